@@ -1,0 +1,1 @@
+"""Demonstrations: types, rollouts, storage, import and export, batches."""

@@ -1,0 +1,1 @@
+"""Policies that are not learnt here: bases, experts, people, exploration."""

@@ -1,0 +1,1 @@
+"""Commands, run as ``python -m imitation.scripts.NAME`` or ``imitation NAME``."""

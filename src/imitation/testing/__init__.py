@@ -1,0 +1,1 @@
+"""Helpers for tests of algorithms, rewards and environments, ours and yours."""

@@ -1,0 +1,1 @@
+"""General utilities: artifacts, logging, networks, registries, seeding, threads."""
