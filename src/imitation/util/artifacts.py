@@ -1,0 +1,281 @@
+"""Writing and reading what we save: safetensors, JSON, and atomic replacement.
+
+An artifact is a directory: tensors in ``*.safetensors``, structure in JSON, no pickle.
+It is written to a temporary sibling, fsynced and swapped into place, so that a kill at
+any instant leaves the old one or the new one. Class names in an artifact are resolved
+from an allow-list, because importing whatever a file names is running code from it.
+"""
+
+import contextlib
+import ctypes
+import importlib
+import json
+import os
+import pathlib
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
+
+import numpy as np
+import safetensors
+import safetensors.torch
+import torch as th
+
+from imitation.errors import ArtifactError
+
+__all__ = [
+    "class_path",
+    "read_json",
+    "read_tensors",
+    "register_class",
+    "replacing_directory",
+    "replacing_file",
+    "resolve_class",
+    "write_json",
+    "write_tensors",
+]
+
+AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
+C = TypeVar("C", bound=type)
+
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+
+
+@contextlib.contextmanager
+def replacing_directory(path: AnyPath) -> Iterator[pathlib.Path]:
+    """Yields an empty directory that takes the place of `path` when the block ends.
+
+    Args:
+        path: where the directory shall be; whatever is there now is replaced.
+
+    Yields:
+        A temporary sibling to write into. If the block raises, it is removed and
+        `path` stays as it was.
+    """
+    target = pathlib.Path(os.fsdecode(path)).absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _sibling(target)
+    temporary.mkdir()
+    try:
+        yield temporary
+        _fsync_tree(temporary)
+        _replace(temporary, target)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+@contextlib.contextmanager
+def replacing_file(path: AnyPath) -> Iterator[pathlib.Path]:
+    """Yields a path for a file that takes the place of `path` when the block ends.
+
+    Args:
+        path: where the file shall be; whatever is there now is replaced.
+
+    Yields:
+        A temporary sibling to write to. If the block raises, it is removed and `path`
+        stays as it was.
+    """
+    target = pathlib.Path(os.fsdecode(path)).absolute()
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = _sibling(target)
+    try:
+        yield temporary
+        _fsync(temporary)
+        _replace(temporary, target)
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def write_json(path: AnyPath, value: Any) -> None:
+    """Writes a JSON file atomically. NaN and infinities are written as Python does."""
+    with replacing_file(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
+
+
+def read_json(path: AnyPath) -> Any:
+    """Reads a JSON file.
+
+    Raises:
+        ArtifactError: the file is missing, unreadable or not JSON.
+    """
+    name = os.fsdecode(path)
+    try:
+        return json.loads(pathlib.Path(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"cannot read {name} as JSON: {_reason(error)}") from error
+
+
+def write_tensors(path: AnyPath, tensors: Mapping[str, th.Tensor | np.ndarray]) -> None:
+    """Writes named arrays or tensors as one safetensors file, atomically.
+
+    Args:
+        path: the file.
+        tensors: any shapes; tensors may share storage or lie on any device.
+    """
+    plain = {name: _owned(value) for name, value in tensors.items()}
+    with replacing_file(path) as temporary:
+        safetensors.torch.save_file(plain, temporary)
+
+
+def read_tensors(path: AnyPath) -> dict[str, th.Tensor]:
+    """Reads a safetensors file into CPU tensors.
+
+    Raises:
+        ArtifactError: the file is missing, truncated or another kind of file.
+    """
+    name = os.fsdecode(path)
+    try:
+        return safetensors.torch.load_file(name)
+    except (OSError, ValueError, safetensors.SafetensorError) as error:
+        raise ArtifactError(
+            f"cannot read {name} as safetensors: {_reason(error)}"
+        ) from error
+
+
+_REGISTERED: dict[str, type] = {}
+
+_TRUSTED_MODULES = (
+    "torch.nn.modules.activation",
+    "torch.optim.",
+    "stable_baselines3.common.policies",
+    "stable_baselines3.common.torch_layers",
+    "stable_baselines3.common.preprocessing",
+    "stable_baselines3.a2c.policies",
+    "stable_baselines3.dqn.policies",
+    "stable_baselines3.ppo.policies",
+    "stable_baselines3.sac.policies",
+    "stable_baselines3.td3.policies",
+    "sb3_contrib.",
+    "imitation.",
+)
+"""Modules (or, with a final dot, packages) whose classes an artifact may name."""
+
+
+def register_class(cls: C) -> C:
+    """Allows artifacts to name a class of yours; use it as a decorator.
+
+    Args:
+        cls: a class at the top level of a module.
+
+    Returns:
+        `cls` itself.
+    """
+    _REGISTERED[class_path(cls)] = cls
+    return cls
+
+
+def class_path(cls: type) -> str:
+    """Returns the name under which an artifact stores a class: "module:qualname"."""
+    return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def resolve_class(path: str) -> type:
+    """Finds a class that an artifact names.
+
+    Args:
+        path: "module:qualname".
+
+    Returns:
+        The class: one registered with `register_class`, or one of this package, torch,
+        Stable-Baselines3 or sb3_contrib that policies are built from.
+
+    Raises:
+        ArtifactError: the class is none of these or does not exist.
+    """
+    if path in _REGISTERED:
+        return _REGISTERED[path]
+    module, _, name = path.partition(":")
+    if not name.isidentifier() or not _trusted(module):
+        raise ArtifactError(
+            f"the artifact names the class {path!r}, which is not known to be safe; "
+            "import the module that defines it and register the class with "
+            "imitation.util.artifacts.register_class"
+        )
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise ArtifactError(
+            f"the artifact names the class {path!r}, which this installation does "
+            f"not have: {_reason(error)}"
+        ) from error
+    if not isinstance(found, type):
+        raise ArtifactError(f"the artifact names {path!r}, which is not a class")
+    return found
+
+
+def _owned(value: th.Tensor | np.ndarray) -> th.Tensor:
+    """A contiguous CPU copy that shares no storage, as safetensors demands."""
+    if isinstance(value, np.ndarray):
+        return th.from_numpy(np.array(value, order="C"))
+    return value.detach().cpu().clone(memory_format=th.contiguous_format)
+
+
+def _trusted(module: str) -> bool:
+    return any(
+        module.startswith(entry) if entry.endswith(".") else module == entry
+        for entry in _TRUSTED_MODULES
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """The first line of an error's text."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__
+
+
+def _sibling(target: pathlib.Path) -> pathlib.Path:
+    """A fresh name beside `target`, hidden and on the same file system."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+
+
+def _replace(temporary: pathlib.Path, target: pathlib.Path) -> None:
+    """Puts `temporary` in the place of `target`, whatever kinds they are."""
+    if target.is_dir() and not target.is_symlink():
+        _exchange(temporary, target)
+        _remove(temporary)
+    else:
+        if temporary.is_dir() and (target.exists() or target.is_symlink()):
+            _exchange(temporary, target)
+            _remove(temporary)
+        else:
+            os.replace(temporary, target)
+    _fsync(target.parent)
+
+
+def _exchange(one: pathlib.Path, other: pathlib.Path) -> None:
+    """Swaps two paths; atomically where the system can (Linux `renameat2`)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if hasattr(libc, "renameat2"):
+        arguments = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))
+        if libc.renameat2(*arguments, _RENAME_EXCHANGE) == 0:
+            return
+    aside = _sibling(other)
+    os.rename(other, aside)
+    os.rename(one, other)
+    os.rename(aside, one)
+
+
+def _remove(path: pathlib.Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _fsync_tree(root: pathlib.Path) -> None:
+    for directory, _, files in os.walk(root):
+        for name in files:
+            _fsync(pathlib.Path(directory) / name)
+        _fsync(pathlib.Path(directory))
+
+
+def _fsync(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

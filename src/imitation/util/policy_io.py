@@ -1,0 +1,177 @@
+"""Saving Stable-Baselines3 policies as safe artifacts.
+
+A policy is a directory: ``artifact.json`` names its class and constructor arguments,
+``policy.safetensors`` holds its parameters and buffers. Nothing is pickled.
+"""
+
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch as th
+from stable_baselines3.common import utils as sb3_utils
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+
+from imitation.errors import ArtifactError, UnsafeLoadError
+from imitation.util import artifacts, spaces
+
+__all__ = ["load_policy", "save_policy", "unset_learning_rate"]
+
+FORMAT_VERSION = 1
+_CLASS, _SPACE = "__class__", "__space__"
+
+
+def unset_learning_rate(_: float) -> float:
+    """Stands in for the schedule a policy asks for when nobody uses its optimizer.
+
+    Returns:
+        The largest float, so that using the optimizer by mistake is noticed at once.
+    """
+    return float(th.finfo(th.float32).max)
+
+
+def save_policy(policy: BasePolicy, policy_path: artifacts.AnyPath) -> None:
+    """Saves a policy as a directory, atomically.
+
+    Args:
+        policy: a Stable-Baselines3 policy. Its class must be importable; a class of
+            yours has to be registered with `artifacts.register_class` to be loaded.
+        policy_path: the directory to write; whatever is there is replaced.
+
+    Raises:
+        ArtifactError: a constructor argument of the policy cannot be stored.
+    """
+    arguments = {
+        name: _encode(value, name)
+        for name, value in policy._get_constructor_parameters().items()
+        if name != "lr_schedule"
+    }
+    document = {
+        "format_version": FORMAT_VERSION,
+        "kind": "policy",
+        "class": artifacts.class_path(type(policy)),
+        "arguments": arguments,
+    }
+    with artifacts.replacing_directory(policy_path) as directory:
+        artifacts.write_json(directory / "artifact.json", document)
+        artifacts.write_tensors(directory / "policy.safetensors", policy.state_dict())
+
+
+def load_policy(
+    policy_path: artifacts.AnyPath,
+    device: th.device | str = "auto",
+    *,
+    allow_pickle: bool = False,
+) -> BasePolicy:
+    """Loads a policy saved by `save_policy`.
+
+    Args:
+        policy_path: the policy's directory, or a file written by release 1.0.
+        device: where to put the policy.
+        allow_pickle: also read a file of release 1.0. Such a file is a pickle: reading
+            it runs whatever code its author put there.
+
+    Returns:
+        The policy, in evaluation mode.
+
+    Raises:
+        ArtifactError: there is no policy at the path, or it is damaged.
+        UnsafeLoadError: the path is a file and `allow_pickle` is False.
+    """
+    path = pathlib.Path(os.fsdecode(policy_path))
+    if path.is_file():
+        policy = _load_pickle(path, allow_pickle)
+    elif path.is_dir():
+        policy = _load_directory(path)
+    else:
+        raise ArtifactError(f"no policy at {path}: expected a directory saved by us")
+    policy.set_training_mode(False)
+    return policy.to(sb3_utils.get_device(device))
+
+
+def _load_directory(path: pathlib.Path) -> BasePolicy:
+    document = artifacts.read_json(path / "artifact.json")
+    if not isinstance(document, dict) or document.get("kind") != "policy":
+        raise ArtifactError(f"{path} does not hold a policy")
+    if document.get("format_version") != FORMAT_VERSION:
+        raise ArtifactError(
+            f"{path} has policy format {document.get('format_version')}, "
+            f"this version reads {FORMAT_VERSION}"
+        )
+    policy_class = artifacts.resolve_class(document["class"])
+    if not issubclass(policy_class, BasePolicy):
+        raise ArtifactError(f"{path} names {document['class']}, which is no policy")
+    arguments = {k: _decode(v) for k, v in document["arguments"].items()}
+    return _with_weights(policy_class, arguments, path)
+
+
+def _with_weights(
+    policy_class: type[BasePolicy], arguments: dict[str, Any], path: pathlib.Path
+) -> BasePolicy:
+    """Builds a policy and puts its saved weights in, leaving torch's RNG alone."""
+    tensors = artifacts.read_tensors(path / "policy.safetensors")
+    with th.random.fork_rng():
+        if issubclass(policy_class, ActorCriticPolicy) or tensors:
+            arguments["lr_schedule"] = unset_learning_rate
+        policy = policy_class(**arguments)
+    try:
+        policy.load_state_dict(tensors)
+    except RuntimeError as error:
+        reason = str(error).splitlines()[-1].strip()
+        raise ArtifactError(f"{path} does not fit its own policy: {reason}") from error
+    return policy
+
+
+def _load_pickle(path: pathlib.Path, allow_pickle: bool) -> BasePolicy:
+    if not allow_pickle:
+        raise UnsafeLoadError(
+            f"{path} is a file, not a policy directory; if it is a pickled policy of "
+            "release 1.0 from a source you trust, pass allow_pickle=True"
+        )
+    try:
+        loaded = th.load(path, map_location="cpu", weights_only=False)
+    except Exception as error:  # unpickling foreign bytes can raise anything
+        raise ArtifactError(f"cannot unpickle {path}: {error!r}") from error
+    if isinstance(loaded, Mapping) and {"data", "state_dict"} <= loaded.keys():
+        policy: Any = ActorCriticPolicy(**loaded["data"])
+        policy.load_state_dict(loaded["state_dict"])
+        loaded = policy
+    if not isinstance(loaded, BasePolicy):
+        raise ArtifactError(f"{path} holds a {type(loaded).__name__}, not a policy")
+    return loaded
+
+
+def _encode(value: Any, name: str) -> Any:
+    """Turns a constructor argument into JSON values."""
+    if isinstance(value, gym.Space):
+        return {_SPACE: spaces.space_to_json(value)}
+    if isinstance(value, type):
+        return {_CLASS: artifacts.class_path(value)}
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [_encode(item, name) for item in value]
+    if isinstance(value, Mapping):
+        return {str(key): _encode(item, name) for key, item in value.items()}
+    raise ArtifactError(
+        f"the policy's argument {name} is a {type(value).__name__}, which cannot be "
+        "saved safely; use numbers, strings, classes or spaces"
+    )
+
+
+def _decode(value: Any) -> Any:
+    """Turns JSON values back into a constructor argument."""
+    if isinstance(value, list):
+        return [_decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if _SPACE in value:
+        return spaces.space_from_json(value[_SPACE])
+    if _CLASS in value:
+        return artifacts.resolve_class(value[_CLASS])
+    return {key: _decode(item) for key, item in value.items()}

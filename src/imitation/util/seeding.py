@@ -1,0 +1,102 @@
+"""Randomness from explicit generators: nothing here reads or sets global state.
+
+A `numpy.random.Generator` decides the order of everything. Torch has no per-call
+generator for weight initialisation and dropout, so `torch_seeded` forks its global
+state, seeds the fork from our generator, and puts the caller's state back.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any, overload
+
+import numpy as np
+import torch as th
+
+__all__ = ["make_rng", "make_seeds", "restore_rng", "rng_state", "torch_seeded"]
+
+
+def make_rng(rng: np.random.Generator | int | None = None) -> np.random.Generator:
+    """Returns `rng` itself, or a new generator seeded by an int or by the system.
+
+    Args:
+        rng: a generator, a seed, or None for fresh entropy.
+
+    Returns:
+        A NumPy generator.
+
+    Raises:
+        TypeError: `rng` is of another kind, such as a legacy `RandomState`.
+    """
+    if isinstance(rng, np.random.Generator):
+        return rng
+    if rng is None or isinstance(rng, int | np.integer):
+        return np.random.default_rng(rng)
+    raise TypeError(
+        f"rng must be a numpy.random.Generator, an int seed or None, "
+        f"got {type(rng).__name__}; use numpy.random.default_rng(seed)"
+    )
+
+
+@overload
+def make_seeds(rng: np.random.Generator) -> int: ...
+
+
+@overload
+def make_seeds(rng: np.random.Generator, n: int) -> list[int]: ...
+
+
+def make_seeds(rng: np.random.Generator, n: int | None = None) -> int | list[int]:
+    """Draws seeds from a generator.
+
+    Args:
+        rng: where the seeds come from; it advances.
+        n: how many; None draws a single one.
+
+    Returns:
+        One seed in [0, 2^31), or a list of `n` of them.
+    """
+    if n is None:
+        return int(rng.integers(0, 2**31))
+    return [int(seed) for seed in rng.integers(0, 2**31, size=n)]
+
+
+def rng_state(rng: np.random.Generator) -> dict[str, Any]:
+    """Returns the generator's state as plain JSON values."""
+    state = dict(rng.bit_generator.state)
+    return {key: _plain(value) for key, value in state.items()}
+
+
+def restore_rng(rng: np.random.Generator, state: dict[str, Any]) -> None:
+    """Puts a generator back into a state taken by `rng_state`.
+
+    Args:
+        rng: the generator to change in place.
+        state: a state of the same kind of bit generator.
+
+    Raises:
+        ValueError: the state belongs to another kind of bit generator.
+    """
+    expected = rng.bit_generator.state["bit_generator"]
+    if state.get("bit_generator") != expected:
+        raise ValueError(
+            f"the saved random state is of {state.get('bit_generator')}, this "
+            f"generator is {expected}; pass a generator of the saved kind"
+        )
+    rng.bit_generator.state = state
+
+
+@contextlib.contextmanager
+def torch_seeded(rng: np.random.Generator) -> Iterator[None]:
+    """Runs a block with torch seeded from `rng`, then restores torch's state."""
+    with th.random.fork_rng():
+        th.manual_seed(make_seeds(rng))
+        yield
+
+
+def _plain(value: Any) -> Any:
+    """Converts NumPy values nested in a bit generator's state to JSON values."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return value.tolist()
+    return value

@@ -1,0 +1,71 @@
+"""How many intra-op threads a training loop should use.
+
+A layer of a few thousand weights is done before a second thread has woken up, and on a
+busy machine waiting for that thread costs ten to a hundred times the work. So training
+loops ask `training_threads` for a count that fits their networks; the caller's setting
+is restored afterwards, and the environment variable ``IMITATION_NUM_THREADS`` wins.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+
+import torch as th
+
+from imitation.errors import ConfigError
+
+__all__ = ["training_threads"]
+
+SMALL_NETWORK_PARAMETERS = 1_000_000
+"""Up to this many trainable parameters, one thread is at least as fast as several."""
+
+
+@contextlib.contextmanager
+def training_threads(*modules: th.nn.Module) -> Iterator[int]:
+    """Sets torch's intra-op thread count for training `modules`, then restores it.
+
+    Networks with convolutions keep the caller's count whatever their size: their work
+    grows with the image, not with the number of weights.
+
+    Args:
+        *modules: the networks the block trains or evaluates.
+
+    Yields:
+        The number of threads in force.
+
+    Raises:
+        ConfigError: ``IMITATION_NUM_THREADS`` is not a positive integer.
+    """
+    before = th.get_num_threads()
+    count = _requested() or (1 if _small(modules) else before)
+    if count != before:
+        th.set_num_threads(count)
+    try:
+        yield count
+    finally:
+        if count != before:
+            th.set_num_threads(before)
+
+
+def _small(modules: tuple[th.nn.Module, ...]) -> bool:
+    """Whether the networks are small and without convolutions."""
+    parts = [part for module in modules for part in module.modules()]
+    if any(
+        isinstance(part, th.nn.Conv1d | th.nn.Conv2d | th.nn.Conv3d) for part in parts
+    ):
+        return False
+    size = sum(p.numel() for module in modules for p in module.parameters())
+    return size <= SMALL_NETWORK_PARAMETERS
+
+
+def _requested() -> int | None:
+    """The user's thread count, if set."""
+    text = os.environ.get("IMITATION_NUM_THREADS", "").strip()
+    if not text:
+        return None
+    if not text.isdigit() or int(text) < 1:
+        raise ConfigError(
+            f"IMITATION_NUM_THREADS must be a positive integer, got {text!r}; "
+            "unset it to let each network choose"
+        )
+    return int(text)
