@@ -1,7 +1,7 @@
 """Runs the stages of the gate: one line each with its time, the whole log on failure.
 
-``make test`` runs them all; ``make lint`` and so on run one. A failing stage does not stop
-the others, so that one run shows everything there is to mend.
+``make test`` runs them all; ``make lint`` and so on run one. A failing stage does not
+stop the others, so that one run shows everything there is to mend.
 """
 
 import os

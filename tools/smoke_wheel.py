@@ -1,9 +1,9 @@
-"""Builds the wheel, installs it in a clean environment and uses it from outside the checkout.
+"""Builds the wheel, installs it in a clean environment, uses it outside the checkout.
 
-The clean environment holds the wheel and the packages that the wheel's own metadata asks
-for, extras left out, and nothing else: each is linked file by file from the environment
-that runs this script. So a file missing from the wheel fails here, and so does an import of
-a package that only the development environment has; and nothing is downloaded twice.
+The clean environment holds the wheel and the packages that the wheel's own metadata
+asks for, extras left out, and nothing else: each is linked file by file from the
+environment that runs this script. So a file missing from the wheel fails here, and so
+does an import of a package that only developers have; and nothing is downloaded twice.
 """
 
 import os

@@ -1,0 +1,138 @@
+"""Imports point downwards only, and the core stays light."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+SRC = Path(__file__).resolve().parent.parent / "src" / "imitation"
+
+# The order of design: a package may import itself and the rows above its own.
+LAYERS = [
+    {"errors", ""},
+    {"util"},
+    {"data"},
+    {"rewards"},
+    {"policies", "regularization", "envs"},
+    {"algorithms"},
+    {"representations", "interpretability"},
+    {"reports", "apps"},
+    {"scripts"},
+    {"testing"},
+]
+RANK = {package: rank for rank, row in enumerate(LAYERS) for package in row}
+
+HEAVY = [
+    "sacred",
+    "datasets",
+    "pyarrow",
+    "matplotlib",
+    "sklearn",
+    "ray",
+    "h5py",
+    "minari",
+    "pandas",
+    "seals",
+    "huggingface_hub",
+    "wandb",
+]
+
+
+def imported_modules(source: str, module: str) -> Iterator[str]:
+    """Yields every module that ``module`` imports, also inside its functions.
+
+    ``from a import b`` yields both ``a`` and ``a.b``: ``b`` may be a module.
+    """
+    parents = module.split(".")[:-1]
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = parents[: len(parents) - node.level + 1] if node.level else []
+            origin = ".".join([*base, *([node.module] if node.module else [])])
+            yield origin
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def package_of(module: str) -> str:
+    """The package under ``imitation`` that a dotted name lies in, "" for the root."""
+    name = module.split(".")[1] if "." in module else ""
+    return name if name in RANK else ""
+
+
+def upward_imports(source: str, module: str) -> list[str]:
+    """The packages beside or above its own that a module imports."""
+    own = package_of(module)
+    targets = {
+        package_of(name)
+        for name in imported_modules(source, module)
+        if name.split(".")[0] == "imitation"
+    }
+    return sorted(t for t in targets if t != own and RANK[t] >= RANK[own])
+
+
+def dotted(path: Path) -> str:
+    return ".".join(["imitation", *path.relative_to(SRC).with_suffix("").parts])
+
+
+FILES = sorted(SRC.rglob("*.py"))
+
+
+def test_every_package_has_a_layer() -> None:
+    packages = {p.name for p in SRC.iterdir() if (p / "__init__.py").exists()}
+    modules = {p.stem for p in SRC.glob("*.py")} - {"__init__"}
+    assert packages | modules <= set(RANK)
+
+
+@pytest.mark.parametrize(
+    "package", sorted({path.relative_to(SRC).parts[0] for path in FILES})
+)
+def test_imports_point_downwards(package: str) -> None:
+    found = {
+        str(path.relative_to(SRC)): upward
+        for path in FILES
+        if path.relative_to(SRC).parts[0] == package
+        and (upward := upward_imports(path.read_text("utf-8"), dotted(path)))
+    }
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import imitation.scripts.train_rl",
+        "from imitation.scripts import train_rl",
+        "from imitation import scripts",
+        "from ..scripts.train_rl import main",
+        "from .. import scripts",
+        "def f():\n    from imitation.scripts import train_rl",
+        "if TYPE_CHECKING:\n    from imitation.scripts import train_rl",
+    ],
+)
+def test_upward_import_is_seen_however_it_is_written(statement: str) -> None:
+    assert upward_imports(statement, "imitation.data.rollout") == ["scripts"]
+    assert upward_imports(statement, "imitation.testing.checks") == []
+
+
+def modules_after(statement: str) -> set[str]:
+    code = f"{statement}\nimport sys\nprint(*{{m.split('.')[0] for m in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_behavioural_cloning_imports_nothing_heavy() -> None:
+    loaded = modules_after("import imitation.algorithms.bc")
+    assert "torch" in loaded
+    assert loaded & set(HEAVY) == set()
+
+
+def test_package_imports_nothing_heavy() -> None:
+    assert modules_after("import imitation") & {*HEAVY, "torch", "numpy"} == set()
