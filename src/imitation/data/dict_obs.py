@@ -1,0 +1,334 @@
+"""Dictionary observations, handled like one array.
+
+An environment with a ``gymnasium.spaces.Dict`` observation space yields dictionaries of
+arrays. ``DictObs`` wraps a batch of them (one array per key, all with the same first
+axis) so that code written for an array of observations works for both. Everything here
+is also importable from ``imitation.data.types``, the documented path.
+"""
+
+import dataclasses
+from collections.abc import (
+    Callable,
+    ItemsView,
+    Iterable,
+    Iterator,
+    KeysView,
+    Mapping,
+    ValuesView,
+)
+from typing import Any, TypeVar, cast, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from imitation.errors import DataError
+
+__all__ = [
+    "DictObs",
+    "ObsVar",
+    "Observation",
+    "assert_not_dictobs",
+    "concatenate_maybe_dictobs",
+    "map_maybe_dict",
+    "maybe_unwrap_dictobs",
+    "maybe_wrap_in_dictobs",
+    "stack_maybe_dictobs",
+]
+
+T = TypeVar("T")
+Array = npt.NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class DictObs:
+    """Observations of a dictionary observation space.
+
+    Length, indexing, slicing and iteration act on the first axis of every array, as
+    they would for an array of observations. Two instances are equal when they have the
+    same keys and arrays of equal shape and values.
+
+    Args:
+        _d: arrays by key; all share the length of their first axis.
+
+    Raises:
+        TypeError: a value is not a NumPy array.
+    """
+
+    _d: dict[str, Array]
+
+    def __post_init__(self) -> None:
+        for key, value in self._d.items():
+            if not isinstance(value, np.ndarray):
+                raise TypeError(
+                    f"Values must be NumPy arrays, got {type(value).__name__} for key "
+                    f"{key!r}; convert it with np.asarray."
+                )
+
+    @classmethod
+    def from_obs_list(cls, obs_list: Iterable[Mapping[str, Any]]) -> "DictObs":
+        """Stacks single observations along a new first axis.
+
+        Args:
+            obs_list: observations as the environment returns them.
+
+        Returns:
+            Arrays of shape ``(len(obs_list), *observation_shape)`` by key.
+
+        Raises:
+            DataError: the list is empty or the observations' keys differ.
+        """
+        return cls.stack(
+            [cls({k: np.asarray(v) for k, v in obs.items()}) for obs in obs_list]
+        )
+
+    @classmethod
+    def stack(cls, dictobs_list: Iterable["DictObs"], axis: int = 0) -> "DictObs":
+        """Stacks the arrays of each key along a new axis.
+
+        Args:
+            dictobs_list: observations with equal keys and shapes.
+            axis: the position of the new axis.
+
+        Returns:
+            A single instance.
+
+        Raises:
+            DataError: the list is empty or the keys differ.
+        """
+        parts = _with_equal_keys(dictobs_list)
+        return cls({k: np.stack([p.get(k) for p in parts], axis) for k in parts[0]._d})
+
+    @classmethod
+    def concatenate(cls, dictobs_list: Iterable["DictObs"], axis: int = 0) -> "DictObs":
+        """Concatenates the arrays of each key along an existing axis.
+
+        Args:
+            dictobs_list: observations with equal keys.
+            axis: the axis to join.
+
+        Returns:
+            A single instance.
+
+        Raises:
+            DataError: the list is empty or the keys differ.
+        """
+        parts = _with_equal_keys(dictobs_list)
+        return cls(
+            {k: np.concatenate([p.get(k) for p in parts], axis) for k in parts[0]._d}
+        )
+
+    @property
+    def dict_len(self) -> int:
+        """The number of arrays, one per key."""
+        return len(self._d)
+
+    @property
+    def shape(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each array by key."""
+        return {k: v.shape for k, v in self._d.items()}
+
+    @property
+    def dtype(self) -> dict[str, np.dtype[Any]]:
+        """The dtype of each array by key."""
+        return {k: v.dtype for k, v in self._d.items()}
+
+    def get(self, key: str) -> Array:
+        """Returns the array of a key; raises ``KeyError`` when there is none."""
+        return self._d[key]
+
+    def keys(self) -> KeysView[str]:
+        """The keys, in insertion order."""
+        return self._d.keys()
+
+    def values(self) -> ValuesView[Array]:
+        """The arrays, in the order of the keys."""
+        return self._d.values()
+
+    def items(self) -> ItemsView[str, Array]:
+        """Pairs of key and array."""
+        return self._d.items()
+
+    def map_arrays(self, fn: Callable[[Array], Array]) -> "DictObs":
+        """Returns a new instance with ``fn`` applied to every array."""
+        return type(self)({k: fn(v) for k, v in self._d.items()})
+
+    def unwrap(self) -> dict[str, Array]:
+        """Returns a new dictionary of the same arrays (they are not copied)."""
+        return dict(self._d)
+
+    def __len__(self) -> int:
+        if not self._d:
+            raise RuntimeError("Length is not defined: the DictObs has no arrays.")
+        lengths = {v.shape[:1] for v in self._d.values()}
+        if len(lengths) > 1 or () in lengths:
+            raise RuntimeError(
+                "Length is not defined: the arrays of a DictObs must agree in their "
+                f"first axis, got shapes {self.shape}."
+            )
+        return int(lengths.pop()[0])
+
+    def __getitem__(self, index: Any) -> "DictObs":
+        if isinstance(index, str):
+            raise TypeError(
+                f"DictObs is indexed along time, got the key {index!r}; use "
+                f".get({index!r}) for the array of a key."
+            )
+        return type(self)({k: np.asarray(v[index]) for k, v in self._d.items()})
+
+    def __iter__(self) -> Iterator["DictObs"]:
+        return (self[i] for i in range(len(self)))
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, DictObs):
+            return NotImplemented
+        return self.keys() == other.keys() and all(
+            np.array_equal(v, other.get(k)) for k, v in self.items()
+        )
+
+    def __repr__(self) -> str:
+        arrays = (f"{k!r}: {v.dtype}{list(v.shape)}" for k, v in self._d.items())
+        return f"DictObs({{{', '.join(arrays)}}})"
+
+
+Observation = Array | DictObs
+"""A batch of observations: one array, or one array per key."""
+
+ObsVar = TypeVar("ObsVar", Array, DictObs)
+"""A type variable for functions that return the kind of observation they receive."""
+
+
+def assert_not_dictobs(x: Observation) -> Array:
+    """Narrows an observation to an array.
+
+    Args:
+        x: a batch of observations.
+
+    Returns:
+        ``x`` itself.
+
+    Raises:
+        DataError: ``x`` is a ``DictObs``.
+    """
+    if isinstance(x, DictObs):
+        raise DataError(
+            "Dictionary observations are not supported here: expected an array, got "
+            f"{x!r}; flatten them first (gymnasium.wrappers.FlattenObservation)."
+        )
+    return x
+
+
+def concatenate_maybe_dictobs(arrs: Iterable[ObsVar]) -> ObsVar:
+    """Concatenates batches of observations along the first axis.
+
+    Args:
+        arrs: arrays, or ``DictObs`` with equal keys.
+
+    Returns:
+        One batch of the same kind.
+
+    Raises:
+        DataError: the list is empty or mixes kinds or keys.
+    """
+    parts = _of_one_kind(arrs)
+    joined: Any = (
+        DictObs.concatenate(parts)
+        if isinstance(parts[0], DictObs)
+        else np.concatenate(parts)
+    )
+    return cast("ObsVar", joined)
+
+
+def stack_maybe_dictobs(arrs: Iterable[ObsVar]) -> ObsVar:
+    """Stacks observations along a new first axis.
+
+    Args:
+        arrs: arrays of equal shape, or ``DictObs`` with equal keys and shapes.
+
+    Returns:
+        One batch of the same kind.
+
+    Raises:
+        DataError: the list is empty or mixes kinds or keys.
+    """
+    parts = _of_one_kind(arrs)
+    joined: Any = (
+        DictObs.stack(parts) if isinstance(parts[0], DictObs) else np.stack(parts)
+    )
+    return cast("ObsVar", joined)
+
+
+@overload
+def maybe_wrap_in_dictobs(obs: Mapping[str, Array] | DictObs) -> DictObs: ...
+
+
+@overload
+def maybe_wrap_in_dictobs(obs: Array) -> Array: ...
+
+
+def maybe_wrap_in_dictobs(obs: Mapping[str, Array] | Observation) -> Observation:
+    """Wraps a dictionary of arrays in a ``DictObs``; passes anything else through.
+
+    Args:
+        obs: observations as an environment returns them, or already wrapped.
+
+    Returns:
+        An array or a ``DictObs`` of the same arrays (not copied).
+    """
+    if isinstance(obs, Mapping):
+        return DictObs(dict(obs))
+    return obs
+
+
+@overload
+def maybe_unwrap_dictobs(maybe_dictobs: DictObs) -> dict[str, Array]: ...
+
+
+@overload
+def maybe_unwrap_dictobs(maybe_dictobs: T) -> T: ...
+
+
+def maybe_unwrap_dictobs(maybe_dictobs: Any) -> Any:
+    """Returns the dictionary inside a ``DictObs``; passes anything else through."""
+    if isinstance(maybe_dictobs, DictObs):
+        return maybe_dictobs.unwrap()
+    return maybe_dictobs
+
+
+def map_maybe_dict(fn: Callable[[Any], Any], maybe_dict: Any) -> Any:
+    """Applies ``fn`` to every value of a dictionary, or to a value that is not one.
+
+    Args:
+        fn: a function of one argument.
+        maybe_dict: a dictionary or anything that ``fn`` accepts.
+
+    Returns:
+        A dictionary of results if ``maybe_dict`` is a dictionary, else ``fn`` of it.
+    """
+    if isinstance(maybe_dict, Mapping):
+        return {k: fn(v) for k, v in maybe_dict.items()}
+    return fn(maybe_dict)
+
+
+def _with_equal_keys(dictobs: Iterable[DictObs]) -> list[DictObs]:
+    parts = list(dictobs)
+    if not parts:
+        raise DataError("Empty list of DictObs: at least one is needed to join them.")
+    for part in parts:
+        if part.keys() != parts[0].keys():
+            raise DataError(
+                f"Inconsistent keys: {sorted(part.keys())} differ from "
+                f"{sorted(parts[0].keys())}; every observation needs the same keys."
+            )
+    return parts
+
+
+def _of_one_kind(observations: Iterable[Any]) -> list[Any]:
+    parts = list(observations)
+    if not parts:
+        raise DataError("Empty list of observations: at least one is needed.")
+    if len({isinstance(part, DictObs) for part in parts}) > 1:
+        raise DataError(
+            "Expected arrays or DictObs, got a mixture; wrap every dictionary "
+            "observation with maybe_wrap_in_dictobs."
+        )
+    return parts
