@@ -1,0 +1,258 @@
+"""What a command is: its typed settings, its named presets and the function it runs.
+
+Nothing here knows Sacred; `imitation.scripts.sacred_adapter` turns a `Script` into a
+Sacred experiment.
+"""
+
+import dataclasses
+import json
+import os
+import pathlib
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+from imitation.errors import ArtifactError, ConfigError
+from imitation.scripts import settings as typed
+from imitation.scripts.ingredients.logging import LoggingSettings
+
+__all__ = ["CommandSettings", "RunHandle", "Script", "read_run"]
+
+SETTINGS_FILE = "settings.json"
+"""The file in a run directory from which the run can be resumed."""
+
+_FORMAT = 1
+
+
+class RunHandle(Protocol):
+    """What a command may ask of the run that it is part of."""
+
+    observers: Sequence[Any]
+    info: dict[str, Any]
+
+    def log_scalar(self, name: str, value: float, step: int | None = None) -> None:
+        """Adds one measurement to ``metrics.json``."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CommandSettings:
+    """Settings that every command has."""
+
+    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    seed: int | None = None
+    """Seed of every random choice; None draws one and stores it with the run."""
+
+    resume: str | None = None
+    """Run directory of an interrupted run to continue with its own settings."""
+
+    logging: LoggingSettings = dataclasses.field(default_factory=LoggingSettings)
+    """Where the run writes and what it logs."""
+
+    def __post_init__(self) -> None:
+        """Checks the seed."""
+        good = self.seed is None or 0 <= self.seed < 2**32
+        typed.require(good, "seed", "an integer in [0, 2^32) or None", self.seed)
+
+    def resolved(self, command: str) -> Self:
+        """Fills in everything that is derived from other settings.
+
+        Args:
+            command: the name of the command that will run.
+
+        Returns:
+            Settings that a second call leaves as they are.
+        """
+        seed = secrets.randbelow(2**31) if self.seed is None else self.seed
+        return dataclasses.replace(self, seed=seed)
+
+    def check(self, command: str) -> None:
+        """Looks at the world outside the settings: paths, environments, classes.
+
+        Args:
+            command: the name of the command that will run.
+
+        Raises:
+            ConfigError: something that a setting names does not exist.
+        """
+
+
+S = TypeVar("S", bound=CommandSettings)
+Command = Callable[[S, RunHandle], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Script(Generic[S]):
+    """One ``python -m imitation.scripts.NAME``: settings, presets and commands."""
+
+    name: str
+    """The name of the module, such as "train_rl"."""
+
+    doc: str
+    """What the script does, in a sentence."""
+
+    settings_cls: type[S]
+    """The class of the settings; its defaults are the script's defaults."""
+
+    commands: Mapping[str, Command[S]]
+    """The functions to run, by name."""
+
+    default_command: str | None = None
+    """The command that runs when none is named."""
+
+    def make_settings(
+        self,
+        command: str,
+        config_updates: Mapping[str, Any] | None = None,
+        named_configs: Sequence[str] = (),
+    ) -> S:
+        """Builds the complete settings of a run.
+
+        Args:
+            command: the name of the command that will run.
+            config_updates: values by (dotted or nested) name; they win over presets.
+            named_configs: names of presets, ``ingredient.preset`` for those of an
+                ingredient, or paths of JSON files; later ones win over earlier ones.
+
+        Returns:
+            Settings with every derived value filled in.
+
+        Raises:
+            ConfigError: a name is unknown or a value does not fit.
+            ArtifactError: the run to resume cannot be read.
+        """
+        updates = typed.expand_dotted(config_updates or {})
+        resume = updates.get("resume")
+        if resume is not None:
+            extra = [*named_configs, *sorted(set(updates) - {"resume"})]
+            if extra:
+                raise ConfigError(
+                    "resume continues a run with its own settings; "
+                    f"leave out {', '.join(extra)}"
+                )
+            updates = read_run(str(resume), self.name, command)
+        config: dict[str, Any] = {}
+        for name in named_configs:
+            config = typed.merge(config, self.preset(name))
+        merged = typed.merge(self.defaults(), typed.merge(config, updates))
+        return typed.build(self.settings_cls, merged).resolved(command)
+
+    def defaults(self) -> dict[str, Any]:
+        """Returns the default settings as nested dicts."""
+        return typed.to_config(self.settings_cls())
+
+    def presets(self) -> dict[str, Mapping[str, Any]]:
+        """Returns every named preset by its full name, as updates from the root."""
+        return dict(_presets(self.settings_cls, ""))
+
+    def preset(self, name: str) -> Mapping[str, Any]:
+        """Returns the updates of a preset or of a JSON file.
+
+        Raises:
+            ConfigError: there is no such preset or file, or the file is not JSON.
+        """
+        known = self.presets()
+        if name in known:
+            return known[name]
+        if os.path.isfile(name):
+            return _read_config_file(name)
+        raise ConfigError(_unknown_preset(name, list(known)))
+
+
+def read_run(path: str, script: str, command: str) -> dict[str, Any]:
+    """Reads the settings of a run that is to be continued.
+
+    Args:
+        path: the run directory: the one with the results or its Sacred directory.
+        script: the script that must have written it.
+        command: the command that must have written it.
+
+    Returns:
+        The stored settings as updates, writing to the same directory again.
+
+    Raises:
+        ArtifactError: there is no such run or it belongs to another command.
+    """
+    directory = pathlib.Path(path)
+    sacred_config = directory / "config.json"
+    if sacred_config.is_file() and not (directory / SETTINGS_FILE).is_file():
+        config = _read_json(sacred_config)
+        directory = pathlib.Path(config.get("logging", {}).get("log_dir", path))
+    stored = _read_json(directory / SETTINGS_FILE)
+    if stored.get("script") != script or stored.get("command") != command:
+        raise ArtifactError(
+            f"resume={path!r} was written by {stored.get('script')} "
+            f"{stored.get('command')}; resume it with that command, not {command}"
+        )
+    updates: dict[str, Any] = stored["settings"]
+    updates["resume"] = str(directory)
+    updates["logging"]["log_dir"] = str(directory)
+    return updates
+
+
+def stored_run(script: str, command: str, settings: CommandSettings) -> dict[str, Any]:
+    """Returns what `read_run` needs to continue a run."""
+    return {
+        "format_version": _FORMAT,
+        "script": script,
+        "command": command,
+        "settings": typed.to_config(settings),
+    }
+
+
+def _presets(cls: type, path: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """The presets of a settings class and of its groups, by full name."""
+    found: list[tuple[str, Mapping[str, Any]]] = []
+    own: Mapping[str, Mapping[str, Any]] = getattr(cls, "named_configs", {})
+    for name, updates in own.items():
+        if path:
+            found.append((f"{path}.{name}", typed.expand_dotted({path: updates})))
+        else:
+            found.append((name, updates))
+    for field, sub_cls in typed.sub_settings(cls).items():
+        found += _presets(sub_cls, f"{path}.{field}" if path else field)
+    return found
+
+
+def _unknown_preset(name: str, known: Sequence[str]) -> str:
+    """The message about a preset that does not exist."""
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    if close:
+        return f"unknown named config {name!r}; did you mean {' or '.join(close)}?"
+    return (
+        f"unknown named config {name!r}; the command print_named_configs lists them "
+        "(settings are given as key=value)"
+    )
+
+
+def _read_config_file(path: str) -> dict[str, Any]:
+    """Reads updates from a JSON file."""
+    if not path.endswith(".json"):
+        raise ConfigError(f"config file {path!r} must be a .json file")
+    try:
+        with open(path, encoding="utf-8") as file:
+            config = json.load(file)
+    except ValueError as error:
+        raise ConfigError(f"config file {path!r} is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise ConfigError(f"config file {path!r} must hold a JSON object")
+    return typed.expand_dotted(config)
+
+
+def _read_json(path: pathlib.Path) -> dict[str, Any]:
+    """Reads a JSON object of a run directory."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            value = json.load(file)
+    except FileNotFoundError as error:
+        raise ArtifactError(
+            f"{path.parent} holds no run to resume ({path.name} is missing); "
+            "pass the directory that the interrupted run printed"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read: {error}") from error
+    if not isinstance(value, dict):
+        raise ArtifactError(f"{path} must hold a JSON object")
+    return value

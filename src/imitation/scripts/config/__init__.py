@@ -1,0 +1,1 @@
+"""Settings and named presets of the commands, as tables."""

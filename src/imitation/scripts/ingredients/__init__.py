@@ -1,0 +1,1 @@
+"""Parts that commands share: each holds its settings and the functions they drive."""

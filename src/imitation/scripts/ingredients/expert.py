@@ -1,0 +1,71 @@
+"""An expert policy, bundled, from the model hub, from disk or none at all.
+
+Policy types: ``ppo`` and ``sac`` load a Stable-Baselines3 model from
+``loader_kwargs.path``; ``ppo-huggingface`` and ``sac-huggingface`` load
+``<organization>/<algo>-<env_name>`` from the model hub, or the bundled expert of that
+name when the hub does not answer; ``random`` and ``zero`` need nothing.
+"""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.vec_env import VecEnv
+
+from imitation.errors import ConfigError
+from imitation.policies import serialize
+
+__all__ = ["ExpertSettings", "get_expert_policy"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExpertSettings:
+    """Which expert acts."""
+
+    policy_type: str = "ppo-huggingface"
+    """Key of the policy registry: ppo, sac, ppo-huggingface, random, zero, ..."""
+
+    loader_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Arguments of the loader, such as path; organization and env_name have defaults
+    for the model hub."""
+
+    def resolved(self, env_name: str) -> "ExpertSettings":
+        """Fills in where the model hub keeps the expert of an environment."""
+        if not self.policy_type.endswith("-huggingface"):
+            return self
+        defaults = {"organization": "HumanCompatibleAI", "env_name": env_name}
+        return dataclasses.replace(
+            self, loader_kwargs={**defaults, **self.loader_kwargs}
+        )
+
+    def check(self) -> None:
+        """Raises a ConfigError unless the policy type and path exist."""
+        known = sorted(serialize.policy_registry.keys())
+        if self.policy_type not in known:
+            raise ConfigError(
+                f"expert.policy_type={self.policy_type!r} is not registered; "
+                f"known are {', '.join(known)}"
+            )
+        path = self.loader_kwargs.get("path")
+        if self.policy_type in ("ppo", "sac") and path is None:
+            raise ConfigError(
+                f"expert.policy_type={self.policy_type!r} loads a saved model; "
+                "set expert.loader_kwargs.path"
+            )
+        if path is not None and not os.path.exists(str(path)):
+            raise ConfigError(f"expert.loader_kwargs.path={path!r} does not exist")
+
+
+def get_expert_policy(venv: VecEnv, settings: ExpertSettings) -> BasePolicy:
+    """Loads the expert.
+
+    Args:
+        venv: an environment with the expert's spaces.
+        settings: resolved settings.
+
+    Returns:
+        The policy.
+    """
+    return serialize.load_policy(settings.policy_type, venv, **settings.loader_kwargs)

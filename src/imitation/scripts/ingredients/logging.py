@@ -1,0 +1,158 @@
+"""Run directories and loggers.
+
+A command writes to ``<log_root>/<command>/<environment>/<timestamp>``, with a link
+``sacred`` to the directory in which Sacred stores the run.
+"""
+
+import dataclasses
+import logging
+import os
+import pathlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from imitation.errors import ConfigError
+from imitation.scripts.ingredients.wb import WandbSettings, wandb_init
+
+if TYPE_CHECKING:
+    from imitation.util.logger import HierarchicalLogger
+
+__all__ = ["LoggingSettings", "make_log_dir", "setup_logging"]
+
+_FORMATS = ("csv", "json", "log", "stdout", "tensorboard", "wandb")
+
+
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LoggingSettings:
+    """Where a run writes and what it logs."""
+
+    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "wandb_logging": {"log_format_strs_additional": {"wandb": None}},
+    }
+
+    log_root: str | None = None
+    """Directory that holds the run directories; None is "output"."""
+
+    log_dir: str | None = None
+    """Run directory; None is <log_root>/<command>/<environment>/<timestamp>."""
+
+    log_level: int | str = logging.INFO
+    """Least severe messages to show: a number or a name such as "INFO"."""
+
+    log_format_strs: tuple[str, ...] = ("tensorboard", "stdout")
+    """Formats of the metrics: csv, json, log, stdout, tensorboard, wandb."""
+
+    log_format_strs_additional: Mapping[str, Any] = dataclasses.field(
+        default_factory=dict
+    )
+    """Further formats, as keys, so that presets can add one."""
+
+    wandb: WandbSettings = dataclasses.field(default_factory=WandbSettings)
+    """How the run appears at Weights & Biases, if that format is chosen."""
+
+    def __post_init__(self) -> None:
+        """Checks the formats and the level."""
+        for name in self.formats:
+            if name not in _FORMATS:
+                raise ConfigError(
+                    f"logging.log_format_strs: unknown format {name!r}; "
+                    f"known are {', '.join(_FORMATS)}"
+                )
+        if isinstance(self.level, str):
+            raise ConfigError(
+                "logging.log_level must be a number or one of DEBUG, INFO, WARNING, "
+                f"ERROR, CRITICAL, got {self.log_level!r}"
+            )
+
+    @property
+    def formats(self) -> list[str]:
+        """All formats, without repetitions."""
+        return list(
+            dict.fromkeys([*self.log_format_strs, *self.log_format_strs_additional])
+        )
+
+    @property
+    def level(self) -> int | str:
+        """The log level as a number; the name itself where it is unknown."""
+        if isinstance(self.log_level, int):
+            return self.log_level
+        if self.log_level.isdigit():
+            return int(self.log_level)
+        levels = logging.getLevelNamesMapping()
+        return levels.get(self.log_level.upper(), self.log_level)
+
+    def resolved(self, command: str, env_name: str) -> "LoggingSettings":
+        """Fills in the run directory.
+
+        Args:
+            command: the name of the command.
+            env_name: the environment's id; "/" and ":" become "_".
+        """
+        if self.log_dir is not None:
+            return self
+        from imitation.util.util import make_unique_timestamp
+
+        name = env_name.replace("/", "_").replace(":", "_")
+        root = self.log_root if self.log_root is not None else "output"
+        log_dir = os.path.join(root, command, name, make_unique_timestamp())
+        return dataclasses.replace(self, log_dir=log_dir)
+
+    def check(self) -> None:
+        """Raises a ConfigError unless the run directory can be a directory."""
+        path = pathlib.Path(self.log_dir or ".")
+        blocking = next(
+            (p for p in [path, *path.parents] if p.exists() and not p.is_dir()), None
+        )
+        if blocking is not None:
+            raise ConfigError(
+                f"logging.log_dir={str(path)!r} cannot be made: {blocking} is a file"
+            )
+
+
+def make_log_dir(run: Any, settings: LoggingSettings) -> pathlib.Path:
+    """Creates the run directory with a link to the Sacred directory of the run.
+
+    Args:
+        run: the Sacred run.
+        settings: resolved settings.
+
+    Returns:
+        The run directory.
+    """
+    from imitation.util import sacred as sacred_util
+
+    assert settings.log_dir is not None, "resolved settings name a directory"
+    log_dir = pathlib.Path(settings.log_dir)
+    log_dir.mkdir(parents=True, exist_ok=True)
+    logger = logging.getLogger("imitation")
+    logger.setLevel(settings.level)
+    logging.getLogger(__name__).info("Writing to %s", log_dir)
+    if run.observers:
+        link = log_dir / "sacred"
+        if link.is_symlink():  # A resumed run is a new Sacred run.
+            link.unlink()
+        sacred_util.build_sacred_symlink(log_dir, run)
+    return log_dir
+
+
+def setup_logging(
+    run: Any, settings: LoggingSettings
+) -> tuple["HierarchicalLogger", pathlib.Path]:
+    """Builds the logger of the metrics.
+
+    Args:
+        run: the Sacred run.
+        settings: resolved settings.
+
+    Returns:
+        The logger, writing to ``<log_dir>/log``, and the run directory.
+    """
+    from imitation.util import logger as imit_logger
+
+    log_dir = make_log_dir(run, settings)
+    if "wandb" in settings.formats:
+        name = "-".join(log_dir.parts[-3:])
+        wandb_init(settings.wandb, log_dir, name, run.config)
+    return imit_logger.configure(log_dir / "log", settings.formats), log_dir

@@ -1,0 +1,84 @@
+"""A newly built Stable-Baselines3 policy."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch as th
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.vec_env import VecEnv
+
+from imitation.scripts.settings import ClassPath, load_class, load_classes
+from imitation.util.seeding import torch_seeded
+
+__all__ = ["PolicySettings", "make_policy"]
+
+FEED_FORWARD_32 = ClassPath("imitation.policies.base:FeedForward32Policy")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PolicySettings:
+    """The class of the policy and how to build it."""
+
+    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "sac": {"policy_cls": "imitation.policies.base:SAC1024Policy"},
+        "normalize_running": {
+            "policy_kwargs": {
+                "features_extractor_class": (
+                    "imitation.policies.base:NormalizeFeaturesExtractor"
+                ),
+                "features_extractor_kwargs": {
+                    "normalize_class": "imitation.util.networks:RunningNorm",
+                },
+            },
+        },
+        "cnn_policy": {
+            "policy_cls": "stable_baselines3.common.policies:ActorCriticCnnPolicy",
+        },
+    }
+
+    policy_cls: ClassPath = FEED_FORWARD_32
+    """Class of the policy, "module:Class"."""
+
+    policy_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Keyword arguments of the class; values of keys ending in _class, _cls or _fn may
+    name classes."""
+
+    def load_cls(self) -> type[BasePolicy]:
+        """Returns the class itself."""
+        return load_class(self.policy_cls, BasePolicy, "policy.policy_cls")
+
+    def load_kwargs(self) -> dict[str, Any]:
+        """Returns the keyword arguments with classes in the place of their names."""
+        return load_classes(self.policy_kwargs, th.nn.Module, "policy.policy_kwargs")
+
+    def check(self) -> None:
+        """Raises a ConfigError unless the named classes exist."""
+        self.load_cls()
+        self.load_kwargs()
+
+
+def make_policy(
+    venv: VecEnv, settings: PolicySettings, rng: np.random.Generator
+) -> BasePolicy:
+    """Builds a policy that is trained by an optimiser of its user.
+
+    Args:
+        venv: an environment with the policy's spaces.
+        settings: the class and its arguments.
+        rng: seeds the initial weights.
+
+    Returns:
+        The policy.
+    """
+    policy_cls = settings.load_cls()
+    kwargs = settings.load_kwargs()
+    kwargs.update(
+        observation_space=venv.observation_space, action_space=venv.action_space
+    )
+    if issubclass(policy_cls, ActorCriticPolicy):
+        # The policy's own optimiser is not used; this makes a use of it visible.
+        kwargs["lr_schedule"] = lambda _: float(th.finfo(th.float32).max)
+    with torch_seeded(rng):
+        return policy_cls(**kwargs)

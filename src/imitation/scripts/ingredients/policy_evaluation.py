@@ -1,0 +1,65 @@
+"""The return of a policy, measured."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.vec_env import VecEnv
+
+from imitation.data import rollout
+from imitation.scripts.settings import require
+
+__all__ = ["PolicyEvaluationSettings", "eval_policy"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PolicyEvaluationSettings:
+    """How thoroughly the final policy is evaluated."""
+
+    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "fast": {"n_episodes_eval": 1},
+    }
+
+    n_episodes_eval: int = 50
+    """Least number of episodes over which the return is averaged."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges."""
+        name = "policy_evaluation.n_episodes_eval"
+        n_episodes = self.n_episodes_eval
+        require(n_episodes > 0, name, "a positive integer", n_episodes)
+
+
+def eval_policy(
+    rl_algo: BaseAlgorithm | BasePolicy,
+    venv: VecEnv,
+    settings: PolicyEvaluationSettings,
+    rng: np.random.Generator,
+) -> Mapping[str, float]:
+    """Evaluates a policy, which samples its actions.
+
+    Args:
+        rl_algo: what to evaluate; an algorithm's environment becomes `venv`.
+        venv: where to evaluate it.
+        settings: how many episodes to roll out.
+        rng: order of the episodes.
+
+    Returns:
+        The statistics of `imitation.data.rollout.rollout_stats`.
+    """
+    rollout_venv: VecEnv | None = venv
+    if isinstance(rl_algo, BaseAlgorithm):
+        rl_algo.set_env(venv)
+        # The algorithm may transpose images; its policy expects that.
+        rollout_venv = rl_algo.get_env()
+    assert rollout_venv is not None
+    trajectories = rollout.generate_trajectories(
+        rl_algo,
+        rollout_venv,
+        rollout.make_min_episodes(settings.n_episodes_eval),
+        rng,
+    )
+    return rollout.rollout_stats(trajectories)

@@ -1,0 +1,177 @@
+"""A Stable-Baselines3 reinforcement learning algorithm, new or loaded."""
+
+import dataclasses
+import warnings
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import stable_baselines3 as sb3
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.vec_env import VecEnv
+
+from imitation.errors import ConfigError
+from imitation.policies import serialize
+from imitation.scripts.ingredients.policy import PolicySettings
+from imitation.scripts.settings import ClassPath, load_class, load_classes, require
+
+__all__ = ["RLSettings", "load_rl_algo_from_path", "make_rl_algo"]
+
+_PPO = ClassPath("stable_baselines3:PPO")
+_SAC = ClassPath("stable_baselines3:SAC")
+_PPO_KWARGS = {"learning_rate": 3e-4, "batch_size": 64, "n_epochs": 10, "ent_coef": 0.0}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RLSettings:
+    """The algorithm and its hyperparameters."""
+
+    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "fast": {
+            "batch_size": 4,
+            "rl_kwargs": {"batch_size": 4, "n_epochs": 1},
+        },
+        "sac": {"rl_cls": _SAC, "batch_size": 256},
+    }
+
+    rl_cls: ClassPath | None = None
+    """Class of the algorithm, "module:Class"; None is PPO."""
+
+    batch_size: int | None = None
+    """Environment steps per update for on-policy algorithms (2048 if None, divided
+    among the environments); size of a minibatch for off-policy ones (256 if None)."""
+
+    rl_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Keyword arguments of the algorithm, such as learning_rate and gamma."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges."""
+        good = self.batch_size is None or self.batch_size > 0
+        require(good, "rl.batch_size", "a positive integer or None", self.batch_size)
+
+    def load_cls(self) -> type[BaseAlgorithm]:
+        """Returns the class itself."""
+        return load_class(self.rl_cls or _PPO, BaseAlgorithm, "rl.rl_cls")
+
+    def resolved(self) -> "RLSettings":
+        """Fills in the class, the batch size and PPO's hyperparameters."""
+        rl_cls = self.load_cls()
+        kwargs = dict(self.rl_kwargs)
+        if rl_cls is sb3.PPO:
+            kwargs = {**_PPO_KWARGS, **kwargs}
+        default_batch = 2048 if issubclass(rl_cls, OnPolicyAlgorithm) else 256
+        return dataclasses.replace(
+            self,
+            rl_cls=self.rl_cls or _PPO,
+            batch_size=self.batch_size or default_batch,
+            rl_kwargs=kwargs,
+        )
+
+    def check(self, num_vec: int, policy: PolicySettings) -> None:
+        """Raises a ConfigError unless the parts fit each other."""
+        self.constructor_kwargs(num_vec)
+        actor_critic = issubclass(policy.load_cls(), ActorCriticPolicy)
+        on_policy = issubclass(self.load_cls(), OnPolicyAlgorithm)
+        if on_policy != actor_critic:
+            raise ConfigError(
+                f"rl.rl_cls={self.rl_cls} cannot train policy.policy_cls="
+                f"{policy.policy_cls}; for SAC add the named configs rl.sac policy.sac"
+            )
+
+    def constructor_kwargs(self, num_vec: int) -> dict[str, Any]:
+        """Returns the algorithm's keyword arguments with the batch size in place.
+
+        Args:
+            num_vec: number of environments.
+
+        Raises:
+            ConfigError: the batch size does not divide or is given twice.
+            TypeError: the algorithm is neither on- nor off-policy.
+        """
+        rl_cls = self.load_cls()
+        kwargs = load_classes(self.rl_kwargs, object, "rl.rl_kwargs")
+        batch_size = self.batch_size
+        assert batch_size is not None, "resolved settings have a batch size"
+        if issubclass(rl_cls, OnPolicyAlgorithm):
+            if "n_steps" in kwargs:
+                raise ConfigError(
+                    "rl.rl_kwargs.n_steps follows from the batch size; "
+                    "set 'batch_size' at top-level (rl.batch_size)"
+                )
+            if batch_size % num_vec != 0:
+                raise ConfigError(
+                    f"num_envs={num_vec} must evenly divide batch_size={batch_size}; "
+                    "change environment.num_vec or rl.batch_size"
+                )
+            kwargs["n_steps"] = batch_size // num_vec
+        elif issubclass(rl_cls, OffPolicyAlgorithm):
+            if "batch_size" in kwargs:
+                raise ConfigError(
+                    "rl.rl_kwargs.batch_size: set 'batch_size' at top-level "
+                    "(rl.batch_size)"
+                )
+            kwargs["batch_size"] = batch_size
+        else:
+            raise TypeError(f"Unsupported RL algorithm '{rl_cls}'")
+        return kwargs
+
+
+def make_rl_algo(
+    venv: VecEnv, settings: RLSettings, policy: PolicySettings, seed: int
+) -> BaseAlgorithm:
+    """Builds an algorithm.
+
+    Args:
+        venv: the environment to train in.
+        settings: resolved settings.
+        policy: the policy to train.
+        seed: seed of the weights and of the exploration.
+
+    Returns:
+        The algorithm.
+
+    Raises:
+        ConfigError: ``venv.num_envs`` does not divide the batch size.
+        TypeError: the algorithm is neither on- nor off-policy.
+    """
+    rl_cls = settings.load_cls()
+    if rl_cls is sb3.SAC and not settings.rl_kwargs:
+        warnings.warn(
+            "SAC runs with Stable-Baselines3's hyperparameters, which are not tuned "
+            "for this environment; set rl.rl_kwargs",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+    kwargs = settings.constructor_kwargs(venv.num_envs)
+    return rl_cls(
+        policy.load_cls(),
+        venv,
+        policy_kwargs=policy.load_kwargs(),
+        seed=seed,
+        **kwargs,
+    )
+
+
+def load_rl_algo_from_path(
+    agent_path: str, venv: VecEnv, settings: RLSettings, seed: int
+) -> BaseAlgorithm:
+    """Loads an algorithm saved by `train_rl` or by Stable-Baselines3.
+
+    Args:
+        agent_path: a ``.zip`` file, or a directory that contains ``model.zip``.
+        venv: the environment to continue in.
+        settings: resolved settings; their hyperparameters replace the saved ones.
+        seed: seed of the exploration.
+
+    Returns:
+        The algorithm.
+    """
+    return serialize.load_stable_baselines_model(
+        settings.load_cls(),
+        agent_path,
+        venv,
+        seed=seed,
+        **settings.constructor_kwargs(venv.num_envs),
+    )

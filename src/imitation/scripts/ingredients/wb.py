@@ -1,0 +1,62 @@
+"""Weights & Biases logging."""
+
+import dataclasses
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+from imitation.errors import missing_extra
+
+__all__ = ["WandbSettings", "wandb_init"]
+
+_DEFAULT_KWARGS = {"project": "imitation", "monitor_gym": False, "save_code": False}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class WandbSettings:
+    """How a run appears at Weights & Biases."""
+
+    wandb_tag: str | None = None
+    """Tag of the run; None sets none."""
+
+    wandb_name_prefix: str = ""
+    """What to put before the name of the run."""
+
+    wandb_kwargs: Mapping[str, Any] = dataclasses.field(
+        default_factory=lambda: dict(_DEFAULT_KWARGS)
+    )
+    """Keyword arguments of ``wandb.init``."""
+
+    wandb_additional_info: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Entries to add to the run's config there."""
+
+
+def wandb_init(
+    settings: WandbSettings,
+    log_dir: pathlib.Path,
+    run_name: str,
+    config: Mapping[str, Any],
+) -> None:
+    """Starts a Weights & Biases run.
+
+    Args:
+        settings: how the run appears.
+        log_dir: its files are stored in ``log_dir/wandb``.
+        run_name: its name, put after the prefix.
+        config: the complete settings of the command, shown with the run.
+
+    Raises:
+        MissingExtraError: wandb is not installed.
+    """
+    try:
+        import wandb
+    except ModuleNotFoundError as error:
+        raise missing_extra("wandb", "wandb") from error
+    log_dir.mkdir(parents=True, exist_ok=True)
+    wandb.init(
+        name=settings.wandb_name_prefix + run_name,
+        tags=None if settings.wandb_tag is None else [settings.wandb_tag],
+        dir=str(log_dir),
+        config={**config, **settings.wandb_additional_info},
+        **settings.wandb_kwargs,
+    )

@@ -1,0 +1,332 @@
+"""The only module that knows Sacred: it runs a `Script` as a Sacred experiment.
+
+Sacred supplies the grammar of the command line, the run directories and the capture of
+the output. The settings come from typed dataclasses: Sacred is fed their defaults and
+presets as plain dicts (so that ``print_config`` and ``print_named_configs`` show them),
+and it is run with the complete settings that `Script.make_settings` has built and
+checked, so what it stores in ``config.json`` is exactly what the command receives.
+"""
+
+import ast
+import contextlib
+import dataclasses
+import importlib
+import logging
+import pathlib
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Generic, TextIO, TypeVar
+
+from imitation.errors import ConfigError
+from imitation.scripts import settings as typed
+from imitation.scripts.command import (
+    SETTINGS_FILE,
+    CommandSettings,
+    RunHandle,
+    Script,
+    stored_run,
+)
+
+__all__ = ["Invocation", "SacredExperiment"]
+
+S = TypeVar("S", bound=CommandSettings)
+
+
+@dataclasses.dataclass(frozen=True)
+class Invocation:
+    """A parsed command line."""
+
+    command: str
+    """The command to run; Sacred's own (such as print_config) are possible."""
+
+    config_updates: Mapping[str, Any]
+    """The ``key=value`` arguments, nested."""
+
+    named_configs: Sequence[str]
+    """The other arguments after ``with``."""
+
+    options: Mapping[str, Any]
+    """Sacred's options, such as ``--unobserved``."""
+
+    help_text: str | None
+    """What to print instead of running anything."""
+
+
+class SacredExperiment(Generic[S]):
+    """Runs a script's commands under Sacred.
+
+    It has the part of `sacred.Experiment` that users of the documented scripts call:
+    `run`, `observers` and `path`. Sacred is imported on first use.
+    """
+
+    def __init__(self, script: Script[S]) -> None:
+        self.script = script
+        self.path = script.name
+        self._experiment: Any = None
+
+    @property
+    def observers(self) -> list[Any]:
+        """The Sacred observers of the runs; append to it to store them."""
+        observers: list[Any] = self._sacred().observers
+        return observers
+
+    def run(
+        self,
+        command_name: str | None = None,
+        config_updates: Mapping[str, Any] | None = None,
+        named_configs: Sequence[str] = (),
+        options: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Runs a command.
+
+        Args:
+            command_name: the command; None runs the default one.
+            config_updates: values of settings, by nested or dotted names.
+            named_configs: presets to apply, later ones win.
+            options: Sacred's options by flag, such as ``{"--unobserved": True}``.
+
+        Returns:
+            The finished Sacred run: `config`, `result`, `status`, `info`.
+
+        Raises:
+            ConfigError: the settings are not as they should be. Nothing has been
+                written then.
+        """
+        script = self.script
+        command = command_name or script.default_command
+        experiment = self._sacred()
+        if command is None or command not in experiment.commands:
+            raise ConfigError(
+                f"{script.name} needs a command, one of "
+                f"{', '.join(script.commands)}; got {command!r}"
+            )
+        own = command in script.commands
+        resolve_for = command if own else script.default_command or script.name
+        settings = script.make_settings(resolve_for, config_updates, named_configs)
+        if own:
+            settings.check(command)
+        presets = script.presets()
+        with _quiet_sacred(), _log_to_stderr(self._logger()):
+            return experiment.run(
+                command,
+                config_updates=typed.to_config(settings),
+                named_configs=[name for name in named_configs if name in presets],
+                # We have checked every key; Sacred only knows captured arguments.
+                options={**(options or {}), "--force": True},
+            )
+
+    def run_invocation(self, invocation: Invocation, root: pathlib.Path) -> Any:
+        """Runs a parsed command line, storing the run in ``root/NAME/ID``."""
+        from sacred.observers import FileStorageObserver
+
+        observers = self.observers
+        observer = FileStorageObserver(root / self.script.name)
+        observers.append(observer)
+        try:
+            return self.run(
+                invocation.command,
+                invocation.config_updates,
+                invocation.named_configs,
+                invocation.options,
+            )
+        finally:
+            # By identity: Sacred's observers compare equal by directory.
+            observers[:] = [item for item in observers if item is not observer]
+
+    def parse(self, arguments: Sequence[str], program: str) -> Invocation:
+        """Parses ``[COMMAND] [with UPDATE...] [options]``.
+
+        Args:
+            arguments: the command line without the program's name.
+            program: the program's name for the help text.
+
+        Returns:
+            The parsed command line.
+
+        Raises:
+            ConfigError: the arguments do not have that form.
+        """
+        experiment = self._sacred()
+        import docopt
+        from sacred.arg_parser import format_usage
+
+        commands = dict(experiment.commands)
+        options = experiment.all_cli_options
+        usage = format_usage("dummy", self.script.doc, commands, options)
+        words = _with_inserted(list(arguments))
+        try:
+            parsed = docopt.docopt(usage, words, default_help=False)
+        except SystemExit as error:
+            raise ConfigError(
+                f"cannot read {' '.join(arguments)!r}; write: {program} "
+                "[COMMAND] [with NAMED_CONFIG... KEY=VALUE...] [options], or --help"
+            ) from error
+        help_text = None
+        if parsed["help"] or parsed["--help"]:
+            help_text = format_usage("PROGRAM", self.script.doc, commands, options)
+            help_text = help_text.replace("PROGRAM", program)
+        updates, named = _split_updates(parsed["UPDATE"])
+        command = parsed["COMMAND"] or self.script.default_command or ""
+        return Invocation(command, updates, named, parsed, help_text)
+
+    def _sacred(self) -> Any:
+        """The Sacred experiment, built on first use."""
+        if self._experiment is None:
+            with _quiet_sacred():
+                self._experiment = self._build()
+        return self._experiment
+
+    def _build(self) -> Any:
+        """Feeds Sacred from the settings class."""
+        sacred = _import_sacred()
+        from sacred.utils import apply_backspaces_and_linefeeds
+
+        script = self.script
+        root, ingredients = _ingredients(sacred, script.settings_cls, "")
+        experiment = sacred.Experiment(
+            script.name, ingredients=ingredients, save_git_info=False
+        )
+        experiment.logger = self._logger()
+        experiment.captured_out_filter = apply_backspaces_and_linefeeds
+        experiment.doc = script.doc
+        experiment.add_config({**root, "seed": None})
+        for name, updates in script.settings_cls.named_configs.items():
+            experiment.add_named_config(name, typed.expand_dotted(updates))
+        for name, function in script.commands.items():
+            experiment.command(self._sacred_command(name, function))
+            source = sys.modules[function.__module__].__file__
+            if source is not None:
+                experiment.add_source_file(source)
+        experiment.default_command = script.default_command
+        return experiment
+
+    def _sacred_command(
+        self, name: str, function: Callable[[S, RunHandle], Any]
+    ) -> Callable[..., Any]:
+        """The function that Sacred calls: it hands typed settings to the command."""
+        from imitation.util import artifacts
+
+        def command(_run: Any) -> Any:
+            settings = typed.build(self.script.settings_cls, _run.config)
+            log_dir = settings.logging.log_dir
+            assert log_dir is not None, "resolved settings name a directory"
+            pathlib.Path(log_dir).mkdir(parents=True, exist_ok=True)
+            artifacts.write_json(
+                pathlib.Path(log_dir, SETTINGS_FILE),
+                stored_run(self.script.name, name, settings),
+            )
+            return function(settings, _run)
+
+        command.__name__ = name
+        command.__doc__ = function.__doc__
+        return command
+
+    def _logger(self) -> logging.Logger:
+        """The logger above all of ours, so that library messages are shown too."""
+        return logging.getLogger("imitation")
+
+
+def _ingredients(
+    sacred: Any, cls: type, path: str
+) -> tuple[dict[str, Any], list[Any]]:
+    """The plain default settings of a class and a Sacred ingredient per group."""
+    config = typed.to_config(cls())
+    ingredients = []
+    for field, sub_cls in typed.sub_settings(cls).items():
+        full = f"{path}.{field}" if path else field
+        own, inner = _ingredients(sacred, sub_cls, full)
+        ingredient = sacred.Ingredient(full, ingredients=inner, save_git_info=False)
+        ingredient.add_config(own)
+        presets: Mapping[str, Any] = getattr(sub_cls, "named_configs", {})
+        for name, updates in presets.items():
+            ingredient.add_named_config(name, typed.expand_dotted(updates))
+        ingredients.append(ingredient)
+        del config[field]
+    return config, ingredients
+
+
+def _import_sacred() -> Any:
+    """Imports Sacred and switches off what is slow or meddles with the process."""
+    sacred = importlib.import_module("sacred")
+    sacred.SETTINGS.CAPTURE_MODE = "sys"
+    sacred.SETTINGS.DISCOVER_SOURCES = "none"
+    sacred.SETTINGS.DISCOVER_DEPENDENCIES = "none"
+    sacred.SETTINGS.HOST_INFO.INCLUDE_CPU_INFO = False
+    sacred.SETTINGS.HOST_INFO.INCLUDE_GPU_INFO = False
+    return sacred
+
+
+@contextlib.contextmanager
+def _quiet_sacred() -> Iterator[None]:
+    """Ignores the warnings of Sacred 0.8.7 about its own dependencies."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+        warnings.filterwarnings("ignore", category=DeprecationWarning, module="sacred")
+        warnings.filterwarnings(
+            "ignore", category=DeprecationWarning, module="pkg_resources"
+        )
+        yield
+
+
+class _CurrentStderr(logging.StreamHandler[TextIO]):
+    """A handler that writes to whatever standard error is now, captured or not."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+class _ShortName(logging.Formatter):
+    """``LEVEL - last part of the logger's name - message``."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        name = record.name.rpartition(".")[2]
+        return f"{record.levelname} - {name} - {super().format(record)}"
+
+
+@contextlib.contextmanager
+def _log_to_stderr(logger: logging.Logger) -> Iterator[None]:
+    """Shows the messages of `logger` while a command runs."""
+    level = logger.level
+    handler = _CurrentStderr(sys.stderr)
+    handler.setFormatter(_ShortName("%(message)s"))
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+
+
+def _with_inserted(words: list[str]) -> list[str]:
+    """Lets ``COMMAND key=value`` stand for ``COMMAND with key=value``."""
+    if "with" in words:
+        return words
+    for index, word in enumerate(words):
+        if "=" in word and not word.startswith("-"):
+            return [*words[:index], "with", *words[index:]]
+    return words
+
+
+def _split_updates(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Splits the arguments after ``with`` into settings and names of presets."""
+    updates: dict[str, Any] = {}
+    named: list[str] = []
+    for word in words:
+        key, equals, text = word.partition("=")
+        if equals:
+            entry = {key.strip(): _literal(text.strip())}
+            updates = typed.merge(updates, typed.expand_dotted(entry))
+        elif word:
+            named.append(word)
+    return updates, named
+
+
+def _literal(text: str) -> Any:
+    """A Python literal where the text is one, else the text itself."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return text
