@@ -1,0 +1,51 @@
+"""Settings of the documentation: built by ``make docs``, warnings are errors."""
+
+import sys
+from pathlib import Path
+
+import imitation
+
+sys.path.insert(0, str(Path(__file__).parent / "_ext"))
+
+project = "imitation"
+author = "The imitation developers"
+copyright = "2026, The imitation developers"
+version = release = imitation.__version__
+
+extensions = [
+    "mathml",
+    "myst_parser",
+    "sphinx.ext.apidoc",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx.ext.viewcode",
+]
+exclude_patterns = ["_build"]
+html_theme = "furo"
+html_title = f"imitation {release}"
+html_static_path: list[str] = []
+
+myst_enable_extensions = ["colon_fence", "dollarmath"]
+myst_heading_anchors = 3
+
+# One page a package, written under docs/api when the build starts.
+apidoc_modules = [
+    {
+        "path": "../src/imitation",
+        "destination": "api",
+        "max_depth": 2,
+        "module_first": True,
+        "automodule_options": {"members", "show-inheritance"},
+    }
+]
+autodoc_member_order = "bysource"
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented"
+autodoc_preserve_defaults = True
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False
+
+# A class may be listed twice: in its module and in the package that re-exports it.
+suppress_warnings = ["ref.python"]
+# Only references into this package can be resolved: the build uses no network.
+nitpick_ignore_regex = [("py:.*", r"(?!imitation\.).*")]
