@@ -1,0 +1,249 @@
+"""Policies that ask a person at the terminal for each action.
+
+They serve as experts wherever a policy does, above all in DAgger. In a vector of
+environments the person is asked once per environment and told which one it is.
+"""
+
+import abc
+import collections
+import contextlib
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from stable_baselines3.common.preprocessing import is_image_space_channels_first
+from stable_baselines3.common.vec_env import VecEnv
+
+from imitation.errors import ConfigError, ImitationError
+from imitation.policies import base
+from imitation.util import util
+
+__all__ = [
+    "ATARI_ACTION_NAMES_TO_KEYS",
+    "AtariInteractivePolicy",
+    "DiscreteInteractivePolicy",
+    "ImageObsDiscreteInteractivePolicy",
+]
+
+ATARI_ACTION_NAMES_TO_KEYS = {
+    "NOOP": "1",
+    "FIRE": "2",
+    "UP": "w",
+    "RIGHT": "d",
+    "LEFT": "a",
+    "DOWN": "x",
+    "UPRIGHT": "e",
+    "UPLEFT": "q",
+    "DOWNRIGHT": "c",
+    "DOWNLEFT": "z",
+    "UPFIRE": "W",
+    "RIGHTFIRE": "D",
+    "LEFTFIRE": "A",
+    "DOWNFIRE": "X",
+    "UPRIGHTFIRE": "E",
+    "UPLEFTFIRE": "Q",
+    "DOWNRIGHTFIRE": "C",
+    "DOWNLEFTFIRE": "Z",
+}
+"""Keys for the 18 Atari actions: directions around S, with Shift to fire as well."""
+
+_FILE_BACKENDS = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}
+"""Matplotlib's back ends that have no window to show a figure in."""
+
+
+class DiscreteInteractivePolicy(base.NonTrainablePolicy, abc.ABC):
+    """Shows each observation to a person and reads the action's key from stdin.
+
+    Args:
+        observation_space: the space of one observation, not a dictionary.
+        action_space: a discrete space.
+        action_keys_names: from the key to type to the action's name. The position in
+            the mapping is the action, counted from the space's first one.
+        clear_screen_on_query: whether to clear the terminal before each question.
+    """
+
+    def __init__(
+        self,
+        observation_space: gym.Space,
+        action_space: gym.Space,
+        action_keys_names: collections.OrderedDict[str, str],
+        clear_screen_on_query: bool = True,
+    ) -> None:
+        super().__init__(observation_space, action_space)
+        assert isinstance(action_space, gym.spaces.Discrete), (
+            f"expected a Discrete action space, got {action_space}"
+        )
+        assert len(action_keys_names) == action_space.n, (
+            f"expected one key for each of {action_space.n} actions, "
+            f"got {len(action_keys_names)}"
+        )
+        names = list(action_keys_names.values())
+        assert len(set(names)) == len(names), f"action names repeat: {names}"
+        self.action_keys_names = action_keys_names
+        self.clear_screen_on_query = clear_screen_on_query
+        first = int(action_space.start)
+        self._key_to_action = {k: first + i for i, k in enumerate(action_keys_names)}
+
+    def _choose_actions(self, observations: list[base.SingleObs]) -> list[Any]:
+        n_envs = len(observations)
+        return [
+            self._query(obs, f"Environment {i + 1} of {n_envs}" if n_envs > 1 else "")
+            for i, obs in enumerate(observations)
+        ]
+
+    def _choose_action(self, obs: base.SingleObs) -> Any:
+        return self._query(obs, title="")
+
+    def _query(self, obs: base.SingleObs, title: str) -> int:
+        """Shows an observation and asks until the answer is a key of an action."""
+        if isinstance(obs, dict):
+            raise ConfigError(
+                "Dictionary observations are not supported here; "
+                "wrap the environment so that it shows one array"
+            )
+        if self.clear_screen_on_query:
+            util.clear_screen()
+        with self._rendered(obs, title) as note:
+            lines = [line for line in (title, note) if line]
+            actions = (f"  {k}: {name}" for k, name in self.action_keys_names.items())
+            question = "\n".join([*lines, "Actions:", *actions, "Your action: "])
+            answer = _read_line(question)
+            while answer not in self._key_to_action:
+                keys = ", ".join(self.action_keys_names)
+                answer = _read_line(f"No action has key {answer!r}. One of {keys}: ")
+        return self._key_to_action[answer]
+
+    @contextlib.contextmanager
+    def _rendered(self, obs: np.ndarray, title: str) -> Iterator[str]:
+        """Shows an observation while the block runs.
+
+        Args:
+            obs: the observation of one environment, `[*obs]`.
+            title: says which environment it is; empty if there is only one.
+
+        Yields:
+            A line to print above the question, possibly empty.
+        """
+        self._render(obs)
+        yield ""
+
+    @abc.abstractmethod
+    def _render(self, obs: np.ndarray) -> None:
+        """Shows the observation of one environment, `[*obs]`, to the person."""
+
+
+class ImageObsDiscreteInteractivePolicy(DiscreteInteractivePolicy):
+    """Draws image observations in a window and reads the action's key from stdin.
+
+    Grayscale and RGB images are drawn, with channels first or last, as the observation
+    space says; of stacked frames the last one is. Without a display, the image is
+    written to a temporary PNG file, and the question says where.
+    """
+
+    def _render(self, obs: np.ndarray) -> None:
+        import matplotlib.pyplot as plt  # slow, and only people need it
+
+        image = latest_frame(obs, self.observation_space)
+        high = 255 if np.issubdtype(image.dtype, np.integer) else 1
+        plt.imshow(image, cmap="gray", vmin=0, vmax=high)
+        plt.axis("off")
+
+    @contextlib.contextmanager
+    def _rendered(self, obs: np.ndarray, title: str) -> Iterator[str]:
+        import matplotlib as mpl
+        import matplotlib.pyplot as plt
+
+        figure = plt.figure()
+        try:
+            self._render(obs)
+            figure.suptitle(title)
+            if mpl.get_backend().lower() not in _FILE_BACKENDS:
+                plt.show(block=False)
+                plt.pause(0.1)  # lets the window draw itself
+                yield ""
+                return
+            with tempfile.NamedTemporaryFile(suffix=".png") as file:
+                figure.savefig(file.name)
+                yield f"Observation: {file.name}"
+        finally:
+            plt.close(figure)
+
+
+class AtariInteractivePolicy(ImageObsDiscreteInteractivePolicy):
+    """Asks a person to play an Atari game.
+
+    Args:
+        env: the game, or a vector of environments of one game.
+        *args: passed to `ImageObsDiscreteInteractivePolicy` after the action keys.
+        **kwargs: likewise.
+
+    Raises:
+        ValueError: the environment does not name its actions as Atari games do.
+    """
+
+    def __init__(self, env: gym.Env | VecEnv, *args: Any, **kwargs: Any) -> None:
+        keys_names = collections.OrderedDict(
+            (ATARI_ACTION_NAMES_TO_KEYS[name], name) for name in _action_names(env)
+        )
+        super().__init__(
+            env.observation_space, env.action_space, keys_names, *args, **kwargs
+        )
+
+
+def latest_frame(obs: np.ndarray, space: gym.Space) -> np.ndarray:
+    """Finds the newest picture in an image observation.
+
+    Args:
+        obs: `[height, width]`, `[height, width, channels]`,
+            `[channels, height, width]`, or such images stacked along a first axis. A
+            number of channels divisible by three is read as RGB frames, any other as
+            grayscale frames, oldest first.
+        space: the observation space; the smaller of its first and last dimension holds
+            the channels.
+
+    Returns:
+        `[height, width]` or `[height, width, 3]`, in the dtype of `obs`.
+
+    Raises:
+        ValueError: the observation is not an image.
+    """
+    if obs.ndim == 4:
+        obs = obs[-1]
+        space = gym.spaces.Box(0, 1, obs.shape)
+    if obs.ndim == 2:
+        return obs
+    if obs.ndim != 3:
+        raise ConfigError(f"expected an image with 2 to 4 axes, got shape {obs.shape}")
+    if is_image_space_channels_first(space):
+        obs = np.moveaxis(obs, 0, -1)
+    return obs[..., -3:] if obs.shape[-1] % 3 == 0 else obs[..., -1]
+
+
+def _action_names(env: gym.Env | VecEnv) -> list[str]:
+    """Asks the environment for the names of its actions, through all wrappers."""
+    try:
+        if isinstance(env, VecEnv):
+            (names,) = env.env_method("get_action_meanings", indices=[0])
+        else:
+            names = env.get_wrapper_attr("get_action_meanings")()
+    except AttributeError as error:
+        raise ConfigError(
+            "expected an Atari environment with get_action_meanings(), "
+            f"got {env}; use ImageObsDiscreteInteractivePolicy with your own keys"
+        ) from error
+    unknown = set(names) - ATARI_ACTION_NAMES_TO_KEYS.keys()
+    if unknown:
+        raise ConfigError(f"no keys for the actions {sorted(unknown)} of {env}")
+    return list(names)
+
+
+def _read_line(question: str) -> str:
+    try:
+        return input(question).strip()
+    except EOFError as error:
+        raise ImitationError(
+            "expected the key of an action on stdin, which is closed; run this in a "
+            "terminal, or use an expert that is a policy"
+        ) from error
