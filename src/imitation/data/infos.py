@@ -1,0 +1,290 @@
+"""Info dictionaries as JSON text, one string per step.
+
+Writing turns NumPy numbers and arrays into numbers and lists, tuples into lists, and
+refuses anything else that JSON has no word for. Reading gives back a lazy sequence that
+parses a step when it is asked for. It also reads the text that release 1.0 wrote with
+``jsonpickle``, where it describes NumPy data or plain containers, and never builds any
+other object that such text names, because that could run code.
+"""
+
+import base64
+import contextlib
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, overload
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from imitation.errors import DataError
+
+__all__ = ["JsonInfos", "decode", "encode"]
+
+_TAG = "py/"
+_DTYPE = re.compile(r"[biufc]\d+")
+
+
+class JsonInfos(Sequence[Any]):
+    """The infos of one episode, parsed one step at a time when they are read.
+
+    Behaves like the documented array of dictionaries: ``infos[-1]["episode"]``,
+    ``len(infos)``, iteration, slices (again lazy) and ``np.asarray(infos)``. Every
+    access parses anew, so changing a returned dictionary changes nothing else.
+    """
+
+    def __init__(self, texts: pa.Array, source: str) -> None:
+        """Wraps a column of JSON texts.
+
+        Args:
+            texts: Arrow array of strings, one per step.
+            source: where they come from, for error messages.
+        """
+        self._texts = texts
+        self._source = source
+
+    def __len__(self) -> int:
+        """The number of steps."""
+        return len(self._texts)
+
+    @overload
+    def __getitem__(self, key: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> "JsonInfos": ...
+
+    def __getitem__(self, key: int | slice) -> "dict[str, Any] | JsonInfos":
+        if isinstance(key, slice):
+            steps = np.arange(len(self))[key]
+            return JsonInfos(self._texts.take(pa.array(steps)), self._source)
+        step = range(len(self))[key]
+        return decode(self._texts[step].as_py(), f"{self._source}, step {step}")
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for step, text in enumerate(self._texts.to_pylist()):
+            yield {} if text == "{}" else decode(text, f"{self._source}, step {step}")
+
+    def __array__(
+        self, dtype: npt.DTypeLike = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        """An object array of all the dictionaries, shape ``(T,)``."""
+        array = np.empty(len(self), dtype=object)
+        for step, info in enumerate(self):
+            array[step] = info
+        return array
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Without this a pickle would hold the whole table that the texts are part of.
+        return JsonInfos._from_texts, (self._texts.to_pylist(), self._source)
+
+    @staticmethod
+    def _from_texts(texts: list[str], source: str) -> "JsonInfos":
+        return JsonInfos(pa.array(texts, pa.large_string()), source)
+
+    def __repr__(self) -> str:
+        return f"JsonInfos({len(self)} steps of {self._source})"
+
+
+def encode(info: Mapping[str, Any], source: str) -> str:
+    """Writes the info dictionary of one step as JSON.
+
+    Args:
+        info: values that JSON has (None, bool, int, finite float, str, lists and
+            dictionaries with string keys), NumPy numbers and arrays, or tuples.
+        source: where it comes from ("episode 3, step 7"), for error messages.
+
+    Returns:
+        JSON text; ``decode`` gives back an equal dictionary, with lists for arrays and
+        tuples.
+
+    Raises:
+        DataError: a value is none of these; the message names its key.
+    """
+    if not isinstance(info, Mapping):
+        raise DataError(
+            f"{source}: expected a dictionary of infos, got {type(info).__name__}"
+        )
+    if not info:
+        return "{}"
+    if type(info) is dict and _has_text_keys(info):
+        # The common case, many times faster than naming the key of every value.
+        with contextlib.suppress(TypeError, ValueError):
+            return _ENCODER.encode(info)
+    return _ENCODER.encode(_plain(info, "infos", source))
+
+
+def decode(text: str, source: str) -> dict[str, Any]:
+    """Reads the info dictionary of one step.
+
+    Args:
+        text: JSON, or what release 1.0 wrote.
+        source: where it comes from, for error messages.
+
+    Returns:
+        The dictionary.
+
+    Raises:
+        DataError: the text is not a JSON dictionary, or describes a Python object that
+            is neither NumPy data nor a plain container.
+    """
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise DataError(f"{source}: infos are not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise DataError(
+            f"{source}: expected infos to be a dictionary, got {type(value).__name__}"
+        )
+    if f'"{_TAG}' in text:
+        return dict(_JsonpickleReader(source).read(value))
+    return value
+
+
+def _has_text_keys(value: Any) -> bool:
+    """Whether all dictionaries inside have keys that JSON can hold."""
+    if isinstance(value, dict):
+        return all(
+            isinstance(key, str)
+            and not key.startswith(_TAG)
+            and (type(item) in _SCALARS or _has_text_keys(item))
+            for key, item in value.items()
+        )
+    if isinstance(value, list | tuple):
+        return all(type(item) in _SCALARS or _has_text_keys(item) for item in value)
+    return True
+
+
+def _numpy_to_plain(value: Any) -> Any:
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
+        return value.tolist()
+    raise TypeError
+
+
+_SCALARS = frozenset({bool, int, float, str, type(None)})
+_ENCODER = json.JSONEncoder(allow_nan=False, default=_numpy_to_plain)
+
+
+def _plain(value: Any, key: str, source: str) -> Any:
+    """Converts a value to what the ``json`` module writes without loss."""
+    if value is None or isinstance(value, bool | str | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return float(value)
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufO":
+        if value.dtype.kind != "O":
+            _check_finite(value, key, source)
+            return value.tolist()
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_plain(v, f"{key}[{i}]", source) for i, v in enumerate(value)]
+    if isinstance(value, Mapping):
+        _check_keys(value, key, source)
+        return {k: _plain(v, f"{key}[{k!r}]", source) for k, v in value.items()}
+    shown = repr(value) if isinstance(value, float) else type(value).__name__
+    raise DataError(
+        f"{source}: {key} is {shown}, which JSON cannot hold; remove it from the infos "
+        "or turn it into numbers, text or lists"
+    )
+
+
+def _check_finite(value: Any, key: str, source: str) -> None:
+    if value.dtype.kind == "f" and not np.isfinite(value).all():
+        raise DataError(
+            f"{source}: {key} holds NaN or infinity, which JSON cannot hold; remove it "
+            "from the infos or turn it into numbers, text or lists"
+        )
+
+
+def _check_keys(value: Mapping[Any, Any], key: str, source: str) -> None:
+    for name in value:
+        if not isinstance(name, str) or name.startswith(_TAG):
+            raise DataError(
+                f"{source}: {key} has the key {name!r}; JSON needs keys that are text "
+                f"(and {_TAG!r} is reserved), so rename it"
+            )
+
+
+class _JsonpickleReader:
+    """Reads jsonpickle's description of NumPy data and containers, builds no object.
+
+    The text refers back to earlier objects by their position (``py/id``), so containers
+    and objects are numbered in the order in which they begin.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._objects: list[Any] = []
+
+    def read(self, node: Any) -> Any:
+        if isinstance(node, list):
+            slot = self._next_slot()
+            self._objects[slot] = [self.read(value) for value in node]
+            return self._objects[slot]
+        if not isinstance(node, dict):
+            return node
+        tag = next((key for key in node if key.startswith(_TAG)), None)
+        if tag is None:
+            slot = self._next_slot()
+            self._objects[slot] = {key: self.read(v) for key, v in node.items()}
+            return self._objects[slot]
+        return self._read_tagged(tag, node[tag])
+
+    def _read_tagged(self, tag: str, content: Any) -> Any:
+        try:
+            if tag in ("py/tuple", "py/set"):
+                return [self.read(value) for value in content]
+            if tag == "py/b64":
+                return base64.b64decode(content)
+            if tag == "py/id":
+                return self._objects[content]
+            if tag == "py/reduce":
+                return self._read_numpy(content)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(
+                f"{self._source}: cannot read infos written by release 1.0: {error}"
+            ) from error
+        raise self._refusal(f"{tag} {content!r}")
+
+    def _read_numpy(self, content: list[Any]) -> Any:
+        slot = self._next_slot()
+        function = content[0].get("py/function") or content[0].get("py/type")
+        name = str(function).replace("numpy.core.", "numpy._core.")
+        if name == "numpy.dtype":
+            value = self._read_dtype(content)
+        elif name == "numpy._core.multiarray.scalar":
+            dtype, data = self.read(content[1])
+            value = np.frombuffer(data, self._checked(dtype))[0].item()
+        elif name == "numpy._core.multiarray._reconstruct":
+            _, shape, dtype, fortran_order, data = self.read(content[2])
+            flat = np.frombuffer(data, self._checked(dtype))
+            value = flat.reshape(shape, order="F" if fortran_order else "C")
+        else:
+            raise self._refusal(f"{function}")
+        self._objects[slot] = value
+        return value
+
+    def _read_dtype(self, content: list[Any]) -> np.dtype[Any]:
+        code, state = self.read(content[1])[0], self.read(content[2])
+        if not isinstance(code, str) or not _DTYPE.fullmatch(code):
+            raise self._refusal(f"numpy.dtype {code!r}")
+        return np.dtype(code).newbyteorder(state[1])
+
+    def _checked(self, dtype: Any) -> np.dtype[Any]:
+        if not isinstance(dtype, np.dtype):
+            raise self._refusal(f"numpy data of {dtype!r}")
+        return dtype
+
+    def _next_slot(self) -> int:
+        self._objects.append(None)
+        return len(self._objects) - 1
+
+    def _refusal(self, what: str) -> DataError:
+        return DataError(
+            f"{self._source}: the infos describe a Python object ({what}), which is "
+            "never built because that could run code; drop the infos with "
+            "`imitation convert SOURCE DEST --drop-infos`"
+        )
