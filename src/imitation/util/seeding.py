@@ -6,13 +6,21 @@ state, seeds the fork from our generator, and puts the caller's state back.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, overload
 
 import numpy as np
 import torch as th
 
-__all__ = ["make_rng", "make_seeds", "restore_rng", "rng_state", "torch_seeded"]
+__all__ = [
+    "make_rng",
+    "make_seeds",
+    "restore_rng",
+    "restore_torch_rng",
+    "rng_state",
+    "torch_rng_state",
+    "torch_seeded",
+]
 
 
 def make_rng(rng: np.random.Generator | int | None = None) -> np.random.Generator:
@@ -91,6 +99,21 @@ def torch_seeded(rng: np.random.Generator) -> Iterator[None]:
     with th.random.fork_rng():
         th.manual_seed(make_seeds(rng))
         yield
+
+
+def torch_rng_state(device: th.device) -> dict[str, th.Tensor]:
+    """Returns torch's random state for the CPU and, if it is another, `device`."""
+    state = {"cpu": th.get_rng_state()}
+    if device.type == "cuda":
+        state["cuda"] = th.cuda.get_rng_state(device)
+    return state
+
+
+def restore_torch_rng(state: Mapping[str, th.Tensor], device: th.device) -> None:
+    """Puts torch back into a state taken by `torch_rng_state`."""
+    th.set_rng_state(state["cpu"])
+    if device.type == "cuda" and "cuda" in state:
+        th.cuda.set_rng_state(state["cuda"], device)
 
 
 def _plain(value: Any) -> Any:

@@ -1,0 +1,335 @@
+"""Base classes of the algorithms, and the batches they learn from."""
+
+import abc
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Generic, TypeVar, cast
+
+import gymnasium as gym
+import numpy as np
+import torch as th
+import torch.utils.data as th_data
+from stable_baselines3.common.policies import BasePolicy
+
+from imitation.data import loader, rollout, types
+from imitation.errors import ConfigError, DataError
+from imitation.util import logger as imit_logger
+from imitation.util import seeding
+from imitation.util.util import get_first_iter_element
+
+__all__ = [
+    "AnyTransitions",
+    "BaseImitationAlgorithm",
+    "DemonstrationAlgorithm",
+    "TransitionKind",
+    "check_demonstrations",
+    "make_data_loader",
+    "transitions_of",
+]
+
+HORIZON_DOCS = "docs/guide/variable_horizon.md"
+
+TransitionKind = TypeVar("TransitionKind", bound=types.TransitionsMinimal)
+
+AnyTransitions = (
+    Iterable[types.Trajectory]
+    | Iterable[types.TransitionMapping]
+    | types.TransitionsMinimal
+)
+"""Demonstrations: trajectories, transitions, or batches as mappings."""
+
+
+class BaseImitationAlgorithm(abc.ABC):
+    """Base of all imitation learning algorithms: a logger and a horizon check.
+
+    Args:
+        custom_logger: where to log to; None makes a new logger.
+        allow_variable_horizon: False raises when episodes of different length are met
+            during training. Such episodes leak information about the reward through
+            the moment they end, which can seriously confound an evaluation; read
+            the page on variable horizons before allowing them.
+    """
+
+    allow_variable_horizon: bool
+    """If True, allow variable horizon trajectories; otherwise error if detected."""
+
+    def __init__(
+        self,
+        *,
+        custom_logger: imit_logger.HierarchicalLogger | None = None,
+        allow_variable_horizon: bool = False,
+    ) -> None:
+        self._logger = custom_logger or imit_logger.configure()
+        self.allow_variable_horizon = allow_variable_horizon
+        if allow_variable_horizon:
+            self.logger.warn(
+                "Running with `allow_variable_horizon` set to True. Some algorithms "
+                "are biased towards shorter or longer episodes, which may "
+                f"significantly confound results; see {HORIZON_DOCS}."
+            )
+        self._horizon: int | None = None
+
+    @property
+    def logger(self) -> imit_logger.HierarchicalLogger:
+        """Where the algorithm logs to."""
+        return self._logger
+
+    @logger.setter
+    def logger(self, value: imit_logger.HierarchicalLogger) -> None:
+        self._logger = value
+
+    def _check_fixed_horizon(self, horizons: Iterable[int]) -> None:
+        """Checks that episodes have one length, now and in earlier calls.
+
+        Args:
+            horizons: lengths of complete episodes, in steps.
+
+        Raises:
+            ValueError: two lengths differ and variable horizons are not allowed.
+        """
+        if self.allow_variable_horizon:
+            return
+        found = set(horizons)
+        if self._horizon is not None:
+            found.add(self._horizon)
+        if len(found) > 1:
+            raise ValueError(
+                f"Episodes of different length detected: {sorted(found)}. Variable "
+                "horizon environments are discouraged: termination conditions leak "
+                f"information about reward. See {HORIZON_DOCS} for more information, "
+                "or set `allow_variable_horizon=True` to override this check."
+            )
+        if found:
+            self._horizon = found.pop()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves out the logger, which holds open files."""
+        state = self.__dict__.copy()
+        del state["_logger"]
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._logger = imit_logger.configure()
+
+
+class DemonstrationAlgorithm(BaseImitationAlgorithm, Generic[TransitionKind]):
+    """An algorithm that learns from demonstrations: BC, IRL and so on.
+
+    Args:
+        demonstrations: demonstrations from an expert, or None to set them later:
+            trajectories, transitions, or an iterable of batches (mappings from
+            ``obs``, ``acts`` and so on to arrays or tensors).
+        custom_logger: where to log to; None makes a new logger.
+        allow_variable_horizon: see `BaseImitationAlgorithm`.
+    """
+
+    def __init__(
+        self,
+        *,
+        demonstrations: AnyTransitions | None,
+        custom_logger: imit_logger.HierarchicalLogger | None = None,
+        allow_variable_horizon: bool = False,
+    ) -> None:
+        super().__init__(
+            custom_logger=custom_logger,
+            allow_variable_horizon=allow_variable_horizon,
+        )
+        if demonstrations is not None:
+            self.set_demonstrations(demonstrations)
+
+    @abc.abstractmethod
+    def set_demonstrations(self, demonstrations: AnyTransitions) -> None:
+        """Sets the demonstrations; interactive algorithms do so again and again.
+
+        Args:
+            demonstrations: trajectories, transitions or an iterable of batches.
+        """
+
+    @property
+    @abc.abstractmethod
+    def policy(self) -> BasePolicy:
+        """The policy that imitates the demonstrations."""
+
+
+class _CheckedBatches:
+    """An iterable of batches whose sizes are checked as they pass."""
+
+    def __init__(
+        self, batches: Iterable[types.TransitionMapping], batch_size: int
+    ) -> None:
+        self._batches = batches
+        self.batch_size = batch_size
+
+    def __iter__(self) -> Iterator[types.TransitionMapping]:
+        for batch in self._batches:
+            for key, value in (("obs", batch["obs"]), ("acts", batch["acts"])):
+                n_rows = _n_rows(value)
+                if n_rows != self.batch_size:
+                    raise DataError(
+                        f"Expected batch size {self.batch_size} != {n_rows} = "
+                        f"len(batch[{key!r}]); make batches of that size"
+                    )
+            yield batch
+
+
+def make_data_loader(
+    transitions: AnyTransitions,
+    batch_size: int,
+    data_loader_kwargs: Mapping[str, Any] | None = None,
+) -> Iterable[types.TransitionMapping]:
+    """Makes an iterable of batches from demonstrations of any kind.
+
+    Args:
+        transitions: trajectories, transitions, or an iterable of batches.
+        batch_size: rows of a batch. An iterable of batches must already have it.
+        data_loader_kwargs: `shuffle`, `drop_last` (both True by default) and `rng` go
+            to our own `BatchLoader`. With any other key, torch's own `DataLoader` is
+            built with all of them.
+
+    Returns:
+        An iterable of batches; each pass over it is an epoch.
+
+    Raises:
+        ValueError: the batch size is not positive; there are too few transitions for
+            one batch; the iterable is empty; or, while iterating, a batch has another
+            size.
+        TypeError: `transitions` is of an unsupported kind.
+    """
+    if batch_size <= 0:
+        raise ConfigError(f"batch_size={batch_size} must be positive.")
+    flat = transitions_of(transitions)
+    if isinstance(flat, types.TransitionsMinimal):
+        kwargs = dict(data_loader_kwargs or {})
+        if set(kwargs) <= {"shuffle", "drop_last", "rng"}:
+            return loader.BatchLoader(flat, batch_size, **kwargs)
+        return _torch_loader(flat, batch_size, kwargs)
+    return _CheckedBatches(flat, batch_size)
+
+
+def transitions_of(
+    demonstrations: AnyTransitions,
+) -> types.TransitionsMinimal | Iterable[types.TransitionMapping]:
+    """Brings demonstrations into one of two forms.
+
+    Args:
+        demonstrations: trajectories, transitions, or an iterable of batches.
+
+    Returns:
+        Transitions (trajectories are flattened), or the iterable of batches.
+
+    Raises:
+        ValueError: the iterable is empty.
+        TypeError: the demonstrations are of an unsupported kind.
+    """
+    if isinstance(demonstrations, types.TransitionsMinimal):
+        return demonstrations
+    if not isinstance(demonstrations, Iterable):
+        raise TypeError(_unsupported(demonstrations))
+    first, items = get_first_iter_element(demonstrations)
+    if isinstance(first, types.Trajectory):
+        return rollout.flatten_trajectories(cast(Iterable[types.Trajectory], items))
+    if isinstance(first, Mapping):
+        return cast(Iterable[types.TransitionMapping], items)
+    raise TypeError(_unsupported(demonstrations, first))
+
+
+def check_demonstrations(
+    transitions: types.TransitionsMinimal,
+    observation_space: gym.Space[Any],
+    action_space: gym.Space[Any],
+) -> None:
+    """Checks that demonstrations can come from an environment with these spaces.
+
+    Args:
+        transitions: the demonstrations.
+        observation_space: of the environment that will be learnt.
+        action_space: of the environment that will be learnt.
+
+    Raises:
+        DataError: keys or shapes differ from the space's, an action is none of a
+            discrete space's, or a value is NaN or infinite.
+    """
+    obs: Any = types.maybe_unwrap_dictobs(transitions.obs)
+    if isinstance(observation_space, gym.spaces.Dict) != isinstance(obs, Mapping):
+        kind = "dictionary" if isinstance(obs, Mapping) else "array"
+        raise DataError(
+            f"demonstrations have {kind} observations, the observation space is "
+            f"{observation_space}"
+        )
+    if isinstance(observation_space, gym.spaces.Dict):
+        if obs.keys() != observation_space.spaces.keys():
+            raise DataError(
+                f"demonstrations have observation keys {sorted(obs)}, the observation "
+                f"space has {sorted(observation_space.spaces)}"
+            )
+        for key, space in observation_space.spaces.items():
+            _check_values(f"obs[{key!r}]", obs[key], space)
+    else:
+        _check_values("obs", obs, observation_space)
+    _check_values("acts", transitions.acts, action_space)
+
+
+def _check_values(name: str, values: Any, space: gym.Space[Any]) -> None:
+    """Checks one array of demonstrations against its space."""
+    shape = space.shape or ()
+    if values.shape[1:] != shape:
+        hint = ""
+        if sorted(values.shape[1:]) == sorted(shape):
+            hint = "; are the axes of an image in another order?"
+        raise DataError(
+            f"demonstrations have {name} of shape {values.shape[1:]}, the space "
+            f"{space} has shape {shape}{hint}"
+        )
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        where = int(
+            np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(1))[0]
+        )
+        raise DataError(
+            f"demonstrations have a NaN or infinite {name} at transition {where}; "
+            "remove or repair the episode"
+        )
+    if isinstance(space, gym.spaces.Discrete) and len(values):
+        low, high = int(space.start), int(space.start + space.n) - 1
+        if values.min() < low or values.max() > high:
+            raise DataError(
+                f"demonstrations have {name} from {values.min()} to {values.max()}, "
+                f"the space {space} has values from {low} to {high}"
+            )
+
+
+def _torch_loader(
+    transitions: types.TransitionsMinimal, batch_size: int, kwargs: dict[str, Any]
+) -> Iterable[types.TransitionMapping]:
+    """Builds torch's loader, for the options that only it has."""
+    if len(transitions) < batch_size:
+        raise DataError(
+            f"Number of transitions in the demonstrations {len(transitions)} is "
+            f"smaller than batch size {batch_size}"
+        )
+    rng = kwargs.pop("rng", None)
+    if rng is not None:
+        kwargs["generator"] = th.Generator().manual_seed(seeding.make_seeds(rng))
+    options = {"shuffle": True, "drop_last": True} | kwargs
+    return th_data.DataLoader(
+        transitions,
+        batch_size=batch_size,
+        collate_fn=types.transitions_collate_fn,
+        **options,
+    )
+
+
+def _unsupported(demonstrations: object, first: object = None) -> str:
+    what = type(demonstrations).__name__
+    if first is not None:
+        what += f" of {type(first).__name__}"
+    return (
+        "`demonstrations` must be trajectories, transitions or an iterable of batches "
+        f"with keys 'obs' and 'acts', got {what}"
+    )
+
+
+def _n_rows(value: Any) -> int:
+    """The first dimension of an array, a tensor or a dictionary of them."""
+    if isinstance(value, Mapping):
+        return len(next(iter(value.values())))
+    return len(value)

@@ -1,0 +1,96 @@
+"""The parts behavioural cloning is built from when the user does not supply them."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch as th
+from stable_baselines3.common import torch_layers
+from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.preprocessing import is_image_space
+
+from imitation.errors import ConfigError
+from imitation.policies import base as policy_base
+from imitation.policies import image_extractor
+from imitation.util import policy_io, seeding
+
+__all__ = ["default_policy", "features_extractor_for", "make_optimizer"]
+
+FUSED = (th.optim.Adam, th.optim.AdamW)
+"""Optimizers whose fused form does in one call what takes a dozen calls otherwise."""
+
+
+def default_policy(
+    observation_space: gym.Space[Any],
+    action_space: gym.Space[Any],
+    rng: np.random.Generator,
+) -> ActorCriticPolicy:
+    """Builds the default policy: two hidden layers of 32 units.
+
+    Args:
+        observation_space: a vector, image or dictionary space.
+        action_space: any space of Stable-Baselines3.
+        rng: decides the initial weights.
+
+    Returns:
+        A `FeedForward32Policy`; images pass through a convolutional network first.
+    """
+    with seeding.torch_seeded(rng):
+        return policy_base.FeedForward32Policy(
+            observation_space=observation_space,
+            action_space=action_space,
+            lr_schedule=policy_io.unset_learning_rate,
+            features_extractor_class=features_extractor_for(observation_space),
+        )
+
+
+def features_extractor_for(
+    observation_space: gym.Space[Any],
+) -> type[torch_layers.BaseFeaturesExtractor]:
+    """Chooses how observations become a vector of features.
+
+    Args:
+        observation_space: a vector, image or dictionary space.
+
+    Returns:
+        A class of features extractors; images may have their channels first or last.
+    """
+    if isinstance(observation_space, gym.spaces.Dict):
+        parts = observation_space.spaces.values()
+        if any(is_image_space(part) for part in parts):
+            return image_extractor.DictImageExtractor
+        return torch_layers.CombinedExtractor
+    if is_image_space(observation_space):
+        return image_extractor.ImageExtractor
+    return torch_layers.FlattenExtractor
+
+
+def make_optimizer(
+    optimizer_cls: type[th.optim.Optimizer],
+    parameters: Iterable[th.nn.Parameter],
+    optimizer_kwargs: Mapping[str, Any] | None,
+) -> th.optim.Optimizer:
+    """Builds an optimizer, fused where torch offers it and nothing else was asked for.
+
+    Args:
+        optimizer_cls: the class.
+        parameters: what to optimise.
+        optimizer_kwargs: further arguments of the class.
+
+    Returns:
+        The optimizer.
+
+    Raises:
+        ValueError: the arguments hold ``weight_decay``.
+    """
+    kwargs = dict(optimizer_kwargs or {})
+    if "weight_decay" in kwargs:
+        raise ConfigError("Use the parameter l2_weight instead of weight_decay.")
+    parameters = list(parameters)
+    fusible = all(p.is_floating_point() for p in parameters) and not (
+        {"fused", "foreach", "capturable", "differentiable"} & kwargs.keys()
+    )
+    if optimizer_cls in FUSED and fusible:
+        kwargs["fused"] = True
+    return optimizer_cls(parameters, **kwargs)

@@ -1,0 +1,591 @@
+"""The trainer of behavioural cloning."""
+
+import contextlib
+import dataclasses
+import math
+import os
+import pathlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import torch as th
+from stable_baselines3.common import utils as sb3_utils
+from stable_baselines3.common import vec_env
+from stable_baselines3.common.policies import ActorCriticPolicy
+
+from imitation.algorithms import base
+from imitation.algorithms.bc import setup
+from imitation.algorithms.bc.batches import (
+    BatchIteratorWithEpochEndCallback,
+    Grouped,
+    n_rows,
+)
+from imitation.algorithms.bc.learner import Learner
+from imitation.algorithms.bc.logs import BCLogger, RolloutStatsComputer
+from imitation.algorithms.bc.losses import BehaviorCloningLossCalculator
+from imitation.algorithms.bc.validation import (
+    EarlyStopping,
+    Validator,
+    split_demonstrations,
+)
+from imitation.data import loader, types
+from imitation.errors import ArtifactError, ConfigError
+from imitation.util import artifacts, checkpoint, networks, policy_io, seeding, threads
+from imitation.util import logger as imit_logger
+from imitation.util import progress as progress_bars
+
+__all__ = ["BC", "reconstruct_policy"]
+
+LATEST, BEST = "latest", "best"
+"""What a checkpoint directory holds: the whole trainer, and the best policy."""
+
+Schedule = Callable[[float], float]
+
+
+@dataclasses.dataclass
+class Progress:
+    """How far one call of `BC.train` has come."""
+
+    epoch: int = 0
+    """Full epochs done."""
+
+    batches: int = 0
+    """Optimizer steps done."""
+
+    samples: int = 0
+    """Samples seen."""
+
+    finished: bool = False
+    """Whether the call ran to its end."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Resume:
+    """What is needed, beside the weights, to continue a call of `BC.train`."""
+
+    progress: Progress
+    loader: Mapping[str, Any]
+    torch_rng: Mapping[str, th.Tensor]
+
+
+class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
+    """Behavioural cloning: supervised learning on expert observation-action pairs.
+
+    Args:
+        observation_space: the observation space of the environment.
+        action_space: the action space of the environment.
+        rng: decides the initial weights of the default policy, the order of the data,
+            the validation split and everything torch draws during training.
+        policy: a Stable-Baselines3 policy; None builds a `FeedForward32Policy`, behind
+            a convolutional network for images.
+        demonstrations: what to learn from; see `set_demonstrations`.
+        batch_size: samples in each optimizer step.
+        minibatch_size: samples per forward pass; gradients are accumulated until
+            `batch_size` samples have been seen. Must divide `batch_size`; None means
+            `batch_size`.
+        optimizer_cls: the optimizer; Adam and AdamW run fused.
+        optimizer_kwargs: its arguments, except ``weight_decay``.
+        ent_weight: weight of the entropy bonus.
+        l2_weight: weight of half the sum of squared parameters.
+        device: where the policy is trained.
+        custom_logger: where to log to; None makes a new logger.
+        lr_schedule: the learning rate as a function of the share of training that
+            remains, from 1 to 0; None keeps the optimizer's.
+        max_grad_norm: clip the gradient to this Euclidean norm; None does not clip.
+        val_fraction: share of the demonstrations (whole trajectories, if they come as
+            such) held out and measured after every epoch, in [0, 1).
+
+    Raises:
+        ValueError: ``weight_decay`` is in `optimizer_kwargs`, the batch size is not a
+            multiple of the minibatch size, or a value is out of range.
+    """
+
+    def __init__(
+        self,
+        *,
+        observation_space: gym.Space[Any],
+        action_space: gym.Space[Any],
+        rng: np.random.Generator | None = None,
+        policy: ActorCriticPolicy | None = None,
+        demonstrations: base.AnyTransitions | None = None,
+        batch_size: int = 32,
+        minibatch_size: int | None = None,
+        optimizer_cls: type[th.optim.Optimizer] = th.optim.Adam,
+        optimizer_kwargs: Mapping[str, Any] | None = None,
+        ent_weight: float = 1e-3,
+        l2_weight: float = 0.0,
+        device: str | th.device = "auto",
+        custom_logger: imit_logger.HierarchicalLogger | None = None,
+        lr_schedule: Schedule | None = None,
+        max_grad_norm: float | None = None,
+        val_fraction: float = 0.0,
+    ) -> None:
+        self.batch_size = batch_size
+        self.minibatch_size = minibatch_size or batch_size
+        _check_settings(
+            self.batch_size, self.minibatch_size, val_fraction, max_grad_norm
+        )
+        self.observation_space = observation_space
+        self.action_space = action_space
+        self.rng = seeding.make_rng(rng)
+        # Rollouts for the log draw from a generator of their own, so that logging
+        # changes neither the order of the data nor a resumed run.
+        self._rollout_rng = seeding.make_rng(seeding.make_seeds(self.rng))
+        self._split_seed = seeding.make_seeds(self.rng)
+        self.val_fraction = val_fraction
+        self.max_grad_norm = max_grad_norm
+        self.lr_schedule = lr_schedule
+        if policy is None:
+            policy = setup.default_policy(observation_space, action_space, self.rng)
+        assert policy.observation_space == observation_space, (
+            "observation spaces differ"
+        )
+        assert policy.action_space == action_space, "action spaces differ"
+        self._policy = policy.to(sb3_utils.get_device(device))
+        self.loss_calculator = BehaviorCloningLossCalculator(ent_weight, l2_weight)
+        self._optimizer_kwargs = dict(optimizer_kwargs or {})
+        self.optimizer = setup.make_optimizer(
+            optimizer_cls, policy.parameters(), optimizer_kwargs
+        )
+        self._demo_loader: Iterable[types.TransitionMapping] | None = None
+        self._validator: Validator | None = None
+        self._progress = Progress(finished=True)
+        self._resume: _Resume | None = None
+        super().__init__(demonstrations=demonstrations, custom_logger=custom_logger)
+        self._bc_logger = BCLogger(self.logger)
+
+    @property
+    def policy(self) -> ActorCriticPolicy:
+        """The policy that imitates the demonstrations."""
+        return self._policy
+
+    @property
+    def device(self) -> th.device:
+        """Where the policy is trained."""
+        return self._policy.device
+
+    def set_demonstrations(self, demonstrations: base.AnyTransitions) -> None:
+        """Sets the data to learn from.
+
+        Args:
+            demonstrations: trajectories, transitions, or an iterable of batches
+                (mappings with ``obs`` and ``acts``) of `minibatch_size` rows each.
+
+        Raises:
+            ValueError: the data do not fit the spaces, are not finite, are too few for
+                one minibatch, or cannot be split for validation.
+            TypeError: the demonstrations are of an unsupported kind.
+        """
+        self._validator = None
+        if self.val_fraction > 0:
+            split_rng = seeding.make_rng(self._split_seed)
+            demonstrations, held_out = split_demonstrations(
+                demonstrations, self.val_fraction, split_rng
+            )
+            base.check_demonstrations(
+                held_out, self.observation_space, self.action_space
+            )
+            self._validator = Validator(held_out, self.loss_calculator)
+        data = base.transitions_of(demonstrations)
+        if isinstance(data, types.TransitionsMinimal):
+            base.check_demonstrations(data, self.observation_space, self.action_space)
+            self._demo_loader = loader.BatchLoader(
+                data, self.minibatch_size, rng=self.rng, keys=("obs", "acts")
+            )
+        else:
+            self._demo_loader = base.make_data_loader(data, self.minibatch_size)
+
+    def train(
+        self,
+        *,
+        n_epochs: int | None = None,
+        n_batches: int | None = None,
+        on_epoch_end: Callable[[], None] | None = None,
+        on_batch_end: Callable[[], None] | None = None,
+        log_interval: int = 500,
+        log_rollouts_venv: vec_env.VecEnv | None = None,
+        log_rollouts_n_episodes: int = 5,
+        progress_bar: bool = True,
+        reset_tensorboard: bool = False,
+        early_stopping: EarlyStopping | None = None,
+        checkpoint_dir: artifacts.AnyPath | None = None,
+        checkpoint_interval: int = 1000,
+        resume: bool = False,
+    ) -> None:
+        """Trains for some epochs (passes over the data) or batches.
+
+        Args:
+            n_epochs: how many epochs; give exactly one of `n_epochs` and `n_batches`.
+            n_batches: how many batches, possibly ending within an epoch.
+            on_epoch_end: called after each full epoch.
+            on_batch_end: called after each optimizer step.
+            log_interval: log every so many batches, starting with the first.
+            log_rollouts_venv: where to measure returns for the log; None does not.
+            log_rollouts_n_episodes: episodes to average over; none unless positive.
+            progress_bar: whether to show one.
+            reset_tensorboard: start the plots at x = 0 again.
+            early_stopping: when to stop early; needs `val_fraction` > 0.
+            checkpoint_dir: where to keep ``latest`` (everything needed to continue)
+                and ``best`` (the policy that did best on held-out data).
+            checkpoint_interval: batches between two checkpoints.
+            resume: continue the call that the checkpoint was taken in (or, without a
+                checkpoint, an unfinished call of this trainer), given the same
+                arguments; the result is bit-identical to an uninterrupted run. Starts
+                anew when there is nothing to continue.
+
+        Raises:
+            ValueError: not exactly one of `n_epochs` and `n_batches` is given, or
+                another argument does not fit.
+            AssertionError: there are no demonstrations, or an epoch had no batches.
+        """
+        assert self._demo_loader is not None, "set demonstrations before training"
+        if early_stopping is not None and self._validator is None:
+            raise ConfigError(
+                "early_stopping needs held-out data: set val_fraction > 0"
+            )
+        if log_interval < 1 or checkpoint_interval < 1:
+            raise ConfigError(
+                "log_interval and checkpoint_interval must be at least 1, got "
+                f"{log_interval} and {checkpoint_interval}"
+            )
+        if reset_tensorboard:
+            self._bc_logger.reset_tensorboard_steps()
+        directory = None if checkpoint_dir is None else _as_path(checkpoint_dir)
+        torch_rng = self._begin(directory, resume)
+        progress = self._progress
+        if progress.finished:
+            return
+
+        def end_epoch(epoch: int) -> None:
+            progress.epoch = epoch + 1
+            self._validate(early_stopping, directory)
+            if on_epoch_end is not None:
+                on_epoch_end()
+
+        assert self._demo_loader is not None
+        batches = BatchIteratorWithEpochEndCallback(
+            Grouped(self._demo_loader, self.batch_size // self.minibatch_size),
+            n_epochs,
+            n_batches,
+            end_epoch,
+            first_epoch=progress.epoch,
+            batches_done=progress.batches,
+        )
+        rollouts = RolloutStatsComputer(log_rollouts_venv, log_rollouts_n_episodes)
+        total = self._total_batches(n_epochs, n_batches)
+        with self._training(torch_rng), _bar(total, progress, progress_bar) as bar:
+            for minibatches in batches:
+                if self._should_stop(early_stopping):
+                    break
+                self._set_learning_rate(total)
+                self._train_batch(minibatches, log_interval, rollouts)
+                bar.update()
+                if on_batch_end is not None:
+                    on_batch_end()
+                if (
+                    directory is not None
+                    and progress.batches % checkpoint_interval == 0
+                ):
+                    self.save(directory / LATEST)
+            self._finish(early_stopping, directory)
+
+    def save(self, path: artifacts.AnyPath) -> None:
+        """Saves everything needed to continue, atomically; see `load`.
+
+        Args:
+            path: the directory to write; an older one there is replaced.
+        """
+        with artifacts.replacing_directory(path) as directory:
+            policy_io.save_policy(self._policy, directory / "policy")
+            checkpoint.save_state(directory / "trainer", "bc", self._state_dict())
+
+    def load_state(self, path: artifacts.AnyPath) -> None:
+        """Brings this trainer into a state saved by `save`.
+
+        Args:
+            path: the saved directory.
+
+        Raises:
+            ArtifactError: there is none, it is damaged, or its policy or batch size is
+                another than this trainer's.
+        """
+        directory = _as_path(path)
+        state = checkpoint.load_state(directory / "trainer", "bc")
+        weights = artifacts.read_tensors(directory / "policy" / "policy.safetensors")
+        _check_same_settings(state["settings"], self._settings(), directory)
+        try:
+            self._policy.load_state_dict(weights)
+            self.optimizer.load_state_dict(state["optimizer"])
+        except (RuntimeError, ValueError, KeyError) as error:
+            raise ArtifactError(
+                f"{directory} holds another policy or optimizer than this trainer"
+            ) from error
+        seeding.restore_rng(self.rng, state["rng"])
+        seeding.restore_rng(self._rollout_rng, state["rollout_rng"])
+        self._bc_logger.load_state_dict(state["logger"])
+        if self._validator is not None and state["validator"] is not None:
+            self._validator.load_state_dict(state["validator"])
+        self._resume = _Resume(
+            progress=Progress(**state["progress"]),
+            loader=state["loader"],
+            torch_rng=state["torch_rng"],
+        )
+
+    @classmethod
+    def load(
+        cls,
+        path: artifacts.AnyPath,
+        *,
+        demonstrations: base.AnyTransitions | None = None,
+        device: str | th.device = "auto",
+        custom_logger: imit_logger.HierarchicalLogger | None = None,
+        lr_schedule: Schedule | None = None,
+    ) -> "BC":
+        """Builds a trainer from what `save` wrote.
+
+        Args:
+            path: the saved directory.
+            demonstrations: the data, which are not part of a checkpoint.
+            device: where to train.
+            custom_logger: where to log to; None makes a new logger.
+            lr_schedule: the learning rate schedule, if the trainer had one.
+
+        Returns:
+            A trainer; ``train(..., resume=True)`` continues an unfinished call.
+
+        Raises:
+            ArtifactError: there is no checkpoint, or it is damaged.
+        """
+        directory = _as_path(path)
+        settings = checkpoint.load_state(directory / "trainer", "bc")["settings"]
+        if settings.pop("has_lr_schedule") and lr_schedule is None:
+            raise ArtifactError(f"{directory} had an lr_schedule: pass it to load")
+        policy = policy_io.load_policy(directory / "policy", device)
+        assert isinstance(policy, ActorCriticPolicy)
+        optimizer_cls = artifacts.resolve_class(settings.pop("optimizer_cls"))
+        split_seed = settings.pop("split_seed")
+        trainer = cls(
+            observation_space=policy.observation_space,
+            action_space=policy.action_space,
+            policy=policy,
+            optimizer_cls=optimizer_cls,
+            device=device,
+            custom_logger=custom_logger,
+            lr_schedule=lr_schedule,
+            **settings,
+        )
+        trainer._split_seed = split_seed
+        if demonstrations is not None:
+            trainer.set_demonstrations(demonstrations)
+        trainer.load_state(directory)
+        return trainer
+
+    def _begin(
+        self, directory: pathlib.Path | None, resume: bool
+    ) -> Mapping[str, th.Tensor] | None:
+        """Starts a call of `train`, or continues one; returns its torch state then."""
+        if resume and directory is not None and (directory / LATEST).is_dir():
+            self.load_state(directory / LATEST)
+        pending, self._resume = self._resume, None
+        if not resume or pending is None:
+            self._progress = Progress()
+            if self._validator is not None:
+                self._validator.reset()
+            return None
+        self._progress = pending.progress
+        if not self._progress.finished:
+            if not isinstance(self._demo_loader, loader.BatchLoader):
+                raise ConfigError(
+                    "resuming needs demonstrations as trajectories or transitions; an "
+                    "iterable of batches cannot be continued in the middle"
+                )
+            self._demo_loader.load_state_dict(pending.loader)
+        return pending.torch_rng
+
+    @contextlib.contextmanager
+    def _training(self, torch_rng: Mapping[str, th.Tensor] | None) -> Iterator[None]:
+        """Training mode, a fitting thread count, and torch's randomness from `rng`."""
+        with (
+            threads.training_threads(self._policy),
+            networks.training(self._policy),
+            th.random.fork_rng(),
+        ):
+            if torch_rng is None:
+                th.manual_seed(seeding.make_seeds(self.rng))
+            else:
+                seeding.restore_torch_rng(torch_rng, self.device)
+            yield
+
+    def _train_batch(
+        self,
+        minibatches: list[types.TransitionMapping],
+        log_interval: int,
+        rollouts: RolloutStatsComputer,
+    ) -> None:
+        """Makes one step, counts it and logs it when it is due."""
+        progress, number = self._progress, self._progress.batches
+        learner = Learner(
+            self._policy, self.optimizer, self.loss_calculator, self.max_grad_norm
+        )
+        metrics = learner.step(minibatches, measure=number % log_interval == 0)
+        size = n_rows(minibatches)
+        progress.batches += 1
+        progress.samples += size
+        if metrics is not None:
+            self._bc_logger.logger = self.logger
+            self._bc_logger.log_epoch(progress.epoch)
+            stats = rollouts(self._policy, self._rollout_rng)
+            self._bc_logger.log_batch(number, size, progress.samples, metrics, stats)
+
+    def _validate(
+        self, early_stopping: EarlyStopping | None, directory: pathlib.Path | None
+    ) -> None:
+        """Measures the policy on held-out data, if there are any, after an epoch."""
+        if self._validator is None:
+            return
+        min_delta = early_stopping.min_delta if early_stopping else 0.0
+        metrics, improved = self._validator.update(self._policy, min_delta)
+        self._bc_logger.log_validation(metrics)
+        if improved and directory is not None:
+            policy_io.save_policy(self._policy, directory / BEST)
+
+    def _should_stop(self, early_stopping: EarlyStopping | None) -> bool:
+        if early_stopping is None or self._validator is None:
+            return False
+        return self._validator.epochs_since_best >= early_stopping.patience
+
+    def _finish(
+        self, early_stopping: EarlyStopping | None, directory: pathlib.Path | None
+    ) -> None:
+        """Ends a call of `train`: the best weights, if asked for, and a checkpoint."""
+        if early_stopping is not None and early_stopping.restore_best:
+            assert self._validator is not None
+            self._validator.restore_best(self._policy)
+        self._progress.finished = True
+        if directory is not None:
+            self.save(directory / LATEST)
+
+    def _total_batches(self, n_epochs: int | None, n_batches: int | None) -> int | None:
+        """How many optimizer steps a call of `train` makes, if that can be known."""
+        if n_epochs is None:
+            return n_batches
+        batches: object = self._demo_loader
+        if isinstance(batches, Sized):
+            group = self.batch_size // self.minibatch_size
+            return n_epochs * math.ceil(len(batches) / group)
+        if self.lr_schedule is not None:
+            raise ConfigError(
+                "lr_schedule needs to know how long training is: pass n_batches, or "
+                "demonstrations with a length"
+            )
+        return None
+
+    def _set_learning_rate(self, total: int | None) -> None:
+        if self.lr_schedule is not None:
+            assert total is not None
+            rate = self.lr_schedule(1 - self._progress.batches / total)
+            sb3_utils.update_learning_rate(self.optimizer, rate)
+
+    def _settings(self) -> dict[str, Any]:
+        """The constructor arguments that a checkpoint keeps."""
+        return {
+            "batch_size": self.batch_size,
+            "minibatch_size": self.minibatch_size,
+            "optimizer_cls": artifacts.class_path(type(self.optimizer)),
+            "optimizer_kwargs": self._optimizer_kwargs,
+            "ent_weight": self.loss_calculator.ent_weight,
+            "l2_weight": self.loss_calculator.l2_weight,
+            "max_grad_norm": self.max_grad_norm,
+            "val_fraction": self.val_fraction,
+            "split_seed": self._split_seed,
+            "has_lr_schedule": self.lr_schedule is not None,
+        }
+
+    def _state_dict(self) -> dict[str, Any]:
+        """Everything but the policy's weights and the data."""
+        batches = self._demo_loader
+        position = (
+            batches.state_dict() if isinstance(batches, loader.BatchLoader) else None
+        )
+        return {
+            "settings": self._settings(),
+            "optimizer": self.optimizer.state_dict(),
+            "rng": seeding.rng_state(self.rng),
+            "rollout_rng": seeding.rng_state(self._rollout_rng),
+            "torch_rng": seeding.torch_rng_state(self.device),
+            "loader": position,
+            "logger": self._bc_logger.state_dict(),
+            "validator": self._validator.state_dict() if self._validator else None,
+            "progress": dataclasses.asdict(self._progress),
+        }
+
+
+def reconstruct_policy(
+    policy_path: artifacts.AnyPath,
+    device: th.device | str = "auto",
+    *,
+    allow_pickle: bool = False,
+) -> ActorCriticPolicy:
+    """Loads a policy saved by `imitation.util.util.save_policy`.
+
+    Args:
+        policy_path: the saved directory, or a file of release 1.0.
+        device: where to put the policy.
+        allow_pickle: also read a file of release 1.0, which runs whatever code its
+            author put there.
+
+    Returns:
+        The policy.
+
+    Raises:
+        ArtifactError: there is no policy, it is damaged, or needs `allow_pickle`.
+    """
+    policy = policy_io.load_policy(policy_path, device, allow_pickle=allow_pickle)
+    assert isinstance(policy, ActorCriticPolicy), type(policy)
+    return policy
+
+
+def _check_settings(
+    batch_size: int,
+    minibatch_size: int,
+    val_fraction: float,
+    max_grad_norm: float | None,
+) -> None:
+    if batch_size < 1 or minibatch_size < 1:
+        raise ConfigError(
+            f"batch_size={batch_size} and minibatch_size={minibatch_size} must be "
+            "positive."
+        )
+    if batch_size % minibatch_size != 0:
+        raise ConfigError(
+            "Batch size must be a multiple of minibatch size, got "
+            f"{batch_size} and {minibatch_size}."
+        )
+    if not 0 <= val_fraction < 1:
+        raise ConfigError(f"val_fraction must lie in [0, 1), got {val_fraction}")
+    if max_grad_norm is not None and not max_grad_norm > 0:
+        raise ConfigError(f"max_grad_norm must be positive, got {max_grad_norm}")
+
+
+def _check_same_settings(
+    saved: Mapping[str, Any], mine: Mapping[str, Any], directory: pathlib.Path
+) -> None:
+    for name in ("batch_size", "minibatch_size", "val_fraction", "optimizer_cls"):
+        if saved[name] != mine[name]:
+            raise ArtifactError(
+                f"{directory} was saved with {name}={saved[name]}, this trainer has "
+                f"{mine[name]}; use the same, or BC.load"
+            )
+
+
+def _bar(total: int | None, progress: Progress, show: bool) -> Any:
+    """A progress bar that counts optimizer steps."""
+    return progress_bars.progress_bar(
+        total, "BC", "batch", initial=progress.batches, disable=not show
+    )
+
+
+def _as_path(path: artifacts.AnyPath) -> pathlib.Path:
+    return pathlib.Path(os.fsdecode(path))
