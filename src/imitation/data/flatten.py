@@ -1,0 +1,124 @@
+"""From trajectories to one batch of transitions.
+
+Every array of every trajectory is copied exactly once, into its place in the batch.
+Also importable from ``imitation.data.rollout``, the documented path.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from imitation.data import types
+from imitation.data.episodes import EMPTY_INFO
+from imitation.errors import DataError
+
+__all__ = ["flatten_trajectories", "flatten_trajectories_with_rew"]
+
+Array = npt.NDArray[Any]
+TrajectoryT = TypeVar("TrajectoryT", bound=types.Trajectory)
+
+
+def flatten_trajectories(
+    trajectories: Iterable[types.Trajectory],
+) -> types.Transitions:
+    """Flattens trajectories into one batch of transitions, in their order.
+
+    ``dones`` is True only for the last step of a trajectory with ``terminal=True``. A
+    trajectory without infos contributes ``EMPTY_INFO``, one empty dict that all such
+    transitions share and that refuses to be changed.
+
+    Args:
+        trajectories: at least one; all of the same observation and action shape.
+
+    Returns:
+        A batch of as many transitions as there are actions. Dtypes are those of the
+        trajectories (NumPy's promotion decides if they differ).
+
+    Raises:
+        DataError: there is no trajectory, or their shapes or keys differ.
+    """
+    return types.Transitions(**_flattened(list(trajectories)))
+
+
+def flatten_trajectories_with_rew(
+    trajectories: Iterable[types.TrajectoryWithRew],
+) -> types.TransitionsWithRew:
+    """Flattens trajectories with rewards into one batch, in their order.
+
+    Args:
+        trajectories: at least one; all of the same observation and action shape.
+
+    Returns:
+        As ``flatten_trajectories``, with the reward of each transition.
+
+    Raises:
+        DataError: as for ``flatten_trajectories``, or a trajectory has no rewards.
+    """
+    trajs = list(trajectories)
+    for index, traj in enumerate(trajs):
+        if not isinstance(traj, types.TrajectoryWithRew):
+            raise DataError(
+                f"trajectory {index} has no rewards ({type(traj).__name__}); pass "
+                "TrajectoryWithRew or call flatten_trajectories."
+            )
+    rews = [traj.rews for traj in trajs]
+    return types.TransitionsWithRew(**_flattened(trajs), rews=_joined("rews", rews))
+
+
+def _flattened(trajs: Sequence[types.Trajectory]) -> dict[str, Any]:
+    if not trajs:
+        raise DataError("expected at least one trajectory to flatten, got none.")
+    lengths = [len(traj) for traj in trajs]
+    ends = np.cumsum(lengths)
+    dones = np.zeros(ends[-1], dtype=bool)
+    dones[ends - 1] = [traj.terminal for traj in trajs]
+    return {
+        "obs": _joined_obs([traj.obs for traj in trajs], slice(None, -1)),
+        "next_obs": _joined_obs([traj.obs for traj in trajs], slice(1, None)),
+        "acts": _joined("acts", [traj.acts for traj in trajs]),
+        "dones": dones,
+        "infos": _joined_infos(trajs, ends),
+    }
+
+
+def _joined_obs(parts: list[types.Observation], steps: slice) -> types.Observation:
+    for index, part in enumerate(parts):
+        if _keys(part) != _keys(parts[0]):
+            raise DataError(
+                f"trajectory {index} has observation keys {_keys(part)}, the first "
+                f"{_keys(parts[0])}; all need the same space."
+            )
+    arrays = [p for p in parts if isinstance(p, np.ndarray)]
+    if arrays:
+        return _joined("obs", [array[steps] for array in arrays])
+    dicts = [p for p in parts if isinstance(p, types.DictObs)]
+    return types.DictObs(
+        {
+            k: _joined(f"obs[{k!r}]", [d.get(k)[steps] for d in dicts])
+            for k in dicts[0].shape
+        }
+    )
+
+
+def _keys(obs: types.Observation) -> list[str] | None:
+    return sorted(obs.keys()) if isinstance(obs, types.DictObs) else None
+
+
+def _joined(name: str, parts: list[Array]) -> Array:
+    for index, part in enumerate(parts):
+        if part.shape[1:] != parts[0].shape[1:]:
+            raise DataError(
+                f"trajectory {index} has {name} of shape {part.shape[1:]}, the first "
+                f"{parts[0].shape[1:]}; all need the same space."
+            )
+    return np.concatenate(parts)
+
+
+def _joined_infos(trajs: Sequence[types.Trajectory], ends: Array) -> Array:
+    infos = np.full(ends[-1], EMPTY_INFO, dtype=object)
+    for traj, end in zip(trajs, ends, strict=True):
+        if traj.infos is not None:
+            infos[end - len(traj) : end] = list(traj.infos)
+    return infos

@@ -1,0 +1,252 @@
+"""One way to call whatever can act: a policy, an algorithm, a function, or nobody.
+
+Also importable from ``imitation.data.rollout``, the documented path.
+"""
+
+import contextlib
+import copy
+import inspect
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch as th
+from gymnasium import spaces
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.utils import check_for_correct_spaces
+from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
+
+from imitation.errors import ConfigError, DataError
+from imitation.util.seeding import make_seeds
+
+__all__ = ["AnyPolicy", "PolicyCallable", "evaluating", "policy_to_callable"]
+
+Array = npt.NDArray[Any]
+VecObs = Array | dict[str, Array]
+State = tuple[Array, ...] | None
+
+PolicyCallable = Callable[[VecObs, State, Array | None], tuple[Array, State]]
+"""``(obs, state, episode_start) -> (acts, state)``, for all environments at once.
+
+``obs`` has shape ``(n_envs, *observation_shape)`` (or is a dictionary of such arrays);
+``state`` is what the previous call returned, None at first; ``episode_start``, shape
+``(n_envs,)`` and bool, marks environments that have just been reset; ``acts`` has shape
+``(n_envs, *action_shape)``.
+"""
+
+AnyPolicy = BaseAlgorithm | BasePolicy | Callable[..., Any] | None
+"""An algorithm, a policy, a function, or None for uniformly random actions.
+
+A function may be a full ``PolicyCallable``, or take only ``obs``; it may return only
+the actions.
+"""
+
+
+def policy_to_callable(
+    policy: AnyPolicy,
+    venv: VecEnv,
+    deterministic_policy: bool = False,
+    *,
+    rng: np.random.Generator | None = None,
+) -> PolicyCallable:
+    """Converts anything that can act into a function from observations to actions.
+
+    Args:
+        policy: a Stable-Baselines3 algorithm or policy; a function (see ``AnyPolicy``);
+            or None, for actions sampled from the action space.
+        venv: the environments it will act in.
+        deterministic_policy: asks a policy for its most likely action.
+        rng: seeds the random actions of ``policy=None``. Without it they come from the
+            action space's own generator (``venv.action_space.seed``).
+
+    Returns:
+        A function ``(obs, state, episode_start) -> (acts, state)``.
+
+    Raises:
+        TypeError: ``policy`` is none of the above.
+        ConfigError: the policy's spaces differ from the environment's, or
+            ``deterministic_policy`` is asked of a function.
+    """
+    if policy is None:
+        return _random_actions(venv.action_space, rng)
+    # Algorithms and policies are callable too, but are asked through `predict`.
+    if isinstance(policy, BaseAlgorithm):
+        _check_algorithm_spaces(policy, venv)
+        return _predictions(policy, policy.policy, deterministic_policy)
+    if isinstance(policy, BasePolicy):
+        _check_policy_shapes(policy, venv)
+        return _predictions(policy, policy, deterministic_policy)
+    if callable(policy):
+        if deterministic_policy:
+            raise ConfigError(
+                "Cannot set deterministic_policy=True when policy is a callable, since "
+                "a callable decides itself; leave it False."
+            )
+        return _function_calls(policy, venv.num_envs)
+    raise TypeError(
+        "Policy must be None, a stable-baselines3 policy or algorithm, or a callable; "
+        f"got {type(policy)} instead"
+    )
+
+
+@contextlib.contextmanager
+def evaluating(policy: AnyPolicy) -> Iterator[tuple[th.nn.Module, ...]]:
+    """Restores the training mode of a policy's networks after a block that evaluates.
+
+    ``predict`` switches off training mode and leaves it off, which would change dropout
+    and batch normalisation in the training that follows.
+
+    Args:
+        policy: anything; only algorithms and modules have a mode.
+
+    Yields:
+        The networks found, at most one.
+    """
+    network = policy.policy if isinstance(policy, BaseAlgorithm) else policy
+    networks = (network,) if isinstance(network, th.nn.Module) else ()
+    modes = [(part, part.training) for net in networks for part in net.modules()]
+    try:
+        yield networks
+    finally:
+        for part, mode in modes:
+            part.training = mode
+
+
+def _random_actions(
+    space: spaces.Space[Any], rng: np.random.Generator | None
+) -> PolicyCallable:
+    if rng is not None:
+        space = copy.deepcopy(space)
+        space.seed(make_seeds(rng))
+
+    def act(
+        obs: VecObs, state: State = None, episode_start: Array | None = None
+    ) -> tuple[Array, State]:
+        batch = next(iter(obs.values())) if isinstance(obs, dict) else obs
+        return np.stack([space.sample() for _ in range(len(batch))]), None
+
+    return act
+
+
+def _predictions(
+    model: BaseAlgorithm | BasePolicy, policy: BasePolicy, deterministic: bool
+) -> PolicyCallable:
+    plain_predict = type(policy).predict is BasePolicy.predict and (
+        model is policy or type(model).predict is BaseAlgorithm.predict
+    )
+    if plain_predict:
+        return _quick_predictions(policy, deterministic)
+
+    def act(
+        obs: VecObs, state: State = None, episode_start: Array | None = None
+    ) -> tuple[Array, State]:
+        return model.predict(
+            obs, state=state, episode_start=episode_start, deterministic=deterministic
+        )
+
+    return act
+
+
+def _quick_predictions(policy: BasePolicy, deterministic: bool) -> PolicyCallable:
+    """Does what ``BasePolicy.predict`` does for vectorised observations.
+
+    It only leaves out what would be done again in every step: walking through all
+    modules to switch off their training mode.
+    """
+    space = policy.action_space
+    policy.set_training_mode(False)
+
+    def act(
+        obs: VecObs, state: State = None, episode_start: Array | None = None
+    ) -> tuple[Array, State]:
+        if policy.training:
+            policy.set_training_mode(False)
+        tensor, _ = policy.obs_to_tensor(obs)
+        with th.no_grad():
+            output = policy._predict(tensor, deterministic=deterministic)
+        acts: Array = output.cpu().numpy().reshape((-1, *(space.shape or ())))
+        if isinstance(space, spaces.Box):
+            if policy.squash_output:
+                acts = policy.unscale_action(acts)
+            else:
+                acts = np.clip(acts, space.low, space.high)
+        return acts, state
+
+    return act
+
+
+def _function_calls(function: Callable[..., Any], n_envs: int) -> PolicyCallable:
+    takes_state = _takes_three(function)
+
+    def act(
+        obs: VecObs, state: State = None, episode_start: Array | None = None
+    ) -> tuple[Array, State]:
+        result = function(obs, state, episode_start) if takes_state else function(obs)
+        acts, state = result if isinstance(result, tuple) else (result, None)
+        acts = np.asarray(acts)
+        if acts.shape[:1] != (n_envs,):
+            raise DataError(
+                f"the policy function must return one action for each of {n_envs} "
+                f"environments, got an array of shape {acts.shape}."
+            )
+        return acts, state
+
+    return act
+
+
+def _takes_three(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind(None, None, None)
+    except TypeError:
+        return False
+    except ValueError:  # built-in without a signature: assume the documented one
+        return True
+    return True
+
+
+def _check_algorithm_spaces(algorithm: BaseAlgorithm, venv: VecEnv) -> None:
+    try:
+        check_for_correct_spaces(
+            venv, algorithm.observation_space, algorithm.action_space
+        )
+    except ValueError as error:
+        raise ConfigError(f"{error}{_image_hint(algorithm, venv)}") from error
+
+
+def _check_policy_shapes(policy: BasePolicy, venv: VecEnv) -> None:
+    """Bounds may differ: a policy loaded from elsewhere still acts as it should."""
+    mine, theirs = policy.observation_space, venv.observation_space
+    if _shape(mine) != _shape(theirs):
+        raise ConfigError(
+            f"Observation spaces do not match: {mine} != {theirs}"
+            f"{_image_hint(policy, venv)}"
+        )
+    if _shape(policy.action_space) != _shape(venv.action_space):
+        raise ConfigError(
+            f"Action spaces do not match: {policy.action_space} != {venv.action_space}"
+        )
+
+
+def _image_hint(policy: BaseAlgorithm | BasePolicy, venv: VecEnv) -> str:
+    """What to do if the spaces differ only in where the image channels are."""
+    space = venv.observation_space
+    if not (isinstance(space, spaces.Box) and is_image_space(space)):
+        return ""
+    transposed = VecTransposeImage.transpose_space(space)
+    if transposed.shape != policy.observation_space.shape:
+        return ""
+    return (
+        "; the policy expects images with channels first: roll it out in the wrapped "
+        "environment that expert.get_env() returns, or wrap yours in VecTransposeImage"
+    )
+
+
+def _shape(space: spaces.Space[Any]) -> Any:
+    if isinstance(space, spaces.Dict):
+        return {k: _shape(v) for k, v in space.spaces.items()}
+    if isinstance(space, spaces.Discrete):
+        return (int(space.n), int(space.start))
+    return space.shape
