@@ -5,12 +5,15 @@ Sacred experiment.
 """
 
 import dataclasses
+import difflib
 import json
 import os
 import pathlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
+
+import numpy as np
 
 from imitation.errors import ArtifactError, ConfigError
 from imitation.scripts import settings as typed
@@ -65,6 +68,19 @@ class CommandSettings:
         """
         seed = secrets.randbelow(2**31) if self.seed is None else self.seed
         return dataclasses.replace(self, seed=seed)
+
+    def rng(self, purpose: str) -> np.random.Generator:
+        """Returns the generator of one part of the run, independent of the others.
+
+        Args:
+            purpose: what it is for; the same words give the same numbers.
+        """
+        assert self.seed is not None, "resolved settings have a seed"
+        return np.random.default_rng([self.seed, *purpose.encode()])
+
+    def make_seed(self, purpose: str) -> int:
+        """Returns a seed in [0, 2^31) for one part of the run."""
+        return int(self.rng(purpose).integers(2**31))
 
     def check(self, command: str) -> None:
         """Looks at the world outside the settings: paths, environments, classes.
@@ -205,10 +221,9 @@ def _presets(cls: type, path: str) -> list[tuple[str, Mapping[str, Any]]]:
     found: list[tuple[str, Mapping[str, Any]]] = []
     own: Mapping[str, Mapping[str, Any]] = getattr(cls, "named_configs", {})
     for name, updates in own.items():
-        if path:
-            found.append((f"{path}.{name}", typed.expand_dotted({path: updates})))
-        else:
-            found.append((name, updates))
+        full = f"{path}.{name}" if path else name
+        nested = {path: updates} if path else updates
+        found.append((full, typed.expand_dotted(nested)))
     for field, sub_cls in typed.sub_settings(cls).items():
         found += _presets(sub_cls, f"{path}.{field}" if path else field)
     return found
@@ -216,8 +231,6 @@ def _presets(cls: type, path: str) -> list[tuple[str, Mapping[str, Any]]]:
 
 def _unknown_preset(name: str, known: Sequence[str]) -> str:
     """The message about a preset that does not exist."""
-    import difflib
-
     close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
     if close:
         return f"unknown named config {name!r}; did you mean {' or '.join(close)}?"

@@ -149,8 +149,10 @@ class SacredExperiment(Generic[S]):
         """
         experiment = self._sacred()
         import docopt
-        from sacred.arg_parser import format_usage
 
+        format_usage: Callable[..., str] = importlib.import_module(
+            "sacred.arg_parser"
+        ).format_usage
         commands = dict(experiment.commands)
         options = experiment.all_cli_options
         usage = format_usage("dummy", self.script.doc, commands, options)
@@ -227,9 +229,7 @@ class SacredExperiment(Generic[S]):
         return logging.getLogger("imitation")
 
 
-def _ingredients(
-    sacred: Any, cls: type, path: str
-) -> tuple[dict[str, Any], list[Any]]:
+def _ingredients(sacred: Any, cls: type, path: str) -> tuple[dict[str, Any], list[Any]]:
     """The plain default settings of a class and a Sacred ingredient per group."""
     config = typed.to_config(cls())
     ingredients = []

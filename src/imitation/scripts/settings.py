@@ -76,7 +76,7 @@ def build(cls: type[T], config: Mapping[str, Any], path: str = "") -> T:
     Raises:
         ConfigError: a key is unknown or a value has the wrong type or range.
     """
-    hints = _hints(cls)
+    hints = _hints(typing.cast(type, cls))
     values: dict[str, Any] = {}
     for key, value in config.items():
         name = f"{path}.{key}" if path else str(key)
@@ -130,7 +130,9 @@ def flatten(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, An
 def sub_settings(cls: type) -> dict[str, type]:
     """Returns the fields of a settings class that are settings themselves."""
     return {
-        name: hint for name, hint in _hints(cls).items() if dataclasses.is_dataclass(hint)
+        name: typing.cast(type, hint)
+        for name, hint in _hints(cls).items()
+        if dataclasses.is_dataclass(hint)
     }
 
 
@@ -159,7 +161,7 @@ def field_docs(cls: type) -> dict[str, str]:
     return docs
 
 
-def load_class(path: str, base: type[T], name: str) -> type[T]:
+def load_class(path: str, base: type, name: str) -> type[Any]:
     """Imports a class named in the settings and checks what it is.
 
     Args:

@@ -2,11 +2,9 @@
 
 import contextlib
 import dataclasses
-import importlib
 import os
 import pathlib
-import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import gymnasium as gym
@@ -14,13 +12,11 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import wrappers
-from imitation.errors import ConfigError
 from imitation.scripts.settings import require
 from imitation.util import util
+from imitation.util.vec_envs import PostWrapper, find_env_spec
 
 __all__ = ["EnvironmentSettings", "make_rollout_venv", "make_venv"]
-
-PostWrappers = Mapping[str, Callable[[gym.Env[Any, Any], int], gym.Env[Any, Any]]]
 
 _COSTLY = ("mujoco", "box2d", "ale_py", "shimmy", "robotics", "dm_control")
 
@@ -64,22 +60,13 @@ class EnvironmentSettings:
         return self.gym_id.rpartition(":")[2]
 
     def resolved(self) -> "EnvironmentSettings":
-        """Decides whether to use processes."""
+        """Decides whether to use processes; fails if the id is not registered."""
         if self.parallel is not None:
             return self
-        spec = gym.registry.get(_register(self))
-        entry_point = str(spec.entry_point) if spec is not None else ""
-        costly = any(word in entry_point.lower() for word in _COSTLY)
+        entry_point = str(find_env_spec(self.gym_id).entry_point).lower()
+        costly = any(word in entry_point for word in _COSTLY)
         enough_cores = 1 < self.num_vec <= (os.cpu_count() or 1)
         return dataclasses.replace(self, parallel=costly and enough_cores)
-
-    def check(self) -> None:
-        """Raises a ConfigError unless the environment is registered."""
-        try:
-            gym.spec(_register(self))
-        except gym.error.Error as error:
-            text = " ".join(str(error).split())
-            raise ConfigError(f"environment.gym_id={self.gym_id!r}: {text}") from error
 
 
 @contextlib.contextmanager
@@ -88,7 +75,7 @@ def make_venv(
     rng: np.random.Generator,
     *,
     log_dir: pathlib.Path | None = None,
-    post_wrappers: PostWrappers | None = None,
+    post_wrappers: Sequence[PostWrapper] | None = None,
 ) -> Iterator[VecEnv]:
     """Builds the vector environment, and closes it at the end of the block.
 
@@ -101,7 +88,6 @@ def make_venv(
     Yields:
         The environment.
     """
-    _register(settings)
     venv = util.make_vec_env(
         settings.gym_id,
         rng=rng,
@@ -133,25 +119,11 @@ def make_rollout_venv(
     Yields:
         The environment, wrapped in `RolloutInfoWrapper`.
     """
-    post_wrappers = {"RolloutInfoWrapper": lambda env, i: wrappers.RolloutInfoWrapper(env)}
-    with make_venv(settings, rng, post_wrappers=post_wrappers) as venv:
+    with make_venv(settings, rng, post_wrappers=[_keep_rollout]) as venv:
         yield venv
 
 
-def _register(settings: EnvironmentSettings) -> str:
-    """Registers the environments of the id's package and returns the bare id."""
-    package, _, name = settings.gym_id.rpartition(":")
-    if not package and name.startswith("seals/"):
-        package = "seals"
-    if package:
-        with warnings.catch_warnings():
-            # seals 0.2.1 registers environments with float64 bounds.
-            warnings.filterwarnings("ignore", message=".*precision lowered by casting")
-            try:
-                importlib.import_module(package)
-            except ImportError as error:
-                raise ConfigError(
-                    f"environment.gym_id={settings.gym_id!r}: cannot import "
-                    f"{package}: {error}"
-                ) from error
-    return name
+def _keep_rollout(env: gym.Env[Any, Any], index: int) -> gym.Env[Any, Any]:
+    """Puts the unwrapped episode into the last info."""
+    del index
+    return wrappers.RolloutInfoWrapper(env)

@@ -22,8 +22,6 @@ __all__ = ["LoggingSettings", "make_log_dir", "setup_logging"]
 _FORMATS = ("csv", "json", "log", "stdout", "tensorboard", "wandb")
 
 
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LoggingSettings:
     """Where a run writes and what it logs."""

@@ -1,6 +1,7 @@
 """A Stable-Baselines3 reinforcement learning algorithm, new or loaded."""
 
 import dataclasses
+import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -21,7 +22,12 @@ __all__ = ["RLSettings", "load_rl_algo_from_path", "make_rl_algo"]
 
 _PPO = ClassPath("stable_baselines3:PPO")
 _SAC = ClassPath("stable_baselines3:SAC")
-_PPO_KWARGS = {"learning_rate": 3e-4, "batch_size": 64, "n_epochs": 10, "ent_coef": 0.0}
+_PPO_KWARGS: Mapping[str, Any] = {
+    "learning_rate": 3e-4,
+    "batch_size": 64,
+    "n_epochs": 10,
+    "ent_coef": 0.0,
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,8 +36,7 @@ class RLSettings:
 
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {
-            "batch_size": 4,
-            "rl_kwargs": {"batch_size": 4, "n_epochs": 1},
+            "batch_size": 16,
         },
         "sac": {"rl_cls": _SAC, "batch_size": 256},
     }
@@ -59,19 +64,27 @@ class RLSettings:
         """Fills in the class, the batch size and PPO's hyperparameters."""
         rl_cls = self.load_cls()
         kwargs = dict(self.rl_kwargs)
+        on_policy = issubclass(rl_cls, OnPolicyAlgorithm)
+        batch_size = self.batch_size or (2048 if on_policy else 256)
         if rl_cls is sb3.PPO:
             kwargs = {**_PPO_KWARGS, **kwargs}
-        default_batch = 2048 if issubclass(rl_cls, OnPolicyAlgorithm) else 256
+            # PPO would truncate a larger minibatch, with a warning.
+            kwargs["batch_size"] = min(kwargs["batch_size"], batch_size)
         return dataclasses.replace(
             self,
             rl_cls=self.rl_cls or _PPO,
-            batch_size=self.batch_size or default_batch,
+            batch_size=batch_size,
             rl_kwargs=kwargs,
         )
 
     def check(self, num_vec: int, policy: PolicySettings) -> None:
         """Raises a ConfigError unless the parts fit each other."""
-        self.constructor_kwargs(num_vec)
+        known = inspect.signature(self.load_cls()).parameters
+        for key in self.constructor_kwargs(num_vec):
+            if key not in known:
+                raise ConfigError(
+                    f"rl.rl_kwargs.{key}: {self.rl_cls} has no such argument"
+                )
         actor_critic = issubclass(policy.load_cls(), ActorCriticPolicy)
         on_policy = issubclass(self.load_cls(), OnPolicyAlgorithm)
         if on_policy != actor_critic:

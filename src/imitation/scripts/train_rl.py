@@ -1,0 +1,127 @@
+"""Uses RL to train a policy from scratch, saving rollouts and policy.
+
+This can be used to train a policy on a ground-truth reward, as a source of synthetic
+expert demonstrations, or on a learned reward, to solve a task or to judge the reward.
+
+Writes ``policies/{step,final}/model.zip`` and ``rollouts/final.npz`` (a data set
+directory) under the run directory.
+"""
+
+import logging
+import pathlib
+from collections.abc import Mapping
+
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+
+from imitation.data import rollout, serialize
+from imitation.scripts import command_line
+from imitation.scripts.checkpoints import PolicyCheckpoints, ProgressBar
+from imitation.scripts.command import RunHandle, Script
+from imitation.scripts.config.train_rl import TrainRLSettings
+from imitation.scripts.ingredients.environment import make_rollout_venv, make_venv
+from imitation.scripts.ingredients.logging import setup_logging
+from imitation.scripts.ingredients.policy_evaluation import eval_policy
+from imitation.scripts.ingredients.rl import load_rl_algo_from_path, make_rl_algo
+from imitation.scripts.sacred_adapter import SacredExperiment
+
+_logger = logging.getLogger(__name__)
+
+__all__ = ["main_console", "train_rl", "train_rl_ex"]
+
+
+def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
+    """Trains a policy with reinforcement learning and saves it with rollouts.
+
+    Args:
+        settings: resolved settings.
+        run: the run that this is part of.
+
+    Returns:
+        The statistics of `rollout_stats` for the final policy.
+    """
+    custom_logger, log_dir = setup_logging(run, settings.logging)
+    environment = settings.environment
+    with make_venv(environment, settings.rng("training"), log_dir=log_dir) as venv:
+        train_venv = _train_venv(venv, settings)
+        checkpoints = PolicyCheckpoints(
+            log_dir / "policies",
+            settings.policy_save_interval,
+            train_venv if isinstance(train_venv, VecNormalize) else None,
+        )
+        rl_algo = _make_or_resume(train_venv, settings, checkpoints)
+        rl_algo.set_logger(custom_logger)
+        remaining = settings.total_timesteps - rl_algo.num_timesteps
+        if remaining > 0:
+            rl_algo.learn(
+                remaining,
+                callback=[checkpoints, ProgressBar(settings.total_timesteps)],
+                reset_num_timesteps=settings.resume is None,
+            )
+        if settings.policy_save_final:
+            checkpoints.save(rl_algo, "final")
+            _logger.info("Saved the policy to %s", checkpoints.directory / "final")
+    if settings.rollout_save_final:
+        _save_rollouts(rl_algo, settings, log_dir / "rollouts" / "final.npz")
+    with make_venv(environment, settings.rng("evaluation")) as venv:
+        return eval_policy(
+            rl_algo, venv, settings.policy_evaluation, settings.rng("evaluation order")
+        )
+
+
+def _train_venv(venv: VecEnv, settings: TrainRLSettings) -> VecEnv:
+    """Normalises the reward, if asked to."""
+    if not settings.normalize_reward:
+        return venv
+    kwargs = {"norm_obs": False, "norm_reward": True, **settings.normalize_kwargs}
+    return VecNormalize(venv, **kwargs)
+
+
+def _make_or_resume(
+    venv: VecEnv, settings: TrainRLSettings, checkpoints: PolicyCheckpoints
+) -> BaseAlgorithm:
+    """A new agent, a saved one, or the last checkpoint of the run to resume."""
+    seed = settings.make_seed("agent")
+    newest = checkpoints.newest() if settings.resume is not None else None
+    if newest is not None:
+        checkpoints.restore_normalization(newest)
+        return load_rl_algo_from_path(str(newest), venv, settings.rl, seed)
+    if settings.agent_path is not None:
+        return load_rl_algo_from_path(settings.agent_path, venv, settings.rl, seed)
+    return make_rl_algo(venv, settings.rl, settings.policy, seed)
+
+
+def _save_rollouts(
+    rl_algo: BaseAlgorithm, settings: TrainRLSettings, path: pathlib.Path
+) -> None:
+    """Rolls the policy out and saves the episodes with their original rewards."""
+    sample_until = rollout.make_sample_until(
+        settings.rollout_save_n_timesteps, settings.rollout_save_n_episodes
+    )
+    rng = settings.rng("rollouts")
+    with make_rollout_venv(settings.environment, rng) as venv:
+        rl_algo.set_env(venv)
+        rollout_venv = rl_algo.get_env()
+        assert rollout_venv is not None
+        trajectories = rollout.rollout(rl_algo, rollout_venv, sample_until, rng)
+    serialize.save(path, trajectories)
+
+
+train_rl_ex = SacredExperiment(
+    Script(
+        name="train_rl",
+        doc="Trains a policy with RL, saving the policy and rollouts.",
+        settings_cls=TrainRLSettings,
+        commands={"train_rl": train_rl},
+        default_command="train_rl",
+    )
+)
+
+
+def main_console() -> None:
+    """Runs the command line of this script."""
+    command_line.main_console(train_rl_ex)
+
+
+if __name__ == "__main__":
+    main_console()
