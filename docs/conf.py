@@ -13,6 +13,8 @@ copyright = "2026, The imitation developers"
 version = release = imitation.__version__
 
 extensions = [
+    "existing_names",
+    "formula_bars",
     "mathml",
     "myst_parser",
     "sphinx.ext.apidoc",
@@ -38,12 +40,15 @@ apidoc_modules = [
         "automodule_options": {"members", "show-inheritance"},
     }
 ]
+# Docstrings write `name` for code.
+default_role = "code"
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented"
 autodoc_preserve_defaults = True
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
 
 # A class may be listed twice: in its module and in the package that re-exports it.
 suppress_warnings = ["ref.python"]

@@ -46,7 +46,7 @@ def group_runs_by_algo_and_env(
         only_completed_runs: whether to skip runs whose status is not "COMPLETED".
 
     Returns:
-        `{algorithm: {environment: [contents of run.json]}}`.
+        ``{algorithm: {environment: [contents of run.json]}}``.
 
     Raises:
         ArtifactError: there is no such directory, a file is not a JSON object, or a
