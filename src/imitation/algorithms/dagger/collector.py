@@ -1,0 +1,184 @@
+"""Collecting demonstrations on the states that the novice visits.
+
+Algorithm 3.1 of Ross, Gordon and Bagnell (https://arxiv.org/abs/1011.0686) samples
+episodes with pi_i = beta_i * expert + (1 - beta_i) * novice and labels every visited
+state with the expert's action. Here the caller steps the environments with the expert's
+actions; the collector decides, **for each environment and each step by its own coin**,
+whether the expert's or the novice's action is executed, and records the expert's.
+"""
+
+import dataclasses
+import os
+import pathlib
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from imitation.data import episode_files, types
+from imitation.data.episodes import VecEpisodes
+from imitation.errors import DataError
+
+__all__ = ["EpisodeRecord", "InteractiveTrajectoryCollector", "demonstration_name"]
+
+Array = npt.NDArray[Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class EpisodeRecord:
+    """What is remembered about an episode that was written to disk."""
+
+    path: pathlib.Path
+    """The episode's file."""
+
+    n_timesteps: int
+    """Its number of steps."""
+
+    episode_return: float
+    """The sum of its rewards."""
+
+
+class InteractiveTrajectoryCollector(VecEnvWrapper):
+    """Lets the novice act at some steps while recording the expert's actions.
+
+    Call `reset` once, then `step` with the expert's actions. Every episode is written
+    to `save_dir` the moment it ends, exactly once, with its rewards; what is on disk
+    survives a kill. Dictionary observations are supported.
+
+    Args:
+        venv: environments to sample from.
+        get_robot_acts: the novice: takes a batch of observations (an array, or a
+            dictionary of arrays), returns a batch of actions.
+        beta: the probability, in [0, 1], of executing the expert's action.
+        save_dir: directory of the episode files; created if needed.
+        rng: decides who acts, and the names of the files.
+        records: list to which every episode written is added; None makes an empty one.
+    """
+
+    traj_accum: VecEpisodes | None
+    """The episodes in progress; None before the first `reset`."""
+
+    def __init__(
+        self,
+        venv: VecEnv,
+        get_robot_acts: Callable[[Any], Array],
+        beta: float,
+        save_dir: types.AnyPath,
+        rng: np.random.Generator,
+        *,
+        records: list[EpisodeRecord] | None = None,
+    ) -> None:
+        super().__init__(venv)
+        assert 0 <= beta <= 1, f"beta must lie in [0, 1], got {beta}"
+        self.get_robot_acts = get_robot_acts
+        self.beta = beta
+        self.save_dir = pathlib.Path(os.fsdecode(save_dir))
+        self.save_dir.mkdir(parents=True, exist_ok=True)
+        self.rng = rng
+        self.traj_accum = None
+        self.records = records if records is not None else []
+        self._last_obs: Any = None
+        self._expert_acts: Array | None = None
+        self._next_index = sum(1 for _ in self.save_dir.glob("*dagger-demo-*"))
+
+    def seed(self, seed: int | None = None) -> list[int | None]:
+        """Seeds the generator that decides who acts, and the environments.
+
+        Args:
+            seed: the seed; None for a random one.
+
+        Returns:
+            What the wrapped environments return, one entry each.
+        """
+        self.rng = np.random.default_rng(seed)
+        return list(self.venv.seed(seed))
+
+    def reset(self) -> VecEnvObs:
+        """Starts new episodes in all environments; unfinished ones are dropped.
+
+        Returns:
+            The first observations, shape `(n_envs, *observation_shape)`.
+        """
+        self._last_obs = self.venv.reset()
+        self.traj_accum = VecEpisodes(self._last_obs, keep_infos=False)
+        obs: VecEnvObs = self._last_obs
+        return obs
+
+    def step_async(self, actions: Array) -> None:
+        """Executes the expert's or the novice's action in each environment.
+
+        Args:
+            actions: the expert's actions for the current observations, shape
+                `(n_envs, *action_shape)`. They are recorded whoever acts.
+
+        Raises:
+            DataError: the actions do not fit the action space.
+        """
+        assert self.traj_accum is not None, "call .reset() before .step()"
+        self._expert_acts = self._checked(actions)
+        executed = self._expert_acts
+        novice_acts = self.rng.uniform(0, 1, size=self.num_envs) > self.beta
+        if novice_acts.any():
+            executed = executed.copy()
+            executed[novice_acts] = self.get_robot_acts(self._last_obs)[novice_acts]
+        self.venv.step_async(executed)
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Records the step and writes the episodes that it ended.
+
+        Returns:
+            Observations, rewards, dones and infos as from the wrapped environments.
+        """
+        obs, rews, dones, infos = self.venv.step_wait()
+        assert self.traj_accum is not None and self._expert_acts is not None
+        self._last_obs = obs
+        finished = self.traj_accum.add(
+            self._expert_acts, self._last_obs, rews, dones, infos
+        )
+        self._expert_acts = None
+        for trajectory in finished:
+            self._write(trajectory)
+        return obs, rews, dones, infos
+
+    def _checked(self, actions: Array) -> Array:
+        acts = np.asarray(actions)
+        space = self.action_space
+        dtype = np.dtype(space.dtype)
+        expected = (self.num_envs, *(space.shape or ()))
+        if acts.shape != expected:
+            raise DataError(
+                f"expected expert actions of shape {expected} (one per environment), "
+                f"got {acts.shape}"
+            )
+        if not np.can_cast(acts.dtype, dtype, "same_kind"):
+            raise DataError(
+                f"expected expert actions of {space} with dtype {dtype}, got "
+                f"{acts.dtype}; convert them"
+            )
+        # A copy, because experts may reuse their output array for the next step.
+        return np.array(acts, dtype=dtype)
+
+    def _write(self, trajectory: types.TrajectoryWithRew) -> None:
+        name = demonstration_name(self._next_index, self.rng.bytes(16))
+        self._next_index += 1
+        path = self.save_dir / name
+        episode_files.write_episode(path, trajectory)
+        total = float(np.sum(trajectory.rews, dtype=np.float64))
+        self.records.append(EpisodeRecord(path, len(trajectory), total))
+
+
+def demonstration_name(index: int, random_bytes: bytes, prefix: str = "") -> str:
+    """Returns ``[PREFIX-]dagger-demo-INDEX-HEX.npz``.
+
+    Args:
+        index: the number of the episode in its round, so that names sort by time.
+        random_bytes: 16 bytes that make the name unique.
+        prefix: goes in front, with a dash.
+    """
+    unique = uuid.UUID(bytes=random_bytes, version=4).hex
+    start = f"{prefix}-" if prefix else ""
+    return f"{start}dagger-demo-{index:04d}-{unique}.npz"

@@ -1,0 +1,181 @@
+"""The demonstrations of all rounds: files on disk, growing arrays in memory.
+
+DAgger trains in every round on everything collected so far. Each episode is read from
+disk once, when its round first needs it, and appended to contiguous arrays whose
+capacity doubles; the learner gets views of them. So N rounds cost as much as reading
+their episodes once, not N times.
+"""
+
+import pathlib
+from collections.abc import Iterator
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+
+from imitation.data import episode_files, types
+from imitation.errors import DataError
+
+__all__ = ["DemonstrationStore", "GrowingArray", "load_file"]
+
+Array = npt.NDArray[Any]
+
+
+class GrowingArray:
+    """An array that grows along its first axis at amortised constant cost.
+
+    Args:
+        space: the space of one row; rows have its shape and dtype.
+    """
+
+    def __init__(self, space: gym.Space[Any]) -> None:
+        assert space.shape is not None
+        self._space = space
+        self._buffer: Array = np.empty((0, *space.shape), dtype=space.dtype)
+        self._size = 0
+
+    def __len__(self) -> int:
+        return self._size
+
+    def check(self, rows: Array, name: str) -> None:
+        """Raises a `DataError` unless `rows` can be appended."""
+        expected, dtype = self._buffer.shape[1:], self._buffer.dtype
+        if rows.shape[1:] != expected:
+            raise DataError(
+                f"{name} has entries of shape {rows.shape[1:]}, the space "
+                f"{self._space} of the environment has {expected}"
+            )
+        if not np.can_cast(rows.dtype, dtype, "same_kind"):
+            raise DataError(
+                f"{name} has dtype {rows.dtype}, which does not fit the space "
+                f"{self._space} of the environment; convert it to {dtype}"
+            )
+
+    def extend(self, rows: Array) -> None:
+        """Appends rows, shape `(n, *space.shape)`, cast to the space's dtype."""
+        size = self._size + len(rows)
+        if size > len(self._buffer):
+            capacity = max(size, 2 * len(self._buffer))
+            grown = np.empty((capacity, *self._buffer.shape[1:]), self._buffer.dtype)
+            grown[: self._size] = self._buffer[: self._size]
+            self._buffer = grown
+        self._buffer[self._size : size] = rows
+        self._size = size
+
+    def view(self) -> Array:
+        """Returns the rows so far, shape `(len(self), *space.shape)`, not copied."""
+        return self._buffer[: self._size]
+
+
+class DemonstrationStore:
+    """Every (observation, expert action) pair of a run, in the order of its rounds.
+
+    Args:
+        directory: holds one directory ``round-NNN`` per round; episodes in it are files
+            of `imitation.data.episode_files` or anything that `serialize.load` reads
+            without unpickling.
+        observation_space: of the environment; dictionaries included.
+        action_space: of the environment.
+    """
+
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        observation_space: gym.Space[Any],
+        action_space: gym.Space[Any],
+    ) -> None:
+        self.directory = directory
+        self._is_dict = isinstance(observation_space, gym.spaces.Dict)
+        self._obs = (
+            {key: GrowingArray(space) for key, space in observation_space.items()}
+            if isinstance(observation_space, gym.spaces.Dict)
+            else {"": GrowingArray(observation_space)}
+        )
+        self._acts = GrowingArray(action_space)
+        self._loaded: set[pathlib.Path] = set()
+        self._next_round = 0
+
+    def __len__(self) -> int:
+        """The number of transitions in memory."""
+        return len(self._acts)
+
+    def round_dir(self, round_num: int) -> pathlib.Path:
+        """Returns the directory of a round; it may not exist yet."""
+        return self.directory / f"round-{round_num:03d}"
+
+    def files(self, round_num: int) -> list[pathlib.Path]:
+        """Returns what holds the demonstrations of a round, sorted by name."""
+        directory = self.round_dir(round_num)
+        if not directory.is_dir():
+            return []
+        return sorted(
+            path
+            for path in directory.iterdir()
+            if not path.name.startswith(".")
+            and (path.is_dir() or path.suffix in (".npz", ".pkl"))
+        )
+
+    def load_new(self, round_num: int) -> int:
+        """Appends the episodes of all rounds up to `round_num` not yet in memory.
+
+        Rounds before the one asked for last time are taken as complete.
+
+        Returns:
+            The number of transitions added.
+
+        Raises:
+            DataError: an episode does not fit the spaces.
+            ArtifactError: a file cannot be read.
+        """
+        before = len(self)
+        for round_to_read in range(self._next_round, round_num + 1):
+            for path in self.files(round_to_read):
+                if path not in self._loaded:
+                    self._append_all(path)
+        self._next_round = round_num
+        return len(self) - before
+
+    def transitions(self) -> types.TransitionsMinimal:
+        """Returns everything in memory as views; infos are empty."""
+        obs: types.Observation = (
+            self._obs[""].view()
+            if not self._is_dict
+            else (types.DictObs({key: rows.view() for key, rows in self._obs.items()}))
+        )
+        no_infos = np.broadcast_to(np.array({}, dtype=object), (len(self),))
+        return types.TransitionsMinimal(obs, self._acts.view(), infos=no_infos)
+
+    def _append_all(self, path: pathlib.Path) -> None:
+        trajectories = list(load_file(path))
+        rows = [(self._observations(t.obs, path), t.acts) for t in trajectories]
+        for obs, acts in rows:
+            self._acts.check(acts, f"{path}: acts")
+            for key, growing in self._obs.items():
+                growing.check(obs[key], f"{path}: obs {key}".rstrip())
+        for obs, acts in rows:
+            self._acts.extend(acts)
+            for key, growing in self._obs.items():
+                growing.extend(obs[key][:-1])
+        self._loaded.add(path)
+
+    def _observations(
+        self, obs: types.Observation, path: pathlib.Path
+    ) -> dict[str, Array]:
+        arrays = obs.unwrap() if isinstance(obs, types.DictObs) else {"": obs}
+        if arrays.keys() != self._obs.keys():
+            raise DataError(
+                f"{path}: obs has the keys {sorted(arrays)}, the environment's "
+                f"observations have {sorted(self._obs)} ('' stands for a plain array)"
+            )
+        return arrays
+
+
+def load_file(path: pathlib.Path) -> Iterator[types.Trajectory]:
+    """Yields the trajectories of an episode file or of a saved data set."""
+    if episode_files.is_episode(path):
+        yield episode_files.read_episode(path)
+    else:
+        from imitation.data import serialize  # loads pyarrow, rarely needed
+
+        yield from serialize.load(path)
