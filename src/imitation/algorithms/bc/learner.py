@@ -1,6 +1,7 @@
 """One optimizer step of behavioural cloning, with accumulated gradients."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 
 import torch as th
@@ -32,6 +33,10 @@ class Learner:
     max_grad_norm: float | None = None
     """Clip the gradient to this Euclidean norm; None does not clip."""
 
+    @functools.cached_property
+    def _parameters(self) -> tuple[th.nn.Parameter, ...]:
+        return tuple(self.policy.parameters())
+
     def step(
         self, minibatches: Sequence[types.TransitionMapping], *, measure: bool
     ) -> BCTrainingMetrics | None:
@@ -45,7 +50,8 @@ class Learner:
             The parts of the loss, averaged over the samples, or None.
         """
         n_samples = sum(len(minibatch["acts"]) for minibatch in minibatches)
-        self.optimizer.zero_grad(set_to_none=True)
+        for parameter in self._parameters:
+            parameter.grad = None
         measured: list[tuple[float, BCTrainingMetrics]] = []
         for minibatch in minibatches:
             obs, acts = policy_inputs(self.policy, minibatch["obs"], minibatch["acts"])
@@ -58,7 +64,7 @@ class Learner:
                 loss = self.loss_calculator.loss(self.policy, obs, acts)
             (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
         if self.max_grad_norm is not None:
-            th.nn.utils.clip_grad_norm_(self.policy.parameters(), self.max_grad_norm)
+            th.nn.utils.clip_grad_norm_(self._parameters, self.max_grad_norm)
         self.optimizer.step()
         return _average(measured) if measured else None
 

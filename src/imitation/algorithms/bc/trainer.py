@@ -2,10 +2,9 @@
 
 import contextlib
 import dataclasses
-import math
 import os
 import pathlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import gymnasium as gym
@@ -17,14 +16,17 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 
 from imitation.algorithms import base
 from imitation.algorithms.bc import setup
-from imitation.algorithms.bc.batches import (
-    BatchIteratorWithEpochEndCallback,
-    Grouped,
-    n_rows,
-)
 from imitation.algorithms.bc.learner import Learner
 from imitation.algorithms.bc.logs import BCLogger, RolloutStatsComputer
 from imitation.algorithms.bc.losses import BehaviorCloningLossCalculator
+from imitation.algorithms.bc.run import (
+    LATEST,
+    Pending,
+    Progress,
+    Schedule,
+    TrainingRun,
+    TrainOptions,
+)
 from imitation.algorithms.bc.validation import (
     EarlyStopping,
     Validator,
@@ -34,40 +36,8 @@ from imitation.data import loader, types
 from imitation.errors import ArtifactError, ConfigError
 from imitation.util import artifacts, checkpoint, networks, policy_io, seeding, threads
 from imitation.util import logger as imit_logger
-from imitation.util import progress as progress_bars
 
 __all__ = ["BC", "reconstruct_policy"]
-
-LATEST, BEST = "latest", "best"
-"""What a checkpoint directory holds: the whole trainer, and the best policy."""
-
-Schedule = Callable[[float], float]
-
-
-@dataclasses.dataclass
-class Progress:
-    """How far one call of `BC.train` has come."""
-
-    epoch: int = 0
-    """Full epochs done."""
-
-    batches: int = 0
-    """Optimizer steps done."""
-
-    samples: int = 0
-    """Samples seen."""
-
-    finished: bool = False
-    """Whether the call ran to its end."""
-
-
-@dataclasses.dataclass(frozen=True)
-class _Resume:
-    """What is needed, beside the weights, to continue a call of `BC.train`."""
-
-    progress: Progress
-    loader: Mapping[str, Any]
-    torch_rng: Mapping[str, th.Tensor]
 
 
 class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
@@ -152,7 +122,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         self._demo_loader: Iterable[types.TransitionMapping] | None = None
         self._validator: Validator | None = None
         self._progress = Progress(finished=True)
-        self._resume: _Resume | None = None
+        self._pending: Pending | None = None
         super().__init__(demonstrations=demonstrations, custom_logger=custom_logger)
         self._bc_logger = BCLogger(self.logger)
 
@@ -241,55 +211,40 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             AssertionError: there are no demonstrations, or an epoch had no batches.
         """
         assert self._demo_loader is not None, "set demonstrations before training"
-        if early_stopping is not None and self._validator is None:
-            raise ConfigError(
-                "early_stopping needs held-out data: set val_fraction > 0"
-            )
-        if log_interval < 1 or checkpoint_interval < 1:
-            raise ConfigError(
-                "log_interval and checkpoint_interval must be at least 1, got "
-                f"{log_interval} and {checkpoint_interval}"
-            )
+        options = TrainOptions(
+            n_epochs=n_epochs,
+            n_batches=n_batches,
+            on_epoch_end=on_epoch_end,
+            on_batch_end=on_batch_end,
+            log_interval=log_interval,
+            progress_bar=progress_bar,
+            early_stopping=early_stopping,
+            checkpoint_dir=None if checkpoint_dir is None else _as_path(checkpoint_dir),
+            checkpoint_interval=checkpoint_interval,
+        )
         if reset_tensorboard:
             self._bc_logger.reset_tensorboard_steps()
-        directory = None if checkpoint_dir is None else _as_path(checkpoint_dir)
-        torch_rng = self._begin(directory, resume)
-        progress = self._progress
-        if progress.finished:
+        self._bc_logger.logger = self.logger
+        torch_rng = self._begin(options.checkpoint_dir, resume)
+        if self._progress.finished:
             return
-
-        def end_epoch(epoch: int) -> None:
-            progress.epoch = epoch + 1
-            self._validate(early_stopping, directory)
-            if on_epoch_end is not None:
-                on_epoch_end()
-
-        assert self._demo_loader is not None
-        batches = BatchIteratorWithEpochEndCallback(
-            Grouped(self._demo_loader, self.batch_size // self.minibatch_size),
-            n_epochs,
-            n_batches,
-            end_epoch,
-            first_epoch=progress.epoch,
-            batches_done=progress.batches,
+        run = TrainingRun(
+            learner=Learner(
+                self._policy, self.optimizer, self.loss_calculator, self.max_grad_norm
+            ),
+            minibatches=self._demo_loader,
+            accumulate=self.batch_size // self.minibatch_size,
+            options=options,
+            progress=self._progress,
+            validator=self._validator,
+            bc_logger=self._bc_logger,
+            rollouts=RolloutStatsComputer(log_rollouts_venv, log_rollouts_n_episodes),
+            rollout_rng=self._rollout_rng,
+            lr_schedule=self.lr_schedule,
+            save=self.save,
         )
-        rollouts = RolloutStatsComputer(log_rollouts_venv, log_rollouts_n_episodes)
-        total = self._total_batches(n_epochs, n_batches)
-        with self._training(torch_rng), _bar(total, progress, progress_bar) as bar:
-            for minibatches in batches:
-                if self._should_stop(early_stopping):
-                    break
-                self._set_learning_rate(total)
-                self._train_batch(minibatches, log_interval, rollouts)
-                bar.update()
-                if on_batch_end is not None:
-                    on_batch_end()
-                if (
-                    directory is not None
-                    and progress.batches % checkpoint_interval == 0
-                ):
-                    self.save(directory / LATEST)
-            self._finish(early_stopping, directory)
+        with self._training(torch_rng):
+            run()
 
     def save(self, path: artifacts.AnyPath) -> None:
         """Saves everything needed to continue, atomically; see `load`.
@@ -327,9 +282,9 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         self._bc_logger.load_state_dict(state["logger"])
         if self._validator is not None and state["validator"] is not None:
             self._validator.load_state_dict(state["validator"])
-        self._resume = _Resume(
+        self._pending = Pending(
             progress=Progress(**state["progress"]),
-            loader=state["loader"],
+            batches=state["batches"],
             torch_rng=state["torch_rng"],
         )
 
@@ -388,7 +343,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         """Starts a call of `train`, or continues one; returns its torch state then."""
         if resume and directory is not None and (directory / LATEST).is_dir():
             self.load_state(directory / LATEST)
-        pending, self._resume = self._resume, None
+        pending, self._pending = self._pending, None
         if not resume or pending is None:
             self._progress = Progress()
             if self._validator is not None:
@@ -396,12 +351,14 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             return None
         self._progress = pending.progress
         if not self._progress.finished:
-            if not isinstance(self._demo_loader, loader.BatchLoader):
+            if pending.batches is None or not isinstance(
+                self._demo_loader, loader.BatchLoader
+            ):
                 raise ConfigError(
                     "resuming needs demonstrations as trajectories or transitions; an "
                     "iterable of batches cannot be continued in the middle"
                 )
-            self._demo_loader.load_state_dict(pending.loader)
+            self._demo_loader.load_state_dict(pending.batches)
         return pending.torch_rng
 
     @contextlib.contextmanager
@@ -417,76 +374,6 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             else:
                 seeding.restore_torch_rng(torch_rng, self.device)
             yield
-
-    def _train_batch(
-        self,
-        minibatches: list[types.TransitionMapping],
-        log_interval: int,
-        rollouts: RolloutStatsComputer,
-    ) -> None:
-        """Makes one step, counts it and logs it when it is due."""
-        progress, number = self._progress, self._progress.batches
-        learner = Learner(
-            self._policy, self.optimizer, self.loss_calculator, self.max_grad_norm
-        )
-        metrics = learner.step(minibatches, measure=number % log_interval == 0)
-        size = n_rows(minibatches)
-        progress.batches += 1
-        progress.samples += size
-        if metrics is not None:
-            self._bc_logger.logger = self.logger
-            self._bc_logger.log_epoch(progress.epoch)
-            stats = rollouts(self._policy, self._rollout_rng)
-            self._bc_logger.log_batch(number, size, progress.samples, metrics, stats)
-
-    def _validate(
-        self, early_stopping: EarlyStopping | None, directory: pathlib.Path | None
-    ) -> None:
-        """Measures the policy on held-out data, if there are any, after an epoch."""
-        if self._validator is None:
-            return
-        min_delta = early_stopping.min_delta if early_stopping else 0.0
-        metrics, improved = self._validator.update(self._policy, min_delta)
-        self._bc_logger.log_validation(metrics)
-        if improved and directory is not None:
-            policy_io.save_policy(self._policy, directory / BEST)
-
-    def _should_stop(self, early_stopping: EarlyStopping | None) -> bool:
-        if early_stopping is None or self._validator is None:
-            return False
-        return self._validator.epochs_since_best >= early_stopping.patience
-
-    def _finish(
-        self, early_stopping: EarlyStopping | None, directory: pathlib.Path | None
-    ) -> None:
-        """Ends a call of `train`: the best weights, if asked for, and a checkpoint."""
-        if early_stopping is not None and early_stopping.restore_best:
-            assert self._validator is not None
-            self._validator.restore_best(self._policy)
-        self._progress.finished = True
-        if directory is not None:
-            self.save(directory / LATEST)
-
-    def _total_batches(self, n_epochs: int | None, n_batches: int | None) -> int | None:
-        """How many optimizer steps a call of `train` makes, if that can be known."""
-        if n_epochs is None:
-            return n_batches
-        batches: object = self._demo_loader
-        if isinstance(batches, Sized):
-            group = self.batch_size // self.minibatch_size
-            return n_epochs * math.ceil(len(batches) / group)
-        if self.lr_schedule is not None:
-            raise ConfigError(
-                "lr_schedule needs to know how long training is: pass n_batches, or "
-                "demonstrations with a length"
-            )
-        return None
-
-    def _set_learning_rate(self, total: int | None) -> None:
-        if self.lr_schedule is not None:
-            assert total is not None
-            rate = self.lr_schedule(1 - self._progress.batches / total)
-            sb3_utils.update_learning_rate(self.optimizer, rate)
 
     def _settings(self) -> dict[str, Any]:
         """The constructor arguments that a checkpoint keeps."""
@@ -515,7 +402,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             "rng": seeding.rng_state(self.rng),
             "rollout_rng": seeding.rng_state(self._rollout_rng),
             "torch_rng": seeding.torch_rng_state(self.device),
-            "loader": position,
+            "batches": position,
             "logger": self._bc_logger.state_dict(),
             "validator": self._validator.state_dict() if self._validator else None,
             "progress": dataclasses.asdict(self._progress),
@@ -578,13 +465,6 @@ def _check_same_settings(
                 f"{directory} was saved with {name}={saved[name]}, this trainer has "
                 f"{mine[name]}; use the same, or BC.load"
             )
-
-
-def _bar(total: int | None, progress: Progress, show: bool) -> Any:
-    """A progress bar that counts optimizer steps."""
-    return progress_bars.progress_bar(
-        total, "BC", "batch", initial=progress.batches, disable=not show
-    )
 
 
 def _as_path(path: artifacts.AnyPath) -> pathlib.Path:
