@@ -161,8 +161,11 @@ def _make_env(
             env: gym.Env[Any, Any] = gym.make(
                 spec, max_episode_steps=max_episode_steps, **env_make_kwargs
             )
-    except gym.error.DependencyNotInstalled as error:
-        raise MissingExtraError(f"cannot make {spec.id}: {error}") from error
+    except (gym.error.DependencyNotInstalled, ModuleNotFoundError) as error:
+        raise MissingExtraError(
+            f"cannot make {spec.id}: {error}; install the packages it needs, for "
+            "MuJoCo: pip install 'imitation[mujoco]'"
+        ) from error
     env.reset(seed=seed)
     env.action_space.seed(seed)
     filename = None
