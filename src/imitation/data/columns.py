@@ -187,8 +187,8 @@ def check_columns(schema: pa.Schema) -> None:
     needed = {"acts", "terminal"} | ({_OBS} if not _obs_keys(schema) else set())
     if not needed <= names:
         raise DataError(
-            f"not a data set of trajectories: it has no column {_listed(needed - names)}"
-            f", only {_listed(names) or 'none'}"
+            "not a data set of trajectories: it has no column "
+            f"{_listed(needed - names)}, only {_listed(names) or 'none'}"
         )
     arrays = {n for n in names if n in (_OBS, "acts", "rews")} | set(_obs_keys(schema))
     for name in sorted(arrays):

@@ -7,11 +7,9 @@ parses a step when it is asked for. It also reads the text that release 1.0 wrot
 other object that such text names, because that could run code.
 """
 
-import base64
 import contextlib
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, overload
 
@@ -19,12 +17,12 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from imitation.data import jsonpickle_text
 from imitation.errors import DataError
 
 __all__ = ["JsonInfos", "decode", "encode"]
 
 _TAG = "py/"
-_DTYPE = re.compile(r"[biufc]\d+")
 
 
 class JsonInfos(Sequence[Any]):
@@ -67,7 +65,7 @@ class JsonInfos(Sequence[Any]):
             yield {} if text == "{}" else decode(text, f"{self._source}, step {step}")
 
     def __array__(
-        self, dtype: npt.DTypeLike = None, copy: bool | None = None
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
     ) -> npt.NDArray[Any]:
         """An object array of all the dictionaries, shape ``(T,)``."""
         array = np.empty(len(self), dtype=object)
@@ -138,7 +136,7 @@ def decode(text: str, source: str) -> dict[str, Any]:
             f"{source}: expected infos to be a dictionary, got {type(value).__name__}"
         )
     if f'"{_TAG}' in text:
-        return dict(_JsonpickleReader(source).read(value))
+        return dict(jsonpickle_text.read(value, source))
     return value
 
 
@@ -204,87 +202,3 @@ def _check_keys(value: Mapping[Any, Any], key: str, source: str) -> None:
                 f"{source}: {key} has the key {name!r}; JSON needs keys that are text "
                 f"(and {_TAG!r} is reserved), so rename it"
             )
-
-
-class _JsonpickleReader:
-    """Reads jsonpickle's description of NumPy data and containers, builds no object.
-
-    The text refers back to earlier objects by their position (``py/id``), so containers
-    and objects are numbered in the order in which they begin.
-    """
-
-    def __init__(self, source: str) -> None:
-        self._source = source
-        self._objects: list[Any] = []
-
-    def read(self, node: Any) -> Any:
-        if isinstance(node, list):
-            slot = self._next_slot()
-            self._objects[slot] = [self.read(value) for value in node]
-            return self._objects[slot]
-        if not isinstance(node, dict):
-            return node
-        tag = next((key for key in node if key.startswith(_TAG)), None)
-        if tag is None:
-            slot = self._next_slot()
-            self._objects[slot] = {key: self.read(v) for key, v in node.items()}
-            return self._objects[slot]
-        return self._read_tagged(tag, node[tag])
-
-    def _read_tagged(self, tag: str, content: Any) -> Any:
-        try:
-            if tag in ("py/tuple", "py/set"):
-                return [self.read(value) for value in content]
-            if tag == "py/b64":
-                return base64.b64decode(content)
-            if tag == "py/id":
-                return self._objects[content]
-            if tag == "py/reduce":
-                return self._read_numpy(content)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
-            if isinstance(error, DataError):
-                raise
-            raise DataError(
-                f"{self._source}: cannot read infos written by release 1.0: {error}"
-            ) from error
-        raise self._refusal(f"{tag} {content!r}")
-
-    def _read_numpy(self, content: list[Any]) -> Any:
-        slot = self._next_slot()
-        function = content[0].get("py/function") or content[0].get("py/type")
-        name = str(function).replace("numpy.core.", "numpy._core.")
-        if name == "numpy.dtype":
-            value = self._read_dtype(content)
-        elif name == "numpy._core.multiarray.scalar":
-            dtype, data = self.read(content[1])
-            value = np.frombuffer(data, self._checked(dtype))[0].item()
-        elif name == "numpy._core.multiarray._reconstruct":
-            _, shape, dtype, fortran_order, data = self.read(content[2])
-            flat = np.frombuffer(data, self._checked(dtype))
-            value = flat.reshape(shape, order="F" if fortran_order else "C")
-        else:
-            raise self._refusal(f"{function}")
-        self._objects[slot] = value
-        return value
-
-    def _read_dtype(self, content: list[Any]) -> np.dtype[Any]:
-        code, state = self.read(content[1])[0], self.read(content[2])
-        if not isinstance(code, str) or not _DTYPE.fullmatch(code):
-            raise self._refusal(f"numpy.dtype {code!r}")
-        return np.dtype(code).newbyteorder(state[1])
-
-    def _checked(self, dtype: Any) -> np.dtype[Any]:
-        if not isinstance(dtype, np.dtype):
-            raise self._refusal(f"numpy data of {dtype!r}")
-        return dtype
-
-    def _next_slot(self) -> int:
-        self._objects.append(None)
-        return len(self._objects) - 1
-
-    def _refusal(self, what: str) -> DataError:
-        return DataError(
-            f"{self._source}: the infos describe a Python object ({what}), which is "
-            "never built because that could run code; drop the infos with "
-            "`imitation convert SOURCE DEST --drop-infos`"
-        )

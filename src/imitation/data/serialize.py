@@ -17,7 +17,7 @@ import itertools
 import os
 import pathlib
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, cast
 
 import pyarrow as pa
@@ -46,7 +46,7 @@ _DESCRIPTION = (
 )
 
 
-def save(path: AnyPath, trajectories: Sequence[Trajectory]) -> None:
+def save(path: AnyPath, trajectories: Iterable[Trajectory]) -> None:
     """Saves a sequence of trajectories to disk as a HuggingFace data set.
 
     Arrays keep dtype and shape exactly. Infos are stored as JSON, so NumPy arrays in
@@ -55,7 +55,8 @@ def save(path: AnyPath, trajectories: Sequence[Trajectory]) -> None:
     Args:
         path: the directory to write. A data set that is there is replaced, even one
             that `trajectories` was loaded from.
-        trajectories: trajectories with the same spaces, at least one.
+        trajectories: trajectories with the same spaces, at least one. They are read
+            once, in order, and may be more than fits into memory.
 
     Raises:
         DataError: there is no trajectory, or something that is not one; some have
@@ -161,7 +162,7 @@ def _check_replaceable(path: AnyPath) -> None:
 
 
 def _write_table(
-    file: pathlib.Path, trajectories: Sequence[Trajectory]
+    file: pathlib.Path, trajectories: Iterable[Trajectory]
 ) -> tuple[columns.Layout, int, int]:
     """Writes the Arrow stream; returns the layout, numbers of episodes and steps."""
     episodes = iter(trajectories)

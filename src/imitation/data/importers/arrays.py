@@ -1,0 +1,294 @@
+"""Trajectories from NumPy arrays: lists of episodes, or all steps end to end."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imitation.data.importers.episodes import (
+    FinalObs,
+    RawEpisode,
+    build,
+    checked,
+    flags,
+)
+from imitation.data.types import DictObs, Trajectory
+from imitation.errors import DataError
+
+__all__ = ["from_arrays", "from_mapping"]
+
+Array = npt.NDArray[Any]
+
+_NAMES = {
+    "obs": ("obs", "observations"),
+    "acts": ("acts", "actions"),
+    "rews": ("rews", "rewards"),
+    "next_obs": ("next_obs", "next_observations"),
+    "dones": ("dones", "terminals", "terminations"),
+    "timeouts": ("timeouts", "truncations"),
+    "episode_ends": ("episode_ends",),
+    "episode_starts": ("episode_starts",),
+}
+"""The arguments of ``from_arrays`` and what mappings and files call them."""
+
+
+def from_arrays(
+    obs: Any,
+    acts: Any,
+    rews: Any = None,
+    *,
+    next_obs: Any = None,
+    dones: Any = None,
+    timeouts: Any = None,
+    episode_ends: Any = None,
+    episode_starts: Any = None,
+    final_obs: FinalObs = "error",
+    source: str = "arrays",
+) -> list[Trajectory]:
+    """Makes trajectories of arrays in one of two layouts.
+
+    *A list of episodes*: `obs`, `acts` and, where given, `rews` and `next_obs` are
+    lists with one entry per episode. Episode ``i`` has ``T`` actions ``acts[i]`` and
+    ``T + 1`` observations ``obs[i]`` (or ``T`` with `next_obs` or `final_obs`).
+    ``dones[i]`` says whether it ended in a terminal state (the default) or was cut off.
+
+    *All steps end to end*: `obs` and `acts` are arrays of the same length ``N``, as in
+    D4RL. `dones` and `timeouts` (or `episode_ends`, or `episode_starts`) say where
+    episodes end; steps after the last end are an episode that was cut off. Give
+    `next_obs` or choose `final_obs`.
+
+    Args:
+        obs: observations: arrays, or dictionaries of arrays with one level of keys.
+        acts: actions.
+        rews: rewards, shape ``(T,)`` per episode or ``(N,)``; integers become float64.
+        next_obs: the observation after each action, same shape as `obs`.
+        dones: end to end: shape ``(N,)``, true where an episode ends in a terminal
+            state. List: one bool per episode.
+        timeouts: end to end: shape ``(N,)``, true where an episode is cut off.
+        episode_ends: end to end: for each episode the number of steps up to its end,
+            increasing, the last equal to ``N``.
+        episode_starts: end to end: shape ``(N,)``, true at the first step of each.
+        final_obs: "error", "repeat" or "drop": see ``episodes.FinalObs``.
+        source: what error messages call the data.
+
+    Returns:
+        The trajectories, dtypes unchanged.
+
+    Raises:
+        DataError: lengths disagree, values are not finite numbers, spaces differ
+            between episodes, there are no episodes, or it is not said where they end.
+    """
+    raw: Iterator[RawEpisode]
+    if isinstance(obs, list | tuple):
+        for key, value in (
+            ("timeouts", timeouts),
+            ("episode_ends", episode_ends),
+            ("episode_starts", episode_starts),
+        ):
+            if value is not None:
+                raise DataError(
+                    f"{source}: {key} goes with arrays of all steps end to end, but "
+                    "obs is a list of episodes; leave it out"
+                )
+        raw = _listed(obs, acts, rews, next_obs, dones, source)
+    else:
+        ends, terminal = _ends(
+            _length(acts, source),
+            {
+                "dones": dones,
+                "timeouts": timeouts,
+                "episode_ends": episode_ends,
+                "episode_starts": episode_starts,
+            },
+            source,
+        )
+        raw = _cut(obs, acts, rews, next_obs, ends, terminal, source)
+    named = ((episode.name, build(episode, source, final_obs)) for episode in raw)
+    return list(checked(named, source))
+
+
+def from_mapping(
+    data: Mapping[str, Any],
+    *,
+    final_obs: FinalObs = "error",
+    source: str = "mapping",
+) -> list[Trajectory]:
+    """Makes trajectories of a dictionary of arrays, such as D4RL's ``get_dataset()``.
+
+    Args:
+        data: arrays by the names of the arguments of ``from_arrays``, or by
+            "observations", "actions", "rewards", "next_observations", "terminals" or
+            "terminations", "truncations". Dictionary observations may be entries
+            "obs/<key>" (or "observations/<key>"). Other entries are ignored.
+        final_obs: as for ``from_arrays``.
+        source: what error messages call the data.
+
+    Returns:
+        The trajectories.
+
+    Raises:
+        DataError: as for ``from_arrays``; or observations or actions are missing, or
+            given under two names.
+    """
+    found = {name: _find(data, name, source) for name in _NAMES}
+    for name in ("obs", "acts"):
+        if found[name] is None:
+            raise DataError(
+                f"{source}: it has no {' or '.join(_NAMES[name])}; it holds "
+                f"{', '.join(sorted(map(str, data))) or 'nothing'}"
+            )
+    return from_arrays(**found, final_obs=final_obs, source=source)
+
+
+def _find(data: Mapping[str, Any], name: str, source: str) -> Any:
+    """The value of one argument, under whichever of its names."""
+    present = {}
+    for alias in _NAMES[name]:
+        prefix = f"{alias}/"
+        parts = {k[len(prefix) :]: v for k, v in data.items() if k.startswith(prefix)}
+        if alias in data and parts:
+            raise DataError(f"{source}: it has both {alias} and {prefix}...")
+        if alias in data:
+            present[alias] = data[alias]
+        elif parts:
+            present[alias] = parts
+    if len(present) > 1:
+        raise DataError(
+            f"{source}: {' and '.join(present)} mean the same; leave one of them out"
+        )
+    return next(iter(present.values()), None)
+
+
+def _listed(
+    obs: Sequence[Any], acts: Any, rews: Any, next_obs: Any, dones: Any, source: str
+) -> Iterator[RawEpisode]:
+    columns = {"acts": acts, "rews": rews, "next_obs": next_obs, "dones": dones}
+    for key, column in columns.items():
+        if column is None:
+            columns[key] = [None] * len(obs)
+        elif not hasattr(column, "__len__") or len(column) != len(obs):
+            raise DataError(
+                f"{source}: obs is a list of {len(obs)} episodes, but {key} is "
+                f"{_described(column)}; expected one entry for each episode"
+            )
+    for i, one_obs in enumerate(obs):
+        done = columns["dones"][i]
+        if done is not None and np.ndim(done) != 0:
+            raise DataError(
+                f"{source}: episode {i}: dones must be one bool for each episode in a "
+                "list, got an array"
+            )
+        yield RawEpisode(
+            name=f"episode {i}",
+            obs=one_obs,
+            acts=columns["acts"][i],
+            rews=columns["rews"][i],
+            next_obs=columns["next_obs"][i],
+            terminal=True if done is None else bool(done),
+        )
+
+
+def _cut(
+    obs: Any,
+    acts: Any,
+    rews: Any,
+    next_obs: Any,
+    ends: list[int],
+    terminal: Array,
+    source: str,
+) -> Iterator[RawEpisode]:
+    n_steps = len(acts)
+    for key, column in _leaves(obs=obs, rews=rews, next_obs=next_obs):
+        if _length(column, source) != n_steps:
+            raise DataError(
+                f"{source}: {key} has {len(column)} entries, but acts has {n_steps}; "
+                "end to end they need the same number"
+            )
+    for i, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        steps = slice(start, end)
+        yield RawEpisode(
+            name=f"episode {i}",
+            obs=_sliced(obs, steps),
+            acts=acts[steps],
+            rews=_sliced(rews, steps),
+            next_obs=_sliced(next_obs, steps),
+            terminal=bool(terminal[end - 1]),
+        )
+
+
+def _ends(
+    n_steps: int, columns: Mapping[str, Any], source: str
+) -> tuple[list[int], Array]:
+    """Where episodes end, and for each step whether a terminal state follows."""
+    given = {key: value for key, value in columns.items() if value is not None}
+    if not given:
+        raise DataError(
+            f"{source}: cannot tell where episodes end; give dones, timeouts, "
+            "episode_ends or episode_starts, or lists with one entry per episode"
+        )
+    is_end = np.zeros(n_steps, dtype=bool)
+    for key in ("dones", "timeouts"):
+        if key in given:
+            is_end |= flags(given[key], n_steps, source, key)
+    if "episode_starts" in given:
+        starts = flags(given["episode_starts"], n_steps, source, "episode_starts")
+        is_end |= np.append(starts[1:], True)
+    if "episode_ends" in given:
+        is_end[_checked_ends(given["episode_ends"], n_steps, source) - 1] = True
+    # Where nothing says otherwise, the end of an episode is a terminal state.
+    terminal = is_end.copy()
+    if "dones" in given:
+        terminal = flags(given["dones"], n_steps, source, "dones")
+    elif "timeouts" in given:
+        terminal &= ~flags(given["timeouts"], n_steps, source, "timeouts")
+    ends = (np.flatnonzero(is_end) + 1).tolist()
+    if n_steps and (not ends or ends[-1] != n_steps):
+        ends.append(n_steps)
+    return ends, terminal
+
+
+def _checked_ends(value: Any, n_steps: int, source: str) -> Array:
+    ends = np.asarray(value)
+    if ends.ndim != 1 or ends.dtype.kind not in "iu" or len(ends) == 0:
+        raise DataError(
+            f"{source}: episode_ends must be a list of integers, got "
+            f"{_described(value)}"
+        )
+    if (np.diff(ends, prepend=0) <= 0).any() or ends[-1] != n_steps:
+        raise DataError(
+            f"{source}: episode_ends must increase and end at the number of steps, "
+            f"{n_steps}, got {ends.tolist()[:5]}... up to {ends[-1]}"
+        )
+    return ends
+
+
+def _leaves(**columns: Any) -> Iterator[tuple[str, Any]]:
+    for key, column in columns.items():
+        if isinstance(column, DictObs | Mapping):
+            yield from ((f"{key}/{name}", part) for name, part in column.items())
+        elif column is not None:
+            yield key, column
+
+
+def _sliced(column: Any, steps: slice) -> Any:
+    if isinstance(column, DictObs | Mapping):
+        return {name: part[steps] for name, part in column.items()}
+    return None if column is None else column[steps]
+
+
+def _length(column: Any, source: str) -> int:
+    if not isinstance(column, np.ndarray) or column.ndim == 0:
+        raise DataError(
+            f"{source}: expected arrays of all steps (or lists of episodes), got "
+            f"{_described(column)}"
+        )
+    return len(column)
+
+
+def _described(value: Any) -> str:
+    if isinstance(value, np.ndarray):
+        return f"an array {value.dtype}{list(value.shape)}"
+    if isinstance(value, list | tuple):
+        return f"a {type(value).__name__} of {len(value)}"
+    return f"a {type(value).__name__}"

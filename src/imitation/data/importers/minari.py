@@ -1,0 +1,249 @@
+"""Trajectories from and to Minari, the Farama Foundation's format for offline data."""
+
+import contextlib
+import importlib
+import os
+import pathlib
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+
+from imitation.data.columns import Layout
+from imitation.data.importers.episodes import RawEpisode, build, checked
+from imitation.data.types import AnyPath, DictObs, Trajectory, TrajectoryWithRew
+from imitation.errors import DataError, missing_extra
+
+__all__ = ["export_minari", "from_minari", "read_minari"]
+
+
+def from_minari(source: AnyPath) -> list[Trajectory]:
+    """Reads a Minari data set.
+
+    Args:
+        source: the id of a data set on this machine, such as
+            "D4RL/door/human-v2" (nothing is downloaded), or the path of its directory.
+
+    Returns:
+        The trajectories, with rewards and without infos. Dictionary observations become
+        ``DictObs``; ``terminal`` says whether the last step was a termination.
+
+    Raises:
+        DataError: it is not there or damaged; an episode is malformed; observations are
+            tuples or nested dictionaries, or actions not arrays. The message names the
+            data set, the episode and the key.
+        MissingExtraError: minari is not installed.
+    """
+    return list(read_minari(source))
+
+
+def read_minari(source: AnyPath) -> Iterator[Trajectory]:
+    """Like ``from_minari``, holding one episode in memory at a time."""
+    name = os.fsdecode(source)
+    with _naming(name):
+        dataset = _open(name)
+        episodes = ((f"episode {e.id}", e) for e in dataset.iterate_episodes())
+        yield from checked(
+            ((title, _episode(e, title, name)) for title, e in episodes), name
+        )
+
+
+def export_minari(
+    trajectories: Sequence[Trajectory],
+    dataset_id: str,
+    *,
+    observation_space: gym.Space[Any] | None = None,
+    action_space: gym.Space[Any] | None = None,
+    env: str | gym.Env[Any, Any] | None = None,
+    description: str | None = None,
+) -> pathlib.Path:
+    """Writes trajectories as a new Minari data set.
+
+    Args:
+        trajectories: trajectories with rewards and the same spaces, at least one. Infos
+            are not exported.
+        dataset_id: "[namespace/]name-vN"; must not exist yet. Minari stores it under
+            ``MINARI_DATASETS_PATH``, by default ``~/.minari/datasets``.
+        observation_space: the space of the observations. By default that of `env`;
+            without one, a box (0 to 255 for uint8, unbounded for other numbers) of the
+            shape and dtype of the data, or a dictionary of such.
+        action_space: the space of the actions. By default that of `env`; without one,
+            ``Discrete`` for integers of shape ``(T,)``, else an unbounded box.
+        env: the environment they come from, or its id.
+        description: a line that says what the data is.
+
+    Returns:
+        The directory written.
+
+    Raises:
+        DataError: some trajectory is malformed or has no rewards, the spaces do not
+            fit, or the id is malformed or taken. Nothing is written then.
+        MissingExtraError: minari is not installed.
+    """
+    minari = _minari()
+    layout = _checked_layout(trajectories)
+    if env is None:
+        observation_space = observation_space or _observation_space(layout)
+        action_space = action_space or _action_space(trajectories)
+    buffers = [_buffer(i, trajectory) for i, trajectory in enumerate(trajectories)]
+    location = _new_location(dataset_id)
+    try:
+        with warnings.catch_warnings():
+            # Minari warns about every piece of metadata that is not given.
+            warnings.filterwarnings("ignore", module="minari", category=UserWarning)
+            minari.create_dataset_from_buffers(
+                dataset_id,
+                buffers,
+                env=env,
+                observation_space=observation_space,
+                action_space=action_space,
+                description=description,
+                # Minari's default is lossy: it stores images as JPEG.
+                jpeg_encoding=False,
+            )
+    except BaseException as error:
+        shutil.rmtree(location, ignore_errors=True)
+        if isinstance(error, ValueError | TypeError | AssertionError):
+            raise DataError(f"cannot write {dataset_id}: {_reason(error)}") from error
+        raise
+    return location
+
+
+def _minari() -> Any:
+    try:
+        return importlib.import_module("minari")
+    except ModuleNotFoundError as error:
+        raise missing_extra("minari", "minari") from error
+
+
+def _open(name: str) -> Any:
+    minari = _minari()
+    path = pathlib.Path(name)
+    for location in (path / "data", path):
+        if (location / "metadata.json").is_file():
+            return minari.MinariDataset(location)
+    if path.exists():
+        raise DataError(
+            f"{name} is not a Minari data set: it has no data/metadata.json"
+        )
+    try:
+        return minari.load_dataset(name)
+    except FileNotFoundError as error:
+        raise DataError(
+            f"no Minari data set {name} on this machine; run: minari download {name}"
+        ) from error
+
+
+def _episode(episode: Any, title: str, source: str) -> Trajectory:
+    for key in ("observations", "actions"):
+        if isinstance(getattr(episode, key), tuple):
+            raise DataError(
+                f"{source}: {title}: {key} are tuples; only arrays and dictionaries of "
+                "arrays are supported"
+            )
+    if isinstance(episode.actions, Mapping):
+        raise DataError(
+            f"{source}: {title}: actions are a dictionary; only arrays are supported"
+        )
+    raw = RawEpisode(
+        name=title,
+        obs=episode.observations,
+        acts=episode.actions,
+        rews=episode.rewards,
+        terminal=bool(len(episode.terminations) and episode.terminations[-1]),
+    )
+    return build(raw, source)
+
+
+def _checked_layout(trajectories: Sequence[Trajectory]) -> Layout:
+    named = ((f"episode {i}", t) for i, t in enumerate(trajectories))
+    for i, trajectory in enumerate(checked(named, "trajectories")):
+        if not isinstance(trajectory, TrajectoryWithRew):
+            raise DataError(
+                f"trajectories: episode {i} has no rewards, which Minari requires; "
+                "export trajectories of type TrajectoryWithRew"
+            )
+    return Layout.of(trajectories[0], "episode 0")
+
+
+def _buffer(number: int, trajectory: Trajectory) -> Any:
+    assert isinstance(trajectory, TrajectoryWithRew)
+    collector = importlib.import_module("minari.data_collector")
+    obs = trajectory.obs
+    is_last = np.arange(len(trajectory)) == len(trajectory) - 1
+    return collector.EpisodeBuffer(
+        id=number,
+        observations=obs.unwrap() if isinstance(obs, DictObs) else obs,
+        actions=trajectory.acts,
+        rewards=trajectory.rews,
+        terminations=is_last & bool(trajectory.terminal),
+        truncations=is_last & (not trajectory.terminal),
+    )
+
+
+def _observation_space(layout: Layout) -> gym.Space[Any]:
+    boxes = {name: _box(*space) for name, space in layout.spaces.items()}
+    if "obs" in boxes:
+        return boxes["obs"]
+    prefix = "obs/"
+    return gym.spaces.Dict(
+        {n[len(prefix) :]: b for n, b in boxes.items() if n.startswith(prefix)}
+    )
+
+
+def _action_space(trajectories: Sequence[Trajectory]) -> gym.Space[Any]:
+    first = trajectories[0].acts
+    if first.ndim > 1 or first.dtype.kind not in "iu":
+        return _box(first.dtype, first.shape[1:])
+    low = min(int(trajectory.acts.min()) for trajectory in trajectories)
+    high = max(int(trajectory.acts.max()) for trajectory in trajectories)
+    start = min(low, 0)
+    return gym.spaces.Discrete(high - start + 1, start=start)
+
+
+def _box(dtype: np.dtype[Any], shape: tuple[int, ...]) -> gym.spaces.Box:
+    if dtype.kind == "f":
+        return gym.spaces.Box(-np.inf, np.inf, shape, dtype.type)
+    if dtype.kind == "b":
+        return gym.spaces.Box(0, 1, shape, dtype.type)
+    limits = np.iinfo(dtype)
+    return gym.spaces.Box(limits.min, limits.max, shape, dtype.type)
+
+
+def _new_location(dataset_id: str) -> pathlib.Path:
+    storage = importlib.import_module("minari.storage")
+    module = importlib.import_module("minari.dataset.minari_dataset")
+    problem = f"{dataset_id!r} is not a Minari id; expected [namespace/]name-vN"
+    try:
+        _, _, version = module.parse_dataset_id(dataset_id)
+    except (ValueError, gym.error.Error) as error:
+        raise DataError(problem) from error
+    if version is None:
+        raise DataError(problem)
+    location = pathlib.Path(storage.get_dataset_path(dataset_id))
+    if location.exists():
+        raise DataError(
+            f"the Minari data set {dataset_id} exists already at {location}; choose "
+            "another name or version"
+        )
+    return location
+
+
+@contextlib.contextmanager
+def _naming(name: str) -> Iterator[None]:
+    try:
+        yield
+    except DataError:
+        raise
+    except (OSError, LookupError, ValueError, TypeError, AssertionError) as error:
+        raise DataError(
+            f"cannot read {name} as a Minari data set: {_reason(error)}"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -1,0 +1,59 @@
+"""Trajectories from ``.npz`` files of plain arrays."""
+
+import os
+import pathlib
+import zipfile
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from imitation.data.importers.arrays import from_mapping
+from imitation.data.importers.episodes import FinalObs
+from imitation.data.types import AnyPath, Trajectory
+from imitation.errors import DataError
+
+__all__ = ["from_npz"]
+
+Array = npt.NDArray[Any]
+
+
+def from_npz(path: AnyPath, *, final_obs: FinalObs = "error") -> list[Trajectory]:
+    """Reads arrays from an ``.npz`` file without unpickling anything.
+
+    Args:
+        path: a file of the arrays that ``from_mapping`` takes.
+        final_obs: as for ``from_arrays``.
+
+    Returns:
+        The trajectories.
+
+    Raises:
+        DataError: as for ``from_mapping``; or the file is missing, damaged or holds
+            Python objects. The message names the file.
+    """
+    name = os.fsdecode(path)
+    data: dict[str, Array] = {}
+    try:
+        with np.load(pathlib.Path(name), allow_pickle=False) as archive:
+            for key in archive.files:
+                data[key] = _entry(archive, key, name)
+    except (OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+        raise DataError(f"cannot read {name} as .npz: {error}") from error
+    except DataError:
+        raise
+    except ValueError as error:
+        raise DataError(f"cannot read {name} as .npz: {error}") from error
+    return from_mapping(data, final_obs=final_obs, source=name)
+
+
+def _entry(archive: Any, key: str, name: str) -> Array:
+    try:
+        return np.asarray(archive[key])
+    except ValueError as error:
+        if "pickle" not in str(error):
+            raise
+        raise DataError(
+            f"{name}: {key} holds Python objects, which reading would unpickle; save "
+            "it as an array of numbers"
+        ) from error

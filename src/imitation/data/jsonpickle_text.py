@@ -1,0 +1,121 @@
+"""Reading what release 1.0 wrote with ``jsonpickle``, without building objects.
+
+``jsonpickle`` is JSON in which ``py/...`` keys tell its decoder which functions to call.
+Here nothing is called: descriptions of NumPy numbers and arrays and of tuples and sets
+are read as data, and every other description is refused.
+"""
+
+import base64
+import re
+from typing import Any
+
+import numpy as np
+
+from imitation.errors import DataError
+
+__all__ = ["read"]
+
+_TAG = "py/"
+_DTYPE = re.compile(r"[biufc]\d+")
+
+
+def read(value: Any, source: str) -> Any:
+    """Converts parsed text to data.
+
+    Args:
+        value: what ``json.loads`` returned.
+        source: where it comes from, for error messages.
+
+    Returns:
+        `value` with NumPy numbers as Python numbers, arrays as arrays, and tuples and
+        sets as lists.
+
+    Raises:
+        DataError: it describes another Python object, or is malformed.
+    """
+    return _Reader(source).read(value)
+
+
+class _Reader:
+    """Reads one text.
+
+    The text refers back to earlier objects by their position (``py/id``), so containers
+    and objects are numbered in the order in which they begin.
+    """
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._objects: list[Any] = []
+
+    def read(self, node: Any) -> Any:
+        if isinstance(node, list):
+            slot = self._next_slot()
+            self._objects[slot] = [self.read(value) for value in node]
+            return self._objects[slot]
+        if not isinstance(node, dict):
+            return node
+        tag = next((key for key in node if key.startswith(_TAG)), None)
+        if tag is None:
+            slot = self._next_slot()
+            self._objects[slot] = {key: self.read(v) for key, v in node.items()}
+            return self._objects[slot]
+        return self._read_tagged(tag, node[tag])
+
+    def _read_tagged(self, tag: str, content: Any) -> Any:
+        try:
+            if tag in ("py/tuple", "py/set"):
+                return [self.read(value) for value in content]
+            if tag == "py/b64":
+                return base64.b64decode(content)
+            if tag == "py/id":
+                return self._objects[content]
+            if tag == "py/reduce":
+                return self._read_numpy(content)
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(
+                f"{self._source}: cannot read infos written by release 1.0: {error}"
+            ) from error
+        raise self._refusal(f"{tag} {content!r}")
+
+    def _read_numpy(self, content: list[Any]) -> Any:
+        slot = self._next_slot()
+        function = content[0].get("py/function") or content[0].get("py/type")
+        name = str(function).replace("numpy.core.", "numpy._core.")
+        value: Any
+        if name == "numpy.dtype":
+            value = self._read_dtype(content)
+        elif name == "numpy._core.multiarray.scalar":
+            dtype, data = self.read(content[1])
+            value = np.frombuffer(data, self._checked(dtype))[0].item()
+        elif name == "numpy._core.multiarray._reconstruct":
+            _, shape, dtype, fortran_order, data = self.read(content[2])
+            flat = np.frombuffer(data, self._checked(dtype))
+            value = flat.reshape(shape, order="F" if fortran_order else "C")
+        else:
+            raise self._refusal(f"{function}")
+        self._objects[slot] = value
+        return value
+
+    def _read_dtype(self, content: list[Any]) -> np.dtype[Any]:
+        code, state = self.read(content[1])[0], self.read(content[2])
+        if not isinstance(code, str) or not _DTYPE.fullmatch(code):
+            raise self._refusal(f"numpy.dtype {code!r}")
+        return np.dtype(code).newbyteorder(state[1])
+
+    def _checked(self, dtype: Any) -> np.dtype[Any]:
+        if not isinstance(dtype, np.dtype):
+            raise self._refusal(f"numpy data of {dtype!r}")
+        return dtype
+
+    def _next_slot(self) -> int:
+        self._objects.append(None)
+        return len(self._objects) - 1
+
+    def _refusal(self, what: str) -> DataError:
+        return DataError(
+            f"{self._source}: the infos describe a Python object ({what}), which is "
+            "never built because that could run code; drop the infos with "
+            "`imitation convert SOURCE DEST --drop-infos`"
+        )
