@@ -4,7 +4,7 @@ Every array of every trajectory is copied exactly once, into its place in the ba
 Also importable from ``imitation.data.rollout``, the documented path.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -117,8 +117,10 @@ def _joined(name: str, parts: list[Array]) -> Array:
 
 
 def _joined_infos(trajs: Sequence[types.Trajectory], ends: Array) -> Array:
-    infos = np.full(ends[-1], EMPTY_INFO, dtype=object)
+    infos = np.empty(ends[-1], dtype=object)
     for traj, end in zip(trajs, ends, strict=True):
-        if traj.infos is not None:
-            infos[end - len(traj) : end] = list(traj.infos)
+        part = EMPTY_INFO if traj.infos is None else traj.infos
+        # Only an array can be copied without making a list of its items.
+        is_one = isinstance(part, np.ndarray | Mapping)
+        infos[end - len(traj) : end] = part if is_one else list(part)
     return infos
