@@ -1,0 +1,53 @@
+import json
+
+import numpy as np
+import pytest
+from gymnasium import spaces
+
+from imitation.errors import ArtifactError
+from imitation.util.spaces import space_from_json, space_to_json
+
+SPACES = [
+    spaces.Box(-1.0, 1.0, (2,), np.float32),
+    spaces.Box(np.array([-1.0, -np.inf]), np.array([0.5, np.inf]), dtype=np.float64),
+    spaces.Box(0, 255, (3, 4, 1), np.uint8),
+    spaces.Box(-np.inf, np.inf, (), np.float32),
+    spaces.Discrete(3),
+    spaces.Discrete(3, start=-1),
+    spaces.MultiDiscrete([3, 4]),
+    spaces.MultiDiscrete([[3, 4], [2, 2]]),
+    spaces.MultiBinary(4),
+    spaces.MultiBinary([2, 3]),
+    spaces.Dict({"b": spaces.Discrete(2), "a": spaces.Box(0, 1, (1,), np.float32)}),
+    spaces.Tuple([spaces.Discrete(2), spaces.MultiBinary(2)]),
+]
+
+
+@pytest.mark.parametrize("space", SPACES, ids=str)
+def test_spaces_round_trip_through_json(space):
+    again = space_from_json(json.loads(json.dumps(space_to_json(space))))
+    assert again == space
+    assert again.dtype == space.dtype
+    if isinstance(space, spaces.Dict):
+        assert list(again.spaces) == list(space.spaces)
+
+
+def test_other_spaces_are_refused():
+    with pytest.raises(ArtifactError, match="Text cannot be saved"):
+        space_to_json(spaces.Text(3))
+
+
+@pytest.mark.parametrize(
+    "description",
+    [
+        {},
+        {"type": "Sphere"},
+        {"type": "Box", "shape": [2]},
+        {"type": "Box", "shape": [2], "dtype": "<f4", "low": [1, 2, 3], "high": 1},
+        {"type": "Discrete", "n": -1, "start": 0},
+        {"type": "Dict", "spaces": {"a": {}}},
+    ],
+)
+def test_nonsense_is_refused(description):
+    with pytest.raises(ArtifactError, match="not the description of a space"):
+        space_from_json(description)
