@@ -22,7 +22,7 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from imitation.data import columns, legacy
+from imitation.data import columns, episode_files, legacy
 from imitation.data.huggingface_utils import TrajectoryDatasetSequence
 from imitation.data.types import AnyPath, Trajectory, TrajectoryWithRew
 from imitation.errors import ArtifactError, DataError
@@ -88,8 +88,8 @@ def load(path: AnyPath, *, allow_pickle: bool = False) -> Sequence[Trajectory]:
     """Loads a sequence of trajectories saved by ``save`` from `path`.
 
     Args:
-        path: a directory written by ``save`` of this or the 1.0 release, or a ``.pkl``
-            or ``.npz`` file of an older one.
+        path: a directory written by ``save`` of this or the 1.0 release, an episode
+            that DAgger collected, or a ``.pkl`` or ``.npz`` file of an older release.
         allow_pickle: read such old files. They are pickles: **whoever made the file can
             run any code on your machine while it is read.** Set this only for files
             that you or someone you trust wrote, and convert them once with
@@ -106,6 +106,8 @@ def load(path: AnyPath, *, allow_pickle: bool = False) -> Sequence[Trajectory]:
     location = pathlib.Path(os.fsdecode(path)).absolute()
     if not location.exists():
         raise ArtifactError(f"no data set of trajectories at {location}: no such file")
+    if episode_files.is_episode(location):
+        return [episode_files.read_episode(location)]
     if not location.is_dir():
         return legacy.load_file(location, allow_pickle=allow_pickle)
     _check_is_dataset(location)
