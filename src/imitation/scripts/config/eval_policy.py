@@ -1,0 +1,140 @@
+"""Settings and presets of `imitation.scripts.eval_policy`."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from imitation.errors import ConfigError
+from imitation.scripts.command import CommandSettings
+from imitation.scripts.config.environments import environment_presets
+from imitation.scripts.ingredients.environment import EnvironmentSettings
+from imitation.scripts.ingredients.expert import ExpertSettings
+from imitation.scripts.settings import require
+
+__all__ = ["EvalPolicySettings"]
+
+_PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "explore_eps_greedy": {"explore_kwargs": {"switch_prob": 1.0, "random_prob": 0.1}},
+    "render": {
+        "environment.num_vec": 1,
+        "environment.parallel": False,
+        "render": True,
+    },
+    "fast": {"eval_n_timesteps": 1, "eval_n_episodes": None},
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class EvalPolicySettings(CommandSettings):
+    """Settings of eval_policy."""
+
+    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = environment_presets(
+        _PRESETS
+    )
+
+    environment: EnvironmentSettings = dataclasses.field(
+        default_factory=EnvironmentSettings
+    )
+    """The environment to evaluate in."""
+
+    expert: ExpertSettings = dataclasses.field(default_factory=ExpertSettings)
+    """The policy to evaluate."""
+
+    eval_n_timesteps: int | None = 10_000
+    """Least number of steps; None if eval_n_episodes decides."""
+
+    eval_n_episodes: int | None = None
+    """Least number of episodes; giving it replaces the default of eval_n_timesteps."""
+
+    videos: bool = False
+    """Record videos to videos/ in the run directory."""
+
+    video_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Keyword arguments of `VideoWrapper`, such as single_video."""
+
+    render: bool = False
+    """Show the environments in windows."""
+
+    render_fps: int = 60
+    """Frames per second of the windows."""
+
+    reward_type: str | None = None
+    """Key of the reward registry: measure this reward instead of the environment's."""
+
+    reward_path: str | None = None
+    """Where the reward of `reward_type` is saved."""
+
+    rollout_save_path: str | None = None
+    """Where to save the rollouts, relative to the run directory; None does not."""
+
+    explore_kwargs: Mapping[str, Any] | None = None
+    """Arguments of an `ExplorationWrapper`: random_prob and switch_prob; None acts as
+    the policy does."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges and combinations."""
+        super().__post_init__()
+        for name in ("eval_n_timesteps", "eval_n_episodes"):
+            value = getattr(self, name)
+            require(
+                value is None or value > 0, name, "a positive integer or None", value
+            )
+        if self.eval_n_timesteps is None and self.eval_n_episodes is None:
+            raise ConfigError("set eval_n_timesteps or eval_n_episodes")
+        require(
+            self.render_fps > 0, "render_fps", "a positive integer", self.render_fps
+        )
+        if self.videos and self.render:
+            raise ConfigError(
+                "videos and render need different render modes; choose one of them"
+            )
+        if self.explore_kwargs is not None:
+            needed = {"random_prob", "switch_prob"}
+            if set(self.explore_kwargs) - {"deterministic_policy"} != needed:
+                raise ConfigError(
+                    "explore_kwargs must hold random_prob and switch_prob, got "
+                    f"{dict(self.explore_kwargs)!r}"
+                )
+        asked = self.environment.env_make_kwargs.get("render_mode")
+        mode = self.render_mode
+        if mode is not None and asked not in (None, mode):
+            raise ConfigError(
+                f"environment.env_make_kwargs.render_mode={asked!r} contradicts "
+                f"{'videos' if self.videos else 'render'}, which needs {mode!r}"
+            )
+
+    @property
+    def render_mode(self) -> str | None:
+        """The render mode that the settings need."""
+        if self.videos:
+            return "rgb_array"
+        return "human" if self.render else None
+
+    def resolved(self, command: str) -> Self:
+        """Fills in everything that is derived from other settings."""
+        environment = self.environment.resolved()
+        if self.render_mode is not None:
+            kwargs = {**environment.env_make_kwargs, "render_mode": self.render_mode}
+            environment = dataclasses.replace(environment, env_make_kwargs=kwargs)
+        by_default = type(self).eval_n_timesteps
+        steps = self.eval_n_timesteps
+        if self.eval_n_episodes is not None and steps == by_default:
+            steps = None
+        return dataclasses.replace(
+            super().resolved(command),
+            environment=environment,
+            expert=self.expert.resolved(environment.env_name),
+            eval_n_timesteps=steps,
+            logging=self.logging.resolved(command, environment.env_name),
+        )
+
+    def check(self, command: str) -> None:
+        """Looks at paths."""
+        self.logging.check()
+        self.expert.check()
+        for name in ("reward_type", "reward_path"):
+            if getattr(self, name) is not None:
+                raise ConfigError(
+                    f"{name}: this version has no learned rewards yet; leave it out to "
+                    "measure the environment's reward"
+                )

@@ -1,0 +1,150 @@
+"""Evaluates a policy: its returns, videos of it, or a window to watch it in."""
+
+import dataclasses
+import functools
+import logging
+import pathlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import gymnasium as gym
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+
+from imitation.data import rollout, serialize, wrappers
+from imitation.policies import exploration_wrapper
+from imitation.scripts import command_line
+from imitation.scripts.command import RunHandle, Script
+from imitation.scripts.config.eval_policy import EvalPolicySettings
+from imitation.scripts.ingredients.environment import make_venv
+from imitation.scripts.ingredients.expert import get_expert_policy
+from imitation.scripts.ingredients.logging import make_log_dir
+from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.util import util, video_wrapper
+
+__all__ = [
+    "InteractiveRender",
+    "eval_policy",
+    "eval_policy_ex",
+    "main_console",
+    "video_wrapper_factory",
+]
+
+_logger = logging.getLogger(__name__)
+
+EnvWrapper = Callable[[gym.Env[Any, Any], int], gym.Env[Any, Any]]
+
+
+class InteractiveRender(VecEnvWrapper):
+    """Shows the wrapped environments on screen, no faster than a frame rate.
+
+    Args:
+        venv: environments with ``render_mode="human"``, which draw themselves at each
+            reset and step.
+        fps: frames per second, at most.
+    """
+
+    def __init__(self, venv: VecEnv, fps: float) -> None:
+        super().__init__(venv)
+        self.render_fps = fps
+        self._next_frame = 0.0
+
+    def reset(self) -> VecEnvObs:
+        """Resets the environments, which draws the first frame."""
+        obs = self.venv.reset()
+        self._wait()
+        return obs
+
+    def step_wait(self) -> VecEnvStepReturn:
+        """Finishes a step and keeps its frame on screen for its share of a second."""
+        result = self.venv.step_wait()
+        self._wait()
+        return result
+
+    def _wait(self) -> None:
+        """Sleeps until the next frame is due."""
+        time.sleep(max(0.0, self._next_frame - time.monotonic()))
+        self._next_frame = time.monotonic() + 1 / self.render_fps
+
+
+def video_wrapper_factory(log_dir: pathlib.Path, **kwargs: Any) -> EnvWrapper:
+    """Returns a function that wraps an environment in a video recorder.
+
+    Args:
+        log_dir: environment i writes to ``log_dir/videos/<i>/``.
+        **kwargs: passed to `VideoWrapper`.
+    """
+    return functools.partial(_record, log_dir, kwargs)
+
+
+def _record(
+    log_dir: pathlib.Path, kwargs: Mapping[str, Any], env: gym.Env[Any, Any], i: int
+) -> gym.Env[Any, Any]:
+    """Wraps one environment in a video recorder."""
+    return video_wrapper.VideoWrapper(env, log_dir / "videos" / str(i), **kwargs)
+
+
+def _keep_rollout(env: gym.Env[Any, Any], i: int) -> gym.Env[Any, Any]:
+    """Puts the unwrapped episode into the last info."""
+    del i
+    return wrappers.RolloutInfoWrapper(env)
+
+
+def eval_policy(settings: EvalPolicySettings, run: RunHandle) -> Mapping[str, float]:
+    """Rolls a policy out and collects statistics.
+
+    Args:
+        settings: resolved settings.
+        run: the run that this is part of.
+
+    Returns:
+        The statistics of `rollout_stats`.
+    """
+    log_dir = make_log_dir(run, settings.logging)
+    sample_until = rollout.make_sample_until(
+        settings.eval_n_timesteps, settings.eval_n_episodes
+    )
+    post_wrappers: list[EnvWrapper] = []
+    if settings.videos:
+        post_wrappers.append(video_wrapper_factory(log_dir, **settings.video_kwargs))
+    if settings.rollout_save_path is not None:
+        post_wrappers.append(_keep_rollout)
+    rng = settings.rng("evaluation")
+    with make_venv(
+        settings.environment, rng, log_dir=log_dir, post_wrappers=post_wrappers
+    ) as venv:
+        if settings.render:
+            venv = InteractiveRender(venv, settings.render_fps)
+        policy: Any = get_expert_policy(venv, settings.expert)
+        if settings.explore_kwargs is not None:
+            policy = exploration_wrapper.ExplorationWrapper(
+                policy, venv, rng=rng, **settings.explore_kwargs
+            )
+        trajectories = rollout.generate_trajectories(policy, venv, sample_until, rng)
+    if settings.rollout_save_path is not None:
+        path = util.parse_path(settings.rollout_save_path, base_directory=log_dir)
+        unwrapped = [rollout.unwrap_traj(trajectory) for trajectory in trajectories]
+        serialize.save(path, [dataclasses.replace(t, infos=None) for t in unwrapped])
+        _logger.info("Saved the rollouts to %s", path)
+    return rollout.rollout_stats(trajectories)
+
+
+eval_policy_ex = SacredExperiment(
+    Script(
+        name="eval_policy",
+        doc="Evaluates a policy: its returns, videos of it, or a window to watch it.",
+        settings_cls=EvalPolicySettings,
+        commands={"eval_policy": eval_policy},
+        default_command="eval_policy",
+    )
+)
+
+
+def main_console() -> None:
+    """Runs the command line of this script."""
+    command_line.main_console(eval_policy_ex)
+
+
+if __name__ == "__main__":
+    main_console()

@@ -1,0 +1,164 @@
+"""Expert demonstrations, generated, from disk or from the data hub."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from imitation.data import huggingface_utils, rollout, serialize, types
+from imitation.errors import ArtifactError, ConfigError
+from imitation.scripts.ingredients.environment import (
+    EnvironmentSettings,
+    make_rollout_venv,
+)
+from imitation.scripts.ingredients.expert import ExpertSettings, get_expert_policy
+from imitation.scripts.settings import require
+
+__all__ = ["DemonstrationsSettings", "get_expert_trajectories"]
+
+_SOURCES = ("local", "huggingface", "generated")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DemonstrationsSettings:
+    """Where the demonstrations come from."""
+
+    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "fast": {"n_expert_demos": 10},
+    }
+
+    source: str = "generated"
+    """generated: rollouts of the expert; local: a data set at `path`; huggingface: the
+    data set <organization>/<algo_name>-<environment> of the hub."""
+
+    path: str | None = None
+    """Directory of a saved data set, for the source local."""
+
+    loader_kwargs: Mapping[str, Any] = dataclasses.field(
+        default_factory=lambda: {"split": "train"}
+    )
+    """Keyword arguments of ``datasets.load_dataset``, for the source huggingface."""
+
+    organization: str = "HumanCompatibleAI"
+    """Owner of the hub's data set."""
+
+    algo_name: str = "ppo"
+    """First part of the name of the hub's data set."""
+
+    n_expert_demos: int | None = None
+    """Number of trajectories; None is all there are, and 50 generated ones."""
+
+    def __post_init__(self) -> None:
+        """Checks the source and ranges."""
+        if self.source not in _SOURCES:
+            raise ConfigError(
+                f"demonstrations.source must be one of {', '.join(_SOURCES)}, "
+                f"got {self.source!r}"
+            )
+        n_demos = self.n_expert_demos
+        good = n_demos is None or n_demos > 0
+        name = "demonstrations.n_expert_demos"
+        require(good, name, "a positive integer or None", n_demos)
+
+    def resolved(self) -> "DemonstrationsSettings":
+        """Fills in how many demonstrations to generate."""
+        if self.source == "generated" and self.n_expert_demos is None:
+            return dataclasses.replace(self, n_expert_demos=50)
+        return self
+
+    def check(self) -> None:
+        """Raises a ConfigError unless a local data set is there."""
+        if self.source == "local" and not os.path.exists(self.local_path):
+            raise ConfigError(f"demonstrations.path={self.path!r} does not exist")
+
+    @property
+    def local_path(self) -> str:
+        """The path of the local data set; train_rl's ``final`` is ``final.npz``."""
+        if self.path is None:
+            raise ConfigError(
+                "demonstrations.source=local needs demonstrations.path, "
+                "the directory of a saved data set"
+            )
+        if not os.path.exists(self.path) and os.path.exists(self.path + ".npz"):
+            return self.path + ".npz"
+        return self.path
+
+
+def get_expert_trajectories(
+    settings: DemonstrationsSettings,
+    expert: ExpertSettings,
+    environment: EnvironmentSettings,
+    rng: np.random.Generator,
+) -> Sequence[types.Trajectory]:
+    """Loads or generates the demonstrations.
+
+    Args:
+        settings: where they come from.
+        expert: who generates them.
+        environment: where they are generated.
+        rng: decides what the environment and the expert do.
+
+    Returns:
+        The trajectories, ``settings.n_expert_demos`` of them if that is set.
+
+    Raises:
+        ConfigError: there are fewer than asked for, or a needed setting is missing.
+        ArtifactError: the data set cannot be read.
+    """
+    trajectories: Sequence[types.Trajectory]
+    if settings.source == "local":
+        trajectories = serialize.load(settings.local_path)
+    elif settings.source == "huggingface":
+        trajectories = _from_hub(settings, environment.env_name)
+    else:
+        trajectories = _generate(settings, expert, environment, rng)
+    n_demos = settings.n_expert_demos
+    if n_demos is None:
+        return trajectories
+    if len(trajectories) < n_demos:
+        raise ConfigError(
+            f"Want to use n_expert_demos={n_demos} trajectories, but only "
+            f"{len(trajectories)} are available via {settings.source}."
+        )
+    return trajectories[:n_demos]
+
+
+def _from_hub(
+    settings: DemonstrationsSettings, env_name: str
+) -> Sequence[types.Trajectory]:
+    """Downloads a data set of trajectories."""
+    import datasets
+
+    name = env_name.replace("/", "-")
+    repository = f"{settings.organization}/{settings.algo_name}-{name}"
+    try:
+        dataset = datasets.load_dataset(repository, **settings.loader_kwargs)
+    except (OSError, ValueError) as error:
+        raise ArtifactError(
+            f"cannot load the data set {repository} from the hub: {error}; "
+            "demonstrations.source=generated uses the expert instead"
+        ) from error
+    return huggingface_utils.TrajectoryDatasetSequence(dataset)
+
+
+def _generate(
+    settings: DemonstrationsSettings,
+    expert: ExpertSettings,
+    environment: EnvironmentSettings,
+    rng: np.random.Generator,
+) -> Sequence[types.Trajectory]:
+    """Rolls the expert out."""
+    if settings.n_expert_demos is None:
+        raise ConfigError(
+            "n_expert_demos must be specified when generating demos. "
+            "Set demonstrations.n_expert_demos"
+        )
+    with make_rollout_venv(environment, rng) as venv:
+        return rollout.rollout(
+            get_expert_policy(venv, expert),
+            venv,
+            rollout.make_sample_until(min_episodes=settings.n_expert_demos),
+            rng,
+        )

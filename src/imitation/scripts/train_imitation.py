@@ -1,0 +1,187 @@
+"""Trains behavioural cloning or DAgger on demonstrations of an expert.
+
+``bc`` writes ``checkpoints/latest`` on the way and ``final.th``; ``dagger`` keeps its
+demonstrations and checkpoints in ``scratch/``.
+"""
+
+import logging
+import pathlib
+from collections.abc import Mapping, Sequence
+
+from stable_baselines3.common.vec_env import VecEnv
+
+from imitation.algorithms.dagger import SimpleDAggerTrainer
+from imitation.data import rollout, types
+from imitation.scripts import command_line
+from imitation.scripts.command import RunHandle, Script
+from imitation.scripts.config.train_imitation import TrainImitationSettings
+from imitation.scripts.ingredients.bc import make_bc
+from imitation.scripts.ingredients.demonstrations import get_expert_trajectories
+from imitation.scripts.ingredients.environment import make_venv
+from imitation.scripts.ingredients.expert import get_expert_policy
+from imitation.scripts.ingredients.logging import setup_logging
+from imitation.scripts.ingredients.policy_evaluation import eval_policy
+from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.util import util
+from imitation.util.logger import HierarchicalLogger
+
+__all__ = ["bc", "dagger", "main_console", "train_imitation_ex"]
+
+Stats = Mapping[str, Mapping[str, float]]
+
+_logger = logging.getLogger(__name__)
+
+
+def bc(settings: TrainImitationSettings, run: RunHandle) -> Stats:
+    """Trains behavioural cloning on demonstrations.
+
+    Args:
+        settings: resolved settings.
+        run: the run that this is part of.
+
+    Returns:
+        ``imit_stats``: statistics of the trained policy's rollouts; ``expert_stats``:
+        those of the demonstrations, if they have rewards.
+    """
+    custom_logger, log_dir = setup_logging(run, settings.logging)
+    expert_trajs = _demonstrations(settings)
+    with make_venv(
+        settings.environment, settings.rng("training"), log_dir=log_dir
+    ) as venv:
+        rng = settings.rng("bc")
+        trainer = make_bc(
+            venv, expert_trajs, custom_logger, rng, settings.bc, settings.policy
+        )
+        wants_returns = "log_rollouts_n_episodes" in settings.bc.train_kwargs
+        trainer.train(
+            **settings.bc.train_kwargs,
+            log_rollouts_venv=venv if wants_returns else None,
+            early_stopping=settings.bc.early_stopping,
+            checkpoint_dir=log_dir / "checkpoints",
+            checkpoint_interval=settings.bc.checkpoint_interval,
+            resume=settings.resume is not None,
+        )
+    util.save_policy(trainer.policy, log_dir / "final.th")
+    _logger.info("Saved the policy to %s", log_dir / "final.th")
+    with make_venv(settings.environment, settings.rng("evaluation")) as venv:
+        rng = settings.rng("evaluation order")
+        stats = eval_policy(trainer.policy, venv, settings.policy_evaluation, rng)
+    return _with_expert(stats, expert_trajs)
+
+
+def dagger(settings: TrainImitationSettings, run: RunHandle) -> Stats:
+    """Trains DAgger with an expert that labels what the learner sees.
+
+    Args:
+        settings: resolved settings.
+        run: the run that this is part of.
+
+    Returns:
+        ``imit_stats``: statistics of the trained policy's rollouts; ``expert_stats``:
+        those of the expert's own rollouts.
+    """
+    custom_logger, log_dir = setup_logging(run, settings.logging)
+    scratch_dir = log_dir / "scratch"
+    with make_venv(
+        settings.environment, settings.rng("training"), log_dir=log_dir
+    ) as venv:
+        trainer = _make_dagger(venv, settings, custom_logger, scratch_dir)
+        trainer.train(
+            settings.dagger.total_timesteps,
+            rollout_round_min_episodes=settings.dagger.rollout_round_min_episodes,
+            rollout_round_min_timesteps=settings.dagger.rollout_round_min_timesteps,
+            bc_train_kwargs=settings.bc.train_kwargs,
+            resume=settings.resume is not None,
+        )
+        trainer.save_trainer()
+    util.save_policy(trainer.policy, log_dir / "final.th")
+    _logger.info("Saved the policy to %s", log_dir / "final.th")
+    with make_venv(settings.environment, settings.rng("evaluation")) as venv:
+        rng = settings.rng("evaluation order")
+        stats = eval_policy(trainer.policy, venv, settings.policy_evaluation, rng)
+    with make_venv(settings.environment, settings.rng("evaluation")) as venv:
+        # The expert itself: what DAgger collects is in part the learner's doing.
+        expert_stats = eval_policy(
+            get_expert_policy(venv, settings.expert),
+            venv,
+            settings.policy_evaluation,
+            settings.rng("evaluation order"),
+        )
+    return {"imit_stats": stats, "expert_stats": expert_stats}
+
+
+def _demonstrations(settings: TrainImitationSettings) -> Sequence[types.Trajectory]:
+    """The demonstrations; the same ones each time for the same settings."""
+    trajectories = get_expert_trajectories(
+        settings.demonstrations,
+        settings.expert,
+        settings.environment,
+        settings.rng("demonstrations"),
+    )
+    _logger.info("Learning from %d demonstrations", len(trajectories))
+    return trajectories
+
+
+def _make_dagger(
+    venv: VecEnv,
+    settings: TrainImitationSettings,
+    custom_logger: HierarchicalLogger,
+    scratch_dir: pathlib.Path,
+) -> SimpleDAggerTrainer:
+    """A new trainer, or the one that an interrupted run left in its directory."""
+    expert_policy = get_expert_policy(venv, settings.expert)
+    if settings.resume is not None and (scratch_dir / "checkpoint-latest.pt").exists():
+        return SimpleDAggerTrainer.load(
+            scratch_dir,
+            venv=venv,
+            expert_policy=expert_policy,
+            custom_logger=custom_logger,
+            lr_schedule=settings.bc.schedule,
+        )
+    offline = settings.dagger.use_offline_rollouts
+    return SimpleDAggerTrainer(
+        venv=venv,
+        scratch_dir=scratch_dir,
+        expert_policy=expert_policy,
+        expert_trajs=_demonstrations(settings) if offline else None,
+        beta_schedule=settings.dagger.schedule(),
+        bc_trainer=make_bc(
+            venv,
+            None,
+            custom_logger,
+            settings.rng("bc"),
+            settings.bc,
+            settings.policy,
+        ),
+        custom_logger=custom_logger,
+        rng=settings.rng("dagger"),
+    )
+
+
+def _with_expert(
+    stats: Mapping[str, float], expert_trajs: Sequence[types.Trajectory]
+) -> Stats:
+    """Adds the statistics of the demonstrations, if they have rewards."""
+    rewarded = [t for t in expert_trajs if isinstance(t, types.TrajectoryWithRew)]
+    if len(rewarded) < len(expert_trajs):
+        return {"imit_stats": stats}
+    return {"imit_stats": stats, "expert_stats": rollout.rollout_stats(rewarded)}
+
+
+train_imitation_ex = SacredExperiment(
+    Script(
+        name="train_imitation",
+        doc="Trains behavioural cloning (bc) or DAgger (dagger) on an expert.",
+        settings_cls=TrainImitationSettings,
+        commands={"bc": bc, "dagger": dagger},
+    )
+)
+
+
+def main_console() -> None:
+    """Runs the command line of this script."""
+    command_line.main_console(train_imitation_ex)
+
+
+if __name__ == "__main__":
+    main_console()
