@@ -1,15 +1,17 @@
 """Builds the wheel, installs it in a clean environment, uses it outside the checkout.
 
 The clean environment holds the wheel and the packages that the wheel's own metadata
-asks for, extras left out, and nothing else: each is linked file by file from the
-environment that runs this script. So a file missing from the wheel fails here, and so
+asks for, extras left out, and nothing else: each is linked from the environment that
+runs this script. So a file missing from the wheel fails here, and so
 does an import of a package that only developers have; and nothing is downloaded twice.
 """
 
+import csv
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from importlib import metadata
 from pathlib import Path
@@ -73,16 +75,29 @@ def needed(requirement: Requirement, seen: set[tuple[str, str]]) -> set[str]:
     return found
 
 
-def link_distribution(name: str, site_packages: Path) -> None:
-    """Links every file of an installed distribution into another environment."""
-    for file in metadata.files(name) or []:
-        if ".." in file.parts:
-            continue
-        source = Path(str(file.locate()))
-        target = site_packages / file
-        if source.exists() and not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.symlink_to(source)
+def link_distributions(names: set[str], site_packages: Path) -> None:
+    """Links the files of installed distributions into another environment.
+
+    A directory that only one distribution writes to is linked whole, others (namespace
+    packages) file by file, so that nothing else comes along.
+    """
+    writers: dict[str, set[str]] = {}
+    paths: dict[str, list[Path]] = {}
+    for distribution in metadata.distributions():
+        name = canonicalize_name(distribution.name)
+        record = (distribution.read_text("RECORD") or "").splitlines()
+        paths[name] = [Path(row[0]) for row in csv.reader(record)]
+        for path in paths[name]:
+            writers.setdefault(path.parts[0], set()).add(name)
+    origin = Path(sysconfig.get_path("purelib"))
+    for name in names:
+        for path in paths[name]:
+            alone = writers[path.parts[0]] == {name}
+            link = Path(path.parts[0]) if alone else path
+            target = site_packages / link
+            if ".." not in path.parts and not os.path.lexists(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.symlink_to(origin / link)
 
 
 def main() -> None:
@@ -106,8 +121,9 @@ def main() -> None:
         install = [*run, "pip", "--python", str(python), "install", "-q", "--no-deps"]
         subprocess.run([*install, str(wheel)], check=True)
         (site_packages,) = outside.glob("clean/lib/python*/site-packages")
-        for package in sorted(needed(Requirement("imitation"), set()) - {"imitation"}):
-            link_distribution(package, site_packages)
+        link_distributions(
+            needed(Requirement("imitation"), set()) - {"imitation"}, site_packages
+        )
 
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
         for command in (
