@@ -14,8 +14,10 @@ import numpy.typing as npt
 import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.distributions import CategoricalDistribution
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.type_aliases import PyTorchObs
 from stable_baselines3.common.utils import check_for_correct_spaces
 from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 
@@ -153,10 +155,14 @@ def _predictions(
 def _quick_predictions(policy: BasePolicy, deterministic: bool) -> PolicyCallable:
     """Does what ``BasePolicy.predict`` does for vectorised observations.
 
-    It only leaves out what would be done again in every step: walking through all
-    modules to switch off their training mode.
+    It leaves out what would be done again in every step: walking through all modules to
+    switch off their training mode, and wrapping logits in a distribution object.
     """
     space = policy.action_space
+    shape = (-1, *(space.shape or ()))
+    choose: Callable[..., th.Tensor] = (
+        _category if _has_plain_categories(policy) else type(policy)._predict
+    )
     policy.set_training_mode(False)
 
     def act(
@@ -166,8 +172,8 @@ def _quick_predictions(policy: BasePolicy, deterministic: bool) -> PolicyCallabl
             policy.set_training_mode(False)
         tensor, _ = policy.obs_to_tensor(obs)
         with th.no_grad():
-            output = policy._predict(tensor, deterministic=deterministic)
-        acts: Array = output.cpu().numpy().reshape((-1, *(space.shape or ())))
+            output = choose(policy, tensor, deterministic)
+        acts: Array = output.cpu().numpy().reshape(shape)
         if isinstance(space, spaces.Box):
             if policy.squash_output:
                 acts = policy.unscale_action(acts)
@@ -176,6 +182,29 @@ def _quick_predictions(policy: BasePolicy, deterministic: bool) -> PolicyCallabl
         return acts, state
 
     return act
+
+
+def _has_plain_categories(policy: BasePolicy) -> bool:
+    """Whether a policy samples its actions from logits the way SB3 does."""
+    return (
+        isinstance(policy, ActorCriticPolicy)
+        and type(policy.action_dist) is CategoricalDistribution
+        and all(
+            getattr(type(policy), name) is getattr(ActorCriticPolicy, name)
+            for name in ("_predict", "get_distribution", "_get_action_dist_from_latent")
+        )
+    )
+
+
+def _category(
+    policy: ActorCriticPolicy, obs: PyTorchObs, deterministic: bool
+) -> th.Tensor:
+    """Draws one category per row; the same draws as ``ActorCriticPolicy._predict``."""
+    features = BasePolicy.extract_features(policy, obs, policy.pi_features_extractor)
+    logits = policy.action_net(policy.mlp_extractor.forward_actor(features))
+    if deterministic:
+        return th.argmax(logits, dim=1)
+    return th.multinomial(th.softmax(logits, dim=1), 1)
 
 
 def _function_calls(function: Callable[..., Any], n_envs: int) -> PolicyCallable:
