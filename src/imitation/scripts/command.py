@@ -17,12 +17,9 @@ import numpy as np
 
 from imitation.errors import ArtifactError, ConfigError
 from imitation.scripts import settings as typed
-from imitation.scripts.ingredients.logging import LoggingSettings
+from imitation.scripts.ingredients.logging import SETTINGS_FILE, LoggingSettings
 
 __all__ = ["CommandSettings", "RunHandle", "Script", "read_run"]
-
-SETTINGS_FILE = "settings.json"
-"""The file in a run directory from which the run can be resumed."""
 
 _FORMAT = 1
 

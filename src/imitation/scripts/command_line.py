@@ -28,7 +28,10 @@ def main_console(experiment: "SacredExperiment[Any]") -> None:
 
 
 def run_script(
-    experiment: "SacredExperiment[Any]", arguments: Sequence[str], program: str
+    experiment: "SacredExperiment[Any]",
+    arguments: Sequence[str],
+    program: str,
+    shown: str | None = None,
 ) -> int:
     """Runs a script's command line.
 
@@ -36,6 +39,7 @@ def run_script(
         experiment: the script.
         arguments: the command line without the program's name.
         program: the program's name for help texts.
+        shown: the command whose settings print_config shows; None for the default.
 
     Returns:
         The exit status.
@@ -47,7 +51,7 @@ def run_script(
         if invocation.help_text is not None:
             print(invocation.help_text)
             return
-        experiment.run_invocation(invocation, SACRED_ROOT)
+        experiment.run_invocation(invocation, SACRED_ROOT, shown)
 
     return guarded(work, debug=debug)
 

@@ -59,9 +59,6 @@ COMMANDS: dict[str, Entry] = {
     "convert": Entry(
         f"{_SCRIPTS}.convert:main", "convert demonstrations from and to other formats"
     ),
-    "convert_trajs": Entry(
-        f"{_SCRIPTS}.convert_trajs:main", "convert .pkl and .npz rollouts in place"
-    ),
 }
 
 
@@ -116,7 +113,7 @@ def _run_entry(name: str, entry: Entry, arguments: list[str]) -> int:
     shows = arguments and arguments[0].startswith(("print_", "save_", "help"))
     if entry.command is not None and not shows:
         arguments = [entry.command, *arguments]
-    return command_line.run_script(target, arguments, program)
+    return command_line.run_script(target, arguments, program, entry.command)
 
 
 def _table() -> str:

@@ -21,12 +21,12 @@ from typing import Any, Generic, TextIO, TypeVar
 from imitation.errors import ConfigError
 from imitation.scripts import settings as typed
 from imitation.scripts.command import (
-    SETTINGS_FILE,
     CommandSettings,
     RunHandle,
     Script,
     stored_run,
 )
+from imitation.scripts.ingredients.logging import SETTINGS_FILE
 
 __all__ = ["Invocation", "SacredExperiment"]
 
@@ -77,6 +77,7 @@ class SacredExperiment(Generic[S]):
         config_updates: Mapping[str, Any] | None = None,
         named_configs: Sequence[str] = (),
         options: Mapping[str, Any] | None = None,
+        shown: str | None = None,
     ) -> Any:
         """Runs a command.
 
@@ -85,6 +86,7 @@ class SacredExperiment(Generic[S]):
             config_updates: values of settings, by nested or dotted names.
             named_configs: presets to apply, later ones win.
             options: Sacred's options by flag, such as ``{"--unobserved": True}``.
+            shown: the command whose settings print_config shows; None for the default.
 
         Returns:
             The finished Sacred run: `config`, `result`, `status`, `info`.
@@ -102,7 +104,8 @@ class SacredExperiment(Generic[S]):
                 f"{', '.join(script.commands)}; got {command!r}"
             )
         own = command in script.commands
-        resolve_for = command if own else script.default_command or script.name
+        shown = shown or script.default_command or next(iter(script.commands))
+        resolve_for = command if own else shown
         settings = script.make_settings(resolve_for, config_updates, named_configs)
         if own:
             settings.check(command)
@@ -116,8 +119,19 @@ class SacredExperiment(Generic[S]):
                 options={**(options or {}), "--force": True},
             )
 
-    def run_invocation(self, invocation: Invocation, root: pathlib.Path) -> Any:
-        """Runs a parsed command line, storing the run in ``root/NAME/ID``."""
+    def run_invocation(
+        self, invocation: Invocation, root: pathlib.Path, shown: str | None = None
+    ) -> Any:
+        """Runs a parsed command line, storing the run in ``root/NAME/ID``.
+
+        Args:
+            invocation: the parsed command line.
+            root: where the Sacred runs of all scripts are stored.
+            shown: as in `run`.
+
+        Returns:
+            The finished Sacred run.
+        """
         from sacred.observers import FileStorageObserver
 
         observers = self.observers
@@ -129,6 +143,7 @@ class SacredExperiment(Generic[S]):
                 invocation.config_updates,
                 invocation.named_configs,
                 invocation.options,
+                shown,
             )
         finally:
             # By identity: Sacred's observers compare equal by directory.
@@ -218,7 +233,10 @@ class SacredExperiment(Generic[S]):
                 pathlib.Path(log_dir, SETTINGS_FILE),
                 stored_run(self.script.name, name, settings),
             )
-            return function(settings, _run)
+            result = function(settings, _run)
+            for key, value in typed.flatten(result):
+                _run.log_scalar(key, value, 0)
+            return result
 
         command.__name__ = name
         command.__doc__ = function.__doc__

@@ -8,6 +8,7 @@ import logging
 import pathlib
 from collections.abc import Mapping, Sequence
 
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms.dagger import SimpleDAggerTrainer
@@ -45,12 +46,14 @@ def bc(settings: TrainImitationSettings, run: RunHandle) -> Stats:
     """
     custom_logger, log_dir = setup_logging(run, settings.logging)
     expert_trajs = _demonstrations(settings)
-    with make_venv(
-        settings.environment, settings.rng("training"), log_dir=log_dir
-    ) as venv:
-        rng = settings.rng("bc")
+    with make_venv(settings.environment, settings.rng("training")) as venv:
         trainer = make_bc(
-            venv, expert_trajs, custom_logger, rng, settings.bc, settings.policy
+            venv,
+            expert_trajs,
+            custom_logger,
+            settings.rng("bc"),
+            settings.bc,
+            settings.policy,
         )
         wants_returns = "log_rollouts_n_episodes" in settings.bc.train_kwargs
         trainer.train(
@@ -61,11 +64,8 @@ def bc(settings: TrainImitationSettings, run: RunHandle) -> Stats:
             checkpoint_interval=settings.bc.checkpoint_interval,
             resume=settings.resume is not None,
         )
-    util.save_policy(trainer.policy, log_dir / "final.th")
-    _logger.info("Saved the policy to %s", log_dir / "final.th")
-    with make_venv(settings.environment, settings.rng("evaluation")) as venv:
-        rng = settings.rng("evaluation order")
-        stats = eval_policy(trainer.policy, venv, settings.policy_evaluation, rng)
+    _save(trainer.policy, log_dir)
+    stats = _evaluate(trainer.policy, settings, log_dir)
     return _with_expert(stats, expert_trajs)
 
 
@@ -94,20 +94,30 @@ def dagger(settings: TrainImitationSettings, run: RunHandle) -> Stats:
             resume=settings.resume is not None,
         )
         trainer.save_trainer()
-    util.save_policy(trainer.policy, log_dir / "final.th")
-    _logger.info("Saved the policy to %s", log_dir / "final.th")
-    with make_venv(settings.environment, settings.rng("evaluation")) as venv:
-        rng = settings.rng("evaluation order")
-        stats = eval_policy(trainer.policy, venv, settings.policy_evaluation, rng)
-    with make_venv(settings.environment, settings.rng("evaluation")) as venv:
-        # The expert itself: what DAgger collects is in part the learner's doing.
-        expert_stats = eval_policy(
-            get_expert_policy(venv, settings.expert),
-            venv,
-            settings.policy_evaluation,
-            settings.rng("evaluation order"),
-        )
+    _save(trainer.policy, log_dir)
+    stats = _evaluate(trainer.policy, settings, None)
+    with make_venv(settings.environment, settings.rng("training")) as venv:
+        expert_policy = get_expert_policy(venv, settings.expert)
+    # The expert itself: what DAgger collects is in part the learner's doing.
+    expert_stats = _evaluate(expert_policy, settings, None)
     return {"imit_stats": stats, "expert_stats": expert_stats}
+
+
+def _save(policy: BasePolicy, log_dir: pathlib.Path) -> None:
+    """Saves the final policy."""
+    util.save_policy(policy, log_dir / "final.th")
+    _logger.info("Saved the policy to %s", log_dir / "final.th")
+
+
+def _evaluate(
+    policy: BasePolicy,
+    settings: TrainImitationSettings,
+    log_dir: pathlib.Path | None,
+) -> Mapping[str, float]:
+    """The statistics of a policy in the same environments for every policy."""
+    rng = settings.rng("evaluation")
+    with make_venv(settings.environment, rng, log_dir=log_dir) as venv:
+        return eval_policy(policy, venv, settings.policy_evaluation, rng)
 
 
 def _demonstrations(settings: TrainImitationSettings) -> Sequence[types.Trajectory]:

@@ -85,6 +85,8 @@ def _make_or_resume(
     newest = checkpoints.newest() if settings.resume is not None else None
     if newest is not None:
         checkpoints.restore_normalization(newest)
+        # Another seed: the agent must not repeat the choices of its first steps.
+        seed = settings.make_seed(f"agent from {newest.name}")
         return load_rl_algo_from_path(str(newest), venv, settings.rl, seed)
     if settings.agent_path is not None:
         return load_rl_algo_from_path(settings.agent_path, venv, settings.rl, seed)

@@ -130,7 +130,7 @@ class EvalPolicySettings(CommandSettings):
 
     def check(self, command: str) -> None:
         """Looks at paths."""
-        self.logging.check()
+        self.logging.check(new=False)
         self.expert.check()
         for name in ("reward_type", "reward_path"):
             if getattr(self, name) is not None:

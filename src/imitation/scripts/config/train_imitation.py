@@ -139,7 +139,7 @@ class TrainImitationSettings(CommandSettings):
 
     def check(self, command: str) -> None:
         """Looks at classes and paths."""
-        self.logging.check()
+        self.logging.check(new=self.resume is None)
         self.policy.check()
         self.bc.check()
         self.expert.check()

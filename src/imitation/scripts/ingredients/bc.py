@@ -30,8 +30,15 @@ _SCHEDULES: Mapping[str, Callable[[float], float]] = {
 }
 
 _OURS = frozenset(
-    "on_epoch_end on_batch_end log_rollouts_venv early_stopping checkpoint_dir "
-    "checkpoint_interval resume".split()
+    (
+        "checkpoint_dir",
+        "checkpoint_interval",
+        "early_stopping",
+        "log_rollouts_venv",
+        "on_batch_end",
+        "on_epoch_end",
+        "resume",
+    )
 )
 """Arguments of `BC.train` that the commands fill in themselves."""
 

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 __all__ = ["LoggingSettings", "make_log_dir", "setup_logging"]
 
+SETTINGS_FILE = "settings.json"
+"""The file in a run directory from which the run can be resumed."""
+
 _FORMATS = ("csv", "json", "log", "stdout", "tensorboard", "wandb")
 
 
@@ -97,9 +100,18 @@ class LoggingSettings:
         log_dir = os.path.join(root, command, name, make_unique_timestamp())
         return dataclasses.replace(self, log_dir=log_dir)
 
-    def check(self) -> None:
-        """Raises a ConfigError unless the run directory can be a directory."""
+    def check(self, *, new: bool) -> None:
+        """Raises a ConfigError unless the run directory can be used.
+
+        Args:
+            new: whether a directory that holds a run already is refused.
+        """
         path = pathlib.Path(self.log_dir or ".")
+        if new and (path / SETTINGS_FILE).exists():
+            raise ConfigError(
+                f"logging.log_dir={str(path)!r} holds a run already; continue it with "
+                f"resume={path}, or choose or empty another directory"
+            )
         blocking = next(
             (p for p in [path, *path.parents] if p.exists() and not p.is_dir()), None
         )
@@ -111,6 +123,9 @@ class LoggingSettings:
 
 def make_log_dir(run: Any, settings: LoggingSettings) -> pathlib.Path:
     """Creates the run directory with a link to the Sacred directory of the run.
+
+    Logs and monitor files of an earlier run, which would be overwritten, are moved to
+    ``earlier/<number>/``.
 
     Args:
         run: the Sacred run.
@@ -124,15 +139,25 @@ def make_log_dir(run: Any, settings: LoggingSettings) -> pathlib.Path:
     assert settings.log_dir is not None, "resolved settings name a directory"
     log_dir = pathlib.Path(settings.log_dir)
     log_dir.mkdir(parents=True, exist_ok=True)
+    _keep_earlier(log_dir)
     logger = logging.getLogger("imitation")
     logger.setLevel(settings.level)
     logging.getLogger(__name__).info("Writing to %s", log_dir)
     if run.observers:
-        link = log_dir / "sacred"
-        if link.is_symlink():  # A resumed run is a new Sacred run.
-            link.unlink()
         sacred_util.build_sacred_symlink(log_dir, run)
     return log_dir
+
+
+def _keep_earlier(log_dir: pathlib.Path) -> None:
+    """Moves what loggers and monitors would overwrite out of their way."""
+    found = [log_dir / name for name in ("log", "monitor") if (log_dir / name).exists()]
+    if not found:
+        return
+    number = len(list(log_dir.glob("earlier/*")))
+    target = log_dir / "earlier" / f"{number:03d}"
+    target.mkdir(parents=True)
+    for path in found:
+        path.rename(target / path.name)
 
 
 def setup_logging(
