@@ -171,14 +171,14 @@ def main() -> None:
     th.set_num_threads(1)
     for env_name in arguments.env_names or RECIPES:
         path = experts.WEIGHTS / experts.directory_name(env_name) / "card.json"
-        card = json.loads(path.read_text()) if arguments.measure_only else train(env_name)
+        card = (
+            json.loads(path.read_text()) if arguments.measure_only else train(env_name)
+        )
         artifacts.write_json(path, card)  # so that the expert is found
-        experts.reload()
         for name, deterministic in (("sampled", False), ("deterministic", True)):
             card[name] = measure(env_name, deterministic, arguments.episodes)
         artifacts.write_json(path, card)
         print(json.dumps(card, indent=2))
-    experts.reload()
     write_tables()
 
 

@@ -169,15 +169,14 @@ GRAY = [_image(8, 9, i) for i in range(4)]
     ],
 )
 def test_latest_frame_of_every_layout(obs, expected):
-    space = gym.spaces.Box(0, 255, obs.shape, np.uint8)
-    frame = interactive.latest_frame(obs, space)
+    frame = interactive.latest_frame(obs)
     np.testing.assert_array_equal(frame, expected)
     assert frame.dtype == obs.dtype
 
 
 def test_latest_frame_of_a_vector_is_an_error():
     with pytest.raises(ValueError, match=r"2 to 4 axes, got shape \(5,\)"):
-        interactive.latest_frame(np.zeros(5), BOX)
+        interactive.latest_frame(np.zeros(5))
 
 
 def test_images_are_drawn_and_closed_without_a_display(typed, capsys, monkeypatch):

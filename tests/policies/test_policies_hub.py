@@ -5,6 +5,7 @@ import logging
 import shutil
 import threading
 import time
+from typing import ClassVar
 
 import gymnasium as gym
 import numpy as np
@@ -24,13 +25,13 @@ COMMIT = "0123456789012345678901234567890123456789"
 class _Hub(http.server.BaseHTTPRequestHandler):
     """Serves files the way the hub does; `files` maps repositories to contents."""
 
-    files: dict[str, bytes] = {}
-    requests: list[str] = []
+    files: ClassVar[dict[str, bytes]] = {}
+    requests: ClassVar[list[str]] = []
 
-    def do_HEAD(self):  # noqa: N802
+    def do_HEAD(self):
         self.do_GET(with_body=False)
 
-    def do_GET(self, with_body=True):  # noqa: N802
+    def do_GET(self, with_body=True):
         self.requests.append(f"{self.command} {self.path}")
         if self.path == "/":
             self._reply(200, b"", with_body)
@@ -39,9 +40,7 @@ class _Hub(http.server.BaseHTTPRequestHandler):
         if content is None:
             self._reply(404, b"", with_body, **{"X-Error-Code": "RepoNotFound"})
             return
-        self._reply(
-            200, content, with_body, ETag='"etag"', **{"X-Repo-Commit": COMMIT}
-        )
+        self._reply(200, content, with_body, ETag='"etag"', **{"X-Repo-Commit": COMMIT})
 
     def _reply(self, status, content, with_body, **headers):
         self.send_response(status)
@@ -72,9 +71,7 @@ def served(monkeypatch):
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    monkeypatch.setattr(
-        constants, "ENDPOINT", f"http://127.0.0.1:{server.server_port}"
-    )
+    monkeypatch.setattr(hub, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     yield handler
     server.shutdown()
     server.server_close()
@@ -84,12 +81,12 @@ def served(monkeypatch):
 @pytest.fixture
 def closed(monkeypatch):
     """Nothing listens where the hub should be."""
-    monkeypatch.setattr(constants, "ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr(hub, "ENDPOINT", "http://127.0.0.1:9")
 
 
 @pytest.fixture(scope="module")
 def venv():
-    return vec_env.DummyVecEnv([lambda: gym.make("seals/CartPole-v0")] * 2)
+    return vec_env.DummyVecEnv([lambda: gym.make("seals:seals/CartPole-v0")] * 2)
 
 
 @pytest.fixture(scope="module")
@@ -207,7 +204,7 @@ def test_a_hub_that_never_answers_costs_a_few_seconds_once(monkeypatch, venv):
     with_no_reply.server_bind()
     with_no_reply.server_activate()  # connections queue up and get no answer
     port = with_no_reply.server_port
-    monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{port}")
+    monkeypatch.setattr(hub, "ENDPOINT", f"http://127.0.0.1:{port}")
     start = time.perf_counter()
     _load(venv)
     first = time.perf_counter() - start

@@ -211,9 +211,7 @@ def test_custom_objects_of_the_caller_win(old_zip, venv):
 
 
 def test_a_current_file_keeps_its_own_schedules(venv, tmp_path):
-    model = sb3.PPO(
-        "MlpPolicy", venv, clip_range=lambda left: 0.1 * left, device="cpu"
-    )
+    model = sb3.PPO("MlpPolicy", venv, clip_range=lambda left: 0.1 * left, device="cpu")
     serialize.save_stable_model(tmp_path, model)
     loaded = serialize.load_stable_baselines_model(sb3.PPO, tmp_path, venv)
     assert loaded.clip_range(0.5) == pytest.approx(0.05)

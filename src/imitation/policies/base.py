@@ -43,7 +43,9 @@ class NonTrainablePolicy(BasePolicy, abc.ABC):
         action_space: the space of one action.
     """
 
-    def __init__(self, observation_space: gym.Space, action_space: gym.Space) -> None:
+    def __init__(
+        self, observation_space: gym.Space[Any], action_space: gym.Space[Any]
+    ) -> None:
         super().__init__(observation_space=observation_space, action_space=action_space)
 
     def _predict(
@@ -100,8 +102,8 @@ class RandomPolicy(NonTrainablePolicy):
 
     def __init__(
         self,
-        observation_space: gym.Space,
-        action_space: gym.Space,
+        observation_space: gym.Space[Any],
+        action_space: gym.Space[Any],
         rng: np.random.Generator | None = None,
     ) -> None:
         super().__init__(observation_space, action_space)
@@ -125,7 +127,9 @@ class ZeroPolicy(NonTrainablePolicy):
         ValueError: zero is no element of the action space.
     """
 
-    def __init__(self, observation_space: gym.Space, action_space: gym.Space) -> None:
+    def __init__(
+        self, observation_space: gym.Space[Any], action_space: gym.Space[Any]
+    ) -> None:
         super().__init__(observation_space, action_space)
         self._zero_action = np.zeros(action_space.shape or (), dtype=action_space.dtype)
         if not action_space.contains(self._zero_action):
@@ -179,7 +183,7 @@ class NormalizeFeaturesExtractor(torch_layers.FlattenExtractor):
 
     def __init__(
         self,
-        observation_space: gym.Space,
+        observation_space: gym.Space[Any],
         normalize_class: type[nn.Module] = networks.RunningNorm,
     ) -> None:
         torch_layers.BaseFeaturesExtractor.__init__(

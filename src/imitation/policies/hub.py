@@ -15,6 +15,9 @@ from imitation.errors import ArtifactError
 
 __all__ = ["fetch", "is_reachable"]
 
+ENDPOINT = constants.ENDPOINT
+"""The hub's address: `https://huggingface.co`, or what `HF_ENDPOINT` says."""
+
 TIMEOUT_S = 3.0
 """How long to wait for the hub's first answer, in seconds."""
 
@@ -33,25 +36,25 @@ def fetch(repo_id: str, filename: str) -> pathlib.Path:
         ArtifactError: the hub cannot be reached, or `HF_HUB_OFFLINE` is set, and there
             is no local copy; or the hub answers and has no such file for us.
     """
-    online = not constants.HF_HUB_OFFLINE and is_reachable(constants.ENDPOINT)
+    online = not constants.HF_HUB_OFFLINE and is_reachable(ENDPOINT)
     try:
         return pathlib.Path(
             huggingface_hub.hf_hub_download(
                 repo_id,
                 filename,
-                endpoint=constants.ENDPOINT,
+                endpoint=ENDPOINT,
                 etag_timeout=TIMEOUT_S,
                 local_files_only=not online,
             )
         )
     except errors.LocalEntryNotFoundError as error:
         raise ArtifactError(
-            f"the model hub {constants.ENDPOINT} cannot be reached and {repo_id} is "
+            f"the model hub {ENDPOINT} cannot be reached and {repo_id} is "
             "not in its local cache"
         ) from error
     except (errors.HfHubHTTPError, errors.EntryNotFoundError) as error:
         raise ArtifactError(
-            f"the model hub {constants.ENDPOINT} has no {filename} in {repo_id} that "
+            f"the model hub {ENDPOINT} has no {filename} in {repo_id} that "
             f"we may read ({type(error).__name__})"
         ) from error
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-from stable_baselines3.common.preprocessing import is_image_space_channels_first
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError, ImitationError
@@ -66,8 +65,8 @@ class DiscreteInteractivePolicy(base.NonTrainablePolicy, abc.ABC):
 
     def __init__(
         self,
-        observation_space: gym.Space,
-        action_space: gym.Space,
+        observation_space: gym.Space[Any],
+        action_space: gym.Space[Any],
         action_keys_names: collections.OrderedDict[str, str],
         clear_screen_on_query: bool = True,
     ) -> None:
@@ -137,15 +136,15 @@ class DiscreteInteractivePolicy(base.NonTrainablePolicy, abc.ABC):
 class ImageObsDiscreteInteractivePolicy(DiscreteInteractivePolicy):
     """Draws image observations in a window and reads the action's key from stdin.
 
-    Grayscale and RGB images are drawn, with channels first or last, as the observation
-    space says; of stacked frames the last one is. Without a display, the image is
+    Grayscale and RGB images are drawn, with channels first or last; of stacked frames
+    the last one is. Without a display, the image is
     written to a temporary PNG file, and the question says where.
     """
 
     def _render(self, obs: np.ndarray) -> None:
         import matplotlib.pyplot as plt  # slow, and only people need it
 
-        image = latest_frame(obs, self.observation_space)
+        image = latest_frame(obs)
         high = 255 if np.issubdtype(image.dtype, np.integer) else 1
         plt.imshow(image, cmap="gray", vmin=0, vmax=high)
         plt.axis("off")
@@ -192,16 +191,14 @@ class AtariInteractivePolicy(ImageObsDiscreteInteractivePolicy):
         )
 
 
-def latest_frame(obs: np.ndarray, space: gym.Space) -> np.ndarray:
+def latest_frame(obs: np.ndarray) -> np.ndarray:
     """Finds the newest picture in an image observation.
 
     Args:
         obs: `[height, width]`, `[height, width, channels]`,
-            `[channels, height, width]`, or such images stacked along a first axis. A
-            number of channels divisible by three is read as RGB frames, any other as
-            grayscale frames, oldest first.
-        space: the observation space; the smaller of its first and last dimension holds
-            the channels.
+            `[channels, height, width]`, or such images stacked along a first axis. The
+            smallest dimension is the channels. If it is divisible by three it holds RGB
+            frames, otherwise grayscale ones, oldest first.
 
     Returns:
         `[height, width]` or `[height, width, 3]`, in the dtype of `obs`.
@@ -211,12 +208,11 @@ def latest_frame(obs: np.ndarray, space: gym.Space) -> np.ndarray:
     """
     if obs.ndim == 4:
         obs = obs[-1]
-        space = gym.spaces.Box(0, 1, obs.shape)
     if obs.ndim == 2:
         return obs
     if obs.ndim != 3:
         raise ConfigError(f"expected an image with 2 to 4 axes, got shape {obs.shape}")
-    if is_image_space_channels_first(space):
+    if np.argmin(obs.shape) == 0:
         obs = np.moveaxis(obs, 0, -1)
     return obs[..., -3:] if obs.shape[-1] % 3 == 0 else obs[..., -1]
 

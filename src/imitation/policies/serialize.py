@@ -39,7 +39,7 @@ PolicyLoaderFn = Callable[..., BasePolicy]
 """Takes a `VecEnv` and then its own keyword arguments; returns a policy."""
 
 policy_registry: Registry[PolicyLoaderFn] = Registry()
-"""Loaders by policy type; add your own with `policy_registry.register(name, loader)`."""
+"""Loaders by policy type; `policy_registry.register(name, loader)` adds yours."""
 
 DEFAULT_ORGANIZATION = "HumanCompatibleAI"
 """Owner of the hub's experts; the bundled experts stand in for these."""
@@ -90,7 +90,7 @@ def load_stable_baselines_model(
         FileExistsError: there is a `vec_normalize.pkl`, an unsupported old format.
     """
     model_path = _model_zip(pathlib.Path(path))
-    custom_objects = {**_replacements(model_path, venv), **kwargs.pop("custom_objects", {})}
+    custom_objects = _replacements(model_path, venv) | kwargs.pop("custom_objects", {})
     return cls.load(model_path, env=venv, custom_objects=custom_objects, **kwargs)
 
 
@@ -168,10 +168,12 @@ def save_stable_model(
     """
     output_dir = pathlib.Path(output_dir)
     output_dir.mkdir(parents=True, exist_ok=True)
-    with artifacts.replacing_file(output_dir / filename) as temporary:
+    with (
+        artifacts.replacing_file(output_dir / filename) as temporary,
         # An open file, because SB3 appends a suffix to a path that lacks one.
-        with temporary.open("wb") as file:
-            model.save(file)
+        temporary.open("wb") as file,
+    ):
+        model.save(file)
     _logger.info("saved the policy to %s", output_dir)
 
 
@@ -198,7 +200,9 @@ class SavePolicyCallback(callbacks.EventCallback):
 def _file_loader(cls: type[BaseAlgorithm]) -> PolicyLoaderFn:
     """Makes the loader of an algorithm's policies from local files."""
 
-    def load(venv: VecEnv, path: str | pathlib.Path, device: str = "auto") -> BasePolicy:
+    def load(
+        venv: VecEnv, path: str | pathlib.Path, device: str = "auto"
+    ) -> BasePolicy:
         if (pathlib.Path(path) / "artifact.json").is_file():
             policy = policy_io.load_policy(path, device)
             base.check_spaces(policy, venv, str(path))

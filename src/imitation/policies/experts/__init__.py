@@ -4,7 +4,6 @@ Each is a policy directory (safetensors and JSON, no pickle) with a card that sa
 it was trained and what it scores. `benchmarks/returns/train_experts.py` makes them.
 """
 
-import functools
 import pathlib
 from typing import Any
 
@@ -105,7 +104,6 @@ def expert_card(env_name: str) -> dict[str, Any]:
         ) from None
 
 
-@functools.cache
 def _cards() -> dict[str, dict[str, Any]]:
     cards = [artifacts.read_json(path) for path in WEIGHTS.glob("*/card.json")]
     return {directory_name(card["env_name"]): card for card in cards}
