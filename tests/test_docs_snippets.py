@@ -1,18 +1,23 @@
 """Every snippet of the documentation and the README runs.
 
-The ``python`` blocks of a page run top to bottom in one namespace, in an empty directory.
-Each command of a ``bash`` block that is ours is parsed, settings included, without being
-run. A block is left out only by a first line ``# not run: <reason>``, which readers see.
+The ``python`` blocks of a page run top to bottom in one namespace, in an empty
+directory. Each command of a ``bash`` block that is ours has its settings resolved
+without being run. A block is left out only by a first line ``# not run: <reason>``,
+which readers see.
 """
 
+import importlib
 import re
 import shlex
-import subprocess
-import sys
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from imitation.scripts import command_line, console
+from imitation.util.registry import load_attr
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -23,7 +28,7 @@ PAGES = [
         if "_build" not in path.parts and "api" not in path.parts
     ),
 ]
-FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 NOT_RUN = re.compile(r"# not run: \S+")
 
 
@@ -31,8 +36,9 @@ def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
     """Yields (line number, source) of the blocks in a language that are to run."""
     text = page.read_text(encoding="utf-8")
     for match in FENCE.finditer(text):
-        if match[1] == language and not NOT_RUN.match(match[2]):
-            yield text.count("\n", 0, match.start(2)) + 1, match[2]
+        source = textwrap.dedent(match[3])
+        if match[2] == language and not NOT_RUN.match(source):
+            yield text.count("\n", 0, match.start(3)) + 1, source
 
 
 def pages_with(language: str) -> list[Path]:
@@ -70,3 +76,54 @@ COMMANDS = [
     for _, source in blocks(page, "bash")
     for words in commands(source)
 ]
+
+
+def find_command(words: list[str]) -> tuple[Any, list[str], str | None]:
+    """Finds what a command runs.
+
+    Returns:
+        The experiment or function, its arguments, and the command of the experiment
+        that the words name.
+    """
+    if words[0] == "imitation":
+        assert words[1] in console.COMMANDS, f"imitation has no command {words[1]}"
+        entry = console.COMMANDS[words[1]]
+        return load_attr(entry.target), words[2:], entry.command
+    assert words[2].startswith("imitation.scripts.")
+    script = importlib.import_module(words[2])
+    experiment = getattr(script, f"{words[2].split('.')[-1]}_ex", script)
+    return experiment, words[3:], None
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_commands_are_right(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Resolves all settings of a Sacred command; finds all options of the others."""
+    monkeypatch.chdir(tmp_path)
+    if words[1:] in (["--help"], ["--version"]):
+        assert console.run(words[1:]) == 0
+        return
+    target, arguments, command = find_command(words)
+    if hasattr(target, "script"):
+        if command is not None and arguments[:1] != ["print_config"]:
+            arguments = [command, *arguments]
+        target.parse(arguments, "test")  # the command itself exists
+        settings = arguments[arguments.index("with") :] if "with" in arguments else []
+        status = command_line.run_script(
+            target, ["print_config", *settings], "test", command
+        )
+        assert status == 0, capsys.readouterr().err
+    else:
+        with pytest.raises(SystemExit) as stop:
+            target(["--help"])
+        assert stop.value.code == 0
+        options = {word.split("=")[0] for word in arguments if word.startswith("-")}
+        assert options <= set(re.findall(r"--?[\w-]+", capsys.readouterr().out))
+
+
+def test_there_are_commands() -> None:
+    assert len(COMMANDS) > 5
