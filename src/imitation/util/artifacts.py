@@ -12,6 +12,7 @@ import importlib
 import json
 import os
 import pathlib
+import re
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping
@@ -41,6 +42,7 @@ C = TypeVar("C", bound=type)
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
+_TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp")
 
 
 @contextlib.contextmanager
@@ -60,7 +62,8 @@ def replacing_directory(path: AnyPath) -> Iterator[pathlib.Path]:
     temporary.mkdir()
     try:
         yield temporary
-        _fsync_tree(temporary)
+        if not _inside_temporary(target):
+            _fsync_tree(temporary)
         _replace(temporary, target)
     except BaseException:
         _remove(temporary)
@@ -83,7 +86,8 @@ def replacing_file(path: AnyPath) -> Iterator[pathlib.Path]:
     temporary = _sibling(target)
     try:
         yield temporary
-        _fsync(temporary)
+        if not _inside_temporary(target):
+            _fsync(temporary)
         _replace(temporary, target)
     except BaseException:
         _remove(temporary)
@@ -232,6 +236,14 @@ def _sibling(target: pathlib.Path) -> pathlib.Path:
     return target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
 
 
+def _inside_temporary(target: pathlib.Path) -> bool:
+    """Whether `target` is part of a bigger artifact being written.
+
+    Then nothing of it needs to reach the disk yet: that artifact is fsynced as a whole.
+    """
+    return any(_TEMPORARY.fullmatch(part) for part in target.parent.parts)
+
+
 def _replace(temporary: pathlib.Path, target: pathlib.Path) -> None:
     """Puts `temporary` in the place of `target`, whatever kinds they are."""
     if target.is_dir() and not target.is_symlink():
@@ -243,7 +255,8 @@ def _replace(temporary: pathlib.Path, target: pathlib.Path) -> None:
             _remove(temporary)
         else:
             os.replace(temporary, target)
-    _fsync(target.parent)
+    if not _inside_temporary(target):
+        _fsync(target.parent)
 
 
 def _exchange(one: pathlib.Path, other: pathlib.Path) -> None:
