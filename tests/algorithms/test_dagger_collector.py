@@ -133,23 +133,21 @@ def test_beta_zero_always_executes_the_novice(tmp_path):
 
 
 def test_each_environment_has_its_own_coin(tmp_path):
-    beta, n_steps = 0.7, 400
+    beta, n_steps = 0.7, 150
     collect(tmp_path, beta, n_steps)
-    steps = np.concatenate([e.rews == e.acts / 2 for e in read_all(tmp_path)])
-    # Five standard deviations of a binomial.
-    tolerance = 5 * np.sqrt(beta * (1 - beta) / len(steps))
-    assert abs(steps.mean() - beta) < tolerance
     # The episodes of an environment, which its length identifies, are its timeline.
-    timelines = [
-        np.concatenate(
-            [e.rews == e.acts / 2 for e in read_all(tmp_path) if len(e) == length]
-        )
-        for length in LENGTHS[:2]
-    ]
-    agree = timelines[0][:390] == timelines[1][:390]
-    expected = beta**2 + (1 - beta) ** 2
-    tolerance = 5 * np.sqrt(expected * (1 - expected) / 390)
-    assert abs(agree.mean() - expected) < tolerance < 1 - expected
+    timelines = {length: [] for length in LENGTHS}
+    for episode in read_all(tmp_path):
+        timelines[len(episode)].extend(episode.rews == episode.acts / 2)
+    shortest = min(map(len, timelines.values()))
+    by_expert = np.array([t[:shortest] for t in timelines.values()])
+    agree = by_expert[0] == by_expert[1]
+    for found, expected in (
+        (by_expert, beta),
+        (agree, beta**2 + (1 - beta) ** 2),
+    ):
+        five_sigma = 5 * np.sqrt(expected * (1 - expected) / found.size)
+        assert abs(found.mean() - expected) < five_sigma < 1 - expected
 
 
 def test_dictionary_observations(tmp_path):

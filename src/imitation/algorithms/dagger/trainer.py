@@ -130,9 +130,10 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
             A collector with this round's beta, whose novice is the current policy,
             acting deterministically.
         """
-        act = policy_calls.policy_to_callable(
-            self.policy, self.venv, deterministic_policy=True
-        )
+        with policy_calls.evaluating(self.policy):
+            act = policy_calls.policy_to_callable(
+                self.policy, self.venv, deterministic_policy=True
+            )
         return InteractiveTrajectoryCollector(
             venv=self.venv,
             get_robot_acts=lambda obs: act(obs, None, None)[0],
