@@ -34,16 +34,17 @@ class BufferingWrapper(VecEnvWrapper):
             nobody has popped. Without it, ``reset()`` discards them.
 
     Attributes:
+        error_on_premature_event: the argument ``error_on_premature_reset``.
         n_transitions: the number of transitions not yet popped; None before the first
             ``reset()``.
     """
 
-    error_on_premature_reset: bool
+    error_on_premature_event: bool
     n_transitions: int | None
 
     def __init__(self, venv: VecEnv, error_on_premature_reset: bool = True) -> None:
         super().__init__(venv)
-        self.error_on_premature_reset = error_on_premature_reset
+        self.error_on_premature_event = error_on_premature_reset
         self.n_transitions = None
         self._episodes: VecEpisodes | None = None
         self._actions: npt.NDArray[Any] | None = None
@@ -64,7 +65,7 @@ class BufferingWrapper(VecEnvWrapper):
             RuntimeError: there are transitions nobody has popped, unless
                 ``error_on_premature_reset`` is False.
         """
-        if self.n_transitions and self.error_on_premature_reset:
+        if self.n_transitions and self.error_on_premature_event:
             raise RuntimeError(
                 "BufferingWrapper reset() before samples were accessed: pop the "
                 f"{self.n_transitions} recorded transitions first."
