@@ -55,7 +55,9 @@ def load_policy(policy_type: str, venv: VecEnv, **kwargs: Any) -> BasePolicy:
             arguments; `ppo` and `sac` take `path`, a zip of Stable-Baselines3, a
             directory with a `model.zip`, or a policy directory of ours;
             `ppo-huggingface` and `sac-huggingface` take `env_name` and optionally
-            `organization`. Zips can run code: see the module's first lines.
+            `organization`; `bundled` is the expert that comes with the package, the
+            same with and without a network, and takes `env_name` only if it is not
+            that of `venv`. Zips can run code: see the module's first lines.
         venv: the environments the policy shall act in.
         **kwargs: passed to the loader.
 
@@ -247,8 +249,18 @@ def _hub_loader(cls: type[BaseAlgorithm], name: str) -> PolicyLoaderFn:
     return load
 
 
+def _load_bundled(
+    venv: VecEnv, env_name: str | None = None, device: str = "auto"
+) -> BasePolicy:
+    """Loads the bundled expert for an environment, by default for that of `venv`."""
+    if env_name is None:
+        env_name = str(venv.get_attr("spec", [0])[0].id)
+    return experts.load_expert(env_name, venv, device)
+
+
 policy_registry.register("random", build_loader_fn_require_space(base.RandomPolicy))
 policy_registry.register("zero", build_loader_fn_require_space(base.ZeroPolicy))
+policy_registry.register("bundled", _load_bundled)
 policy_registry.register("ppo", _file_loader(PPO))
 policy_registry.register("sac", _file_loader(SAC))
 policy_registry.register("ppo-huggingface", _hub_loader(PPO, "ppo"))

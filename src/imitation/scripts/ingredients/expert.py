@@ -3,7 +3,8 @@
 Policy types: ``ppo`` and ``sac`` load a Stable-Baselines3 model from
 ``loader_kwargs.path``; ``ppo-huggingface`` and ``sac-huggingface`` load
 ``<organization>/<algo>-<env_name>`` from the model hub, or the bundled expert of that
-name when the hub does not answer; ``random`` and ``zero`` need nothing.
+name when the hub does not answer; ``bundled`` is the bundled expert, whether it answers
+or not; ``random`` and ``zero`` need nothing.
 """
 
 import dataclasses
