@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from stable_baselines3.common import vec_env
 
+from imitation.data import rollout
 from imitation.errors import ImitationError
 from imitation.policies import interactive
 
@@ -274,3 +275,38 @@ def test_importing_the_module_loads_no_plotting_and_no_game():
         check=True,
     )
     assert out.stdout.strip() == "[]"
+
+
+class _Pictures(gym.Env):
+    """Two steps of pictures with three actions."""
+
+    observation_space = gym.spaces.Box(0, 255, (36, 40, 3), np.uint8)
+    action_space = ACTIONS
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        self.steps += 1
+        return self.observation_space.sample(), 0.0, self.steps == 2, False, {}
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_a_person_demonstrates_in_a_vector_of_image_environments(
+    typed, capsys, transposed
+):
+    venv = vec_env.DummyVecEnv([_Pictures, _Pictures])
+    if transposed:
+        venv = vec_env.VecTransposeImage(venv)
+    policy = interactive.ImageObsDiscreteInteractivePolicy(
+        venv.observation_space, ACTIONS, KEYS, clear_screen_on_query=False
+    )
+    typed("l", "n", "r", "l")
+    episodes = rollout.generate_trajectories(
+        policy, venv, rollout.make_min_episodes(2), np.random.default_rng(0)
+    )
+    acts = sorted(episode.acts.tolist() for episode in episodes)
+    assert acts == [[0, 2], [1, 0]]
+    assert capsys.readouterr().out.count("Environment 2 of 2") == 2
