@@ -1,8 +1,8 @@
 """Reading what release 1.0 wrote with ``jsonpickle``, without building objects.
 
-``jsonpickle`` is JSON in which ``py/...`` keys tell its decoder which functions to call.
-Here nothing is called: descriptions of NumPy numbers and arrays and of tuples and sets
-are read as data, and every other description is refused.
+``jsonpickle`` is JSON in which ``py/...`` keys tell its decoder what to call. Here
+nothing is called: descriptions of NumPy numbers and arrays and of tuples and sets are
+read as data, and every other description is refused.
 """
 
 import base64

@@ -96,7 +96,7 @@ def _load_pickle(path: pathlib.Path) -> Sequence[Any]:
 def _load_npz(path: pathlib.Path) -> list[Trajectory]:
     """Reads arrays of all episodes in a row, cut at the steps named by ``indices``."""
     try:
-        with np.load(path, allow_pickle=True) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=True) as archive:
             content = {name: archive[name] for name in archive.files}
     # Unpickling runs code from the file, so any exception may come out of it.
     except Exception as error:

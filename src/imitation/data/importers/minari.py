@@ -219,7 +219,7 @@ def _new_location(dataset_id: str) -> pathlib.Path:
     problem = f"{dataset_id!r} is not a Minari id; expected [namespace/]name-vN"
     try:
         _, _, version = module.parse_dataset_id(dataset_id)
-    except (ValueError, gym.error.Error) as error:
+    except (TypeError, ValueError, gym.error.Error) as error:
         raise DataError(problem) from error
     if version is None:
         raise DataError(problem)

@@ -35,7 +35,10 @@ def from_npz(path: AnyPath, *, final_obs: FinalObs = "error") -> list[Trajectory
     name = os.fsdecode(path)
     data: dict[str, Array] = {}
     try:
-        with np.load(pathlib.Path(name), allow_pickle=False) as archive:
+        with (
+            pathlib.Path(name).open("rb") as file,
+            np.load(file, allow_pickle=False) as archive,
+        ):
             for key in archive.files:
                 data[key] = _entry(archive, key, name)
     except (OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:

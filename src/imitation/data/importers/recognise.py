@@ -128,7 +128,7 @@ def _recognise_directory(path: pathlib.Path) -> str:
 
 def _is_legacy_npz(path: pathlib.Path) -> bool:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {"terminal", "indices"} <= set(archive.files)
     # Damage is reported where the file is read.
     except Exception:
