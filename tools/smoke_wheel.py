@@ -126,9 +126,11 @@ def main() -> None:
         )
 
         environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+        program = outside / "program.py"
+        program.write_text(PROGRAM)
         for command in (
             [outside / "clean" / "bin" / "imitation", "--help"],
-            [python, "-c", PROGRAM],
+            [python, program],
         ):
             subprocess.run(command, check=True, cwd=outside, env=environment)
 
