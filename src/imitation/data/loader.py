@@ -79,7 +79,7 @@ class BatchLoader:
         self._chunk = self._chunk_size()
         self._position = 0
         self._epoch_start = seeding.rng_state(self._rng)
-        self._resume_rng: dict[str, Any] | None = None
+        self._resumed: Mapping[str, Any] | None = None
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -123,21 +123,21 @@ class BatchLoader:
         Args:
             state: what `state_dict` returned, for the same data and batch size.
         """
-        self._epoch_start = dict(state["epoch_start"])
-        self._position = int(state["position"])
-        self._resume_rng = dict(state["rng"])
+        self._resumed = state
 
     def _begin_epoch(self) -> Array | None:
         """Draws the epoch's order; None means the order of the data."""
-        resume_rng, self._resume_rng = self._resume_rng, None
-        if resume_rng is None:
-            self._epoch_start = seeding.rng_state(self._rng)
-            self._position = 0
-        else:
-            seeding.restore_rng(self._rng, self._epoch_start)
+        state, self._resumed = self._resumed, None
+        self._position = 0
+        if state is not None:
+            self._position = int(state["position"])
+            start = state["epoch_start"] if self._position else state["rng"]
+            seeding.restore_rng(self._rng, start)
+        self._epoch_start = seeding.rng_state(self._rng)
         order = self._rng.permutation(self._n_samples) if self.shuffle else None
-        if resume_rng is not None:
-            seeding.restore_rng(self._rng, resume_rng)
+        if state is not None and self._position:
+            # Others may have drawn from the generator since the epoch began.
+            seeding.restore_rng(self._rng, state["rng"])
         return order
 
     def _gather(self, order: Array | None, start: int, end: int) -> dict[str, Any]:

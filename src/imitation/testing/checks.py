@@ -75,7 +75,8 @@ def check_imitates(
     Raises:
         AssertionError: the policy agrees less often.
     """
-    obs = types.maybe_unwrap_dictobs(transitions.obs)
+    # Copies, because torch warns about the read-only arrays of transitions.
+    obs = types.map_maybe_dict(np.array, types.maybe_unwrap_dictobs(transitions.obs))
     acts, _ = policy.predict(obs, deterministic=True)
     agreement = float(np.mean(acts == transitions.acts))
     assert agreement >= min_agreement, f"agreement {agreement:.3f} < {min_agreement}"

@@ -1,0 +1,325 @@
+"""Validation, early stopping, and training that survives being killed."""
+
+import contextlib
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import pytest
+import torch as th
+
+from imitation.algorithms import bc
+from imitation.algorithms.bc.validation import split_demonstrations
+from imitation.data import types
+from imitation.errors import ArtifactError
+from imitation.util import logger as imit_logger
+from imitation.util import policy_io
+
+BOX = gym.spaces.Box(-np.inf, np.inf, (4,), np.float32)
+
+
+class StopHereError(Exception):
+    pass
+
+
+def pairs(n=200, noise=0.0, seed=0):
+    rng = np.random.default_rng(seed)
+    obs = rng.normal(size=(n, 4)).astype(np.float32)
+    acts = (obs[:, 0] + noise * rng.normal(size=n) > 0).astype(np.int64)
+    return types.TransitionsMinimal(obs, acts, np.array([{}] * n))
+
+
+def make(tmp_path, **kwargs):
+    settings = {
+        "observation_space": BOX,
+        "action_space": gym.spaces.Discrete(2),
+        "rng": np.random.default_rng(0),
+        "demonstrations": pairs(),
+        "custom_logger": imit_logger.configure(tmp_path / "log", ["csv"]),
+        "device": "cpu",
+    }
+    return bc.BC(**(settings | kwargs))
+
+
+def same(one, other):
+    pairs = zip(
+        one.policy.state_dict().values(),
+        other.policy.state_dict().values(),
+        strict=True,
+    )
+    return all(th.equal(a, b) for a, b in pairs)
+
+
+VARIANTS = {
+    "plain": {},
+    "accumulated": {"batch_size": 64, "minibatch_size": 16},
+    "validated": {"val_fraction": 0.2},
+    "sgd": {
+        "optimizer_cls": th.optim.SGD,
+        "optimizer_kwargs": {"lr": 0.1, "momentum": 0.9},
+    },
+    "scheduled": {"lr_schedule": lambda remaining: 1e-2 * remaining},
+}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(("interval", "stop_after"), [(1, 6), (1, 7), (3, 2), (3, 11)])
+def test_resumed_training_is_bit_identical(tmp_path, variant, interval, stop_after):
+    settings = VARIANTS[variant]
+    whole = make(tmp_path, **settings)
+    whole.train(n_epochs=3, progress_bar=False)
+
+    done = []
+
+    def interrupt():
+        done.append(1)
+        if len(done) == stop_after:
+            raise StopHereError
+
+    options = {"n_epochs": 3, "progress_bar": False, "checkpoint_interval": interval}
+    with contextlib.suppress(StopHereError):
+        make(tmp_path, **settings).train(
+            checkpoint_dir=tmp_path / "c", on_batch_end=interrupt, **options
+        )
+    resumed = make(tmp_path, **settings)
+    resumed.train(checkpoint_dir=tmp_path / "c", resume=True, **options)
+    assert same(whole, resumed)
+    again = make(tmp_path, **settings)
+    again.train(checkpoint_dir=tmp_path / "c", resume=True, **options)
+    assert same(whole, again), "resuming what is finished must change nothing"
+
+
+def test_saved_in_a_callback_and_loaded(tmp_path):
+    whole = make(tmp_path)
+    whole.train(n_epochs=3, progress_bar=False)
+    part = make(tmp_path)
+    ends = []
+
+    def save():
+        ends.append(1)
+        if len(ends) == 2:
+            part.save(tmp_path / "saved")
+            raise StopHereError
+
+    with pytest.raises(StopHereError):
+        part.train(n_epochs=3, progress_bar=False, on_epoch_end=save)
+    loaded = bc.BC.load(tmp_path / "saved", demonstrations=pairs(), device="cpu")
+    loaded.train(n_epochs=3, progress_bar=False, resume=True)
+    assert same(whole, loaded)
+
+
+def test_loading_restores_the_settings(tmp_path):
+    trainer = make(
+        tmp_path,
+        batch_size=64,
+        minibatch_size=16,
+        ent_weight=0.5,
+        l2_weight=0.25,
+        max_grad_norm=2.0,
+        val_fraction=0.1,
+        optimizer_cls=th.optim.SGD,
+        optimizer_kwargs={"lr": 0.125},
+    )
+    trainer.save(tmp_path / "saved")
+    loaded = bc.BC.load(tmp_path / "saved", demonstrations=pairs(), device="cpu")
+    assert loaded._settings() == trainer._settings()
+    assert same(trainer, loaded)
+    assert loaded.rng.random() == trainer.rng.random()
+
+
+def test_a_fresh_call_after_loading_starts_anew(tmp_path):
+    trainer = make(tmp_path)
+    trainer.train(n_epochs=1, progress_bar=False)
+    trainer.save(tmp_path / "saved")
+    loaded = bc.BC.load(tmp_path / "saved", demonstrations=pairs(), device="cpu")
+    batches = []
+    loaded.train(n_epochs=1, progress_bar=False, on_batch_end=lambda: batches.append(1))
+    trainer.train(n_epochs=1, progress_bar=False)
+    assert len(batches) == 6
+    assert same(trainer, loaded)
+
+
+def test_batches_from_outside_cannot_be_resumed(tmp_path):
+    data = pairs(32)
+    batches = [{"obs": data.obs, "acts": data.acts}] * 4
+    options = {"n_epochs": 2, "progress_bar": False, "checkpoint_dir": tmp_path / "c"}
+
+    def interrupt():
+        raise StopHereError
+
+    trainer = make(tmp_path, demonstrations=batches)
+    with pytest.raises(StopHereError):
+        trainer.train(checkpoint_interval=1, on_epoch_end=interrupt, **options)
+    with pytest.raises(ValueError, match="cannot be continued in the middle"):
+        make(tmp_path, demonstrations=batches).train(resume=True, **options)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"batch_size": 16}, "saved with batch_size=32"),
+        (
+            {"optimizer_cls": th.optim.SGD, "optimizer_kwargs": {"lr": 1}},
+            "optimizer_cls",
+        ),
+        ({"action_space": gym.spaces.Discrete(3)}, "another policy"),
+    ],
+)
+def test_resuming_with_other_settings_is_refused(tmp_path, settings, message):
+    make(tmp_path).save(tmp_path / "saved")
+    with pytest.raises(ArtifactError, match=message):
+        make(tmp_path, **settings).load_state(tmp_path / "saved")
+
+
+@pytest.mark.parametrize("part", ["policy", "trainer"])
+def test_a_damaged_checkpoint_is_refused(tmp_path, part):
+    make(tmp_path).save(tmp_path / "saved")
+    for file in (tmp_path / "saved" / part).iterdir():
+        file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
+    with pytest.raises(ArtifactError):
+        bc.BC.load(tmp_path / "saved")
+
+
+def test_a_schedule_has_to_be_passed_again(tmp_path):
+    make(tmp_path, lr_schedule=lambda r: r).save(tmp_path / "saved")
+    with pytest.raises(ArtifactError, match="pass it to load"):
+        bc.BC.load(tmp_path / "saved")
+
+
+# --- validation -------------------------------------------------------------------
+
+
+def test_whole_trajectories_are_held_out():
+    data = [
+        types.Trajectory(np.full((6, 4), i, np.float32), np.zeros(5), None, True)
+        for i in range(10)
+    ]
+    training, held_out = split_demonstrations(data, 0.3, np.random.default_rng(0))
+    assert len(held_out) == 15 and len(training) == 35
+    assert set(np.unique(training.obs)).isdisjoint(np.unique(held_out.obs))
+
+
+def test_the_split_keeps_everything_once():
+    data = pairs(50)
+    training, held_out = split_demonstrations(data, 0.2, np.random.default_rng(0))
+    assert len(held_out) == 10
+    found = np.concatenate([training.obs, held_out.obs])
+    np.testing.assert_array_equal(np.sort(found, axis=0), np.sort(data.obs, axis=0))
+
+
+@pytest.mark.parametrize("fraction", [1e-9, 1 - 1e-9])
+def test_neither_side_of_a_split_is_empty(fraction):
+    parts = split_demonstrations(pairs(5), fraction, np.random.default_rng(0))
+    assert sorted(len(part) for part in parts) == [1, 4]
+
+
+def test_early_stopping_ends_with_the_best_weights(tmp_path):
+    """Noise in few labels is memorised soon, which held-out data show."""
+    trainer = make(
+        tmp_path,
+        demonstrations=pairs(80, noise=2.0),
+        batch_size=16,
+        val_fraction=0.5,
+        optimizer_kwargs={"lr": 3e-2},
+    )
+    measured = []
+    validator = trainer._validator
+    assert validator is not None
+
+    trainer.train(
+        n_epochs=200,
+        progress_bar=False,
+        on_epoch_end=lambda: measured.append(validator.measure(trainer.policy)),
+        early_stopping=bc.EarlyStopping(patience=3),
+        checkpoint_dir=tmp_path / "c",
+    )
+    curve = [metrics["neglogp"] for metrics in measured]
+    best = int(np.argmin(curve))
+    assert len(curve) == best + 1 + 3 < 200
+    assert validator.measure(trainer.policy)["neglogp"] == curve[best]
+    saved = policy_io.load_policy(tmp_path / "c" / "best", device="cpu")
+    assert validator.measure(saved)["neglogp"] == curve[best]
+
+
+def test_without_restoring_the_last_weights_stay(tmp_path):
+    settings = {"demonstrations": pairs(80, noise=2.0), "val_fraction": 0.5}
+    trainer = make(tmp_path, batch_size=16, optimizer_kwargs={"lr": 3e-2}, **settings)
+    stopping = bc.EarlyStopping(patience=2, restore_best=False)
+    trainer.train(n_epochs=100, progress_bar=False, early_stopping=stopping)
+    validator = trainer._validator
+    assert validator.measure(trainer.policy)["neglogp"] > validator.best_neglogp
+
+
+# --- kill -9 ----------------------------------------------------------------------
+
+PROGRAM = """
+import sys
+import gymnasium as gym
+import numpy as np
+from imitation.algorithms import bc
+from imitation.data import types
+from imitation.util import logger
+
+def train(folder):
+    rng = np.random.default_rng(0)
+    obs = rng.normal(size=(2000, 4)).astype(np.float32)
+    acts = (obs[:, 0] > 0).astype(np.int64)
+    trainer = bc.BC(
+        observation_space=gym.spaces.Box(-np.inf, np.inf, (4,), np.float32),
+        action_space=gym.spaces.Discrete(2),
+        rng=np.random.default_rng(1),
+        demonstrations=types.TransitionsMinimal(obs, acts, np.array([{}] * 2000)),
+        custom_logger=logger.configure(folder + "/log", ["csv"]),
+        val_fraction=0.1,
+        device="cpu",
+    )
+    print("started", flush=True)
+    trainer.train(
+        n_epochs=6,
+        progress_bar=False,
+        checkpoint_dir=folder + "/checkpoints",
+        checkpoint_interval=20,
+        resume=True,
+    )
+    return trainer
+
+if __name__ == "__main__":
+    train(sys.argv[1])
+"""
+
+
+def kill_training(folder: pathlib.Path, seconds: float) -> None:
+    """Runs the program and kills it so many seconds after it started training."""
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, str(folder)], stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "started\n"
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+
+
+def check_kills(tmp_path: pathlib.Path, kills: list[float]) -> None:
+    program: dict[str, Any] = {"__name__": "program"}
+    exec(PROGRAM, program)
+    whole = program["train"](str(tmp_path / "whole"))
+    for seconds in kills:
+        kill_training(tmp_path / "killed", seconds)
+        latest = tmp_path / "killed/checkpoints/latest"
+        if latest.exists():
+            bc.BC.load(latest)  # never corrupt
+    assert same(whole, program["train"](str(tmp_path / "killed")))
+
+
+def test_killed_training_ends_bit_identical(tmp_path):
+    check_kills(tmp_path, [0.2])
+
+
+@pytest.mark.slow
+def test_training_killed_at_twenty_instants_ends_bit_identical(tmp_path):
+    check_kills(tmp_path, list(np.random.default_rng(0).uniform(0, 0.4, size=20)))
