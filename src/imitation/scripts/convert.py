@@ -68,7 +68,11 @@ def _convert(arguments: argparse.Namespace) -> None:
     if arguments.to == "hf":
         _check_destination(arguments.dest, overwrite=arguments.overwrite)
     tally = _Tally()
-    with warnings.catch_warnings(), progress_bar(unit="episode") as bar:
+    no_terminal = not sys.stderr.isatty()
+    with (
+        warnings.catch_warnings(),
+        progress_bar(unit="episode", disable=no_terminal) as bar,
+    ):
         # The advice to convert old files, which is what is being done.
         warnings.simplefilter("ignore", DeprecationWarning)
         trajectories = importers.stream_trajectories(

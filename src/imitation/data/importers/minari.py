@@ -85,9 +85,14 @@ def export_minari(
     """
     minari = _minari()
     layout = _checked_layout(trajectories)
-    if env is None:
-        observation_space = observation_space or _observation_space(layout)
-        action_space = action_space or _action_space(trajectories)
+    if env is not None:
+        with contextlib.ExitStack() as stack:
+            made = stack.enter_context(gym.make(env)) if isinstance(env, str) else env
+            observation_space = observation_space or made.observation_space
+            action_space = action_space or made.action_space
+    observation_space = observation_space or _observation_space(layout)
+    action_space = action_space or _action_space(trajectories)
+    _check_fit(layout, observation_space, action_space)
     buffers = [_buffer(i, trajectory) for i, trajectory in enumerate(trajectories)]
     location = _new_location(dataset_id)
     try:
@@ -202,6 +207,29 @@ def _action_space(trajectories: Sequence[Trajectory]) -> gym.Space[Any]:
     high = max(int(trajectory.acts.max()) for trajectory in trajectories)
     start = min(low, 0)
     return gym.spaces.Discrete(high - start + 1, start=start)
+
+
+def _check_fit(
+    layout: Layout, observation_space: gym.Space[Any], action_space: gym.Space[Any]
+) -> None:
+    """Checks the shapes, which Minari itself does not."""
+    spaces: dict[str, Any] = {"obs": observation_space}
+    if isinstance(observation_space, gym.spaces.Dict):
+        spaces = {f"obs/{key}": part for key, part in observation_space.items()}
+    spaces["acts"] = action_space
+    if spaces.keys() != layout.spaces.keys():
+        raise DataError(
+            f"trajectories have {', '.join(layout.spaces)}, but the spaces are for "
+            f"{', '.join(spaces)}; give the spaces of the trajectories"
+        )
+    for name, (dtype, shape) in layout.spaces.items():
+        space = spaces[name]
+        is_box = isinstance(space, gym.spaces.Box)
+        if space.shape != shape or (not is_box and dtype.kind not in "iub"):
+            raise DataError(
+                f"trajectories: {name} is {dtype}{list(shape)} a step, which does not "
+                f"fit the space {space}"
+            )
 
 
 def _box(dtype: np.dtype[Any], shape: tuple[int, ...]) -> gym.spaces.Box:
