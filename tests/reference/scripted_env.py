@@ -10,7 +10,8 @@ class ScriptedEnv(gym.Env[Any, Any]):
     """Episodes of random lengths; observations hold (environment, episode, step).
 
     The reward of a step is ``env_id + episode / 10 + step / 100 + action / 1000``.
-    Episodes end by termination and by truncation in turn.
+    Episodes end by termination and by truncation in turn. Images are too small for
+    convolutions; their range, which is not 0 to 255, tells Stable-Baselines3 so.
     """
 
     def __init__(self, env_id: int, seed: int, kind: str = "array") -> None:
@@ -20,7 +21,7 @@ class ScriptedEnv(gym.Env[Any, Any]):
         self.episode = -1
         self.time = 0
         where = gym.spaces.Box(-1, 1000, shape=(3,), dtype=np.int32)
-        image = gym.spaces.Box(0, 255, shape=(4, 5, 3), dtype=np.uint8)
+        image = gym.spaces.Box(0, 250, shape=(4, 5, 3), dtype=np.uint8)
         self.observation_space = {
             "array": where,
             "image": image,
@@ -30,7 +31,7 @@ class ScriptedEnv(gym.Env[Any, Any]):
 
     def observe(self, episode: int, time: int) -> Any:
         where = np.array([self.env_id, episode, time], dtype=np.int32)
-        image = np.full((4, 5, 3), (self.env_id + 7 * episode + time) % 256, np.uint8)
+        image = np.full((4, 5, 3), (self.env_id + 7 * episode + time) % 250, np.uint8)
         both = {"where": where, "image": image}
         return {"array": where, "image": image, "dict": both}[self.kind]
 
