@@ -14,13 +14,12 @@ import numpy.typing as npt
 import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.distributions import CategoricalDistribution
-from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
-from stable_baselines3.common.type_aliases import PyTorchObs
 from stable_baselines3.common.utils import check_for_correct_spaces
 from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 
+from imitation.data.quick_actors import quick_actor
 from imitation.errors import ConfigError, DataError
 from imitation.util.seeding import make_seeds
 
@@ -156,23 +155,23 @@ def _quick_predictions(policy: BasePolicy, deterministic: bool) -> PolicyCallabl
     """Does what ``BasePolicy.predict`` does for vectorised observations.
 
     It leaves out what would be done again in every step: walking through all modules to
-    switch off their training mode, and wrapping logits in a distribution object.
+    switch off their training mode, at least, and much more for simple policies.
     """
     space = policy.action_space
     shape = (-1, *(space.shape or ()))
-    choose: Callable[..., th.Tensor] = (
-        _category if _has_plain_categories(policy) else type(policy)._predict
-    )
     policy.set_training_mode(False)
+    quick = quick_actor(policy, deterministic)
 
     def act(
         obs: VecObs, state: State = None, episode_start: Array | None = None
     ) -> tuple[Array, State]:
         if policy.training:
             policy.set_training_mode(False)
+        if quick is not None and isinstance(obs, np.ndarray):
+            return quick(obs), state
         tensor, _ = policy.obs_to_tensor(obs)
         with th.no_grad():
-            output = choose(policy, tensor, deterministic)
+            output = policy._predict(tensor, deterministic=deterministic)
         acts: Array = output.cpu().numpy().reshape(shape)
         if isinstance(space, spaces.Box):
             if policy.squash_output:
@@ -182,29 +181,6 @@ def _quick_predictions(policy: BasePolicy, deterministic: bool) -> PolicyCallabl
         return acts, state
 
     return act
-
-
-def _has_plain_categories(policy: BasePolicy) -> bool:
-    """Whether a policy samples its actions from logits the way SB3 does."""
-    return (
-        isinstance(policy, ActorCriticPolicy)
-        and type(policy.action_dist) is CategoricalDistribution
-        and all(
-            getattr(type(policy), name) is getattr(ActorCriticPolicy, name)
-            for name in ("_predict", "get_distribution", "_get_action_dist_from_latent")
-        )
-    )
-
-
-def _category(
-    policy: ActorCriticPolicy, obs: PyTorchObs, deterministic: bool
-) -> th.Tensor:
-    """Draws one category per row; the same draws as ``ActorCriticPolicy._predict``."""
-    features = BasePolicy.extract_features(policy, obs, policy.pi_features_extractor)
-    logits = policy.action_net(policy.mlp_extractor.forward_actor(features))
-    if deterministic:
-        return th.argmax(logits, dim=1)
-    return th.multinomial(th.softmax(logits, dim=1), 1)
 
 
 def _function_calls(function: Callable[..., Any], n_envs: int) -> PolicyCallable:
