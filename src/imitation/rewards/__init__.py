@@ -1,0 +1,1 @@
+"""Reward functions: what they promise, and the networks that learn them."""
