@@ -12,6 +12,7 @@ from stable_baselines3.common import vec_env
 from imitation.data import rollout
 from imitation.errors import ArtifactError
 from imitation.policies import experts
+from imitation.policies.serialize import load_policy
 from imitation.util import seeding, util
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -85,6 +86,14 @@ def test_environments_with_other_spaces_are_refused():
     venv = vec_env.DummyVecEnv([lambda: gym.make("Pendulum-v1")])
     with pytest.raises(ValueError, match="bundled expert for CartPole-v1 expects"):
         experts.load_expert("CartPole-v1", venv)
+
+
+@pytest.mark.parametrize("arguments", [{}, {"env_name": "Pendulum-v1"}])
+def test_load_policy_knows_bundled_experts(arguments):
+    venv = vec_env.DummyVecEnv([lambda: gym.make("Pendulum-v1")])
+    policy = load_policy("bundled", venv, **arguments)
+    expected = experts.load_expert("Pendulum-v1").state_dict()
+    assert all(policy.state_dict()[k].equal(v) for k, v in expected.items())
 
 
 def test_loading_leaves_the_random_state_of_torch_alone():

@@ -57,6 +57,7 @@ def _assert_same(policy, other, venv):
 
 def test_registered_types():
     assert set(policy_registry.keys()) >= {
+        "bundled",
         "random",
         "zero",
         "ppo",
