@@ -51,6 +51,8 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
         )
         rl_algo = _make_or_resume(train_venv, settings, checkpoints)
         rl_algo.set_logger(custom_logger)
+        if settings.resume is None:
+            rl_algo.num_timesteps = 0  # A loaded agent remembers its own training.
         remaining = settings.total_timesteps - rl_algo.num_timesteps
         if remaining > 0:
             rl_algo.learn(

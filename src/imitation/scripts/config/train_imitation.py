@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from stable_baselines3.common.policies import ActorCriticPolicy
+
 from imitation.algorithms import dagger
 from imitation.algorithms.dagger.schedules import schedule_from_description
 from imitation.errors import ConfigError
@@ -141,6 +143,11 @@ class TrainImitationSettings(CommandSettings):
         """Looks at classes and paths."""
         self.logging.check(new=self.resume is None)
         self.policy.check()
+        if not issubclass(self.policy.load_cls(), ActorCriticPolicy):
+            raise ConfigError(
+                "policy.policy_cls must be an ActorCriticPolicy, which behavioural "
+                f"cloning trains, got {self.policy.policy_cls!r}"
+            )
         self.bc.check()
         self.expert.check()
         if command == "bc" or self.dagger.use_offline_rollouts:

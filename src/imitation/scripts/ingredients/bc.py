@@ -235,7 +235,7 @@ def make_or_load_policy(
         made = bc_algorithm.reconstruct_policy(agent_path)
     if not isinstance(made, ActorCriticPolicy):
         raise ConfigError(
-            f"policy.policy_cls={policy.policy_cls!r}: behavioural cloning trains an "
-            "ActorCriticPolicy"
+            f"behavioural cloning trains an ActorCriticPolicy, got "
+            f"{type(made).__name__}; change policy.policy_cls"
         )
     return made

@@ -9,6 +9,8 @@ import torch as th
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
+from imitation.errors import ConfigError
+from imitation.policies import base
 from imitation.scripts.settings import ClassPath, load_class, load_classes
 from imitation.util.seeding import torch_seeded
 
@@ -54,8 +56,15 @@ class PolicySettings:
         return load_classes(self.policy_kwargs, th.nn.Module, "policy.policy_kwargs")
 
     def check(self) -> None:
-        """Raises a ConfigError unless the named classes exist."""
-        self.load_cls()
+        """Raises a ConfigError unless the classes exist and the arguments count."""
+        policy_cls = self.load_cls()
+        fixed = issubclass(policy_cls, base.FeedForward32Policy | base.SAC1024Policy)
+        if fixed and "net_arch" in self.policy_kwargs:
+            raise ConfigError(
+                f"policy.policy_kwargs.net_arch: {policy_cls.__name__} has a fixed "
+                "architecture; set policy.policy_cls to another class, such as "
+                "stable_baselines3.common.policies:ActorCriticPolicy"
+            )
         self.load_kwargs()
 
 

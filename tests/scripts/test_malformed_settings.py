@@ -1,0 +1,175 @@
+"""Mistakes a user makes on the command line: status 2, one line, nothing written."""
+
+import pathlib
+
+import pytest
+
+from imitation.data import rollout, serialize
+from imitation.policies.base import RandomPolicy
+from imitation.scripts import command_line, console
+from imitation.scripts.eval_policy import eval_policy_ex
+from imitation.scripts.train_imitation import train_imitation_ex
+from imitation.scripts.train_rl import train_rl_ex
+from imitation.util import util
+
+RANDOM = "expert.policy_type=random"
+
+CASES = [
+    ("train_rl with cartpol", "unknown named config 'cartpol'; did you mean cartpole"),
+    ("train_rl with zzzzzz", "print_named_configs lists them"),
+    ("train_rl with totaltimesteps=5", "did you mean total_timesteps"),
+    ("train_rl with rl.batchsize=5", "did you mean rl.batch_size"),
+    ("train_rl with rl=5", "rl is a group of settings"),
+    ("train_rl with total_timesteps=many", "total_timesteps must be a whole number"),
+    ("train_rl with total_timesteps=0", "total_timesteps must be a positive integer"),
+    ("train_rl with total_timesteps=1.5", "total_timesteps must be a whole number"),
+    ("train_rl with seed=-1", "seed must be an integer in"),
+    ("train_rl with seed=x", "seed must be a whole number"),
+    ("train_rl with normalize_reward=yes", "must be True or False, got 'yes'"),
+    ("train_rl with environment.num_vec=0", "num_vec must be a positive integer"),
+    ("train_rl with environment.gym_id=CartPole-v9", "CartPole-v9"),
+    ("train_rl with environment.gym_id=Cartpol-v1", "did you mean"),
+    ("train_rl with environment.gym_id=nowhere:E-v0", "nowhere"),
+    ("train_rl with environment.max_episode_steps=-1", "max_episode_steps"),
+    ("train_rl with rl.batch_size=12", "must evenly divide batch_size=12"),
+    ("train_rl with rl.rl_kwargs.n_steps=8", "set 'batch_size' at top-level"),
+    ("train_rl with rl.rl_kwargs.gama=0.9", "rl.rl_kwargs.gama"),
+    (
+        "train_rl with rl.rl_cls=nowhere.PPO",
+        "rl.rl_cls='nowhere:PPO' cannot be imported",
+    ),
+    ("train_rl with rl.rl_cls=torch.nn:ReLU", "must name a subclass of BaseAlgorithm"),
+    ("train_rl with rl.sac", "add the named configs rl.sac policy.sac"),
+    ("train_rl with policy.policy_cls=os:system", "must name a subclass of BasePolicy"),
+    ("train_rl with policy.policy_kwargs.net_arch=[8]", "has a fixed architecture"),
+    ("train_rl with agent_path=missing.zip", "agent_path='missing.zip' does not exist"),
+    ("train_rl with reward_type=zero", "no learned rewards yet"),
+    ("train_rl with normalize_kwargs.norm_obs=True", "policy.normalize_running"),
+    (
+        "train_rl with rollout_save_n_episodes=1 rollout_save_n_timesteps=1",
+        "not both",
+    ),
+    ("train_rl with logging.log_format_strs=['xml']", "unknown format 'xml'"),
+    ("train_rl with logging.log_level=LOUD", "logging.log_level must be"),
+    ("train_rl with logging.log_dir=a_file/x", "a_file is a file"),
+    ("train_rl with resume=nowhere", "holds no run to resume"),
+    ("train_rl with resume=nowhere seed=1 fast", "leave out fast, seed"),
+    ("train_rl with a_file", "must be a .json file"),
+    ("train_rl nonsense", "needs a command"),
+    ("train_rl with total_timesteps=4 --nonsense", "cannot read"),
+    ("train_imitation with cartpole", "needs a command, one of bc, dagger"),
+    ("train_imitation sqill with cartpole", "needs a command"),
+    (f"bc with {RANDOM} demonstrations.source=lokal", "demonstrations.source must be"),
+    (f"bc with {RANDOM} demonstrations.source=local", "needs demonstrations.path"),
+    (
+        f"bc with {RANDOM} demonstrations.source=local demonstrations.path=missing",
+        "demonstrations.path='missing' does not exist",
+    ),
+    (f"bc with {RANDOM} demonstrations.n_expert_demos=0", "must be a positive integer"),
+    ("bc with expert.policy_type=oracle", "is not registered; known are"),
+    ("bc with expert.policy_type=ppo", "set expert.loader_kwargs.path"),
+    (
+        "bc with expert.policy_type=ppo expert.loader_kwargs.path=missing",
+        "'missing' does not exist",
+    ),
+    (f"bc with {RANDOM} bc.optimizer_cls=torch.optim.Adm", "cannot be imported"),
+    (f"bc with {RANDOM} bc.batch_size=0", "bc.batch_size must be a positive integer"),
+    (f"bc with {RANDOM} bc.l2_weight=-1", "bc.l2_weight must be a number ≥ 0"),
+    (
+        f"bc with {RANDOM} bc.train_kwargs.epochs=1",
+        "bc.train_kwargs.epochs is not known",
+    ),
+    (
+        f"bc with {RANDOM} bc.train_kwargs.n_epochs=1 bc.train_kwargs.n_batches=1",
+        "not both",
+    ),
+    (f"bc with {RANDOM} bc.early_stopping_patience=2", "needs bc.val_fraction"),
+    (f"bc with {RANDOM} bc.agent_path=missing", "bc.agent_path='missing'"),
+    (
+        f"dagger with {RANDOM} dagger.beta_schedule.kind=square",
+        "dagger.beta_schedule must",
+    ),
+    (
+        f"dagger with {RANDOM} dagger.beta_schedule.kind=exponential "
+        "dagger.beta_schedule.decay_probability=2",
+        "dagger.beta_schedule must",
+    ),
+    (f"dagger with {RANDOM} dagger.total_timesteps=0", "dagger.total_timesteps must"),
+    (
+        "eval_policy with eval_n_timesteps=None",
+        "set eval_n_timesteps or eval_n_episodes",
+    ),
+    ("eval_policy with eval_n_episodes=-3", "eval_n_episodes must be"),
+    (f"eval_policy with {RANDOM} videos=True render=True", "choose one of them"),
+    (f"eval_policy with {RANDOM} explore_kwargs.random_prob=1", "switch_prob"),
+    (
+        f"eval_policy with {RANDOM} videos=True "
+        "environment.env_make_kwargs.render_mode=human",
+        "needs 'rgb_array'",
+    ),
+    ("eval_polizy", "unknown command 'eval_polizy'; did you mean eval_policy"),
+    ("xyz", "imitation --help lists them"),
+]
+
+
+@pytest.mark.parametrize(("line", "message"), CASES, ids=[line for line, _ in CASES])
+def test_a_mistake_is_one_line_and_writes_nothing(workdir, capsys, line, message):
+    pathlib.Path("a_file").write_text("")
+    assert console.run(line.split()) == 2
+    captured = capsys.readouterr()
+    assert captured.err.count("\n") == 1, captured.err
+    assert captured.err.startswith("imitation: ")
+    assert message in captured.err
+    assert captured.out == ""
+    assert [path.name for path in workdir.iterdir()] == ["a_file"]
+
+
+@pytest.mark.parametrize(
+    "experiment", [train_rl_ex, train_imitation_ex, eval_policy_ex]
+)
+def test_python_m_handles_mistakes_the_same_way(workdir, capsys, experiment):
+    arguments = [*list(experiment.script.commands)[:1], "with", "nonsense=1"]
+    assert command_line.run_script(experiment, arguments, "program") == 2
+    assert capsys.readouterr().err.count("\n") == 1
+    assert list(workdir.iterdir()) == []
+
+
+def test_debug_shows_where_it_happened(workdir):
+    with pytest.raises(ValueError, match="unknown setting"):
+        console.run(["train_rl", "with", "nonsense=1", "--debug"])
+
+
+def test_an_error_of_ours_says_how_to_see_more(capsys):
+    def fails():
+        raise RuntimeError("first line\nsecond line")
+
+    assert command_line.guarded(fails) == 1
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1
+    assert "unexpected RuntimeError: first line second line (add --debug" in error
+
+
+def test_an_interrupt_is_one_line_and_status_130(capsys):
+    def interrupted():
+        raise KeyboardInterrupt
+
+    assert command_line.guarded(interrupted) == 130
+    assert capsys.readouterr().err == "imitation: interrupted\n"
+
+
+def test_too_few_demonstrations(workdir, capsys):
+    venv = util.make_vec_env("CartPole-v1", rng=None, n_envs=1, max_episode_steps=3)
+    policy = RandomPolicy(venv.observation_space, venv.action_space)
+    enough = rollout.make_min_episodes(2)
+    episodes = rollout.rollout(policy, venv, enough, unwrap=False, verbose=False)
+    serialize.save("demos", episodes)
+    line = (
+        f"bc with cartpole fast environment.fast policy_evaluation.fast {RANDOM} "
+        "logging.log_format_strs=[] bc.batch_size=2 "
+        "demonstrations.source=local demonstrations.path=demos"
+    )
+    assert console.run([*line.split(), "demonstrations.n_expert_demos=99"]) == 2
+    available = f"but only {len(episodes)} are available via local."
+    message = f"Want to use n_expert_demos=99 trajectories, {available}"
+    assert message in capsys.readouterr().err
+    assert console.run([*line.split(), "demonstrations.n_expert_demos=1"]) == 0

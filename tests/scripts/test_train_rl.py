@@ -1,0 +1,212 @@
+"""The command train_rl: what it writes, repeatability, and resuming."""
+
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import pytest
+import torch as th
+from stable_baselines3 import PPO
+
+from imitation.data import serialize
+from imitation.errors import ArtifactError, ConfigError
+from imitation.scripts import command_line
+from imitation.scripts import settings as typed
+from imitation.scripts.train_imitation import train_imitation_ex
+from imitation.scripts.train_rl import train_rl_ex
+from imitation.util import sacred as sacred_util
+
+FAST = ["cartpole", "environment.fast", "rl.fast", "policy_evaluation.fast", "fast"]
+QUIET = {"logging": {"log_format_strs": ["csv"]}, "seed": 0}
+
+
+def run(named=FAST, **updates):
+    config = {**QUIET, **updates}
+    if "log_dir" in config:
+        config["logging"] = {**QUIET["logging"], "log_dir": config.pop("log_dir")}
+    return train_rl_ex.run(named_configs=named, config_updates=config)
+
+
+def weights(path):
+    return PPO.load(pathlib.Path(path, "model.zip"), device="cpu").policy.state_dict()
+
+
+def assert_same_weights(one, other):
+    assert one.keys() == other.keys()
+    assert all(th.equal(one[key], other[key]) for key in one)
+
+
+def test_documented_command_line_and_output_layout(workdir, capsys):
+    line = (
+        "with cartpole environment.fast rl.fast policy_evaluation.fast fast "
+        "total_timesteps=32 seed=1 logging.log_format_strs=['csv','stdout']"
+    )
+    assert command_line.run_script(train_rl_ex, line.split(), "program") == 0
+    sacred_dir = workdir / "output" / "sacred" / "train_rl" / "1"
+    written = {path.name for path in sacred_dir.iterdir()}
+    assert {"config.json", "run.json", "cout.txt", "metrics.json"} <= written
+    (log_dir,) = (workdir / "output" / "train_rl" / "CartPole-v1").iterdir()
+    assert (log_dir / "sacred").resolve() == sacred_dir.resolve()
+    assert (log_dir / "log" / "progress.csv").is_file()
+    monitors = sorted(path.name for path in (log_dir / "monitor").iterdir())
+    assert monitors == ["mon000.monitor.csv", "mon001.monitor.csv"]
+    policies = sorted(path.name for path in (log_dir / "policies").iterdir())
+    assert policies == [*(f"{8 * i:012d}" for i in range(1, 5)), "final"]
+    assert all((log_dir / "policies" / p / "model.zip").is_file() for p in policies)
+    episodes = serialize.load_with_rewards(log_dir / "rollouts" / "final.npz")
+    assert sum(len(episode) for episode in episodes) >= 10
+    # The stored config holds what was derived, where users look for it.
+    config = json.loads((sacred_dir / "config.json").read_text())
+    assert config["logging"]["log_dir"] == str(log_dir.relative_to(workdir))
+    assert config["rl"]["rl_cls"] == "stable_baselines3:PPO"
+    assert config["environment"]["parallel"] is False
+    assert (config["seed"], config["total_timesteps"]) == (1, 32)
+    record = json.loads((sacred_dir / "run.json").read_text())
+    assert record["status"] == "COMPLETED"
+    assert record["result"]["return_mean"] == 5.0
+    assert record["meta"]["named_configs"] == FAST
+    assert "INFO - train_rl - Result:" in (sacred_dir / "cout.txt").read_text()
+    metrics = json.loads((sacred_dir / "metrics.json").read_text())
+    assert metrics["return_mean"]["values"] == [5.0]
+    assert f"Writing to {config['logging']['log_dir']}" in capsys.readouterr().err
+    assert sacred_util.SacredDicts.load_from_dir(sacred_dir).config == config
+
+
+def test_the_run_has_the_settings_that_were_resolved(workdir):
+    done = run(log_dir="here")
+    assert done.status == "COMPLETED"
+    expected = train_rl_ex.script.make_settings(
+        "train_rl", {**QUIET, "logging.log_dir": "here"}, FAST
+    )
+    assert done.config == typed.to_config(expected)
+    assert done.result["n_traj"] >= 1
+
+
+def test_same_seed_same_numbers(workdir):
+    results = [run(log_dir=name, total_timesteps=64).result for name in "ab"]
+    assert results[0] == results[1]
+    assert_same_weights(weights("a/policies/final"), weights("b/policies/final"))
+    one, other = (serialize.load(f"{name}/rollouts/final.npz") for name in "ab")
+    assert list(one) == list(other)
+    run(log_dir="c", total_timesteps=64, seed=1)
+    changed = weights("c/policies/final")
+    same = weights("a/policies/final")
+    assert any(not th.equal(same[key], changed[key]) for key in same)
+
+
+def test_resume_continues_from_the_last_readable_checkpoint(workdir):
+    run(log_dir="killed", total_timesteps=64)
+    policies = pathlib.Path("killed", "policies")
+    shutil.rmtree(policies / "final")
+    for step in (64, 56, 48, 40):
+        shutil.rmtree(policies / f"{step:012d}")
+    (policies / f"{40:012d}").mkdir()
+    (policies / f"{40:012d}" / "model.zip").write_bytes(b"PK half a file")
+    before = weights(policies / f"{32:012d}")
+    done = train_rl_ex.run(config_updates={"resume": "killed"})
+    assert done.config["logging"]["log_dir"] == "killed"
+    assert done.config["total_timesteps"] == 64
+    model = PPO.load(policies / "final" / "model.zip", device="cpu")
+    assert model.num_timesteps == 64
+    assert_same_weights(weights(policies / f"{32:012d}"), before)
+    assert pathlib.Path("killed", "earlier", "000", "log", "progress.csv").is_file()
+    assert pathlib.Path("killed", "earlier", "000", "monitor").is_dir()
+
+
+def test_resume_restores_the_running_statistics_of_the_reward(workdir):
+    run(log_dir="run", total_timesteps=32)
+    policies = pathlib.Path("run", "policies")
+    final = json.loads((policies / "final" / "reward_normalization.json").read_text())
+    assert final["count"] == pytest.approx(32, abs=0.1)
+    train_rl_ex.run(config_updates={"resume": "run"})
+    again = json.loads((policies / "final" / "reward_normalization.json").read_text())
+    assert again == final
+
+
+def test_a_finished_run_resumed_only_evaluates_again(workdir):
+    first = run(log_dir="run", total_timesteps=32)
+    before = weights("run/policies/final")
+    again = train_rl_ex.run(config_updates={"resume": "run"})
+    assert again.result == first.result
+    assert_same_weights(weights("run/policies/final"), before)
+
+
+def test_a_directory_with_a_run_is_not_overwritten(workdir):
+    run(log_dir="run")
+    with pytest.raises(ConfigError, match="continue it with resume=run"):
+        run(log_dir="run")
+
+
+def test_resuming_with_the_wrong_command(workdir):
+    run(log_dir="run")
+    with pytest.raises(ArtifactError, match="was written by train_rl train_rl"):
+        train_imitation_ex.run("bc", config_updates={"resume": "run"})
+
+
+def test_resume_accepts_the_sacred_directory_and_a_moved_run(workdir):
+    line = ["with", *FAST, "logging.log_format_strs=[]", "logging.log_dir=run"]
+    assert command_line.run_script(train_rl_ex, line, "program") == 0
+    by_sacred = ["resume=output/sacred/train_rl/1"]
+    assert command_line.run_script(train_rl_ex, by_sacred, "program") == 0
+    pathlib.Path("run").rename("moved")
+    done = train_rl_ex.run(config_updates={"resume": "moved"})
+    assert done.config["logging"]["log_dir"] == "moved"
+    assert not pathlib.Path("run").exists()
+
+
+def test_agent_path_continues_a_saved_agent(workdir):
+    run(log_dir="first", total_timesteps=16)
+    run(log_dir="second", total_timesteps=16, agent_path="first/policies/final")
+    model = PPO.load("second/policies/final/model.zip", device="cpu")
+    assert model.num_timesteps == 16
+    one, other = weights("first/policies/final"), weights("second/policies/final")
+    assert any(not th.equal(one[key], other[key]) for key in one)
+
+
+def test_sac_trains_and_says_it_is_untuned(workdir):
+    named = ["pendulum", "environment.fast", "policy_evaluation.fast", "fast"]
+    small = {
+        "rl.rl_cls": "stable_baselines3.SAC",
+        "rl.batch_size": 8,
+        "policy.policy_kwargs.net_arch": [8],
+        "policy.policy_cls": "stable_baselines3.sac.policies.SACPolicy",
+        "normalize_reward": False,
+        **QUIET,
+    }
+    with pytest.raises(ConfigError, match="no such argument"):
+        train_rl_ex.run(
+            named_configs=named, config_updates={**small, "rl.rl_kwargs.n_epochs": 1}
+        )
+    named[0] = "rl.sac"
+    with pytest.warns(RuntimeWarning, match="not tuned"):
+        done = train_rl_ex.run(
+            named_configs=named,
+            config_updates={**small, "environment.gym_id": "Pendulum-v1"},
+        )
+    assert np.isfinite(done.result["return_mean"])
+
+
+def test_policy_settings_reach_the_agent(workdir):
+    named = [*FAST, "policy.normalize_running"]
+    actor_critic = "stable_baselines3.common.policies.ActorCriticPolicy"
+    policy = {"policy_cls": actor_critic, "policy_kwargs": {"net_arch": [7]}}
+    run(named, log_dir="run", policy=policy)
+    state = weights("run/policies/final")
+    assert state["mlp_extractor.policy_net.0.weight"].shape[0] == 7
+    assert any("running_mean" in key for key in state)
+
+
+def test_print_config_and_presets_print_and_write_nothing(workdir, capsys):
+    for words in (["print_config", "with", "pendulum"], ["print_named_configs"]):
+        assert command_line.run_script(train_rl_ex, words, "program") == 0
+    out = capsys.readouterr().out
+    assert "Pendulum-v1" in out and "rollout_save_n_timesteps = 2000" in out
+    assert "policy.normalize_running" in out and "seals_walker" in out
+    assert list(workdir.iterdir()) == []
+
+
+def test_help_lists_commands_and_options(workdir, capsys):
+    assert command_line.run_script(train_rl_ex, ["--help"], "imitation train_rl") == 0
+    out = capsys.readouterr().out
+    assert "imitation train_rl [(with UPDATE...)]" in out and "print_config" in out
