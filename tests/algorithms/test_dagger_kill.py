@@ -1,0 +1,31 @@
+"""DAgger survives SIGKILL at any instant: see dagger_kill_driver.py for the checks."""
+
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+DRIVER = pathlib.Path(__file__).with_name("dagger_kill_driver.py")
+
+
+def drive(tmp_path, n_kills, seed):
+    result = subprocess.run(
+        [sys.executable, str(DRIVER), str(tmp_path), str(n_kills), str(seed)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert result.stdout.endswith("ok\n")
+
+
+def test_killed_three_times(tmp_path):
+    drive(tmp_path, n_kills=3, seed=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(1, 5))
+def test_killed_twenty_times(tmp_path, seed):
+    drive(tmp_path, n_kills=5, seed=seed)
