@@ -137,7 +137,7 @@ def main(directory, n_kills, seed):
         kept = found
     trainer = script(killed_dir)
     check(trainer, killed_dir, kept)
-    print(f"killed {n_killed} times, {trainer.round_num} rounds, ok")
+    sys.stdout.write(f"killed {n_killed} times, {trainer.round_num} rounds, ok\n")
 
 
 def check(trainer, directory, kept):
@@ -154,10 +154,8 @@ def check(trainer, directory, kept):
     for value in trainer.policy.state_dict().values():
         assert value.isfinite().all()
     obs = np.random.default_rng(1).uniform(-1, 1, (500, 2)).astype(np.float32)
-    agreement = np.mean(
-        trainer.policy.predict(obs, deterministic=True)[0] == expert(obs)
-    )
-    assert agreement > 0.8, agreement
+    acts, _ = trainer.policy.predict(obs, deterministic=True)
+    assert np.mean(acts == expert(obs)) > 0.8
 
 
 if __name__ == "__main__":
