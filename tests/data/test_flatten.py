@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 
 from imitation.data import rollout, types
+from imitation.data.flatten import flatten_pairs
 from imitation.errors import DataError
 from imitation.testing import hypothesis_strategies
 from reference import episodes as slow
@@ -132,3 +133,12 @@ def test_missing_rewards() -> None:
     plain = types.Trajectory(np.zeros((3, 1)), np.zeros(2), None, True)
     with pytest.raises(DataError, match="trajectory 1 has no rewards"):
         rollout.flatten_trajectories_with_rew([traj(), plain])  # type: ignore[list-item]
+
+
+@quick
+@given(hypothesis_strategies.trajectories_list)
+def test_pairs_are_the_transitions_without_what_follows(trajs: Any) -> None:
+    pairs, whole = flatten_pairs(trajs), rollout.flatten_trajectories(trajs)
+    assert type(pairs) is types.TransitionsMinimal
+    expected = types.TransitionsMinimal(whole.obs, whole.acts, whole.infos)
+    assert pairs == expected and pairs.acts.dtype == whole.acts.dtype

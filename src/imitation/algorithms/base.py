@@ -10,7 +10,8 @@ import torch as th
 import torch.utils.data as th_data
 from stable_baselines3.common.policies import BasePolicy
 
-from imitation.data import loader, rollout, types
+from imitation.data import loader, types
+from imitation.data.flatten import flatten_pairs, flatten_trajectories
 from imitation.errors import ConfigError, DataError
 from imitation.util import logger as imit_logger
 from imitation.util import seeding
@@ -207,12 +208,13 @@ def make_data_loader(
 
 
 def transitions_of(
-    demonstrations: AnyTransitions,
+    demonstrations: AnyTransitions, *, pairs_only: bool = False
 ) -> types.TransitionsMinimal | Iterable[types.TransitionMapping]:
     """Brings demonstrations into one of two forms.
 
     Args:
         demonstrations: trajectories, transitions, or an iterable of batches.
+        pairs_only: flatten trajectories to observations and actions alone.
 
     Returns:
         Transitions (trajectories are flattened), or the iterable of batches.
@@ -227,7 +229,8 @@ def transitions_of(
         raise TypeError(_unsupported(demonstrations))
     first, items = get_first_iter_element(demonstrations)
     if isinstance(first, types.Trajectory):
-        return rollout.flatten_trajectories(cast(Iterable[types.Trajectory], items))
+        flatten = flatten_pairs if pairs_only else flatten_trajectories
+        return flatten(cast(Iterable[types.Trajectory], items))
     if isinstance(first, Mapping):
         return cast(Iterable[types.TransitionMapping], items)
     raise TypeError(_unsupported(demonstrations, first))

@@ -14,7 +14,7 @@ from imitation.data import types
 from imitation.data.episodes import EMPTY_INFO
 from imitation.errors import DataError
 
-__all__ = ["flatten_trajectories", "flatten_trajectories_with_rew"]
+__all__ = ["flatten_pairs", "flatten_trajectories", "flatten_trajectories_with_rew"]
 
 Array = npt.NDArray[Any]
 TrajectoryT = TypeVar("TrajectoryT", bound=types.Trajectory)
@@ -67,11 +67,41 @@ def flatten_trajectories_with_rew(
     return types.TransitionsWithRew(**_flattened(trajs), rews=_joined("rews", rews))
 
 
-def _flattened(trajs: Sequence[types.Trajectory]) -> dict[str, Any]:
+def flatten_pairs(
+    trajectories: Iterable[types.Trajectory],
+) -> types.TransitionsMinimal:
+    """Flattens trajectories into pairs of observation and action.
+
+    For algorithms that need no more: it takes half the memory of
+    ``flatten_trajectories``, which counts for images.
+
+    Args:
+        trajectories: at least one; all of the same observation and action shape.
+
+    Returns:
+        A batch of as many pairs as there are actions.
+
+    Raises:
+        DataError: there is no trajectory, or their shapes or keys differ.
+    """
+    trajs = list(trajectories)
+    ends = _ends(trajs)
+    return types.TransitionsMinimal(
+        obs=_joined_obs([traj.obs for traj in trajs], slice(None, -1)),
+        acts=_joined("acts", [traj.acts for traj in trajs]),
+        infos=_joined_infos(trajs, ends),
+    )
+
+
+def _ends(trajs: Sequence[types.Trajectory]) -> Array:
+    """Where each trajectory ends in the batch."""
     if not trajs:
         raise DataError("expected at least one trajectory to flatten, got none.")
-    lengths = [len(traj) for traj in trajs]
-    ends = np.cumsum(lengths)
+    return np.cumsum([len(traj) for traj in trajs])
+
+
+def _flattened(trajs: Sequence[types.Trajectory]) -> dict[str, Any]:
+    ends = _ends(trajs)
     dones = np.zeros(ends[-1], dtype=bool)
     dones[ends - 1] = [traj.terminal for traj in trajs]
     return {

@@ -158,7 +158,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
                 held_out, self.observation_space, self.action_space
             )
             self._validator = Validator(held_out, self.loss_calculator)
-        data = base.transitions_of(demonstrations)
+        data = base.transitions_of(demonstrations, pairs_only=True)
         if isinstance(data, types.TransitionsMinimal):
             base.check_demonstrations(data, self.observation_space, self.action_space)
             self._demo_loader = loader.BatchLoader(

@@ -173,6 +173,6 @@ def split_demonstrations(
 def _pick(items: Any, where: np.ndarray) -> types.TransitionsMinimal:
     if isinstance(items, types.TransitionsMinimal):
         return items[where]
-    flat = base.transitions_of([items[i] for i in where])
+    flat = base.transitions_of([items[i] for i in where], pairs_only=True)
     assert isinstance(flat, types.TransitionsMinimal)
     return flat
