@@ -49,7 +49,7 @@ class Invocation:
     options: Mapping[str, Any]
     """Sacred's options, such as ``--unobserved``."""
 
-    help_text: str | None
+    help_text: str | None = None
     """What to print instead of running anything."""
 
 
@@ -171,6 +171,9 @@ class SacredExperiment(Generic[S]):
         commands = dict(experiment.commands)
         options = experiment.all_cli_options
         usage = format_usage("dummy", self.script.doc, commands, options)
+        if {"-h", "--help", "help"} & set(arguments):
+            text = format_usage("PROGRAM", self.script.doc, commands, options)
+            return Invocation("", {}, (), {}, text.replace("PROGRAM", program))
         words = _with_inserted(list(arguments))
         try:
             parsed = docopt.docopt(usage, words, default_help=False)
@@ -179,13 +182,9 @@ class SacredExperiment(Generic[S]):
                 f"cannot read {' '.join(arguments)!r}; write: {program} "
                 "[COMMAND] [with NAMED_CONFIG... KEY=VALUE...] [options], or --help"
             ) from error
-        help_text = None
-        if parsed["help"] or parsed["--help"]:
-            help_text = format_usage("PROGRAM", self.script.doc, commands, options)
-            help_text = help_text.replace("PROGRAM", program)
         updates, named = _split_updates(parsed["UPDATE"])
         command = parsed["COMMAND"] or self.script.default_command or ""
-        return Invocation(command, updates, named, parsed, help_text)
+        return Invocation(command, updates, named, parsed)
 
     def _sacred(self) -> Any:
         """The Sacred experiment, built on first use."""
