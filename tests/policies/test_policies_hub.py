@@ -69,7 +69,7 @@ def served(monkeypatch):
     """The hub answers; gives the handler, to put files in and see requests."""
     handler = type("Handler", (_Hub,), {"files": {}, "requests": []})
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     monkeypatch.setattr(hub, "ENDPOINT", f"http://127.0.0.1:{server.server_port}")
     yield handler
