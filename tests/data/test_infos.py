@@ -1,6 +1,7 @@
 """Info dictionaries as JSON, and the text that release 1.0 wrote."""
 
 import json
+import types
 import warnings
 
 import jsonpickle
@@ -52,10 +53,29 @@ def test_encode_then_decode(value, expected) -> None:
     json.loads(text, parse_constant=lambda name: pytest.fail(name))
 
 
-def test_fast_and_careful_paths_agree() -> None:
-    value = {"r": np.float32(1.5), "a": [np.arange(2), {"k": (1, "x")}], "n": None}
-    careful = json.dumps(infos._plain(value, "infos", "here"))
-    assert infos.encode(value, "here") == careful
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [],
+        [{}],
+        [{}, {"r": np.float32(1.5), "a": [np.arange(2), {"k": (1, "x")}], "n": None}],
+        [{"a": "\x1e"}, {"b": ["\x1e", "}, {"]}],
+        # Looks like the separator that the fast path puts between steps.
+        [{"a": [{}, "\x1e", {}]}, {"b": 1}],
+        [{"o": np.array(["x", None], object)}, {"p": types.MappingProxyType({"q": 1})}],
+    ],
+)
+def test_an_episode_is_encoded_like_its_steps(steps) -> None:
+    expected = [infos.encode(info, "here") for info in steps]
+    assert infos.encode_episode(steps, "here") == expected
+    assert infos.encode_episode(np.array(steps, object), "here") == expected
+
+
+def test_infos_that_hold_themselves() -> None:
+    info: dict[str, object] = {}
+    info["me"] = [info]
+    with pytest.raises(DataError, match=r"^here, step 1: infos are nested too deeply"):
+        infos.encode_episode([{}, info], "here")
 
 
 @pytest.mark.parametrize(

@@ -168,10 +168,7 @@ def encode_infos(trajectory: Trajectory, episode: int) -> list[str] | None:
     """
     if trajectory.infos is None:
         return None
-    return [
-        infos.encode(info, f"episode {episode}, step {step}")
-        for step, info in enumerate(trajectory.infos)
-    ]
+    return infos.encode_episode(trajectory.infos, f"episode {episode}")
 
 
 def check_columns(schema: pa.Schema) -> None:

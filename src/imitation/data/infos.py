@@ -10,7 +10,7 @@ other object that such text names, because that could run code.
 import contextlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, overload
 
 import numpy as np
@@ -20,7 +20,7 @@ import pyarrow as pa
 from imitation.data import jsonpickle_text
 from imitation.errors import DataError
 
-__all__ = ["JsonInfos", "decode", "encode"]
+__all__ = ["JsonInfos", "decode", "encode", "encode_episode"]
 
 _TAG = "py/"
 
@@ -104,13 +104,35 @@ def encode(info: Mapping[str, Any], source: str) -> str:
         raise DataError(
             f"{source}: expected a dictionary of infos, got {type(info).__name__}"
         )
-    if not info:
-        return "{}"
-    if type(info) is dict and _has_text_keys(info):
-        # The common case, many times faster than naming the key of every value.
-        with contextlib.suppress(TypeError, ValueError):
-            return _ENCODER.encode(info)
-    return _ENCODER.encode(_plain(info, "infos", source))
+    try:
+        return _ENCODER.encode(_plain(info, "infos", source))
+    except RecursionError as error:
+        raise DataError(
+            f"{source}: infos are nested too deeply or hold themselves"
+        ) from error
+
+
+def encode_episode(infos: Iterable[Any], source: str) -> list[str]:
+    """Writes the info dictionaries of an episode as JSON.
+
+    Args:
+        infos: dictionaries as ``encode`` takes them, one per step.
+        source: where they come from ("episode 3"), for error messages.
+
+    Returns:
+        What ``encode`` returns for each, found many times faster.
+
+    Raises:
+        DataError: as for ``encode``.
+    """
+    steps = list(infos)
+    with contextlib.suppress(TypeError, ValueError, RecursionError):
+        if all(type(info) is dict and _has_text_keys(info) for info in steps):
+            texts = _encode_together(steps)
+            if len(texts) == len(steps):
+                return texts
+    # Slower, but it can tell what is wrong.
+    return [encode(info, f"{source}, step {i}") for i, info in enumerate(steps)]
 
 
 def decode(text: str, source: str) -> dict[str, Any]:
@@ -140,15 +162,29 @@ def decode(text: str, source: str) -> dict[str, Any]:
     return value
 
 
+def _encode_together(steps: list[Any]) -> list[str]:
+    """Encodes in one call of the C encoder and cuts the text at separators.
+
+    Gives another number of texts if an info holds the separator or a reserved key.
+    """
+    if not steps:
+        return []
+    interleaved = [_SEPARATOR] * (2 * len(steps) - 1)
+    interleaved[::2] = steps
+    encoded = _ENCODER.encode(_SEPARATOR)
+    text = _ENCODER.encode(interleaved)
+    return [] if f'"{_TAG}' in text else text[1:-1].split(f", {encoded}, ")
+
+
 def _has_text_keys(value: Any) -> bool:
     """Whether all dictionaries inside have keys that JSON can hold."""
     if isinstance(value, dict):
-        return all(
-            isinstance(key, str)
-            and not key.startswith(_TAG)
-            and (type(item) in _SCALARS or _has_text_keys(item))
-            for key, item in value.items()
-        )
+        for key, item in value.items():
+            if type(key) is not str:
+                return False
+            if type(item) not in _SCALARS and not _has_text_keys(item):
+                return False
+        return True
     if isinstance(value, list | tuple):
         return all(type(item) in _SCALARS or _has_text_keys(item) for item in value)
     return True
@@ -160,6 +196,7 @@ def _numpy_to_plain(value: Any) -> Any:
     raise TypeError
 
 
+_SEPARATOR = "\x1e"
 _SCALARS = frozenset({bool, int, float, str, type(None)})
 _ENCODER = json.JSONEncoder(allow_nan=False, default=_numpy_to_plain)
 

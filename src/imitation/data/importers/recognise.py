@@ -149,7 +149,7 @@ def _reader(
     for option, value, home in (("split", split, "hf"), ("mask", mask, "hdf5")):
         if value is not None and kind != home:
             raise DataError(
-                f"{option}={value!r} goes with the format {home}, but {source!s} is "
+                f"{option}={value!r} goes with the format {home}, but {os.fsdecode(source)} is "
                 f"{kind}; leave it out"
             )
     if kind == "hf":
