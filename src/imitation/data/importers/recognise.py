@@ -143,14 +143,15 @@ def _reader(
     final_obs: FinalObs,
     allow_pickle: bool,
 ) -> Any:
+    name = os.fsdecode(source)
     kind = format or recognise(source)
     if kind not in FORMATS:
         raise DataError(f"unknown format {kind!r}; choose one of {', '.join(FORMATS)}")
     for option, value, home in (("split", split, "hf"), ("mask", mask, "hdf5")):
         if value is not None and kind != home:
             raise DataError(
-                f"{option}={value!r} goes with the format {home}, but {os.fsdecode(source)} is "
-                f"{kind}; leave it out"
+                f"{option}={value!r} goes with the format {home}, but {name} is {kind}; "
+                "leave it out"
             )
     if kind == "hf":
         return from_huggingface(source, split=split)
