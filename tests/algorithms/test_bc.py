@@ -15,6 +15,7 @@ from imitation.policies.base import FeedForward32Policy
 from imitation.testing import checks
 from imitation.util import logger as imit_logger
 from imitation.util import policy_io, util
+from imitation.util.plain_policies import plain_network
 
 BOX = gym.spaces.Box(-np.inf, np.inf, (4,), np.float32)
 DISCRETE = gym.spaces.Discrete(2)
@@ -117,8 +118,9 @@ def test_loss_is_the_formula(quiet, name):
     assert metrics.prob_true_act.item() == pytest.approx(
         log_prob.exp().mean().item(), rel=1e-5
     )
-    quick = calculator.loss(policy, obs, acts)
-    assert quick.item() == pytest.approx(metrics.loss.item(), rel=1e-6)
+    for network in (None, plain_network(policy)):
+        quick = calculator.loss(policy, obs, acts, network)
+        assert quick.item() == pytest.approx(metrics.loss.item(), rel=1e-6)
 
 
 def test_loss_of_a_uniform_policy_has_a_closed_form(quiet):

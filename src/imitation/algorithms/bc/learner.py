@@ -13,6 +13,7 @@ from imitation.algorithms.bc.losses import (
     policy_inputs,
 )
 from imitation.data import types
+from imitation.util.plain_policies import PlainNetwork, plain_network
 
 __all__ = ["Learner"]
 
@@ -36,6 +37,10 @@ class Learner:
     @functools.cached_property
     def _parameters(self) -> tuple[th.nn.Parameter, ...]:
         return tuple(self.policy.parameters())
+
+    @functools.cached_property
+    def _network(self) -> PlainNetwork | None:
+        return plain_network(self.policy)
 
     def step(
         self, minibatches: Sequence[types.TransitionMapping], *, measure: bool
@@ -61,7 +66,7 @@ class Learner:
                 measured.append((weight, metrics))
                 loss = metrics.loss
             else:
-                loss = self.loss_calculator.loss(self.policy, obs, acts)
+                loss = self.loss_calculator.loss(self.policy, obs, acts, self._network)
             (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
         if self.max_grad_norm is not None:
             th.nn.utils.clip_grad_norm_(self._parameters, self.max_grad_norm)

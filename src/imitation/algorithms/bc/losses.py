@@ -9,16 +9,19 @@ Neural Computation 3(1), 1991, is the first use of the likelihood term for contr
 """
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
 import torch as th
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
+from gymnasium import spaces
 from stable_baselines3.common import distributions
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from imitation.data import types
 from imitation.util import tensors
+from imitation.util.plain_policies import PlainNetwork, plain_network
 
 __all__ = ["BCTrainingMetrics", "BehaviorCloningLossCalculator", "policy_inputs"]
 
@@ -79,7 +82,7 @@ class BehaviorCloningLossCalculator:
             The parts; `loss` carries the gradient.
         """
         log_prob, entropy = _log_prob_and_entropy(
-            policy, *policy_inputs(policy, obs, acts)
+            policy, *policy_inputs(policy, obs, acts), plain_network(policy)
         )
         neglogp = -log_prob.mean()
         l2_norm = _half_sum_of_squares(policy)
@@ -96,7 +99,11 @@ class BehaviorCloningLossCalculator:
         )
 
     def loss(
-        self, policy: ActorCriticPolicy, obs: TensorObs, acts: th.Tensor
+        self,
+        policy: ActorCriticPolicy,
+        obs: TensorObs,
+        acts: th.Tensor,
+        network: PlainNetwork | None = None,
     ) -> th.Tensor:
         """Computes the objective alone, for the steps between two log entries.
 
@@ -104,11 +111,13 @@ class BehaviorCloningLossCalculator:
             policy: the policy to train.
             obs: observations on the policy's device, as from `policy_inputs`.
             acts: actions on the policy's device.
+            network: the policy's `plain_network` if the caller, who takes many
+                steps, has looked for it.
 
         Returns:
             A scalar, equal to the `loss` of the full metrics.
         """
-        log_prob, entropy = _log_prob_and_entropy(policy, obs, acts)
+        log_prob, entropy = _log_prob_and_entropy(policy, obs, acts, network)
         loss = -log_prob.mean()
         if self.ent_weight != 0 and entropy is not None:
             loss = loss - self.ent_weight * entropy
@@ -147,21 +156,47 @@ def policy_inputs(
 
 
 def _log_prob_and_entropy(
-    policy: ActorCriticPolicy, obs: TensorObs, acts: th.Tensor
+    policy: ActorCriticPolicy,
+    obs: TensorObs,
+    acts: th.Tensor,
+    network: PlainNetwork | None,
 ) -> tuple[th.Tensor, th.Tensor | None]:
     """Log-probability of each action, shape (B,), and the mean entropy.
 
     The value head is not evaluated: the objective does not depend on it.
     """
+    if network is not None and isinstance(obs, th.Tensor):
+        output = network(obs)
+        if isinstance(policy.action_space, spaces.Discrete):
+            return _of_categories(F.log_softmax(output, dim=-1), acts)
+        return _of_normals(output, policy.log_std, acts)
     distribution: Any = policy.get_distribution(obs)
     if isinstance(distribution, distributions.CategoricalDistribution):
         # The logits of a Categorical are normalised: they are log-probabilities.
-        log_probs = distribution.distribution.logits  # (B, n_actions)
-        log_prob = -F.nll_loss(log_probs, acts.long().reshape(-1), reduction="none")
-        return log_prob, -(log_probs.exp() * log_probs).sum(dim=-1).mean()
+        return _of_categories(distribution.distribution.logits, acts)
     log_prob = distribution.log_prob(acts.float())
     entropy = distribution.entropy()
     return log_prob, None if entropy is None else entropy.mean()
+
+
+def _of_categories(
+    log_probs: th.Tensor, acts: th.Tensor
+) -> tuple[th.Tensor, th.Tensor]:
+    """For log-probabilities of shape (B, n_actions)."""
+    log_prob = -F.nll_loss(log_probs, acts.long().reshape(-1), reduction="none")
+    return log_prob, -(log_probs.exp() * log_probs).sum(dim=-1).mean()
+
+
+def _of_normals(
+    mean: th.Tensor, log_std: th.Tensor, acts: th.Tensor
+) -> tuple[th.Tensor, th.Tensor]:
+    """For means of shape (B, action_dim) and their common log σ, (action_dim,).
+
+    log N(a; μ, σ) = −½ ((a − μ)/σ)² − log σ − ½ log 2π and H = ½ + ½ log 2π + log σ.
+    """
+    z = (acts.float().reshape(mean.shape) - mean) * (-log_std).exp()
+    log_scale = (log_std + 0.5 * math.log(2 * math.pi)).sum()
+    return -0.5 * z.square().sum(dim=-1) - log_scale, log_scale + 0.5 * len(log_std)
 
 
 def _half_sum_of_squares(policy: ActorCriticPolicy) -> th.Tensor:

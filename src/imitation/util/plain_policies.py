@@ -1,0 +1,101 @@
+"""Calling a simple actor-critic policy at the cost of its layers.
+
+For a network of two hidden layers most of the time of ``ActorCriticPolicy`` goes into
+what surrounds the layers: checking observations, calling containers of modules, looking
+for hooks, building a distribution object. Loops that call the same policy many times
+check once that there is nothing to it but layers, and then call only those.
+"""
+
+import functools
+from collections.abc import Callable
+
+import torch as th
+from gymnasium import spaces
+from stable_baselines3.common import distributions, torch_layers
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.common.preprocessing import is_image_space
+
+__all__ = ["PlainNetwork", "plain_network"]
+
+PlainNetwork = Callable[[th.Tensor], th.Tensor]
+"""From observations, shape ``(B, *observation_shape)``, to the output of the action
+layer: logits of shape ``(B, n_actions)``, or means of shape ``(B, action_dim)``."""
+
+_METHODS = (
+    "_get_action_dist_from_latent",
+    "_predict",
+    "evaluate_actions",
+    "extract_features",
+    "forward",
+    "get_distribution",
+    "obs_to_tensor",
+    "predict",
+)
+"""A policy that overrides one of these may be more than its layers."""
+
+
+def plain_network(policy: BasePolicy) -> PlainNetwork | None:
+    """Returns the actor of a policy as one function, if it is nothing but layers.
+
+    The function reads the weights in place: the policy may be trained meanwhile.
+
+    Args:
+        policy: any policy.
+
+    Returns:
+        A function with the gradients and the values of the policy's own modules; None
+        unless `policy` is an ``ActorCriticPolicy`` of plain layers over a vector
+        observation, with categorical or normally distributed actions, and nothing in
+        it is overridden or hooked.
+    """
+    if not isinstance(policy, ActorCriticPolicy) or not _is_plain(policy):
+        return None
+    parts = (*policy.mlp_extractor.policy_net, policy.action_net)
+    layers = [_layer(part) for part in parts]
+
+    def network(obs: th.Tensor) -> th.Tensor:
+        hidden = obs.float().flatten(1)
+        for layer in layers:
+            hidden = layer(hidden)
+        return hidden
+
+    return network
+
+
+def _is_plain(policy: ActorCriticPolicy) -> bool:
+    return (
+        isinstance(policy.observation_space, spaces.Box)
+        and not is_image_space(policy.observation_space)
+        and not policy.squash_output
+        and type(policy.pi_features_extractor) is torch_layers.FlattenExtractor
+        and type(policy.mlp_extractor) is torch_layers.MlpExtractor
+        and type(policy.mlp_extractor.policy_net) is th.nn.Sequential
+        and type(policy.action_dist)
+        in (
+            distributions.CategoricalDistribution,
+            distributions.DiagGaussianDistribution,
+        )
+        and all(
+            getattr(type(policy), name) is getattr(ActorCriticPolicy, name)
+            for name in _METHODS
+        )
+        and not any(_has_hooks(part) for part in policy.modules())
+    )
+
+
+def _has_hooks(module: th.nn.Module) -> bool:
+    return bool(
+        module._forward_hooks
+        or module._forward_pre_hooks
+        or module._backward_hooks
+        or module._backward_pre_hooks
+    )
+
+
+def _layer(module: th.nn.Module) -> PlainNetwork:
+    if type(module) is th.nn.Linear:
+        return functools.partial(
+            th.nn.functional.linear, weight=module.weight, bias=module.bias
+        )
+    forward: PlainNetwork = module.forward  # without the search for hooks of a call
+    return forward
