@@ -219,16 +219,16 @@ def _plain(value: Any, key: str, source: str) -> Any:
         return {k: _plain(v, f"{key}[{k!r}]", source) for k, v in value.items()}
     shown = repr(value) if isinstance(value, float) else type(value).__name__
     raise DataError(
-        f"{source}: {key} is {shown}, which JSON cannot hold; remove it from the infos "
-        "or turn it into numbers, text or lists"
+        f"{source}: {key} is {shown}, which JSON cannot hold; turn it into numbers, "
+        "text or lists, or drop it or all infos"
     )
 
 
 def _check_finite(value: Any, key: str, source: str) -> None:
     if value.dtype.kind == "f" and not np.isfinite(value).all():
         raise DataError(
-            f"{source}: {key} holds NaN or infinity, which JSON cannot hold; remove it "
-            "from the infos or turn it into numbers, text or lists"
+            f"{source}: {key} holds NaN or infinity, which JSON cannot hold; drop it "
+            "or all infos"
         )
 
 

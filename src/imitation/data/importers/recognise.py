@@ -150,8 +150,8 @@ def _reader(
     for option, value, home in (("split", split, "hf"), ("mask", mask, "hdf5")):
         if value is not None and kind != home:
             raise DataError(
-                f"{option}={value!r} goes with the format {home}, but {name} is {kind}; "
-                "leave it out"
+                f"{option}={value!r} goes with the format {home}, but {name} is "
+                f"{kind}; leave it out"
             )
     if kind == "hf":
         return from_huggingface(source, split=split)
