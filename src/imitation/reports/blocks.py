@@ -1,0 +1,135 @@
+"""Pieces of a report, as HTML: paragraphs, tables, figures, code.
+
+Every function escapes the text it is given and returns `Html`, which others take as it
+is, so that a name with ``<`` in it can neither break a page nor put a script there.
+"""
+
+import base64
+import html
+from collections.abc import Sequence
+from typing import NewType
+
+__all__ = [
+    "Html",
+    "bullets",
+    "code",
+    "columns",
+    "data_uri",
+    "details",
+    "figure",
+    "join",
+    "paragraph",
+    "table",
+    "text",
+]
+
+Html = NewType("Html", str)
+"""Markup that is ready to be put into a page."""
+
+Content = str | Html
+"""What a cell or a caption may be: text is escaped, `Html` is not.
+
+At run time both are strings, so the functions that accept both say which is which: an
+`Html` argument must come from a function of this module.
+"""
+
+
+def text(value: str) -> Html:
+    """Escapes text."""
+    return Html(html.escape(value, quote=True))
+
+
+def join(*parts: Html) -> Html:
+    """Puts pieces one after another."""
+    return Html("\n".join(parts))
+
+
+def paragraph(content: Html) -> Html:
+    """Makes a paragraph of escaped text and inline pieces."""
+    return Html(f"<p>{content}</p>")
+
+
+def bullets(items: Sequence[Html]) -> Html:
+    """Makes a list."""
+    return Html("<ul>" + "".join(f"<li>{item}</li>" for item in items) + "</ul>")
+
+
+def code(command: str) -> Html:
+    """Shows a command, which wraps between its words only.
+
+    Args:
+        command: text; spaces are where it may wrap.
+    """
+    return Html(f"<code>{html.escape(command)}</code>")
+
+
+def details(summary: str, content: Html) -> Html:
+    """Hides content behind a line that opens it; it is always open in print."""
+    return Html(
+        f"<details><summary>{html.escape(summary)}</summary>{content}</details>"
+    )
+
+
+def columns(*items: Html) -> Html:
+    """Puts pieces beside each other where the page is wide enough."""
+    return Html('<div class="columns">' + "\n".join(items) + "</div>")
+
+
+def figure(content: Html, title: str, caption: Html | None = None) -> Html:
+    """Makes a figure.
+
+    Args:
+        content: a plot or pictures.
+        title: a heading above it.
+        caption: what one needs to know to read it, below.
+    """
+    below = "" if caption is None else f"<p>{caption}</p>"
+    return Html(
+        f"<figure><figcaption><strong>{html.escape(title)}</strong>{below}"
+        f"</figcaption>{content}</figure>"
+    )
+
+
+def table(
+    caption: str,
+    headers: Sequence[str],
+    rows: Sequence[Sequence[Html]],
+    *,
+    numeric: Sequence[int] = (),
+) -> Html:
+    """Makes a table; the first cell of each row is that row's header.
+
+    Args:
+        caption: what the table shows.
+        headers: the columns' names.
+        rows: cells, as many per row as there are headers.
+        numeric: indices of columns of numbers, which are aligned on the right.
+
+    Returns:
+        The table, in a box that scrolls sideways on a narrow screen.
+    """
+    assert all(len(row) == len(headers) for row in rows), "ragged table"
+    kinds = [' class="number"' if i in numeric else "" for i in range(len(headers))]
+    head = "".join(
+        f'<th scope="col"{kind}>{html.escape(name)}</th>'
+        for name, kind in zip(headers, kinds, strict=True)
+    )
+    body = "\n".join("<tr>" + _cells(row, kinds) + "</tr>" for row in rows)
+    label = html.escape(caption, quote=True)
+    return Html(
+        f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">'
+        f"<table><caption>{html.escape(caption)}</caption>"
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
+    )
+
+
+def data_uri(data: bytes, media_type: str) -> str:
+    """Writes bytes as a URI that needs no request."""
+    return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
+
+
+def _cells(row: Sequence[Html], kinds: Sequence[str]) -> str:
+    first, *rest = row
+    return f'<th scope="row">{first}</th>' + "".join(
+        f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, kinds[1:], strict=True)
+    )

@@ -1,0 +1,108 @@
+"""One self-contained HTML page: no request, no script, readable on paper and phones."""
+
+import html
+import importlib.resources
+import re
+from collections.abc import Iterator
+
+from imitation.reports.blocks import Html
+from imitation.util import artifacts
+
+__all__ = ["Report"]
+
+_TEMPLATE = """\
+<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="generator" content="imitation">
+<title>{title}</title>
+<style>
+{style}
+</style>
+</head>
+<body>
+<header>
+<h1>{title}</h1>
+<p class="lead">{lead}</p>
+{contents}
+</header>
+<main>
+{sections}
+</main>
+<footer>
+{footer}
+</footer>
+</body>
+</html>
+"""
+
+
+class Report:
+    """Builds a page section by section.
+
+    Args:
+        title: the page's title.
+        lead: the result in a sentence or two, below the title.
+        footer: how the page came about, at its end.
+    """
+
+    def __init__(self, title: str, lead: Html, footer: Html) -> None:
+        self.title = title
+        self.lead = lead
+        self.footer = footer
+        self._sections: dict[str, tuple[str, list[Html]]] = {}
+
+    def section(self, heading: str, *blocks: Html) -> None:
+        """Appends a section.
+
+        Args:
+            heading: its heading, also listed at the top of the page.
+            *blocks: its content, made by `imitation.reports.blocks`.
+        """
+        slug = re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") or "section"
+        identifier, number = slug, 2
+        while identifier in self._sections:
+            identifier, number = f"{slug}-{number}", number + 1
+        self._sections[identifier] = (heading, list(blocks))
+
+    def to_html(self) -> str:
+        """Returns the page."""
+        style = importlib.resources.files("imitation.reports") / "style.css"
+        return _TEMPLATE.format(
+            title=html.escape(self.title),
+            style=style.read_text(encoding="utf-8").strip(),
+            lead=self.lead,
+            contents=self._contents(),
+            sections="\n".join(self._section_html()),
+            footer=self.footer,
+        )
+
+    def write(self, path: artifacts.AnyPath) -> None:
+        """Writes the page, atomically.
+
+        Args:
+            path: the file; an older one is replaced.
+        """
+        with artifacts.replacing_file(path) as temporary:
+            temporary.write_text(self.to_html(), encoding="utf-8")
+
+    def _contents(self) -> str:
+        """Links to the sections, if there are several."""
+        if len(self._sections) < 2:
+            return ""
+        links = "".join(
+            f'<li><a href="#{identifier}">{html.escape(heading)}</a></li>'
+            for identifier, (heading, _) in self._sections.items()
+        )
+        return f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
+
+    def _section_html(self) -> Iterator[str]:
+        for identifier, (heading, blocks) in self._sections.items():
+            content = "\n".join(blocks)
+            yield (
+                f'<section id="{identifier}"><h2>{html.escape(heading)}</h2>\n'
+                f"{content}\n</section>"
+            )

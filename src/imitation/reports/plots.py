@@ -1,0 +1,253 @@
+"""Plots as SVG: estimates with intervals, and learning curves with bands.
+
+Sized for half of a desktop page and the whole of a phone's; colours are in `svg`.
+"""
+
+import dataclasses
+import math
+from collections.abc import Sequence
+
+from imitation.reports import svg
+from imitation.reports.blocks import Html
+from imitation.reports.statistics import Interval
+
+__all__ = ["Level", "Row", "Series", "curves", "forest"]
+
+WIDTH = 480.0
+_LINE = 15.0  # height of a line of text
+_CHARACTER = 8.0  # its width at most, for room beside and between labels
+_RIGHT = WIDTH - 32.0  # leaves room for half a number
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One estimate of a forest plot."""
+
+    label: str
+    """Its name."""
+
+    interval: Interval
+    """The estimate with its interval."""
+
+    colour: str
+    """Its colour's class, such as "c0"."""
+
+    group: str = ""
+    """A heading above the first row of each group; "" for none."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Level:
+    """A reference value: a dashed line across a plot."""
+
+    label: str
+    """Its name."""
+
+    value: float
+    """Where it lies."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Series:
+    """One curve."""
+
+    label: str
+    """Its name in the legend."""
+
+    x: Sequence[float]
+    """Shape (n,), increasing."""
+
+    y: Sequence[float]
+    """Shape (n,)."""
+
+    colour: str
+    """Its colour's class."""
+
+    low: Sequence[float] | None = None
+    """Lower edge of a band, shape (n,); None for no band."""
+
+    high: Sequence[float] | None = None
+    """Upper edge, likewise."""
+
+
+def forest(
+    rows: Sequence[Row], *, x_label: str, alt: str, levels: Sequence[Level] = ()
+) -> Html:
+    """Draws estimates below each other, each a dot on the line of its interval.
+
+    Args:
+        rows: from top to bottom, at least one.
+        x_label: what is estimated, with its unit.
+        alt: what the plot shows, in words.
+        levels: vertical lines, labelled above the plot.
+
+    Returns:
+        The picture.
+    """
+    values = [v for row in rows for v in dataclasses.astuple(row.interval)]
+    marks = svg.ticks(*_extent([*values, *(level.value for level in levels)]))
+    left = 16 + _CHARACTER * max(len(row.label) for row in rows)
+    top = 24.0 if levels else 8.0
+    heights = [44.0 if _starts_group(rows, i) else 26.0 for i in range(len(rows))]
+    bottom = top + sum(heights) + 6
+    x = svg.Scale((marks[0], marks[-1]), (left, _RIGHT))
+    parts = _x_axis(x, marks, top, bottom, x_label)
+    for level in levels:
+        at = x(level.value)
+        parts.append(_line(at, top, at, bottom, "level"))
+        parts.append(svg.label(level.label, at, top - 8, text_anchor="middle"))
+    y = top
+    for i, row in enumerate(rows):
+        y += heights[i]
+        if _starts_group(rows, i):
+            parts.append(svg.label(row.group, 4.0, y - 26, class_="strong"))
+        parts += _estimate(row, x, y - 9, left)
+    return svg.picture(parts, WIDTH, bottom + 44, alt)
+
+
+def curves(
+    series: Sequence[Series],
+    *,
+    x_label: str,
+    y_label: str,
+    alt: str,
+    levels: Sequence[Level] = (),
+) -> Html:
+    """Draws curves over a common axis.
+
+    Args:
+        series: at least one, with at least one finite point.
+        x_label: the horizontal axis, with its unit.
+        y_label: the vertical axis.
+        alt: what the plot shows, in words.
+        levels: horizontal lines, labelled within the plot.
+
+    Returns:
+        The picture.
+    """
+    edges = [edge for s in series for edge in (s.y, s.low or (), s.high or ())]
+    heights = [v for edge in edges for v in edge] + [level.value for level in levels]
+    y_marks = svg.ticks(*_extent(heights))
+    x_marks = svg.ticks(*_extent([v for s in series for v in s.x]))
+    names = [svg.number(mark, 4) for mark in y_marks]
+    left = 12 + _CHARACTER * max(map(len, names))
+    top, bottom = 2 * _LINE + 16, 270.0
+    last = max(v for s in series for v in s.x)
+    x = svg.Scale((x_marks[0], max(last, x_marks[1])), (left, _RIGHT))
+    y = svg.Scale((y_marks[0], y_marks[-1]), (bottom, top))
+    shown = [mark for mark in x_marks if mark <= x.data[1]]
+    parts = _x_axis(x, shown, bottom, bottom, x_label)
+    parts.append(svg.label(y_label, 4.0, _LINE - 2, class_="strong"))
+    for mark, name in zip(y_marks, names, strict=True):
+        parts.append(_line(left, y(mark), _RIGHT, y(mark), "grid"))
+        parts.append(svg.label(name, left - 6, y(mark) + 4, text_anchor="end"))
+    parts += _legend(series, left)
+    for level in levels:
+        parts.append(_line(left, y(level.value), _RIGHT, y(level.value), "level"))
+    for s in series:
+        parts += _curve(s, x, y)
+    parts += [_level_name(level, levels, y) for level in levels]
+    return svg.picture(parts, WIDTH, bottom + 44, alt)
+
+
+def _estimate(row: Row, x: svg.Scale, y: float, left: float) -> list[str]:
+    """The label, interval and dot of one row."""
+    interval = row.interval
+    parts = [svg.label(row.label, left - 10, y + 4, text_anchor="end")]
+    if not math.isfinite(interval.value):
+        return parts
+    if math.isfinite(interval.low) and math.isfinite(interval.high):
+        low, high = x(interval.low), x(interval.high)
+        parts.append(_line(low, y, high, y, f"interval {row.colour}"))
+    dot = svg.element(
+        "circle", cx=x(interval.value), cy=y, r=5.0, class_=f"dot {row.colour}"
+    )
+    return [*parts, dot]
+
+
+def _curve(s: Series, x: svg.Scale, y: svg.Scale) -> list[str]:
+    """The band, line and dots of one series, without points that are not finite."""
+    parts = []
+    if s.low is not None and s.high is not None:
+        upper = _points(s.x, s.high, x, y)
+        lower = _points(s.x, s.low, x, y)
+        outline = " ".join([*upper, *reversed(lower)])
+        parts.append(svg.element("polygon", points=outline, class_=f"band {s.colour}"))
+    points = _points(s.x, s.y, x, y)
+    parts.append(
+        svg.element("polyline", points=" ".join(points), class_=f"line {s.colour}")
+    )
+    if len(points) <= 40:
+        for point in points:
+            cx, cy = point.split(",")
+            parts.append(
+                svg.element("circle", cx=cx, cy=cy, r=2.5, class_=f"dot {s.colour}")
+            )
+    return parts
+
+
+def _points(
+    xs: Sequence[float], ys: Sequence[float], x: svg.Scale, y: svg.Scale
+) -> list[str]:
+    return [
+        f"{x(a):.1f},{y(b):.1f}"
+        for a, b in zip(xs, ys, strict=True)
+        if math.isfinite(a) and math.isfinite(b)
+    ]
+
+
+def _x_axis(
+    x: svg.Scale, marks: Sequence[float], top: float, bottom: float, name: str
+) -> list[str]:
+    """The horizontal axis, with grid lines up to `top`."""
+    left, right = x.pixels
+    parts = [_line(left, bottom, right, bottom, "axis")]
+    for mark in marks:
+        at = x(mark)
+        parts.append(_line(at, top, at, bottom + 4, "grid"))
+        words = svg.number(mark, 4)
+        parts.append(svg.label(words, at, bottom + 18, text_anchor="middle"))
+    middle = (left + right) / 2
+    parts.append(
+        svg.label(name, middle, bottom + 38, text_anchor="middle", class_="strong")
+    )
+    return parts
+
+
+def _legend(series: Sequence[Series], left: float) -> list[str]:
+    """A line sample and a name for each series, if there are several."""
+    if len(series) < 2:
+        return []
+    parts, at, y = [], left, 2 * _LINE
+    for s in series:
+        parts.append(_line(at, y - 4, at + 18, y - 4, f"line {s.colour}"))
+        parts.append(svg.label(s.label, at + 24, y))
+        at += 44 + _CHARACTER * len(s.label)
+    return parts
+
+
+def _level_name(level: Level, levels: Sequence[Level], y: svg.Scale) -> str:
+    """The name of a reference line, on the side where the curve is less likely."""
+    at = y(level.value)
+    highest = level.value == max(other.value for other in levels)
+    at = at + _LINE if highest and at + _LINE < y.pixels[0] else at - 6
+    return svg.label(
+        level.label, _RIGHT - 4, at, text_anchor="end", class_="level-name"
+    )
+
+
+def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
+    return svg.element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=kind)
+
+
+def _starts_group(rows: Sequence[Row], i: int) -> bool:
+    """Whether a row is the first of a named group."""
+    group = rows[i].group
+    return group != "" and (i == 0 or rows[i - 1].group != group)
+
+
+def _extent(values: Sequence[float]) -> tuple[float, float]:
+    """The smallest and largest of the finite values."""
+    finite = [value for value in values if math.isfinite(value)]
+    assert finite, "a plot needs a finite value"
+    return min(finite), max(finite)

@@ -1,0 +1,231 @@
+"""The algorithms of the demo, one module each: **to add a row, add one file here**.
+
+A module of this package defines `ROW`, a `DemoRow`; the demo runs the rows in the order
+of their modules' names. A row names the console command that trains it (an entry of
+`imitation.scripts.console.COMMANDS`), the words that follow ``with`` in each
+environment, and a function that runs the command and collects what the report shows::
+
+    from imitation.scripts.demo.rows import DemoRow, Task, Trained, load_policy
+
+    def train(task: Task) -> Trained:
+        task.run()  # the command itself, writing to task.directory
+        return Trained(
+            policy=load_policy(task.directory / "final.th"),
+            learnt_from="50 demonstrations",
+        )
+
+    ROW = DemoRow(
+        label="BC",
+        summary="Behavioural cloning fits the policy to the expert's actions.",
+        command="bc",
+        settings={"seals/CartPole-v0": ("bc.train_kwargs.n_epochs=4",)},
+        fast=("bc.train_kwargs.n_epochs=1",),
+        train=train,
+    )
+
+The demo adds the environment's preset, the bundled expert and the seed, evaluates the
+policy in the way and with the random numbers of the command, and prints the complete
+command beside the result: who runs it gets the same number.
+"""
+
+import csv
+import dataclasses
+import importlib
+import math
+import pathlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from imitation.data.rollout import AnyPolicy
+from imitation.reports.plots import Series
+from imitation.scripts import console
+from imitation.scripts.command import Script
+from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.util.policy_io import load_policy
+
+__all__ = [
+    "Chart",
+    "DemoRow",
+    "Task",
+    "Trained",
+    "all_rows",
+    "load_policy",
+    "read_progress",
+    "resolve",
+    "series",
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What a row is to do: run a command in one environment."""
+
+    command: str
+    """The console command, such as "bc"."""
+
+    words: tuple[str, ...]
+    """Everything after ``with``."""
+
+    directory: pathlib.Path
+    """The run directory, which does not exist yet."""
+
+    def run(self) -> Any:
+        """Runs the command, logging metrics to ``log/progress.csv``.
+
+        Returns:
+            What the command returns, such as its ``imit_stats``.
+        """
+        own = (f"logging.log_dir={self.directory}", "logging.log_format_strs=['csv']")
+        script, name, settings = resolve(self.command, (*self.words, *own))
+        settings.check(name)
+        return script.commands[name](settings, _Run())
+
+
+@dataclasses.dataclass(frozen=True)
+class Chart:
+    """A learning curve of a row."""
+
+    title: str
+    """What it shows."""
+
+    x_label: str
+    """The horizontal axis, with its unit."""
+
+    y_label: str
+    """The vertical axis."""
+
+    curves: tuple[Series, ...]
+    """The curves."""
+
+    is_return: bool = False
+    """Whether these are returns, to be compared with the expert and random actions."""
+
+    final_x: float | None = None
+    """Where the final policy lies, whose evaluation then ends the first curve."""
+
+    note: str = ""
+    """What one needs to know to read it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """What a row hands to the report."""
+
+    policy: AnyPolicy
+    """The final policy, in any form that `rollout` takes."""
+
+    learnt_from: str
+    """What the expert had to give, such as "50 demonstrations (25,000 steps)"."""
+
+    charts: tuple[Chart, ...] = ()
+    """Learning curves."""
+
+
+@dataclasses.dataclass(frozen=True)
+class DemoRow:
+    """One algorithm of the demo."""
+
+    label: str
+    """A short name."""
+
+    summary: str
+    """What the algorithm does, in a sentence."""
+
+    command: str
+    """The console command that trains it."""
+
+    settings: Mapping[str, tuple[str, ...]]
+    """By environment, the words after ``with``; only in these environments it runs."""
+
+    fast: tuple[str, ...]
+    """Words that make it take a second, for tests; they win over `settings`."""
+
+    train: Callable[[Task], Trained]
+    """Runs a task."""
+
+    animate: bool = True
+    """Whether the report shows the policy in motion."""
+
+
+class _Run:
+    """A run without observers: the demo keeps its own record."""
+
+    def __init__(self) -> None:
+        self.observers: Sequence[Any] = ()
+        self.info: dict[str, Any] = {}
+
+    def log_scalar(self, name: str, value: float, step: int | None = None) -> None:
+        """Ignores a measurement."""
+        del name, value, step
+
+
+def all_rows() -> list[DemoRow]:
+    """Imports every module of this package and returns their rows, sorted by module."""
+    names = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return [importlib.import_module(f"{__name__}.{name}").ROW for name in names]
+
+
+def resolve(command: str, words: Sequence[str]) -> tuple[Script[Any], str, Any]:
+    """Reads a command line as ``imitation COMMAND with WORDS...`` does.
+
+    Args:
+        command: a console command that has settings.
+        words: names of presets, and ``key=value``.
+
+    Returns:
+        The script, the name of its command, and the resolved settings.
+
+    Raises:
+        ConfigError: a name is unknown or a value does not fit.
+    """
+    entry = console.COMMANDS[command]
+    module, _, attribute = entry.target.partition(":")
+    experiment: SacredExperiment[Any] = getattr(
+        importlib.import_module(module), attribute
+    )
+    name = entry.command or experiment.script.default_command
+    assert name is not None, f"the console command {command} has no settings"
+    parsed = experiment.parse([name, "with", *words], f"imitation {command}")
+    settings = experiment.script.make_settings(
+        name, parsed.config_updates, parsed.named_configs
+    )
+    return experiment.script, name, settings
+
+
+def read_progress(directory: pathlib.Path) -> list[dict[str, float]]:
+    """Reads the metrics of a run.
+
+    Args:
+        directory: the run directory.
+
+    Returns:
+        One mapping per logged row; what a row does not have is left out.
+    """
+    with open(directory / "log" / "progress.csv", newline="", encoding="utf-8") as file:
+        return [
+            {key: float(value) for key, value in row.items() if value}
+            for row in csv.DictReader(file)
+        ]
+
+
+def series(
+    rows: Sequence[Mapping[str, float]],
+    label: str,
+    x: Callable[[Mapping[str, float]], float],
+    keys: tuple[str, ...],
+    colour: str = "c0",
+) -> Series:
+    """Makes a curve of logged metrics.
+
+    Args:
+        rows: see `read_progress`.
+        label: the curve's name.
+        x: computes the position of a row.
+        keys: the metric, and for a band also its lower and upper edge; rows without
+            the metric are left out.
+        colour: see `Series`.
+    """
+    used = [row for row in rows if math.isfinite(row.get(keys[0], math.nan))]
+    columns = [[row[key] for row in used] for key in keys]
+    return Series(label, [x(row) for row in used], columns[0], colour, *columns[1:])
