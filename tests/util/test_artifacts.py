@@ -87,6 +87,19 @@ def test_a_kill_leaves_a_whole_directory(tmp_path):
         parts = sorted((tmp_path / "artifact").iterdir())
         assert len(parts) == 4
         assert len({part.read_text() for part in parts}) == 1
+    with artifacts.replacing_directory(tmp_path / "artifact"):
+        pass
+    assert leftovers(tmp_path) == []
+
+
+def test_what_others_are_writing_is_left_alone(tmp_path):
+    target = tmp_path / "artifact"
+    with artifacts.replacing_file(target) as first:
+        first.write_text("first")
+        with artifacts.replacing_file(target) as second:
+            second.write_text("second")
+        assert first.exists()
+    assert target.read_text() == "first"
 
 
 @pytest.mark.parametrize(

@@ -8,13 +8,16 @@ from an allow-list, because importing whatever a file names is running code from
 
 import contextlib
 import ctypes
+import glob
 import importlib
 import json
 import os
 import pathlib
+import platform
 import re
 import secrets
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -42,7 +45,10 @@ C = TypeVar("C", bound=type)
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-_TEMPORARY = re.compile(r"\..*\.[0-9a-f]{12}\.tmp")
+_TEMPORARY = re.compile(
+    r"\.(?P<name>.*)\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}\.tmp"
+)
+_HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 @contextlib.contextmanager
@@ -58,6 +64,7 @@ def replacing_directory(path: AnyPath) -> Iterator[pathlib.Path]:
     """
     target = pathlib.Path(os.fsdecode(path)).absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
     temporary = _sibling(target)
     temporary.mkdir()
     try:
@@ -83,6 +90,7 @@ def replacing_file(path: AnyPath) -> Iterator[pathlib.Path]:
     """
     target = pathlib.Path(os.fsdecode(path)).absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
     temporary = _sibling(target)
     try:
         yield temporary
@@ -233,7 +241,27 @@ def _reason(error: BaseException) -> str:
 
 def _sibling(target: pathlib.Path) -> pathlib.Path:
     """A fresh name beside `target`, hidden and on the same file system."""
-    return target.with_name(f".{target.name}.{secrets.token_hex(6)}.tmp")
+    owner = f"{_HOST}-{os.getpid()}-{secrets.token_hex(4)}"
+    return target.with_name(f".{target.name}.{owner}.tmp")
+
+
+def _sweep(target: pathlib.Path) -> None:
+    """Removes what killed processes of this machine left beside `target`."""
+    for path in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+        match = _TEMPORARY.fullmatch(path.name)
+        mine = match and match["name"] == target.name and match["host"] == _HOST
+        if match and mine and not _is_running(int(match["pid"])):
+            _remove(path)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # it runs, as another user
+        pass
+    return True
 
 
 def _inside_temporary(target: pathlib.Path) -> bool:
@@ -246,15 +274,12 @@ def _inside_temporary(target: pathlib.Path) -> bool:
 
 def _replace(temporary: pathlib.Path, target: pathlib.Path) -> None:
     """Puts `temporary` in the place of `target`, whatever kinds they are."""
-    if target.is_dir() and not target.is_symlink():
+    exists = target.exists() or target.is_symlink()
+    if exists and (temporary.is_dir() or target.is_dir()):
         _exchange(temporary, target)
         _remove(temporary)
     else:
-        if temporary.is_dir() and (target.exists() or target.is_symlink()):
-            _exchange(temporary, target)
-            _remove(temporary)
-        else:
-            os.replace(temporary, target)
+        os.replace(temporary, target)
     if not _inside_temporary(target):
         _fsync(target.parent)
 
