@@ -29,7 +29,7 @@ class ArtifactError(ImitationError, ValueError):
 
 
 class UnsafeLoadError(ArtifactError):
-    """Reading the file could run code, which needs an explicit ``allow_pickle=True``."""
+    """Reading it could run code, which needs an explicit ``allow_pickle=True``."""
 
 
 class ConfigError(ImitationError, ValueError):
