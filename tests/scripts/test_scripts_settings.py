@@ -242,23 +242,27 @@ def test_derived_values_of_train_rl():
     assert rooted.startswith("elsewhere/train_rl/seals_CartPole-v0/")
     episodes = make("train_rl", {"rollout_save_n_episodes": 3})
     assert episodes.rollout_save_n_timesteps is None
-    sac = make("train_rl", named_configs=["rl.sac", "policy.sac", "pendulum"])
-    assert sac.rl.load_cls().__name__ == "SAC"
+    pendulum = make("train_rl", named_configs=["pendulum"])
+    assert (pendulum.rl.batch_size, pendulum.rl.rl_kwargs["gamma"]) == (4096, 0.95)
+    given = make("train_rl", {"rl.rl_kwargs.gamma": 0.5}, ["pendulum"])
+    assert given.rl.rl_kwargs["gamma"] == 0.5
 
 
 def test_rl_sac_has_a_minibatch_size_and_no_ppo_arguments():  # S29
-    settings = train_rl_ex.script.make_settings(
-        "train_rl", {"environment.gym_id": "Pendulum-v1"}, ["rl.sac", "policy.sac"]
-    )
-    assert settings.rl.constructor_kwargs(8) == {"batch_size": 256}
-    settings.check("train_rl")
+    for named in (["rl.sac", "pendulum"], ["pendulum", "rl.sac"]):
+        settings = train_rl_ex.script.make_settings(
+            "train_rl", named_configs=[*named, "policy.sac"]
+        )
+        assert settings.rl.load_cls().__name__ == "SAC"
+        assert settings.rl.constructor_kwargs(8) == {"batch_size": 256}
+        settings.check("train_rl")
 
 
 def test_derived_values_of_train_imitation():
     make = train_imitation_ex.script.make_settings
     bc = make("bc")
     assert bc.demonstrations.n_expert_demos == 50
-    assert bc.bc.train_kwargs["n_batches"] == 2000
+    assert bc.bc.train_kwargs["n_epochs"] == 10
     hub = {"organization": "HumanCompatibleAI", "env_name": "seals/CartPole-v0"}
     assert bc.expert.loader_kwargs == hub
     assert make("dagger").bc.train_kwargs["n_epochs"] == 4

@@ -29,6 +29,19 @@ _TUNED = [
     for env in ("ant", "half_cheetah", "hopper", "swimmer", "walker")
 ]
 
+# Enough for the bundled experts: larger steps than the default reach them in 10 epochs.
+_CLASSIC: dict[str, dict[str, Any]] = {
+    name: {"bc.optimizer_kwargs.lr": 1e-3}
+    for name in (
+        "acrobot",
+        "cartpole",
+        "mountain_car",
+        "pendulum",
+        "seals_cartpole",
+        "seals_mountain_car",
+    )
+}
+
 _FAST: dict[str, Any] = {
     "bc.train_kwargs.n_batches": 4,
     "bc.train_kwargs.log_interval": 2,
@@ -95,7 +108,7 @@ class TrainImitationSettings(CommandSettings):
     """Settings of train_imitation."""
 
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        **environment_presets({"fast": _FAST}),
+        **environment_presets({**_CLASSIC, "fast": _FAST}),
         **_tuned_presets(),
     }
 
@@ -128,7 +141,7 @@ class TrainImitationSettings(CommandSettings):
 
     def resolved(self, command: str) -> Self:
         """Fills in everything that is derived from other settings."""
-        duration = {"n_epochs": 4} if command == "dagger" else {"n_batches": 2000}
+        duration = {"n_epochs": 4 if command == "dagger" else 10}
         environment = self.environment.resolved()
         return dataclasses.replace(
             super().resolved(command),

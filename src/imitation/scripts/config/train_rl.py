@@ -17,36 +17,45 @@ from imitation.scripts.settings import require
 __all__ = ["TrainRLSettings"]
 
 _MUJOCO: dict[str, Any] = {
-    "rl.batch_size": 16384,
-    "rl.rl_kwargs": {"batch_size": 256, "gae_lambda": 0.95},
+    "rl.ppo_batch_size": 16384,
+    "rl.ppo_kwargs": {"batch_size": 256, "gae_lambda": 0.95},
     "total_timesteps": 5_000_000,
+}
+
+_MOUNTAIN_CAR: dict[str, Any] = {
+    "environment.num_vec": 16,
+    "policy.policy_kwargs": PolicySettings.named_configs["normalize_running"][
+        "policy_kwargs"
+    ],
+    "rl.ppo_batch_size": 8192,
+    "rl.ppo_kwargs": {
+        "batch_size": 1024,
+        "gae_lambda": 0.98,
+        "gamma": 0.99,
+        "learning_rate": 1e-3,
+        "n_epochs": 20,
+    },
+    "total_timesteps": 1_000_000,
 }
 
 _PRESETS: dict[str, dict[str, Any]] = {
     "acrobot": {
-        "rl.rl_kwargs": {"gamma": 0.99, "gae_lambda": 0.94, "n_epochs": 4},
-        "total_timesteps": 500_000,
+        "rl.ppo_kwargs": {"gamma": 0.99, "gae_lambda": 0.94},
+        "total_timesteps": 300_000,
     },
-    "cartpole": {
-        "rl.batch_size": 256,
-        "rl.rl_kwargs": {
+    "cartpole": {"rl.ppo_kwargs": {"gamma": 0.98}, "total_timesteps": 150_000},
+    "seals_cartpole": {"rl.ppo_kwargs": {"gamma": 0.98}, "total_timesteps": 200_000},
+    "mountain_car": dict(_MOUNTAIN_CAR),
+    "seals_mountain_car": dict(_MOUNTAIN_CAR),
+    "pendulum": {
+        "environment.num_vec": 16,
+        "rl.ppo_batch_size": 4096,
+        "rl.ppo_kwargs": {
             "batch_size": 256,
-            "gamma": 0.98,
-            "gae_lambda": 0.8,
-            "n_epochs": 20,
+            "gamma": 0.95,
+            "gae_lambda": 0.9,
             "learning_rate": 1e-3,
         },
-        "total_timesteps": 100_000,
-    },
-    "seals_cartpole": {"total_timesteps": 500_000},
-    "mountain_car": {
-        "rl.rl_kwargs": {"gae_lambda": 0.98, "n_epochs": 4},
-        "total_timesteps": 1_000_000,
-    },
-    "seals_mountain_car": {"total_timesteps": 1_000_000},
-    "pendulum": {
-        "rl.batch_size": 4096,
-        "rl.rl_kwargs": {"gamma": 0.9, "gae_lambda": 0.95, "learning_rate": 1e-3},
         "total_timesteps": 500_000,
     },
     "fast": {

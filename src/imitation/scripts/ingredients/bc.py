@@ -88,7 +88,7 @@ class BCSettings:
         }
     )
     """Keyword arguments of `BC.train`. If neither n_epochs nor n_batches is given,
-    the command bc trains for 2000 batches and dagger for 4 epochs a round."""
+    the command bc trains for 10 epochs and dagger for 4 epochs a round."""
 
     checkpoint_interval: int = 1000
     """Batches between checkpoints to resume from."""

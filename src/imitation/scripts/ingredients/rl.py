@@ -22,12 +22,6 @@ __all__ = ["RLSettings", "load_rl_algo_from_path", "make_rl_algo"]
 
 _PPO = ClassPath("stable_baselines3:PPO")
 _SAC = ClassPath("stable_baselines3:SAC")
-_PPO_KWARGS: Mapping[str, Any] = {
-    "learning_rate": 3e-4,
-    "batch_size": 64,
-    "n_epochs": 10,
-    "ent_coef": 0.0,
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,16 +39,33 @@ class RLSettings:
     """Class of the algorithm, "module:Class"; None is PPO."""
 
     batch_size: int | None = None
-    """Environment steps per update for on-policy algorithms (2048 if None, divided
-    among the environments); size of a minibatch for off-policy ones (256 if None)."""
+    """Environment steps per update for on-policy algorithms, divided among the
+    environments (ppo_batch_size if None); size of a minibatch for off-policy ones (256
+    if None)."""
 
     rl_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Keyword arguments of the algorithm, such as learning_rate and gamma."""
+
+    ppo_batch_size: int = 2048
+    """The batch_size of on-policy algorithms unless that is given; presets of
+    environments set this, so that they suit other algorithms, too."""
+
+    ppo_kwargs: Mapping[str, Any] = dataclasses.field(
+        default_factory=lambda: {
+            "learning_rate": 3e-4,
+            "batch_size": 64,
+            "n_epochs": 10,
+            "ent_coef": 0.0,
+        }
+    )
+    """Further rl_kwargs if the algorithm is PPO; rl_kwargs win."""
 
     def __post_init__(self) -> None:
         """Checks ranges."""
         good = self.batch_size is None or self.batch_size > 0
         require(good, "rl.batch_size", "a positive integer or None", self.batch_size)
+        size = self.ppo_batch_size
+        require(size > 0, "rl.ppo_batch_size", "a positive integer", size)
 
     def load_cls(self) -> type[BaseAlgorithm]:
         """Returns the class itself."""
@@ -65,11 +76,11 @@ class RLSettings:
         rl_cls = self.load_cls()
         kwargs = dict(self.rl_kwargs)
         on_policy = issubclass(rl_cls, OnPolicyAlgorithm)
-        batch_size = self.batch_size or (2048 if on_policy else 256)
+        batch_size = self.batch_size or (self.ppo_batch_size if on_policy else 256)
         if rl_cls is sb3.PPO:
-            kwargs = {**_PPO_KWARGS, **kwargs}
+            kwargs = {**self.ppo_kwargs, **kwargs}
             # PPO would truncate a larger minibatch, with a warning.
-            kwargs["batch_size"] = min(kwargs["batch_size"], batch_size)
+            kwargs["batch_size"] = min(kwargs.get("batch_size", 64), batch_size)
         return dataclasses.replace(
             self,
             rl_cls=self.rl_cls or _PPO,
