@@ -41,8 +41,8 @@ class RolloutStatsComputer:
             return {}
         enough = rollout.make_min_episodes(self.n_episodes)
         with networks.evaluating(policy), seeding.torch_seeded(rng):
-            trajectories = rollout.generate_trajectories(
-                policy, self.venv, enough, rng=rng
+            trajectories = rollout.rollout(
+                policy, self.venv, enough, rng=rng, unwrap=False, verbose=False
             )
         stats = rollout.rollout_stats(trajectories)
         return {k: v for k, v in stats.items() if k.startswith("return_")}
