@@ -43,7 +43,7 @@ RECIPES = {
         seed=0 total_timesteps=200000
         rl.rl_kwargs.gamma=0.98""",
     "seals/MountainCar-v0": """
-        policy.normalize_running seed=0 total_timesteps=1000000
+        policy.normalize_running seed=1 total_timesteps=2000000
         environment.num_vec=16 rl.batch_size=8192 rl.rl_kwargs.batch_size=1024
         rl.rl_kwargs.n_epochs=20 rl.rl_kwargs.learning_rate=0.001
         rl.rl_kwargs.gamma=0.99 rl.rl_kwargs.gae_lambda=0.98""",
