@@ -106,8 +106,10 @@ def _table(result: EnvironmentResult, options: Options) -> Html:
         normalised = result.normalised(policy)
         lines.append(
             [
-                Html(f'<span class="key {policy.colour}"></span>{_e(policy.label)}'),
-                blocks.text(policy.learnt_from),
+                Html(
+                    f'<span class="key {policy.colour}"></span>{_e(policy.label)} '
+                    f'<span class="note">{_e(policy.origin)}</span>'
+                ),
                 _estimate(policy.mean),
                 _definition(policy, result)
                 if normalised is None
@@ -117,9 +119,9 @@ def _table(result: EnvironmentResult, options: Options) -> Html:
     return blocks.table(
         f"{result.environment.name}: mean and 95% interval of "
         f"{len(result.expert.returns)} episodes",
-        ["Policy", "Learnt from", "Return", "Normalised score"],
+        ["Policy", "Return", "Normalised score"],
         lines,
-        numeric=(2, 3),
+        numeric=(1, 2),
     )
 
 
@@ -260,10 +262,12 @@ def _footer(seconds: float) -> Html:
 
 def _estimate(interval: Interval) -> Html:
     """A value and its interval."""
+    values = (interval.value, interval.low, interval.high)
+    digits = 1 if any(abs(value) >= 10 for value in values) else 2
+    value, low, high = (f"{v:,.{digits}f}".replace("-", "−") for v in values)
     if not math.isfinite(interval.low):
-        return blocks.text(_fixed(interval.value))
-    bounds = f"{_fixed(interval.low)} to {_fixed(interval.high)}"
-    return Html(f'{_fixed(interval.value)} <span class="range">({bounds})</span>')
+        return blocks.text(value)
+    return Html(f'{value} <span class="range">({low} to {high})</span>')
 
 
 def _range_words(interval: Interval) -> str:
@@ -271,12 +275,6 @@ def _range_words(interval: Interval) -> str:
         f"{number(interval.value)} (from {number(interval.low)} to "
         f"{number(interval.high)})"
     )
-
-
-def _fixed(value: float) -> str:
-    """Enough digits to compare rows: two below 10, one above."""
-    shown = f"{value:,.1f}" if abs(value) >= 10 else f"{value:.2f}"
-    return shown.replace("-", "−")
 
 
 def _e(words: str) -> str:

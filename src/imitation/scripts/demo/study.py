@@ -92,7 +92,7 @@ class Result:
     """A short name."""
 
     summary: str
-    """What it is, in a sentence."""
+    """What the algorithm does, in a sentence; "" for a reference."""
 
     colour: str
     """The class of its colour in plots."""
@@ -106,8 +106,8 @@ class Result:
     policy: rollout.AnyPolicy
     """The policy itself."""
 
-    learnt_from: str = "–"
-    """What the expert had to give."""
+    origin: str
+    """Where it comes from, in a few words."""
 
     charts: tuple[rows.Chart, ...] = ()
     """Learning curves."""
@@ -195,7 +195,6 @@ def evaluate(
     policy: Callable[[VecEnv], Any],
     environment: EnvironmentSettings,
     rng: np.random.Generator,
-    order: np.random.Generator,
     n_episodes: int,
 ) -> tuple[npt.NDArray[np.float64], rollout.AnyPolicy]:
     """Rolls a policy out, sampling its actions, with a progress bar.
@@ -203,8 +202,7 @@ def evaluate(
     Args:
         policy: makes the policy for the environments.
         environment: resolved settings.
-        rng: seeds the environments.
-        order: seeds the policy's sampling and the order of the episodes.
+        rng: seeds the environments, the policy's sampling, the order of the episodes.
         n_episodes: at least so many.
 
     Returns:
@@ -220,8 +218,8 @@ def evaluate(
             return len(trajectories) >= n_episodes
 
         acting = policy(venv)
-        trajectories = rollout.generate_trajectories(acting, venv, enough, order)
-    return np.array([t.rews.sum(dtype=np.float64) for t in trajectories]), acting
+        trajectories = rollout.generate_trajectories(acting, venv, enough, rng)
+    return np.array([float(np.sum(t.rews)) for t in trajectories]), acting
 
 
 def _reference(
@@ -235,24 +233,23 @@ def _reference(
         f"seed={options.seed}",
     )
     settings = rows.resolve("eval_policy", words)[2]
-    rng = settings.rng("evaluation")
     returns, policy = evaluate(
         lambda venv: get_expert_policy(venv, settings.expert),
         settings.environment,
-        rng,
-        rng,
+        settings.rng("evaluation"),
         options.n_episodes,
     )
     is_expert = policy_type == "bundled"
     result = Result(
         label="Expert" if is_expert else "Random",
-        summary="The bundled expert, trained by reinforcement learning."
-        if is_expert
-        else "Actions drawn from the action space.",
+        summary="",
         colour="muted",
         command=_shell("eval_policy", words),
         returns=returns,
         policy=policy,
+        origin="bundled, trained with train_rl"
+        if is_expert
+        else "draws from the action space",
     )
     return settings.environment, result
 
@@ -276,7 +273,6 @@ def _learner(
         lambda _: trained.policy,
         settings.environment,
         settings.rng("evaluation"),
-        settings.rng("evaluation order"),
         options.n_episodes,
     )
     return Result(
@@ -286,7 +282,7 @@ def _learner(
         command=_shell(row.command, words),
         returns=returns,
         policy=trained.policy,
-        learnt_from=trained.learnt_from,
+        origin=f"learnt from {trained.learnt_from}",
         charts=trained.charts,
         animate=row.animate,
     )
