@@ -15,8 +15,19 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEED = ROOT / "benchmarks" / "speed" / "results"
+RETURNS = ROOT / "benchmarks" / "returns"
 SECTION = re.compile(r"<!-- results: (\w+) -->\n.*?<!-- end of results -->", re.DOTALL)
 RATIO = "release ÷ ours"
+NAMES = {
+    "bc": "BC",
+    "dagger": "DAgger",
+    "flatten": "`flatten_trajectories`",
+    "imports": "import",
+    "rollout": "`rollout`",
+    "store": "`serialize`",
+    "threads": "BC, default threads",
+}
+"""What a reader calls the algorithms and the benchmarks."""
 
 
 def pages() -> list[Path]:
@@ -29,8 +40,8 @@ def filled(text: str) -> str:
     """A page with its results written anew."""
     return SECTION.sub(
         lambda match: (
-            f"<!-- results: {match[1]} -->\n\n{TABLES[match[1]]()}\n\n"
-            "<!-- end of results -->"
+            f"<!-- results: {match[1]} -->\n\n{TABLES[match[1]]()}".rstrip()
+            + "\n\n<!-- end of results -->"
         ),
         text,
     )
@@ -47,6 +58,10 @@ def duration(microseconds: float) -> str:
         if microseconds >= size:
             return f"{microseconds / size:.3g} {unit}"
     return f"{microseconds:.3g} µs"
+
+
+def times_as_fast(ratio: float) -> str:
+    return f"{ratio:.1f}" if ratio < 100 else f"{ratio:,.0f}"
 
 
 def speed_records() -> list[Mapping[str, Any]]:
@@ -73,12 +88,13 @@ def speed_table(records: list[Mapping[str, Any]], *, promised_only: bool) -> str
         ratio = case["ratios"][RATIO]["wall"]
         rows.append(
             [
-                f"`{record['benchmark']}`: {case['case']}",
+                f"{NAMES[record['benchmark']]}: {case['case']}",
                 *(
                     f"{duration(times[key]['per_unit_us']['wall'])} / {case['unit']}"
                     for key in ("release", "ours")
                 ),
-                f"{ratio['median']:.1f}× [{ratio['min']:.1f}, {ratio['max']:.1f}]",
+                f"{times_as_fast(ratio['median'])}× "
+                f"[{times_as_fast(ratio['min'])}, {times_as_fast(ratio['max'])}]",
             ]
         )
     return table(["", "release 1.0.1", "here", "faster by"], rows)
@@ -102,11 +118,74 @@ def circumstances(records: list[Mapping[str, Any]]) -> str:
 
 def speed(promised_only: bool) -> str:
     records = speed_records()
+    if not records:
+        return ""
     rows = speed_table(records, promised_only=promised_only)
     return f"{rows}\n\n{circumstances(records)}"
 
 
-TABLES: dict[str, Callable[[], str]] = {}
+def return_records() -> list[Mapping[str, Any]]:
+    """What trained policies scored; files of other shapes are about experts."""
+    loaded = [json.loads(p.read_text("utf-8")) for p in sorted(RETURNS.glob("*.json"))]
+    return [
+        record for record in loaded if isinstance(record, dict) and "rows" in record
+    ]
+
+
+def interval(result: Mapping[str, Any]) -> str:
+    """A mean return with its interval: "-157.5 [-168.4, -146.8]"."""
+    low, high = result["return_ci95"]
+    return f"{result['return_mean']:.1f} [{low:.1f}, {high:.1f}]".replace("-", "−")
+
+
+def budget(row: Mapping[str, Any]) -> str:
+    """What the algorithm could learn from."""
+    if "n_demonstrations" in row:
+        return f"{row['n_demonstrations']} episodes of the expert"
+    return f"{row['total_timesteps']:,} steps, the expert asked in each"
+
+
+def returns_table(algorithm: str | None = None) -> str:
+    """Mean return with its interval, beside the expert's from equal initial states."""
+    found = [
+        (record["command"], row)
+        for record in return_records()
+        for row in record["rows"]
+        if algorithm in (None, row["algorithm"])
+    ]
+    if not found:
+        return ""
+    rows = [
+        [
+            NAMES[row["algorithm"]],
+            f"`{row['env_name']}`",
+            budget(row),
+            interval(row),
+            f"{min(row['return_mean_by_seed']):.1f}".replace("-", "−"),
+            interval(row["expert"]),
+        ]
+        for _, row in found
+    ]
+    commands = [f"`{command}`" for command, _ in found]
+    n_seeds = {len(row["seeds"]) for _, row in found}
+    n_episodes = {row["n_episodes"] for _, row in found}
+    header = ["", "task", "learns from", "mean return", "worst seed", "expert"]
+    return (
+        f"{table(header, rows)}\n\n"
+        f"{', '.join(map(str, sorted(n_seeds)))} seeds, "
+        f"{', '.join(map(str, sorted(n_episodes)))} episodes each, deterministic "
+        "actions; 95% bootstrap intervals over seeds and episodes. "
+        f"Again: {', '.join(dict.fromkeys(commands))}."
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "readme": lambda: f"{returns_table()}\n\n{speed(promised_only=True)}",
+    "returns": returns_table,
+    "speed": lambda: speed(promised_only=False),
+    "bc": lambda: returns_table("bc"),
+    "dagger": lambda: returns_table("dagger"),
+}
 
 
 def main() -> None:
