@@ -8,31 +8,21 @@ with the bundled expert from the same initial states (both deterministic), and w
 `benchmarks/returns/dagger.json`.
 """
 
-import argparse
+from __future__ import annotations
+
 import dataclasses
-import importlib.metadata
-import json
-import os
 import pathlib
-import platform
-import subprocess
 import tempfile
 import time
 from typing import Any
 
+import common
 import numpy as np
-import torch as th
-from stable_baselines3.common.policies import BasePolicy
 
 from imitation.algorithms import bc, dagger
-from imitation.data import rollout
 from imitation.policies import experts
-from imitation.util import artifacts, util
 from imitation.util import logger as imit_logger
-
-OUTPUT = pathlib.Path(__file__).with_suffix(".json")
-N_EPISODES, N_RESAMPLES = 50, 10_000
-LIBRARIES = ["torch", "stable-baselines3", "gymnasium", "numpy", "seals"]
+from imitation.util import util
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,35 +80,6 @@ def train(setting: Setting, seed: int) -> tuple[dagger.SimpleDAggerTrainer, floa
     return trainer, seconds
 
 
-def returns(policy: BasePolicy, env_name: str, seed: int) -> np.ndarray:
-    """Returns of N_EPISODES episodes; equal seeds have equal initial states."""
-    rng = np.random.default_rng([seed, N_EPISODES])
-    venv = util.make_vec_env(env_name, rng=rng, n_envs=10)
-    trajectories = rollout.generate_trajectories(
-        policy,
-        venv,
-        rollout.make_min_episodes(N_EPISODES),
-        rng,
-        deterministic_policy=True,
-    )
-    return np.array([traj.rews.sum() for traj in trajectories])
-
-
-def summary(by_seed: list[np.ndarray]) -> dict[str, Any]:
-    """Mean of all episodes, with a 95% interval from resampled seeds and episodes."""
-    rng = np.random.default_rng(0)
-    means = []
-    for _ in range(N_RESAMPLES):
-        seeds = rng.integers(len(by_seed), size=len(by_seed))
-        means.append(np.mean([rng.choice(by_seed[s], len(by_seed[s])) for s in seeds]))
-    low, high = np.percentile(means, [2.5, 97.5])
-    return {
-        "return_mean": round(float(np.mean(by_seed)), 2),
-        "return_ci95": [round(float(low), 2), round(float(high), 2)],
-        "return_mean_by_seed": [round(float(np.mean(r)), 2) for r in by_seed],
-    }
-
-
 def measure(setting: Setting, seeds: list[int]) -> dict[str, Any]:
     """Trains and evaluates with every seed."""
     clones, teachers, seconds, steps = [], [], [], []
@@ -126,8 +87,8 @@ def measure(setting: Setting, seeds: list[int]) -> dict[str, Any]:
         trainer, took = train(setting, seed)
         venv = util.make_vec_env(setting.env_name, rng=np.random.default_rng(0))
         expert = experts.load_expert(setting.env_name, venv)
-        clones.append(returns(trainer.policy, setting.env_name, seed))
-        teachers.append(returns(expert, setting.env_name, seed))
+        clones.append(common.play(trainer.policy, setting.env_name, seed))
+        teachers.append(common.play(expert, setting.env_name, seed))
         seconds.append(round(took, 2))
         steps.append(trainer.total_timesteps)
         print(
@@ -138,44 +99,14 @@ def measure(setting: Setting, seeds: list[int]) -> dict[str, Any]:
         "algorithm": "dagger",
         **dataclasses.asdict(setting),
         "seeds": seeds,
-        "n_episodes": N_EPISODES,
+        "n_episodes": common.N_EPISODES,
         "timesteps": steps,
-        **summary(clones),
-        "expert": summary(teachers),
+        **common.summary(clones),
+        "expert": common.summary(teachers),
         "training_s_by_seed": seconds,
     }
 
 
-def main() -> None:
-    """Measures everything and writes the results."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--seeds", nargs="+", type=int, default=list(range(5)))
-    parser.add_argument("--output", type=pathlib.Path, default=OUTPUT)
-    arguments = parser.parse_args()
-    th.set_num_threads(1)
-    rows = [measure(setting, arguments.seeds) for setting in SETTINGS]
-    commit = subprocess.run(
-        ["git", "rev-parse", "HEAD"],
-        cwd=OUTPUT.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    document = {
-        "benchmark": "dagger",
-        "command": "python benchmarks/returns/dagger.py",
-        "date": time.strftime("%Y-%m-%d", time.gmtime()),
-        "commit": commit.stdout.strip(),
-        "machine": {"system": platform.system(), "cores": os.cpu_count()},
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in LIBRARIES},
-        },
-        "rows": rows,
-    }
-    artifacts.write_json(arguments.output, document)
-    print(json.dumps(rows, indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    assert __doc__ is not None
+    common.main(__file__, __doc__, SETTINGS, measure)

@@ -59,23 +59,23 @@ def imitation_setup() -> Workload:
 
     venv = environment()
     teacher = expert(venv)
+    scratch = tempfile.TemporaryDirectory()  # removed when the process ends
 
     def work() -> Callable[[], float]:
         rng = np.random.default_rng(0)
-        with tempfile.TemporaryDirectory() as scratch_dir:
-            trainer = SimpleDAggerTrainer(
-                venv=venv,
-                scratch_dir=scratch_dir,
-                expert_policy=teacher,
+        trainer = SimpleDAggerTrainer(
+            venv=venv,
+            scratch_dir=tempfile.mkdtemp(dir=scratch.name),
+            expert_policy=teacher,
+            rng=rng,
+            bc_trainer=BC(
+                observation_space=venv.observation_space,
+                action_space=venv.action_space,
                 rng=rng,
-                bc_trainer=BC(
-                    observation_space=venv.observation_space,
-                    action_space=venv.action_space,
-                    rng=rng,
-                    device="cpu",
-                ),
-            )
-            trainer.train(N_STEPS, bc_train_kwargs={"progress_bar": False})
+                device="cpu",
+            ),
+        )
+        trainer.train(N_STEPS, bc_train_kwargs={"progress_bar": False})
         return lambda: float(evaluate_policy(trainer.policy, venv, 5, warn=False)[0])
 
     return work
