@@ -41,8 +41,8 @@ SETTINGS = [
     Setting("seals/CartPole-v0", n_epochs=5),
     Setting("CartPole-v1", n_epochs=5),
     Setting("Pendulum-v1", n_epochs=50),
-    Setting("Acrobot-v1", n_epochs=10),
-    Setting("seals/MountainCar-v0", n_epochs=10),
+    Setting("Acrobot-v1", n_epochs=40),
+    Setting("seals/MountainCar-v0", n_epochs=60),
 ]
 
 
