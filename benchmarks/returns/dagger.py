@@ -38,7 +38,7 @@ class Setting:
 
 
 SETTINGS = [
-    Setting("seals/CartPole-v0", 2_000, 1, 0.5, 1e-3, 4),
+    Setting("seals/CartPole-v0", 2_000, 1, 0.5, 3e-3, 4),
     Setting("Pendulum-v1", 6_000, 3, 0.5, 3e-3, 10),
 ]
 """One environment each (`n_envs=1`), so that a round is as small as it can be."""

@@ -28,6 +28,7 @@ def train(tmp_path, seed, *, total_timesteps=2_000):
             observation_space=venv.observation_space,
             action_space=venv.action_space,
             rng=rng,
+            optimizer_kwargs={"lr": 3e-3},
             device="cpu",
             custom_logger=imit_logger.configure(tmp_path / "log", ["csv"]),
         ),
