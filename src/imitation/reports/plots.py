@@ -118,7 +118,7 @@ def curves(
     Args:
         series: at least one, with at least one finite point.
         x_label: the horizontal axis, with its unit.
-        y_label: the vertical axis.
+        y_label: the vertical axis; "" if the figure's title says it.
         alt: what the plot shows, in words.
         levels: horizontal lines, labelled within the plot.
 
@@ -131,17 +131,20 @@ def curves(
     x_marks = svg.ticks(*_extent([v for s in series for v in s.x]))
     names = [svg.number(mark, 4) for mark in y_marks]
     left = 12 + _CHARACTER * max(map(len, names))
-    top, bottom = 2 * _LINE + 16, 270.0
+    top = 16 + _LINE * ((y_label != "") + (len(series) > 1))
+    bottom = top + 224
     last = max(v for s in series for v in s.x)
     x = svg.Scale((x_marks[0], max(last, x_marks[1])), (left, _RIGHT))
     y = svg.Scale((y_marks[0], y_marks[-1]), (bottom, top))
     shown = [mark for mark in x_marks if mark <= x.data[1]]
     parts = _x_axis(x, shown, bottom, bottom, x_label)
-    parts.append(svg.label(y_label, 4.0, _LINE - 2, class_="strong"))
+    if y_label:
+        parts.append(svg.label(y_label, 4.0, _LINE - 2, class_="strong"))
     for mark, name in zip(y_marks, names, strict=True):
         parts.append(_line(left, y(mark), _RIGHT, y(mark), "grid"))
         parts.append(svg.label(name, left - 6, y(mark) + 4, text_anchor="end"))
-    parts += _legend(series, left)
+    if len(series) > 1:
+        parts += _legend(series, left, top - 16)
     for level in levels:
         parts.append(_line(left, y(level.value), _RIGHT, y(level.value), "level"))
     for s in series:
@@ -214,11 +217,9 @@ def _x_axis(
     return parts
 
 
-def _legend(series: Sequence[Series], left: float) -> list[str]:
-    """A line sample and a name for each series, if there are several."""
-    if len(series) < 2:
-        return []
-    parts, at, y = [], left, 2 * _LINE
+def _legend(series: Sequence[Series], left: float, y: float) -> list[str]:
+    """A line sample and a name for each series."""
+    parts, at = [], left
     for s in series:
         parts.append(_line(at, y - 4, at + 18, y - 4, f"line {s.colour}"))
         parts.append(svg.label(s.label, at + 24, y))

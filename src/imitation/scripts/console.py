@@ -56,6 +56,7 @@ COMMANDS: dict[str, Entry] = {
         f"{_SCRIPTS}.eval_policy:eval_policy_ex",
         "measure a policy, record videos of it or watch it",
     ),
+    "report": Entry(f"{_SCRIPTS}.report:main", "make an HTML report of one run"),
     "convert": Entry(
         f"{_SCRIPTS}.convert:main", "convert demonstrations from and to other formats"
     ),

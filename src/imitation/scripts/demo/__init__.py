@@ -11,10 +11,10 @@ import argparse
 import pathlib
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from imitation.errors import ConfigError
 from imitation.scripts import command_line
+from imitation.scripts.argument_parser import OneLineParser
 
 __all__ = ["main"]
 
@@ -42,15 +42,8 @@ def _demo(arguments: Sequence[str]) -> None:
     command.run(parsed.seed, parsed.out, fast=parsed.fast)
 
 
-class _Parser(argparse.ArgumentParser):
-    """A parser whose errors are one line."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message}; imitation demo --help lists the options")
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+    parser = OneLineParser(
         prog="imitation demo",
         description="Imitates the bundled experts and writes one HTML report.",
         epilog="Takes one to three minutes on two cores and needs no network.",

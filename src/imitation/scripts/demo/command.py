@@ -119,7 +119,9 @@ def _films(result: study.EnvironmentResult, seed: int) -> page.Films:
     shown = [policy for policy in result.everyone if policy.animate]
     with progress_bar(len(shown), "drawing", "animation") as bar:
         for policy in shown:
-            films[policy.label] = frames.film(policy.policy, result.settings, seed)
+            films[policy.label] = frames.film(
+                policy.policy, result.settings, seed, result.environment.film
+            )
             bar.update()
     return films
 

@@ -14,16 +14,27 @@ from imitation.scripts.ingredients.environment import EnvironmentSettings, make_
 from imitation.util.seeding import torch_seeded
 from imitation.util.threads import training_threads
 
-__all__ = ["film", "prepare_headless"]
+__all__ = ["Shot", "film", "prepare_headless"]
 
 WIDTH = 280
 """Of the animation, in pixels."""
 
-SECONDS = 8.0
-"""How long it is, at most."""
-
 FPS = 16.0
 """Frames per second, about; every n-th step is shown."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Shot:
+    """Which part of an episode to show, and how fast."""
+
+    seconds: float
+    """How much of it from its start, in the time of the environment."""
+
+    still_second: float
+    """The moment to show where nothing can move."""
+
+    slow_motion: int = 1
+    """How many times slower than the environment."""
 
 
 def prepare_headless() -> None:
@@ -38,7 +49,10 @@ def prepare_headless() -> None:
 
 
 def film(
-    policy: rollout.AnyPolicy, environment: EnvironmentSettings, seed: int
+    policy: rollout.AnyPolicy,
+    environment: EnvironmentSettings,
+    seed: int,
+    shot: Shot,
 ) -> animation.Film:
     """Shows the first seconds of an episode.
 
@@ -46,9 +60,10 @@ def film(
         policy: samples its actions.
         environment: resolved settings.
         seed: decides the start, which is the same for all policies, and the actions.
+        shot: what to show.
 
     Returns:
-        The animation, at the environment's own speed.
+        The animation.
     """
     kwargs = {**environment.env_make_kwargs, "render_mode": "rgb_array"}
     settings = dataclasses.replace(
@@ -57,8 +72,8 @@ def film(
     rng = np.random.default_rng(seed)
     with make_venv(settings, rng) as venv:
         speed = float(venv.get_attr("metadata")[0].get("render_fps", 30))
-        every = max(1, round(speed / FPS))
-        n_steps = round(SECONDS * speed)
+        every = max(1, round(speed / FPS / shot.slow_motion))
+        n_steps = round(shot.seconds * speed)
         frames = []
         with evaluating(policy) as networks, training_threads(*networks):
             act = rollout.policy_to_callable(policy, venv, rng=rng)
@@ -74,4 +89,5 @@ def film(
                     obs, _, dones, _ = venv.step(acts)
                     if dones[0]:  # the next frame would be of another episode
                         break
-    return animation.encode(frames, speed / every, still=len(frames) // 2)
+    still = min(round(shot.still_second * speed / every), len(frames) - 1)
+    return animation.encode(frames, speed / every / shot.slow_motion, still=still)

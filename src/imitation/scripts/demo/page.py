@@ -119,7 +119,7 @@ def _table(result: EnvironmentResult, options: Options) -> Html:
     return blocks.table(
         f"{result.environment.name}: mean and 95% interval of "
         f"{len(result.expert.returns)} episodes",
-        ["Policy", "Return", "Normalised score"],
+        ["Policy", "Return", "Normalised"],
         lines,
         numeric=(1, 2),
     )
@@ -145,6 +145,8 @@ def _environment(result: EnvironmentResult, films: Films) -> list[Html]:
         )
         for policy in shown
     ]
+    speed = result.environment.film.slow_motion
+    pace = "" if speed == 1 else f", at 1/{speed} of its speed"
     returns = [plots.Row(p.label, p.mean, p.colour) for p in result.everyone]
     alt = "Mean returns with 95% intervals: " + "; ".join(
         f"{row.label} {_range_words(row.interval)}" for row in returns
@@ -162,8 +164,8 @@ def _environment(result: EnvironmentResult, films: Films) -> list[Html]:
         blocks.paragraph(blocks.text(result.environment.about)),
         blocks.paragraph(
             blocks.text(
-                "All start in the same state and sample their actions. Below each, its "
-                "mean return over all episodes."
+                f"The start of an episode{pace}. All begin in the same state and "
+                "sample their actions. Below each, its mean return over all episodes."
             )
         ),
         animation.films(items, "Pause"),

@@ -14,6 +14,7 @@ from imitation.data import rollout
 from imitation.errors import DataError
 from imitation.reports.statistics import Interval, mean_interval, normalised_interval
 from imitation.scripts.demo import rows
+from imitation.scripts.demo.frames import Shot
 from imitation.scripts.ingredients.environment import EnvironmentSettings, make_venv
 from imitation.scripts.ingredients.expert import get_expert_policy
 from imitation.util.progress import progress_bar
@@ -41,6 +42,9 @@ class DemoEnvironment:
     about: str
     """What one does there and what the return is, in a sentence."""
 
+    film: Shot
+    """What the report shows of an episode."""
+
 
 ENVIRONMENTS = (
     DemoEnvironment(
@@ -49,12 +53,15 @@ ENVIRONMENTS = (
         "Balance a pole on a cart: one point for each of 500 steps in which the pole "
         "stands and the cart is on the track. The episode goes on after a fall, so its "
         "length gives nothing away.",
+        # Random actions drive the cart off the picture in two seconds.
+        film=Shot(seconds=2.5, still_second=1.0, slow_motion=2),
     ),
     DemoEnvironment(
         "Pendulum-v1",
         "pendulum",
         "Swing a pendulum up and hold it there with little torque: each of 200 steps "
         "costs up to 16 points for being away from the top, for speed and for torque.",
+        film=Shot(seconds=6.5, still_second=5.0),
     ),
 )
 

@@ -28,7 +28,6 @@ policy in the way and with the random numbers of the command, and prints the com
 command beside the result: who runs it gets the same number.
 """
 
-import csv
 import dataclasses
 import importlib
 import math
@@ -38,6 +37,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from imitation.data.rollout import AnyPolicy
+from imitation.reports import runs
 from imitation.reports.plots import Series
 from imitation.scripts import console
 from imitation.scripts.command import Script
@@ -202,17 +202,13 @@ def read_progress(directory: pathlib.Path) -> list[dict[str, float]]:
     Returns:
         One mapping per logged row; what a row does not have is left out.
     """
-    with open(directory / "log" / "progress.csv", newline="", encoding="utf-8") as file:
-        return [
-            {key: float(value) for key, value in row.items() if value}
-            for row in csv.DictReader(file)
-        ]
+    return runs.read_metrics(directory / "log")
 
 
 def series(
     rows: Sequence[Mapping[str, float]],
     label: str,
-    x: Callable[[Mapping[str, float]], float],
+    x: Callable[[Mapping[str, float]], float | None],
     keys: tuple[str, ...],
     colour: str = "c0",
 ) -> Series:
@@ -221,11 +217,15 @@ def series(
     Args:
         rows: see `read_progress`.
         label: the curve's name.
-        x: computes the position of a row.
+        x: computes the position of a row, None to leave it out.
         keys: the metric, and for a band also its lower and upper edge; rows without
             the metric are left out.
         colour: see `Series`.
     """
-    used = [row for row in rows if math.isfinite(row.get(keys[0], math.nan))]
-    columns = [[row[key] for row in used] for key in keys]
-    return Series(label, [x(row) for row in used], columns[0], colour, *columns[1:])
+    used = [
+        (at, row)
+        for row in rows
+        if math.isfinite(row.get(keys[0], math.nan)) and (at := x(row)) is not None
+    ]
+    columns = [[row[key] for _, row in used] for key in keys]
+    return Series(label, [at for at, _ in used], columns[0], colour, *columns[1:])

@@ -49,8 +49,9 @@ def train(task: Task) -> Trained:
     )
 
 
-def _steps(row: Mapping[str, float]) -> float:
-    return row["bc/batch"] + 1
+def _steps(row: Mapping[str, float]) -> float | None:
+    """The optimiser steps made when a row was logged; the last row has no batch."""
+    return row["bc/batch"] + 1 if "bc/batch" in row else None
 
 
 _COMMON = (

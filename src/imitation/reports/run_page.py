@@ -1,0 +1,214 @@
+"""The report of one run: its result, learning curves, settings and command."""
+
+import math
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from imitation.reports import blocks, plots
+from imitation.reports.blocks import Html
+from imitation.reports.page import Report
+from imitation.reports.runs import Episode, RunRecord
+from imitation.reports.statistics import Interval, mean_interval
+from imitation.reports.svg import number
+
+__all__ = ["build"]
+
+_CLOCKS = {
+    "time/total_timesteps": "environment steps",
+    "dagger/total_timesteps": "steps labelled by the expert",
+    "bc/batch": "optimiser steps",
+    "step": "step",
+}
+"""Metrics that say how far a run has come; the first that it has is the axis."""
+
+_COUNTERS = {
+    *_CLOCKS,
+    *("bc/epoch", "bc/samples_so_far", "dagger/round_num", "train/n_updates"),
+    *("time/fps", "time/iterations", "time/time_elapsed"),
+}
+"""Metrics that are no result and get no chart."""
+
+_STATISTICS = ("n_traj", "return_", "len_", "monitor_")
+"""How names of statistics start, in the order of the table."""
+
+_WINDOW = 20
+"""Episodes that a point of the curve of monitored returns averages."""
+
+
+def build(run: RunRecord) -> Report:
+    """Builds the report.
+
+    Args:
+        run: what its directory holds.
+
+    Returns:
+        The report, to be written.
+    """
+    environment = run.settings.get("environment", {}).get("gym_id", "")
+    title = f"{run.command} on {environment}" if environment else run.command
+    footer = blocks.paragraph(blocks.text(f"Made by imitation report from {run.path}."))
+    report = Report(title, _lead(run), footer)
+    if run.result:
+        report.section("Result", *_result(run))
+    charts = _charts(run.metrics)
+    if run.episodes:
+        charts.insert(0, _episode_chart(run.episodes))
+    if charts:
+        report.section("While it ran", blocks.columns(*charts))
+    if run.status != "COMPLETED":
+        report.section("Continue it", *_resume(run))
+    report.section("Settings", _settings(run.settings))
+    return report
+
+
+def _lead(run: RunRecord) -> Html:
+    """Whether it finished, and the mean returns."""
+    state = {
+        "COMPLETED": "Completed.",
+        "RUNNING": "Still running, or killed.",
+        "INTERRUPTED": "Interrupted.",
+        "FAILED": "Failed.",
+    }.get(run.status, "It is not known whether it finished.")
+    means = ", ".join(
+        f"{name} {number(stats['return_mean'], 4)}"
+        for name, stats in run.result.items()
+        if "return_mean" in stats
+    )
+    return blocks.text(f"{state} Mean return: {means}." if means else state)
+
+
+def _result(run: RunRecord) -> list[Html]:
+    """The returns of each policy as a plot, and all statistics in a table."""
+    parts: list[Html] = []
+    points = [
+        plots.Row(name, _interval(stats), f"c{i % 6}")
+        for i, (name, stats) in enumerate(run.result.items())
+        if {"return_mean", "return_std", "n_traj"} <= set(stats)
+    ]
+    if points:
+        alt = "Mean returns: " + "; ".join(
+            f"{p.label} {number(p.interval.value, 4)}" for p in points
+        )
+        plot = plots.forest(points, x_label="mean return", alt=alt)
+        note = blocks.text("Bars are 1.96 standard errors of the mean to each side.")
+        parts.append(blocks.columns(blocks.figure(plot, "Return", note)))
+    names = sorted({key for s in run.result.values() for key in s}, key=_rank)
+    rows = [
+        [
+            blocks.text(name),
+            *(
+                blocks.text(number(stats.get(name, math.nan), 5))
+                for stats in run.result.values()
+            ),
+        ]
+        for name in names
+    ]
+    numeric = range(1, len(run.result) + 1)
+    headers = ["Statistic", *run.result]
+    parts.append(blocks.table("All statistics", headers, rows, numeric=numeric))
+    return parts
+
+
+def _rank(name: str) -> tuple[int, str]:
+    """Where a statistic belongs in the table."""
+    ranks = [i for i, start in enumerate(_STATISTICS) if name.startswith(start)]
+    return min(ranks, default=len(_STATISTICS)), name
+
+
+def _interval(stats: Mapping[str, float]) -> Interval:
+    """The mean return and 1.96 standard errors to each side."""
+    mean, n = stats["return_mean"], stats["n_traj"]
+    if n < 2:
+        return Interval(mean, math.nan, math.nan)
+    # rollout_stats has the standard deviation of the population.
+    error = 1.96 * stats["return_std"] / math.sqrt(n - 1)
+    return Interval(mean, mean - error, mean + error)
+
+
+def _charts(metrics: Sequence[Mapping[str, float]]) -> list[Html]:
+    """A chart per metric that changes, returns first, with their range as a band."""
+    clock = next((c for c in _CLOCKS if any(c in row for row in metrics)), "")
+    times = list(_times(metrics, clock))
+    names = list(dict.fromkeys(name for row in metrics for name in row))
+    bands = {"rollout/return_mean": ("rollout/return_min", "rollout/return_max")}
+    used = {edge for name, edges in bands.items() if name in names for edge in edges}
+    charts = []
+    for name in sorted(names, key=lambda n: (not n.startswith("rollout/"), n)):
+        points = [
+            (t, row)
+            for t, row in zip(times, metrics, strict=True)
+            if math.isfinite(row.get(name, math.nan))
+        ]
+        values = [row[name] for _, row in points]
+        if name in used or name in _COUNTERS or len(set(values)) < 2:
+            continue
+        edges = [
+            [row.get(edge, math.nan) for _, row in points]
+            for edge in bands.get(name, ())
+        ]
+        curve = plots.Series(name, [t for t, _ in points], values, "c0", *edges)
+        label = _CLOCKS.get(clock, "time of logging")
+        alt = (
+            f"{name} against {label}: from {number(values[0])} to {number(values[-1])}"
+        )
+        plot = plots.curves([curve], x_label=label, y_label="", alt=alt)
+        note = blocks.text("The band is the range of the episodes.") if edges else None
+        charts.append(blocks.figure(plot, name, note))
+    return charts
+
+
+def _times(metrics: Sequence[Mapping[str, float]], clock: str) -> Iterator[float]:
+    """The position of each row; rows between two readings share the earlier one."""
+    last = 0.0
+    for i, row in enumerate(metrics):
+        last = row.get(clock, last) if clock else float(i)
+        yield last
+
+
+def _episode_chart(episodes: Sequence[Episode]) -> Html:
+    """The returns of the monitored episodes, averaged over a window."""
+    window = max(1, min(_WINDOW, len(episodes) // 5))
+    returns = [episode.episode_return for episode in episodes]
+    ends = range(window, len(episodes) + 1)
+    curve = plots.Series(
+        "return",
+        list(ends),
+        [sum(returns[end - window : end]) / window for end in ends],
+        "c0",
+    )
+    mean = mean_interval(returns)
+    words = f"{len(returns):,} episodes with a mean return of {number(mean.value, 4)}"
+    plot = plots.curves(
+        [curve], x_label="episodes", y_label="", alt=f"Returns of {words}."
+    )
+    note = blocks.text(f"{words}; each point is the mean of {window}.")
+    return blocks.figure(plot, "Return of the monitored episodes", note)
+
+
+def _resume(run: RunRecord) -> list[Html]:
+    """How to continue the run."""
+    resume = ["imitation", run.command, "with", f"resume={run.path}"]
+    words = blocks.text("This command goes on where the run has stopped:")
+    return [
+        blocks.paragraph(words),
+        Html(f"<pre>{blocks.code(shlex.join(resume))}</pre>"),
+    ]
+
+
+def _settings(settings: Mapping[str, Any]) -> Html:
+    rows = [
+        [blocks.text(name), blocks.code(repr(value))]
+        for name, value in _leaves(settings, "")
+    ]
+    return blocks.table("Every setting with its value", ["Setting", "Value"], rows)
+
+
+def _leaves(settings: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    """The dotted name and value of each leaf."""
+    for key, value in settings.items():
+        name = f"{path}.{key}" if path else str(key)
+        if isinstance(value, Mapping) and value:
+            yield from _leaves(value, name)
+        else:
+            yield name, value
