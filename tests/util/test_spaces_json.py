@@ -1,3 +1,4 @@
+import inspect
 import json
 
 import numpy as np
@@ -19,8 +20,12 @@ SPACES = [
     spaces.MultiBinary(4),
     spaces.MultiBinary([2, 3]),
     spaces.Dict({"b": spaces.Discrete(2), "a": spaces.Box(0, 1, (1,), np.float32)}),
+    # Pairs keep their order, which networks over dictionaries rely on.
+    spaces.Dict([("z", spaces.Discrete(2)), ("a", spaces.Discrete(2))]),
     spaces.Tuple([spaces.Discrete(2), spaces.MultiBinary(2)]),
 ]
+if "dtype" in inspect.signature(spaces.Discrete).parameters:
+    SPACES.append(spaces.Discrete(3, dtype=np.int32))
 
 
 @pytest.mark.parametrize("space", SPACES, ids=str)
@@ -51,3 +56,8 @@ def test_other_spaces_are_refused():
 def test_nonsense_is_refused(description):
     with pytest.raises(ArtifactError, match="not the description of a space"):
         space_from_json(description)
+
+
+def test_discrete_spaces_saved_without_a_dtype_are_read():
+    description = {"type": "Discrete", "n": 3, "start": 1}
+    assert space_from_json(description) == spaces.Discrete(3, start=1)

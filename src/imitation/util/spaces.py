@@ -33,7 +33,12 @@ def space_to_json(space: spaces.Space[Any]) -> dict[str, Any]:
                 "high": _bounds(space.high),
             }
         case spaces.Discrete():
-            return {"type": "Discrete", "n": int(space.n), "start": int(space.start)}
+            return {
+                "type": "Discrete",
+                "n": int(space.n),
+                "start": int(space.start),
+                "dtype": space.dtype.str,
+            }
         case spaces.MultiDiscrete():
             return {
                 "type": "MultiDiscrete",
@@ -76,7 +81,7 @@ def _build(description: Mapping[str, Any]) -> spaces.Space[Any]:
         )
         return spaces.Box(low, high, shape, dtype.type)
     if kind == "Discrete":
-        return spaces.Discrete(description["n"], start=description["start"])
+        return _discrete(description)
     if kind == "MultiDiscrete":
         dtype = np.dtype(description["dtype"])
         start = description["start"]
@@ -85,10 +90,19 @@ def _build(description: Mapping[str, Any]) -> spaces.Space[Any]:
         shape = description["shape"]
         return spaces.MultiBinary(shape if len(shape) > 1 else shape[0])
     if kind == "Dict":
-        return spaces.Dict({k: _build(v) for k, v in description["spaces"].items()})
+        # Pairs, because a dictionary would be sorted, and networks rely on the order.
+        return spaces.Dict([(k, _build(v)) for k, v in description["spaces"].items()])
     if kind == "Tuple":
         return spaces.Tuple([_build(part) for part in description["spaces"]])
     raise ValueError(kind)
+
+
+def _discrete(description: Mapping[str, Any]) -> spaces.Discrete:
+    n, start = description["n"], description["start"]
+    dtype = np.dtype(description.get("dtype", np.int64))
+    if dtype == np.int64:  # all there was before Gymnasium 1.2
+        return spaces.Discrete(n, start=start)
+    return spaces.Discrete(n, start=start, dtype=dtype.type)
 
 
 def _bounds(values: np.ndarray) -> Any:
