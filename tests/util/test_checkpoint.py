@@ -113,3 +113,15 @@ def test_damaged_checkpoints_are_refused(tmp_path, damage, message):
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(ArtifactError, match=r"no checkpoint at .*nowhere"):
         checkpoint.load_state(tmp_path / "nowhere", "t")
+
+
+def test_keys_that_read_alike_do_not_collide(tmp_path):
+    state = {
+        "a": {"b": th.ones(1)},
+        "a/b": th.zeros(1),
+        "m": {0: th.full((1,), 2.0), "0": th.full((1,), 3.0)},
+    }
+    checkpoint.save_state(tmp_path / "c", "test", state)
+    again = checkpoint.load_state(tmp_path / "c", "test")
+    assert again["a"]["b"].item() == 1 and again["a/b"].item() == 0
+    assert again["m"][0].item() == 2 and again["m"]["0"].item() == 3

@@ -83,6 +83,8 @@ def load_state(path: artifacts.AnyPath, kind: str) -> dict[str, Any]:
 def _flatten(value: Any, name: str, tensors: dict[str, th.Tensor | np.ndarray]) -> Any:
     """Moves arrays and tensors out of a nested state, leaving their names."""
     if isinstance(value, th.Tensor | np.ndarray):
+        while name in tensors:  # keys 0 and "0", or "a/b" and "a" of "b"
+            name += "'"
         tensors[name] = value
         return {_TENSOR if isinstance(value, th.Tensor) else _ARRAY: name}
     if isinstance(value, np.generic):
