@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch as th
@@ -83,3 +85,25 @@ def test_a_bad_thread_count_is_refused(monkeypatch, text):
         training_threads(th.nn.Linear(1, 1)),
     ):
         pass
+
+
+@pytest.mark.parametrize("kind", ["PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64"])
+def test_generators_are_made_from_their_saved_state(kind):
+    rng = np.random.Generator(getattr(np.random, kind)(5))
+    rng.random(3)
+    state = json.loads(json.dumps(seeding.rng_state(rng)))
+    assert seeding.rng_from_state(state).random() == rng.random()
+
+
+@pytest.mark.parametrize("kind", [None, "Generator", "os", "XYZ"])
+def test_states_of_unknown_generators_are_refused(kind):
+    with pytest.raises(ValueError, match="NumPy has no generator"):
+        seeding.rng_from_state({"bit_generator": kind})
+
+
+def test_seeding_does_not_touch_unused_gpus(monkeypatch):
+    # Stands in for a machine with GPUs: asking one for its state would fail here.
+    monkeypatch.setattr(th.cuda, "device_count", lambda: 2)
+    monkeypatch.setattr(th.cuda, "is_initialized", lambda: False)
+    with seeding.torch_seeded(np.random.default_rng(0)):
+        th.rand(1)

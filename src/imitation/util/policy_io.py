@@ -16,7 +16,7 @@ from stable_baselines3.common import utils as sb3_utils
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from imitation.errors import ArtifactError, UnsafeLoadError
-from imitation.util import artifacts, spaces
+from imitation.util import artifacts, seeding, spaces
 
 __all__ = ["load_policy", "save_policy", "unset_learning_rate"]
 
@@ -113,7 +113,7 @@ def _with_weights(
 ) -> BasePolicy:
     """Builds a policy and puts its saved weights in, leaving torch's RNG alone."""
     tensors = artifacts.read_tensors(path / "policy.safetensors")
-    with th.random.fork_rng():
+    with seeding.forked_torch_rng():
         if issubclass(policy_class, ActorCriticPolicy) or tensors:
             arguments["lr_schedule"] = unset_learning_rate
         policy = policy_class(**arguments)

@@ -13,10 +13,12 @@ import numpy as np
 import torch as th
 
 __all__ = [
+    "forked_torch_rng",
     "make_rng",
     "make_seeds",
     "restore_rng",
     "restore_torch_rng",
+    "rng_from_state",
     "rng_state",
     "torch_rng_state",
     "torch_seeded",
@@ -74,6 +76,20 @@ def rng_state(rng: np.random.Generator) -> dict[str, Any]:
     return {key: _plain(value) for key, value in state.items()}
 
 
+def rng_from_state(state: dict[str, Any]) -> np.random.Generator:
+    """Makes a generator in a state taken by `rng_state`.
+
+    Raises:
+        ValueError: the state belongs to a bit generator that NumPy does not have.
+    """
+    kind = getattr(np.random, str(state.get("bit_generator")), None)
+    if not (isinstance(kind, type) and issubclass(kind, np.random.BitGenerator)):
+        raise ValueError(f"NumPy has no generator {state.get('bit_generator')!r}")
+    rng = np.random.Generator(kind())
+    restore_rng(rng, state)
+    return rng
+
+
 def restore_rng(rng: np.random.Generator, state: dict[str, Any]) -> None:
     """Puts a generator back into a state taken by `rng_state`.
 
@@ -94,9 +110,21 @@ def restore_rng(rng: np.random.Generator, state: dict[str, Any]) -> None:
 
 
 @contextlib.contextmanager
+def forked_torch_rng() -> Iterator[None]:
+    """Restores torch's random state, of the CPU and of GPUs in use, after a block.
+
+    GPUs that the process has not touched stay so: asking for their state would allocate
+    memory on every one of them.
+    """
+    used = range(th.cuda.device_count()) if _uses_gpus() else ()
+    with th.random.fork_rng(devices=used):
+        yield
+
+
+@contextlib.contextmanager
 def torch_seeded(rng: np.random.Generator) -> Iterator[None]:
     """Runs a block with torch seeded from `rng`, then restores torch's state."""
-    with th.random.fork_rng():
+    with forked_torch_rng():
         th.manual_seed(make_seeds(rng))
         yield
 
@@ -114,6 +142,10 @@ def restore_torch_rng(state: Mapping[str, th.Tensor], device: th.device) -> None
     th.set_rng_state(state["cpu"])
     if device.type == "cuda" and "cuda" in state:
         th.cuda.set_rng_state(state["cuda"], device)
+
+
+def _uses_gpus() -> bool:
+    return bool(th.cuda.is_initialized())  # type: ignore[no-untyped-call]
 
 
 def _plain(value: Any) -> Any:
