@@ -112,3 +112,19 @@ def test_a_batch_size_must_be_positive(size):
 def test_too_little_data_is_an_error():
     with pytest.raises(DataError, match=r"Number of transitions .* 100 is smaller"):
         BatchLoader(transitions(), 101)
+
+
+def test_arrays_of_a_foreign_byte_order_are_converted():
+    data = transitions()
+    swapped = types.Transitions(
+        obs=data.obs.astype(">f4"),
+        acts=data.acts.astype(">i8"),
+        infos=data.infos,
+        next_obs=data.next_obs.astype(">f4"),
+        dones=data.dones,
+    )
+    for one, other in zip(
+        BatchLoader(swapped, 8, rng=0), BatchLoader(data, 8, rng=0), strict=True
+    ):
+        assert th.equal(one["obs"], other["obs"])
+        assert th.equal(one["acts"], other["acts"])

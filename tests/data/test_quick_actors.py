@@ -54,3 +54,16 @@ def test_frequencies_are_the_probabilities():
 def test_declines_what_is_more_than_layers():
     policy = make_policy(gym.spaces.MultiBinary(3))
     assert quick_actor(policy, deterministic=True) is None
+
+
+@pytest.mark.parametrize("change", ["read-only", "reversed", "big-endian"])
+def test_takes_observations_in_any_memory(change):
+    policy = make_policy(gym.spaces.Discrete(3))
+    actor = quick_actor(policy, deterministic=True)
+    assert actor is not None
+    obs = np.random.default_rng(0).normal(size=(8, 4)).astype(np.float32)
+    same = obs[::-1].copy()[::-1] if change == "reversed" else obs.copy()
+    if change == "big-endian":
+        same = same.astype(">f4")
+    same.flags.writeable = change != "read-only"
+    np.testing.assert_array_equal(actor(same), actor(obs))

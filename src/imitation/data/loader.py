@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch as th
 
 from imitation.data import types
 from imitation.errors import ConfigError, DataError
-from imitation.util import seeding
+from imitation.util import seeding, tensors
 
 __all__ = ["DEFAULT_KEYS", "BatchLoader"]
 
@@ -157,7 +156,7 @@ def _take(value: Any, where: Any) -> Any:
         return {key: _take(array, where) for key, array in value.items()}
     if value.dtype == object:
         return value[where]
-    return th.from_numpy(
+    return tensors.safe_to_tensor(
         value[where].copy() if isinstance(where, slice) else value[where]
     )
 

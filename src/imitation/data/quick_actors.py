@@ -13,6 +13,7 @@ from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 
 from imitation.util.plain_policies import plain_network
+from imitation.util.tensors import safe_to_tensor
 
 __all__ = ["quick_actor"]
 
@@ -43,7 +44,7 @@ def quick_actor(policy: BasePolicy, deterministic: bool) -> Actor | None:
 
     def act(obs: Array) -> Array:
         with th.no_grad():
-            output = network(th.as_tensor(np.ascontiguousarray(obs), device=device))
+            output = network(safe_to_tensor(obs, device=device))
             if isinstance(space, spaces.Discrete):
                 category: Array = _category(output, deterministic).cpu().numpy()
                 return category
