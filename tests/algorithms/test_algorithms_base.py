@@ -194,3 +194,34 @@ def test_demonstrations_that_fit():
     base.check_demonstrations(
         pairs(np.zeros((3, 2)), ok_acts() - 1), BOX, gym.spaces.Discrete(2, start=-1)
     )
+
+
+ACTIONS = [
+    (gym.spaces.Discrete(3), [0, 3], "from 0 to 3"),
+    (gym.spaces.Discrete(3), [0.0, 0.5], "no integers"),
+    (gym.spaces.MultiDiscrete([2, 3]), [[0, 2], [2, 0]], "from 0 to 2"),
+    (gym.spaces.MultiDiscrete([2, 3]), [[0, 0.5], [0, 0]], "no integers"),
+    (gym.spaces.MultiBinary(2), [[0, 1], [-1, 0]], "from -1 to 1"),
+    (gym.spaces.Box(-1, 1, (1,)), [[0j], [1j]], "complex"),
+]
+
+
+@pytest.mark.parametrize(("space", "acts", "message"), ACTIONS)
+def test_actions_outside_their_space_are_refused(space, acts, message):
+    data = types.TransitionsMinimal(np.zeros((2, 2)), np.array(acts), [{}, {}])
+    with pytest.raises(DataError, match=message):
+        base.check_demonstrations(data, gym.spaces.Box(-1, 1, (2,)), space)
+
+
+def test_whole_numbers_in_floats_are_discrete_actions():
+    data = types.TransitionsMinimal(np.zeros((2, 2)), np.array([0.0, 2.0]), [{}, {}])
+    spaces = gym.spaces.Box(-1, 1, (2,)), gym.spaces.Discrete(3)
+    base.check_demonstrations(data, *spaces)
+
+
+@pytest.mark.parametrize("missing", ["obs", "acts"])
+def test_batches_need_observations_and_actions(missing):
+    rows = batch()
+    del rows[missing]
+    with pytest.raises(DataError, match="the keys 'obs' and 'acts'"):
+        list(base.make_data_loader([rows], 4))

@@ -163,6 +163,11 @@ class _CheckedBatches:
 
     def __iter__(self) -> Iterator[types.TransitionMapping]:
         for batch in self._batches:
+            if not {"obs", "acts"} <= batch.keys():
+                raise DataError(
+                    "expected batches with the keys 'obs' and 'acts', got one with "
+                    f"{sorted(batch)}"
+                )
             for key, value in (("obs", batch["obs"]), ("acts", batch["acts"])):
                 n_rows = _n_rows(value)
                 if n_rows != self.batch_size:
@@ -249,8 +254,8 @@ def check_demonstrations(
         action_space: of the environment that will be learnt.
 
     Raises:
-        DataError: keys or shapes differ from the space's, an action is none of a
-            discrete space's, or a value is NaN or infinite.
+        DataError: keys or shapes differ from the space's, a value is none of a
+            discrete space's, or a value is NaN, infinite or complex.
     """
     obs: Any = types.maybe_unwrap_dictobs(transitions.obs)
     if isinstance(observation_space, gym.spaces.Dict) != isinstance(obs, Mapping):
@@ -283,6 +288,8 @@ def _check_values(name: str, values: Any, space: gym.Space[Any]) -> None:
             f"demonstrations have {name} of shape {values.shape[1:]}, the space "
             f"{space} has shape {shape}{hint}"
         )
+    if values.dtype.kind == "c":
+        raise DataError(f"demonstrations have complex {name}; take the real part")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         where = int(
             np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(1))[0]
@@ -291,13 +298,36 @@ def _check_values(name: str, values: Any, space: gym.Space[Any]) -> None:
             f"demonstrations have a NaN or infinite {name} at transition {where}; "
             "remove or repair the episode"
         )
-    if isinstance(space, gym.spaces.Discrete) and len(values):
-        low, high = int(space.start), int(space.start + space.n) - 1
-        if values.min() < low or values.max() > high:
-            raise DataError(
-                f"demonstrations have {name} from {values.min()} to {values.max()}, "
-                f"the space {space} has values from {low} to {high}"
-            )
+    bounds = _integer_bounds(space)
+    if bounds is not None and len(values):
+        _check_integers(name, values, *bounds, space)
+
+
+def _integer_bounds(space: gym.Space[Any]) -> tuple[Any, Any] | None:
+    """The least and largest values of a space of integers, None for another."""
+    match space:
+        case gym.spaces.Discrete():
+            return int(space.start), int(space.start + space.n) - 1
+        case gym.spaces.MultiDiscrete():
+            return space.start, space.start + space.nvec - 1
+        case gym.spaces.MultiBinary():
+            return 0, 1
+    return None
+
+
+def _check_integers(
+    name: str, values: Any, low: Any, high: Any, space: gym.Space[Any]
+) -> None:
+    if (values < low).any() or (values > high).any():
+        raise DataError(
+            f"demonstrations have {name} from {values.min()} to {values.max()}, "
+            f"the space {space} has values from {low} to {high}"
+        )
+    if values.dtype.kind == "f" and (values != np.rint(values)).any():
+        raise DataError(
+            f"demonstrations have {name} that are no integers, as the space {space} "
+            "needs; were they scaled?"
+        )
 
 
 def _torch_loader(
