@@ -167,6 +167,34 @@ def test_entropy_may_be_missing(quiet):
     metrics.loss.backward()
 
 
+def test_squashed_actions_are_scaled_to_the_distribution(quiet):
+    """The density of a squashed Gaussian is one of actions between −1 and 1."""
+    policies = []
+    for low, high in ((-1.0, 1.0), (-2.0, 6.0)):
+        space = gym.spaces.Box(low, high, (2,), np.float32)
+        with th.random.fork_rng():
+            th.manual_seed(0)
+            policy = ActorCriticPolicy(
+                BOX,
+                space,
+                lambda _: 1.0,
+                use_sde=True,
+                squash_output=True,
+                log_std_init=-3.0,
+            )
+        policies.append(policy)
+    obs = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
+    unit = np.linspace(-0.9, 0.9, 10, dtype=np.float32).reshape(5, 2)
+    calculator = bc.BehaviorCloningLossCalculator(0.0, 0.0)
+    one = calculator(policies[0], obs, unit).neglogp
+    other = calculator(policies[1], obs, 2 + 4 * unit).neglogp
+    assert one.item() == pytest.approx(other.item(), rel=1e-4)
+    # What the policy does is likelier than what it does not.
+    acts, _ = policies[1].predict(obs, deterministic=True)
+    best = calculator(policies[1], obs, acts).neglogp
+    assert best.item() < calculator(policies[1], obs, acts + 0.5).neglogp.item()
+
+
 @pytest.mark.gpu
 def test_losses_live_on_the_policys_device(quiet):
     trainer = make(quiet, device="cuda")
@@ -454,6 +482,12 @@ BAD_SETTINGS = [
     ({"optimizer_kwargs": {"weight_decay": 0.1}}, "l2_weight instead of weight_decay"),
     ({"batch_size": 0}, "must be positive"),
     ({"batch_size": -32}, "must be positive"),
+    ({"minibatch_size": 0}, "must be positive"),
+    ({"action_space": gym.spaces.Discrete(2, start=1)}, "does not start at 0"),
+    (
+        {"observation_space": gym.spaces.MultiDiscrete([2] * 4, start=[1] * 4)},
+        "does not start at 0",
+    ),
     ({"val_fraction": 1.0}, "val_fraction must lie in"),
     ({"val_fraction": -0.1}, "val_fraction must lie in"),
     ({"max_grad_norm": 0.0}, "max_grad_norm must be positive"),

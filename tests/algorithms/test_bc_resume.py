@@ -1,6 +1,7 @@
 """Validation, early stopping, and training that survives being killed."""
 
 import contextlib
+import csv
 import pathlib
 import signal
 import subprocess
@@ -58,6 +59,8 @@ def same(one, other):
 VARIANTS = {
     "plain": {},
     "accumulated": {"batch_size": 64, "minibatch_size": 16},
+    # 12 minibatches in groups of 5, 5 and 2
+    "accumulated unevenly": {"batch_size": 80, "minibatch_size": 16},
     "validated": {"val_fraction": 0.2},
     "sgd": {
         "optimizer_cls": th.optim.SGD,
@@ -111,6 +114,58 @@ def test_saved_in_a_callback_and_loaded(tmp_path):
     loaded = bc.BC.load(tmp_path / "saved", demonstrations=pairs(), device="cpu")
     loaded.train(n_epochs=3, progress_bar=False, resume=True)
     assert same(whole, loaded)
+
+
+def test_data_may_be_set_after_loading(tmp_path):
+    """What is known of the best policy waits for the data it was measured on."""
+    settings = {
+        "demonstrations": pairs(80, noise=2.0),
+        "batch_size": 16,
+        "val_fraction": 0.5,
+        "optimizer_kwargs": {"lr": 3e-2},
+    }
+    options = {
+        "n_epochs": 100,
+        "progress_bar": False,
+        "early_stopping": bc.EarlyStopping(patience=3),
+    }
+    whole = make(tmp_path, **settings)
+    epochs = []
+
+    def save():
+        epochs.append(1)
+        whole.save(tmp_path / f"{len(epochs)}")
+
+    whole.train(on_epoch_end=save, **options)
+    after_best = tmp_path / f"{len(epochs) - 1}"
+    loaded = bc.BC.load(after_best, device="cpu")
+    loaded.save(tmp_path / "again")
+    for folder in (after_best, tmp_path / "again"):
+        loaded = bc.BC.load(folder, device="cpu")
+        loaded.set_demonstrations(settings["demonstrations"])
+        more = []
+        loaded.train(resume=True, on_epoch_end=lambda: more.append(1), **options)  # noqa: B023
+        assert len(more) == 1
+        assert same(whole, loaded)
+
+
+def test_any_generator_of_numpy_is_restored(tmp_path):
+    trainer = make(tmp_path, rng=np.random.Generator(np.random.MT19937(0)))
+    trainer.save(tmp_path / "saved")
+    loaded = bc.BC.load(tmp_path / "saved", device="cpu")
+    assert loaded.rng.random() == trainer.rng.random()
+
+
+def test_the_last_measures_on_held_out_data_are_logged(tmp_path):
+    trainer = make(tmp_path, val_fraction=0.2)
+    trainer.train(n_epochs=2, progress_bar=False)
+    trainer.logger.close()
+    with open(tmp_path / "log" / "progress.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert trainer._validator is not None
+    expected = trainer._validator.measure(trainer.policy)["neglogp"]
+    assert [row["bc/batch"] for row in rows] == ["0", ""]
+    assert float(rows[-1]["bc/val_neglogp"]) == expected
 
 
 def test_loading_restores_the_settings(tmp_path):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from imitation.data import types
+from imitation.data.loader import BatchLoader
 from imitation.errors import ConfigError
 
 __all__ = ["BatchIteratorWithEpochEndCallback", "Grouped", "enumerate_batches"]
@@ -90,9 +91,23 @@ class Grouped:
     """Minibatches in a group."""
 
     def __iter__(self) -> Iterator[list[types.TransitionMapping]]:
-        minibatches = iter(self.loader)
-        while group := list(itertools.islice(minibatches, self.size)):
+        group: list[types.TransitionMapping] = []
+        for minibatch in self.loader:
+            group.append(minibatch)
+            if len(group) == self.size or self._epoch_is_complete():
+                yield group
+                group = []
+        if group:
             yield group
+
+    def _epoch_is_complete(self) -> bool:
+        """Whether the last minibatch is out.
+
+        Asking the loader for one more would tell, but also end its epoch before the
+        last group is trained on: a checkpoint taken then would repeat the epoch.
+        """
+        batches = self.loader
+        return isinstance(batches, BatchLoader) and batches.position == len(batches)
 
 
 def enumerate_batches(

@@ -59,6 +59,7 @@ class BCLogger:
         self.logger = logger
         self._tensorboard_step = 0
         self._current_epoch = 0
+        self._has_unwritten = False
 
     def reset_tensorboard_steps(self) -> None:
         """Starts the horizontal axis of the plots at zero again."""
@@ -94,17 +95,27 @@ class BCLogger:
                 self.logger.record(f"bc/{key}", float(value))
         for key, value in rollout_stats.items():
             self.logger.record("rollout/" + key, value)
-        self.logger.dump(self._tensorboard_step)
+        self._dump()
         self._tensorboard_step += 1
 
     def log_validation(self, metrics: Mapping[str, float]) -> None:
-        """Logs what was measured on held-out data, with the next batch.
+        """Logs what was measured on held-out data, with the next batch or at the end.
 
         Args:
             metrics: values by name; logged as ``bc/val_NAME``.
         """
         for key, value in metrics.items():
             self.logger.record(f"bc/val_{key}", value)
+        self._has_unwritten = True
+
+    def finish(self) -> None:
+        """Writes the last measures on held-out data, which no batch follows."""
+        if self._has_unwritten:
+            self._dump()
+
+    def _dump(self) -> None:
+        self.logger.dump(self._tensorboard_step)
+        self._has_unwritten = False
 
     def state_dict(self) -> dict[str, Any]:
         """Returns the position on the horizontal axis of the plots."""

@@ -13,6 +13,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import gymnasium as gym
 import torch as th
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
 from gymnasium import spaces
@@ -174,9 +175,19 @@ def _log_prob_and_entropy(
     if isinstance(distribution, distributions.CategoricalDistribution):
         # The logits of a Categorical are normalised: they are log-probabilities.
         return _of_categories(distribution.distribution.logits, acts)
-    log_prob = distribution.log_prob(acts.float())
+    acts = acts.float()
+    if policy.squash_output:  # the distribution is one of actions scaled to [-1, 1]
+        acts = _scaled(acts, policy.action_space)
+    log_prob = distribution.log_prob(acts)
     entropy = distribution.entropy()
     return log_prob, None if entropy is None else entropy.mean()
+
+
+def _scaled(acts: th.Tensor, space: gym.Space[Any]) -> th.Tensor:
+    """Maps actions from the bounds of their space to [-1, 1]."""
+    assert isinstance(space, spaces.Box), space
+    low, high = (th.as_tensor(b, device=acts.device) for b in (space.low, space.high))
+    return 2 * (acts - low) / (high - low) - 1
 
 
 def _of_categories(

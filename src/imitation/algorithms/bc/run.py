@@ -153,6 +153,7 @@ class TrainingRun:
         if options.early_stopping is not None and options.early_stopping.restore_best:
             assert self._validator is not None
             self._validator.restore_best(self._learner.policy)
+        self._bc_logger.finish()
         progress.finished = True
         self._checkpoint()
 
@@ -209,6 +210,9 @@ class Pending:
 
     batches: Mapping[str, Any] | None
     """The position in the data."""
+
+    validator: Mapping[str, Any] | None
+    """What is known of the best policy so far, if there are held-out data."""
 
     torch_rng: Mapping[str, th.Tensor]
     """Torch's random state."""

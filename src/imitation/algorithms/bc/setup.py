@@ -15,10 +15,37 @@ from imitation.policies import base as policy_base
 from imitation.policies import image_extractor
 from imitation.util import policy_io, seeding
 
-__all__ = ["default_policy", "features_extractor_for", "make_optimizer"]
+__all__ = [
+    "check_spaces",
+    "default_policy",
+    "features_extractor_for",
+    "make_optimizer",
+]
 
 FUSED = (th.optim.Adam, th.optim.AdamW)
 """Optimizers whose fused form does in one call what takes a dozen calls otherwise."""
+
+
+def check_spaces(
+    observation_space: gym.Space[Any], action_space: gym.Space[Any]
+) -> None:
+    """Checks what Stable-Baselines3 assumes of spaces without saying so.
+
+    Args:
+        observation_space: of the environment.
+        action_space: of the environment.
+
+    Raises:
+        ValueError: one is discrete and does not start at 0.
+    """
+    for name, space in (("observation", observation_space), ("action", action_space)):
+        if not isinstance(space, gym.spaces.Discrete | gym.spaces.MultiDiscrete):
+            continue
+        if np.any(space.start):
+            raise ConfigError(
+                f"the {name} space {space} does not start at 0, which policies of "
+                "Stable-Baselines3 need; wrap the environment to shift it"
+            )
 
 
 def default_policy(

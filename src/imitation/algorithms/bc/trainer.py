@@ -69,7 +69,8 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
 
     Raises:
         ValueError: ``weight_decay`` is in `optimizer_kwargs`, the batch size is not a
-            multiple of the minibatch size, or a value is out of range.
+            multiple of the minibatch size, a value is out of range, or a discrete space
+            does not start at 0.
     """
 
     def __init__(
@@ -93,10 +94,11 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         val_fraction: float = 0.0,
     ) -> None:
         self.batch_size = batch_size
-        self.minibatch_size = minibatch_size or batch_size
+        self.minibatch_size = batch_size if minibatch_size is None else minibatch_size
         _check_settings(
             self.batch_size, self.minibatch_size, val_fraction, max_grad_norm
         )
+        setup.check_spaces(observation_space, action_space)
         self.observation_space = observation_space
         self.action_space = action_space
         self.rng = seeding.make_rng(rng)
@@ -201,9 +203,10 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
                 and ``best`` (the policy that did best on held-out data).
             checkpoint_interval: batches between two checkpoints.
             resume: continue the call that the checkpoint was taken in (or, without a
-                checkpoint, an unfinished call of this trainer), given the same
-                arguments; the result is bit-identical to an uninterrupted run. Starts
-                anew when there is nothing to continue.
+                checkpoint, the one that the state given to `load` or `load_state` was
+                saved in), given the same arguments; the result is bit-identical to an
+                uninterrupted run. Does nothing if that call had ended, and starts anew
+                when there is nothing to continue.
 
         Raises:
             ValueError: not exactly one of `n_epochs` and `n_batches` is given, or
@@ -280,11 +283,10 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         seeding.restore_rng(self.rng, state["rng"])
         seeding.restore_rng(self._rollout_rng, state["rollout_rng"])
         self._bc_logger.load_state_dict(state["logger"])
-        if self._validator is not None and state["validator"] is not None:
-            self._validator.load_state_dict(state["validator"])
         self._pending = Pending(
             progress=Progress(**state["progress"]),
             batches=state["batches"],
+            validator=state["validator"],
             torch_rng=state["torch_rng"],
         )
 
@@ -314,7 +316,8 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             ArtifactError: there is no checkpoint, or it is damaged.
         """
         directory = _as_path(path)
-        settings = checkpoint.load_state(directory / "trainer", "bc")["settings"]
+        state = checkpoint.load_state(directory / "trainer", "bc")
+        settings = state["settings"]
         if settings.pop("has_lr_schedule") and lr_schedule is None:
             raise ArtifactError(f"{directory} had an lr_schedule: pass it to load")
         policy = policy_io.load_policy(directory / "policy", device)
@@ -324,6 +327,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         trainer = cls(
             observation_space=policy.observation_space,
             action_space=policy.action_space,
+            rng=seeding.rng_from_state(state["rng"]),
             policy=policy,
             optimizer_cls=optimizer_cls,
             device=device,
@@ -350,6 +354,8 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
                 self._validator.reset()
             return None
         self._progress = pending.progress
+        if self._validator is not None and pending.validator is not None:
+            self._validator.load_state_dict(pending.validator)
         if not self._progress.finished:
             if pending.batches is None or not isinstance(
                 self._demo_loader, loader.BatchLoader
@@ -367,7 +373,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         with (
             threads.training_threads(self._policy),
             networks.training(self._policy),
-            th.random.fork_rng(),
+            seeding.forked_torch_rng(),
         ):
             if torch_rng is None:
                 th.manual_seed(seeding.make_seeds(self.rng))
@@ -392,21 +398,32 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
 
     def _state_dict(self) -> dict[str, Any]:
         """Everything but the policy's weights and the data."""
-        batches = self._demo_loader
-        position = (
-            batches.state_dict() if isinstance(batches, loader.BatchLoader) else None
-        )
+        call = self._pending or self._current_call()
         return {
             "settings": self._settings(),
             "optimizer": self.optimizer.state_dict(),
             "rng": seeding.rng_state(self.rng),
             "rollout_rng": seeding.rng_state(self._rollout_rng),
-            "torch_rng": seeding.torch_rng_state(self.device),
-            "batches": position,
+            "torch_rng": call.torch_rng,
+            "batches": call.batches,
             "logger": self._bc_logger.state_dict(),
-            "validator": self._validator.state_dict() if self._validator else None,
-            "progress": dataclasses.asdict(self._progress),
+            "validator": call.validator,
+            "progress": dataclasses.asdict(call.progress),
         }
+
+    def _current_call(self) -> Pending:
+        """What is needed to continue the call of `train` going on (or the last)."""
+        batches = self._demo_loader
+        return Pending(
+            progress=self._progress,
+            batches=(
+                batches.state_dict()
+                if isinstance(batches, loader.BatchLoader)
+                else None
+            ),
+            validator=self._validator.state_dict() if self._validator else None,
+            torch_rng=seeding.torch_rng_state(self.device),
+        )
 
 
 def reconstruct_policy(
