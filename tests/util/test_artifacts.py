@@ -19,7 +19,7 @@ def leftovers(folder: pathlib.Path) -> list[str]:
 
 
 @pytest.mark.parametrize("before", ["nothing", "file", "directory"])
-def test_replacing_directory_replaces_anything(tmp_path, before):
+def test_replacing_directory_replaces_an_older_one_or_a_file(tmp_path, before):
     target = tmp_path / "deep" / "artifact"
     if before != "nothing":
         target.parent.mkdir()
@@ -28,6 +28,7 @@ def test_replacing_directory_replaces_anything(tmp_path, before):
     if before == "directory":
         target.mkdir()
         (target / "stale").write_text("old")
+        (target / "fresh").write_text("old")
     with artifacts.replacing_directory(target) as directory:
         (directory / "fresh").write_text("new")
     assert [path.name for path in target.iterdir()] == ["fresh"]
@@ -87,8 +88,8 @@ def test_a_kill_leaves_a_whole_directory(tmp_path):
         parts = sorted((tmp_path / "artifact").iterdir())
         assert len(parts) == 4
         assert len({part.read_text() for part in parts}) == 1
-    with artifacts.replacing_directory(tmp_path / "artifact"):
-        pass
+    with artifacts.replacing_directory(tmp_path / "artifact") as directory:
+        (directory / "0").write_text("last")
     assert leftovers(tmp_path) == []
 
 
@@ -190,3 +191,22 @@ def test_users_register_their_classes(monkeypatch):
         artifacts.resolve_class(path)
     assert artifacts.register_class(Mine) is Mine
     assert artifacts.resolve_class(path) is Mine
+
+
+def test_a_directory_of_something_else_is_not_deleted(tmp_path):
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "thesis.tex").write_text("years of work")
+    with (
+        pytest.raises(ArtifactError, match=r"holds thesis\.tex"),
+        artifacts.replacing_directory(tmp_path / "results") as directory,
+    ):
+        (directory / "policy").write_text("x")
+    with pytest.raises(ArtifactError, match="is a directory, expected a file"):
+        artifacts.write_json(tmp_path / "results", {})
+    assert (tmp_path / "results" / "thesis.tex").read_text() == "years of work"
+    assert [path.name for path in tmp_path.iterdir()] == ["results"]
+
+
+def test_classes_that_a_trusted_module_only_imports_are_refused():
+    with pytest.raises(ArtifactError, match="not a class defined there"):
+        artifacts.resolve_class("imitation.util.video_wrapper:Fraction")

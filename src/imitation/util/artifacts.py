@@ -56,11 +56,14 @@ def replacing_directory(path: AnyPath) -> Iterator[pathlib.Path]:
     """Yields an empty directory that takes the place of `path` when the block ends.
 
     Args:
-        path: where the directory shall be; whatever is there now is replaced.
+        path: where the directory shall be; an older one or a file there is replaced.
 
     Yields:
         A temporary sibling to write into. If the block raises, it is removed and
         `path` stays as it was.
+
+    Raises:
+        ArtifactError: `path` is a directory that holds something else.
     """
     target = pathlib.Path(os.fsdecode(path)).absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -82,11 +85,14 @@ def replacing_file(path: AnyPath) -> Iterator[pathlib.Path]:
     """Yields a path for a file that takes the place of `path` when the block ends.
 
     Args:
-        path: where the file shall be; whatever is there now is replaced.
+        path: where the file shall be; an older one there is replaced.
 
     Yields:
         A temporary sibling to write to. If the block raises, it is removed and `path`
         stays as it was.
+
+    Raises:
+        ArtifactError: `path` is a directory.
     """
     target = pathlib.Path(os.fsdecode(path)).absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -214,8 +220,11 @@ def resolve_class(path: str) -> type:
             f"the artifact names the class {path!r}, which this installation does "
             f"not have: {_reason(error)}"
         ) from error
-    if not isinstance(found, type):
-        raise ArtifactError(f"the artifact names {path!r}, which is not a class")
+    # What a module merely imported, it does not vouch for.
+    if not isinstance(found, type) or found.__module__ != module:
+        raise ArtifactError(
+            f"the artifact names {path!r}, which is not a class defined there"
+        )
     return found
 
 
@@ -274,6 +283,7 @@ def _inside_temporary(target: pathlib.Path) -> bool:
 
 def _replace(temporary: pathlib.Path, target: pathlib.Path) -> None:
     """Puts `temporary` in the place of `target`, whatever kinds they are."""
+    _check_replaceable(temporary, target)
     exists = target.exists() or target.is_symlink()
     if exists and (temporary.is_dir() or target.is_dir()):
         _exchange(temporary, target)
@@ -282,6 +292,20 @@ def _replace(temporary: pathlib.Path, target: pathlib.Path) -> None:
         os.replace(temporary, target)
     if not _inside_temporary(target):
         _fsync(target.parent)
+
+
+def _check_replaceable(temporary: pathlib.Path, target: pathlib.Path) -> None:
+    """Refuses to delete a directory that is certainly something else."""
+    if not target.is_dir() or target.is_symlink():
+        return
+    if not temporary.is_dir():
+        raise ArtifactError(f"{target} is a directory, expected a file to write")
+    found, written = ({p.name for p in d.iterdir()} for d in (target, temporary))
+    if found and found.isdisjoint(written):
+        raise ArtifactError(
+            f"{target} holds {min(found)} and nothing that is being saved; saving "
+            "would delete it: choose another path, or remove it first"
+        )
 
 
 def _exchange(one: pathlib.Path, other: pathlib.Path) -> None:

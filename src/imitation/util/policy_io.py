@@ -39,10 +39,12 @@ def save_policy(policy: BasePolicy, policy_path: artifacts.AnyPath) -> None:
     Args:
         policy: a Stable-Baselines3 policy. Its class must be importable; a class of
             yours has to be registered with `artifacts.register_class` to be loaded.
-        policy_path: the directory to write; whatever is there is replaced.
+        policy_path: the directory to write; an older policy or a file there is
+            replaced.
 
     Raises:
-        ArtifactError: a constructor argument of the policy cannot be stored.
+        ArtifactError: a constructor argument of the policy cannot be stored, or
+            `policy_path` is a directory of something else.
     """
     arguments = {
         name: _encode(value, name)
