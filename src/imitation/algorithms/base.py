@@ -299,8 +299,20 @@ def _check_values(name: str, values: Any, space: gym.Space[Any]) -> None:
             "remove or repair the episode"
         )
     bounds = _integer_bounds(space)
-    if bounds is not None and len(values):
-        _check_integers(name, values, *bounds, space)
+    if bounds is not None and ((values < bounds[0]) | (values > bounds[1])).any():
+        raise DataError(
+            f"demonstrations have {name} from {values.min()} to {values.max()}, "
+            f"the space {space} has values from {bounds[0]} to {bounds[1]}"
+        )
+    if (
+        values.dtype.kind == "f"
+        and np.issubdtype(space.dtype, np.integer)
+        and (values != np.rint(values)).any()
+    ):
+        raise DataError(
+            f"demonstrations have {name} that are no integers, as the space {space} "
+            "needs; were they scaled?"
+        )
 
 
 def _integer_bounds(space: gym.Space[Any]) -> tuple[Any, Any] | None:
@@ -313,21 +325,6 @@ def _integer_bounds(space: gym.Space[Any]) -> tuple[Any, Any] | None:
         case gym.spaces.MultiBinary():
             return 0, 1
     return None
-
-
-def _check_integers(
-    name: str, values: Any, low: Any, high: Any, space: gym.Space[Any]
-) -> None:
-    if (values < low).any() or (values > high).any():
-        raise DataError(
-            f"demonstrations have {name} from {values.min()} to {values.max()}, "
-            f"the space {space} has values from {low} to {high}"
-        )
-    if values.dtype.kind == "f" and (values != np.rint(values)).any():
-        raise DataError(
-            f"demonstrations have {name} that are no integers, as the space {space} "
-            "needs; were they scaled?"
-        )
 
 
 def _torch_loader(
