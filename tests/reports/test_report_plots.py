@@ -1,0 +1,133 @@
+"""Plots: what is drawn where."""
+
+import math
+import xml.etree.ElementTree as ET
+
+import pytest
+
+from imitation.reports import svg
+from imitation.reports.plots import Level, Row, Series, curves, forest
+from imitation.reports.statistics import Interval
+from imitation.testing.html_checks import check_page
+
+
+def parse(picture):
+    check_page(picture)
+    return ET.fromstring(picture)
+
+
+def find(tree, tag, kind):
+    return [e for e in tree.iter(tag) if kind in e.get("class", "").split()]
+
+
+def texts(tree):
+    return [element.text for element in tree.iter("text")]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0, 1, [0, 0.5, 1]),
+        (0, 500, [0, 200, 400, 600]),
+        (-1300, -150, [-1500, -1000, -500, 0]),
+        (0.0012, 0.0031, [0.001, 0.0015, 0.002, 0.0025, 0.003, 0.0035]),
+        (3, 3, [2.6, 2.8, 3.0, 3.2, 3.4]),
+        (0, 0, [-1, -0.5, 0, 0.5, 1]),
+    ],
+)
+def test_ticks_are_round_and_cover(low, high, expected):
+    marks = svg.ticks(low, high)
+    assert marks == pytest.approx(expected)
+    assert marks[0] <= low
+    assert high <= marks[-1]
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (500.0, "500"),
+        (-163.69, "−164"),
+        (-1242.1, "−1,242"),
+        (0.98765, "0.988"),
+        (12500, "12,500"),
+        (math.nan, "–"),
+        (0.0, "0"),
+    ],
+)
+def test_numbers_are_written_for_readers(value, written):
+    assert svg.number(value) == written
+
+
+def test_a_forest_is_to_scale():
+    rows = [
+        Row("a", Interval(0.0, -1.0, 1.0), "c0"),
+        Row("b", Interval(2.0, 1.0, 4.0), "c1"),
+    ]
+    tree = parse(forest(rows, x_label="x", alt="words", levels=[Level("one", 1.0)]))
+    assert tree.get("aria-label") == "words"
+    dots = [float(dot.get("cx")) for dot in find(tree, "circle", "dot")]
+    bars = [
+        (float(bar.get("x1")), float(bar.get("x2")))
+        for bar in find(tree, "line", "interval")
+    ]
+    unit = (dots[1] - dots[0]) / 2
+    assert unit > 0
+    (level,) = find(tree, "line", "level")
+    assert float(level.get("x1")) == pytest.approx(dots[0] + unit, abs=0.1)
+    for (low, high), expected in zip(bars, [(-1, 1), (1, 4)], strict=True):
+        assert low == pytest.approx(dots[0] + expected[0] * unit, abs=0.1)
+        assert high == pytest.approx(dots[0] + expected[1] * unit, abs=0.1)
+    assert {"a", "b", "one", "x"} <= set(texts(tree))
+
+
+def test_a_forest_leaves_out_what_is_not_known():
+    nan = math.nan
+    rows = [
+        Row("no interval", Interval(1.0, nan, nan), "c0", "group"),
+        Row("nothing", Interval(nan, nan, nan), "c0", "group"),
+    ]
+    tree = parse(forest(rows, x_label="x", alt="words"))
+    assert len(find(tree, "circle", "dot")) == 1
+    assert not find(tree, "line", "interval")
+    assert texts(tree).count("group") == 1
+
+
+def points(element):
+    return [tuple(map(float, p.split(","))) for p in element.get("points").split()]
+
+
+def test_curves_are_to_scale():
+    series = [
+        Series("s", [0, 10, 20], [0.0, 1.0, 3.0], "c0", [0, 0, 2], [1, 2, 4]),
+        Series("t", [0, 20], [4.0, math.nan], "c1"),
+    ]
+    picture = curves(
+        series, x_label="x", y_label="y", alt="words", levels=[Level("top", 4.0)]
+    )
+    tree = parse(picture)
+    line = points(find(tree, "polyline", "c0")[0])
+    (x0, y0), (x1, y1), (x2, y2) = line
+    assert x2 - x1 == pytest.approx(x1 - x0, abs=0.2)
+    assert y0 - y2 == pytest.approx(3 * (y0 - y1), abs=0.3)
+    assert y1 < y0, "up is smaller"
+    band = points(find(tree, "polygon", "band")[0])
+    assert [p[0] for p in band] == [x0, x1, x2, x2, x1, x0]
+    assert band[-1][1] == y0, "the lower edge starts where the curve does"
+    (level,) = find(tree, "line", "level")
+    assert float(level.get("y1")) == pytest.approx(y0 - 4 * (y0 - y1), abs=0.3)
+    assert len(points(find(tree, "polyline", "c1")[0])) == 1
+    assert {"s", "t", "x", "y", "top"} <= set(texts(tree))
+
+
+def test_one_curve_needs_no_legend():
+    tree = parse(
+        curves([Series("s", [0, 1], [0, 1], "c0")], x_label="x", y_label="", alt="a")
+    )
+    assert "s" not in texts(tree)
+
+
+def test_labels_are_escaped():
+    row = Row("<b> & co", Interval(1, 0, 2), "c0")
+    tree = parse(forest([row], x_label="<x>", alt='"quoted" <alt>'))
+    assert "<b> & co" in texts(tree)
+    assert tree.get("aria-label") == '"quoted" <alt>'

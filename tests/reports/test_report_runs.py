@@ -1,0 +1,167 @@
+"""Reading run directories and reporting on them."""
+
+import json
+
+import pytest
+
+from imitation.errors import ArtifactError
+from imitation.reports import run_page, runs
+from imitation.testing.html_checks import check_page
+from imitation.util import logger as imit_logger
+
+STATS = {
+    "n_traj": 50,
+    "return_mean": 12.5,
+    "return_std": 2.0,
+    "return_min": 1.0,
+    "return_max": 20.0,
+    "len_mean": 200.0,
+}
+
+
+def write_metrics(directory, formats):
+    logger = imit_logger.configure(directory, formats)
+    for batch in (0, 10, 20):
+        logger.record("bc/batch", batch)
+        logger.record("bc/loss", 1.0 / (1 + batch))
+        logger.record("batch_size", 32)
+        if batch:
+            logger.record("rollout/return_mean", float(batch))
+            logger.record("rollout/return_min", batch - 1.0)
+            logger.record("rollout/return_max", batch + 1.0)
+        logger.dump(batch // 10)
+    logger.close()
+
+
+def make_run(directory, *, formats=("csv",), result=None, status="COMPLETED"):
+    (directory / "monitor").mkdir(parents=True)
+    stored = {
+        "format_version": 1,
+        "script": "train_imitation",
+        "command": "bc",
+        "settings": {"seed": 0, "environment": {"gym_id": "<Env>-v0"}, "bc": {}},
+    }
+    (directory / "settings.json").write_text(json.dumps(stored))
+    write_metrics(directory / "log", list(formats))
+    for i, rows in enumerate(("1.5,10,0.5\n3.5,11,2.0\n", "2.5,12,1.0\n")):
+        path = directory / "monitor" / f"mon{i:03d}.monitor.csv"
+        path.write_text('#{"t_start": 1.0, "env_id": "E"}\nr,l,t\n' + rows)
+    sacred = directory / "sacred"
+    sacred.mkdir()
+    (sacred / "run.json").write_text(json.dumps({"status": status, "result": result}))
+    return directory
+
+
+@pytest.mark.parametrize("formats", ["csv", "json", "tensorboard"])
+def test_metrics_are_the_same_in_every_format(tmp_path, formats):
+    write_metrics(tmp_path, [formats])
+    rows = [
+        {key: value for key, value in row.items() if key != "step"}
+        for row in runs.read_metrics(tmp_path)
+    ]
+    expected = [
+        {"bc/batch": 0.0, "bc/loss": 1.0, "batch_size": 32.0},
+        *(
+            {
+                "bc/batch": float(b),
+                "bc/loss": 1 / (1 + b),
+                "batch_size": 32.0,
+                "rollout/return_mean": b,
+                "rollout/return_min": b - 1.0,
+                "rollout/return_max": b + 1.0,
+            }
+            for b in (10, 20)
+        ),
+    ]
+    assert rows == [pytest.approx(row, rel=1e-6) for row in expected]
+
+
+def test_no_metrics_are_no_error(tmp_path):
+    assert runs.read_metrics(tmp_path / "missing") == []
+
+
+def test_a_run_is_read(tmp_path):
+    result = {"expert_stats": STATS, "imit_stats": STATS}
+    run = runs.read_run(make_run(tmp_path / "run", result=result))
+    assert (run.command, run.script, run.status) == (
+        "bc",
+        "train_imitation",
+        "COMPLETED",
+    )
+    assert list(run.result) == ["imit_stats", "expert_stats"]
+    assert run.result["imit_stats"] == STATS
+    assert [e.episode_return for e in run.episodes] == [1.5, 2.5, 3.5]
+    assert [e.length for e in run.episodes] == [10, 12, 11]
+    assert len(run.metrics) == 3
+
+
+def test_what_a_kill_leaves_is_read(tmp_path):
+    directory = make_run(tmp_path / "run", status="RUNNING")
+    for path, text in (
+        (directory / "monitor" / "mon000.monitor.csv", "7.0,1"),
+        (directory / "log" / "progress.csv", "30,0.5"),
+    ):
+        with open(path, "a") as file:
+            file.write(text)
+    run = runs.read_run(directory)
+    assert [e.episode_return for e in run.episodes] == [1.5, 2.5, 3.5]
+    assert run.result == {}
+    assert len(run.metrics) == 4
+    assert "Still running, or killed." in run_page.build(run).to_html()
+
+
+def test_the_page_of_a_run(tmp_path):
+    result = {"expert_stats": STATS, "imit_stats": {**STATS, "n_traj": 1}}
+    run = runs.read_run(make_run(tmp_path / "run", result=result))
+    text = run_page.build(run).to_html()
+    check_page(text)
+    assert "bc on &lt;Env&gt;-v0" in text
+    assert "Mean return: imit_stats 12.5, expert_stats 12.5." in text
+    assert "resume=" not in text, "the run is complete"
+    for title in ("bc/loss", "rollout/return_mean", "Return of the monitored episodes"):
+        assert f"<strong>{title}</strong>" in text
+    for left_out in ("batch_size", "rollout/return_min", "bc/batch"):
+        assert f"<strong>{left_out}</strong>" not in text
+    assert "optimiser steps" in text
+    assert "environment.gym_id" in text
+
+
+def test_an_interrupted_run_says_how_to_go_on(tmp_path):
+    run = runs.read_run(make_run(tmp_path / "a run", status="INTERRUPTED"))
+    text = run_page.build(run).to_html()
+    check_page(text)
+    assert f"imitation bc with &#x27;resume={run.path}&#x27;" in text
+
+
+def test_a_run_with_nothing_but_settings(tmp_path):
+    stored = {"script": "eval_policy", "command": "eval_policy", "settings": {}}
+    (tmp_path / "settings.json").write_text(json.dumps(stored))
+    run = runs.read_run(tmp_path)
+    assert (run.status, run.metrics, run.episodes) == ("unknown", (), ())
+    check_page(run_page.build(run).to_html())
+
+
+def test_a_flat_result_is_of_the_policy(tmp_path):
+    run = runs.read_run(make_run(tmp_path / "run", result={**STATS, "name": "x"}))
+    assert run.result == {"policy": STATS}
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("settings.json", None, "is not a run directory: it has no settings.json"),
+        ("settings.json", "{", "cannot read .*settings.json as JSON"),
+        ("settings.json", "[]", "settings.json does not describe a run"),
+        ("settings.json", '{"script": "bc"}', "does not describe a run"),
+        ("sacred/run.json", "{", "cannot read .*run.json as JSON"),
+        ("log/progress.csv", "a,b\n1,x\n", "cannot read metrics: .*progress.csv"),
+    ],
+)
+def test_damaged_runs(tmp_path, name, content, message):
+    directory = make_run(tmp_path / "run")
+    if content is None:
+        (directory / name).unlink()
+    else:
+        (directory / name).write_text(content)
+    with pytest.raises(ArtifactError, match=message):
+        runs.read_run(directory)

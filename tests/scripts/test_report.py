@@ -1,0 +1,42 @@
+"""``imitation report``."""
+
+import pytest
+
+from imitation.scripts import console
+from imitation.testing.html_checks import check_page
+
+
+def test_a_report_of_a_run(workdir, capsys):
+    words = (
+        "bc with seals_cartpole environment.fast demonstrations.fast fast "
+        "policy_evaluation.fast expert.policy_type=bundled seed=0 logging.log_dir=run"
+    )
+    assert console.run([*words.split(), "logging.log_format_strs=['csv']"]) == 0
+    capsys.readouterr()
+    assert console.run(["report", "run"]) == 0
+    path = workdir / "run" / "report.html"
+    assert capsys.readouterr().out == f"Report: {path}\n"
+    text = path.read_text(encoding="utf-8")
+    check_page(text)
+    assert "Completed. Mean return: imit_stats" in text
+    assert console.run(["report", "run", "--out", "other.html"]) == 0
+    assert (workdir / "other.html").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: RUN_DIR; imitation report --help"),
+        (["missing"], "missing is not a run directory: it has no settings.json"),
+        (["."], ". is not a run directory: it has no settings.json"),
+        ([".", "--out", "."], "--out . must be a file, it is a directory"),
+        ([".", "--ot", "x"], "unrecognized arguments: --ot x; imitation report --help"),
+        (["a", "b"], "unrecognized arguments: b"),
+    ],
+)
+def test_malformed_arguments(workdir, capsys, arguments, message):
+    assert console.run(["report", *arguments]) == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"imitation: {message}")
+    assert printed.err.count("\n") == 1
+    assert list(workdir.iterdir()) == []
