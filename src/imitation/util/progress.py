@@ -1,10 +1,14 @@
 """The one way to show the progress of long work: a bar with a rate and an ETA."""
 
+import sys
 from typing import Any
 
 from tqdm.auto import tqdm
 
 __all__ = ["progress_bar"]
+
+LOG_FILE_INTERVAL = 10.0
+"""Seconds between two states of the bar where they pile up, as in a log file."""
 
 
 def progress_bar(
@@ -35,4 +39,5 @@ def progress_bar(
         disable=disable,
         dynamic_ncols=True,
         leave=False,
+        mininterval=0.1 if sys.stderr.isatty() else LOG_FILE_INTERVAL,
     )
