@@ -6,7 +6,7 @@
 #   make clean   remove everything made here, .venv included
 #
 # Settings: PYTHON=python3.12, VENV=.venv, PIP_ARGS="--index-url ..." (any pip option),
-# PYTEST_ARGS="--runslow -k bc" (with make tests), DEMO_ARGS="with fast" (with make demo).
+# PYTEST_ARGS="--runslow -k bc" (with make tests), DEMO_ARGS="--seed 1" (with make demo).
 
 PYTHON ?= python3
 VENV ?= .venv

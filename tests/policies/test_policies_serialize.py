@@ -12,9 +12,9 @@ import stable_baselines3 as sb3
 from stable_baselines3.common import callbacks, policies, vec_env
 
 from imitation.errors import ArtifactError
-from imitation.policies import base, serialize
+from imitation.policies import base, experts, serialize
 from imitation.policies.serialize import load_policy, policy_registry
-from imitation.util import policy_io
+from imitation.util import policy_io, util
 
 
 def _venv(env_name="Pendulum-v1"):
@@ -74,6 +74,17 @@ def test_policies_without_arguments(policy_type, cls, venv):
     policy = load_policy(policy_type, venv)
     assert isinstance(policy, cls)
     assert policy.predict(_obs(venv))[0].shape == (16, 1)
+
+
+def test_bundled_experts_are_found_by_the_environment():
+    venv = util.make_vec_env("CartPole-v1", rng=np.random.default_rng(0), n_envs=1)
+    expected = experts.load_expert("CartPole-v1")
+    for kwargs in ({}, {"env_name": "CartPole-v1"}):
+        _assert_same(load_policy("bundled", venv, **kwargs), expected, venv)
+    with pytest.raises(ValueError, match="bundled expert for Pendulum-v1 expects"):
+        load_policy("bundled", venv, env_name="Pendulum-v1")
+    with pytest.raises(ArtifactError, match="no expert for A-v0 is bundled"):
+        load_policy("bundled", venv, env_name="A-v0")
 
 
 @pytest.mark.parametrize("as_file", [True, False], ids=["zip", "directory"])
