@@ -17,8 +17,8 @@ import pytest
 PROGRAMS = Path(__file__).parent / "programs"
 
 # The programs train for one epoch, or two rounds, and mostly without a seed. Clones of
-# the bundled expert then return 330 to 500, here as with release 1.0; untrained policies
-# about 10 to 200. benchmarks/returns trains for longer and measures 500.
+# the bundled expert then return 330 to 500, here as with release 1.0, and untrained
+# policies 10 to 200. benchmarks/returns trains for longer and measures 500.
 LEARNED = 250
 
 # 10b evaluates in an environment of its own, which nothing records: so did release 1.0.
