@@ -16,7 +16,7 @@ import numpy.typing as npt
 from imitation.errors import DataError
 from imitation.reports.blocks import Html, data_uri
 
-__all__ = ["Film", "encode", "films", "shrink"]
+__all__ = ["Film", "Frame", "encode", "films", "shrink"]
 
 Frame = npt.NDArray[np.uint8]
 """RGB, shape (height, width, 3)."""

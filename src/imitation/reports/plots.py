@@ -138,11 +138,8 @@ def curves(
     y = svg.Scale((y_marks[0], y_marks[-1]), (bottom, top))
     shown = [mark for mark in x_marks if mark <= x.data[1]]
     parts = _x_axis(x, shown, bottom, bottom, x_label)
-    if y_label:
-        parts.append(svg.label(y_label, 4.0, _LINE - 2, class_="strong"))
-    for mark, name in zip(y_marks, names, strict=True):
-        parts.append(_line(left, y(mark), _RIGHT, y(mark), "grid"))
-        parts.append(svg.label(name, left - 6, y(mark) + 4, text_anchor="end"))
+    parts.append(svg.label(y_label, 4.0, _LINE - 2, class_="strong"))
+    parts += _y_axis(y, y_marks, names, left)
     if len(series) > 1:
         parts += _legend(series, left, top - 16)
     for level in levels:
@@ -214,6 +211,17 @@ def _x_axis(
     parts.append(
         svg.label(name, middle, bottom + 38, text_anchor="middle", class_="strong")
     )
+    return parts
+
+
+def _y_axis(
+    y: svg.Scale, marks: Sequence[float], names: Sequence[str], left: float
+) -> list[str]:
+    """The numbers of the vertical axis, and a grid line for each."""
+    parts = []
+    for mark, name in zip(marks, names, strict=True):
+        parts.append(_line(left, y(mark), _RIGHT, y(mark), "grid"))
+        parts.append(svg.label(name, left - 6, y(mark) + 4, text_anchor="end"))
     return parts
 
 

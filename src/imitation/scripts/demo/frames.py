@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 import numpy as np
+from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import rollout
 from imitation.data.policy_calls import evaluating
@@ -73,21 +74,32 @@ def film(
     with make_venv(settings, rng) as venv:
         speed = float(venv.get_attr("metadata")[0].get("render_fps", 30))
         every = max(1, round(speed / FPS / shot.slow_motion))
-        n_steps = round(shot.seconds * speed)
-        frames = []
-        with evaluating(policy) as networks, training_threads(*networks):
-            act = rollout.policy_to_callable(policy, venv, rng=rng)
-            obs: Any = venv.reset()
-            state, dones = None, np.ones(1, dtype=bool)
-            with torch_seeded(rng):
-                for step in range(n_steps):
-                    if step % every == 0:
-                        picture = venv.get_images()[0]
-                        assert picture is not None, "rendered as rgb_array"
-                        frames.append(animation.shrink(picture, WIDTH))
-                    acts, state = act(obs, state, dones)
-                    obs, _, dones, _ = venv.step(acts)
-                    if dones[0]:  # the next frame would be of another episode
-                        break
+        frames = _record(policy, venv, rng, round(shot.seconds * speed), every)
     still = min(round(shot.still_second * speed / every), len(frames) - 1)
     return animation.encode(frames, speed / every / shot.slow_motion, still=still)
+
+
+def _record(
+    policy: rollout.AnyPolicy,
+    venv: VecEnv,
+    rng: np.random.Generator,
+    n_steps: int,
+    every: int,
+) -> list[animation.Frame]:
+    """Every so many frames of one episode of one environment."""
+    frames = []
+    with evaluating(policy) as networks, training_threads(*networks):
+        act = rollout.policy_to_callable(policy, venv, rng=rng)
+        obs: Any = venv.reset()
+        state, dones = None, np.ones(1, dtype=bool)
+        with torch_seeded(rng):
+            for step in range(n_steps):
+                if step % every == 0:
+                    picture = venv.get_images()[0]
+                    assert picture is not None, "rendered as rgb_array"
+                    frames.append(animation.shrink(picture, WIDTH))
+                acts, state = act(obs, state, dones)
+                obs, _, dones, _ = venv.step(acts)
+                if dones[0]:  # the next frame would be of another episode
+                    break
+    return frames
