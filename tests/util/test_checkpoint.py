@@ -110,6 +110,14 @@ def test_damaged_checkpoints_are_refused(tmp_path, damage, message):
     assert "\n" not in str(info.value)
 
 
+def test_a_state_that_is_no_dictionary_is_refused(tmp_path):
+    checkpoint.save_state(tmp_path / "c", "test", {})
+    document = artifacts.read_json(tmp_path / "c" / "state.json")
+    artifacts.write_json(tmp_path / "c" / "state.json", document | {"state": []})
+    with pytest.raises(ArtifactError, match="does not hold a checkpoint"):
+        checkpoint.load_state(tmp_path / "c", "test")
+
+
 def test_a_missing_checkpoint_is_named(tmp_path):
     with pytest.raises(ArtifactError, match=r"no checkpoint at .*nowhere"):
         checkpoint.load_state(tmp_path / "nowhere", "t")

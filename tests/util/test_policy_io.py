@@ -106,6 +106,10 @@ def change(**changes):
         (change(format_version=7), "format 7"),
         (change(**{"class": "os:system"}), "not known to be safe"),
         (change(**{"class": "torch.optim.adam:Adam"}), "no policy"),
+        (change(**{"class": 3}), "is damaged"),
+        (change(arguments={}), "takes other arguments in this version"),
+        (change(arguments={"of_tomorrow": 1}), "takes other arguments"),
+        (change(arguments=[]), "is damaged"),
         (
             lambda p: artifacts.write_tensors(
                 p / "policy.safetensors", {"a": th.zeros(1)}

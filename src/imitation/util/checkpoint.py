@@ -59,7 +59,7 @@ def load_state(path: artifacts.AnyPath, kind: str) -> dict[str, Any]:
     if not directory.is_dir():
         raise ArtifactError(f"no checkpoint at {directory}: expected a directory")
     document = artifacts.read_json(directory / "state.json")
-    if not isinstance(document, dict) or "state" not in document:
+    if not isinstance(document, dict) or not isinstance(document.get("state"), dict):
         raise ArtifactError(f"{directory} does not hold a checkpoint")
     if document.get("format_version") != FORMAT_VERSION:
         raise ArtifactError(
@@ -73,11 +73,9 @@ def load_state(path: artifacts.AnyPath, kind: str) -> dict[str, Any]:
         )
     tensors = artifacts.read_tensors(directory / "tensors.safetensors")
     try:
-        restored = _restore(document["state"], tensors)
+        return {key: _restore(v, tensors) for key, v in document["state"].items()}
     except KeyError as error:
         raise ArtifactError(f"{directory} lacks the tensor {error}") from error
-    assert isinstance(restored, dict)
-    return restored
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, th.Tensor | np.ndarray]) -> Any:

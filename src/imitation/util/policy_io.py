@@ -103,11 +103,17 @@ def _load_directory(path: pathlib.Path) -> BasePolicy:
             f"{path} has policy format {document.get('format_version')}, "
             f"this version reads {FORMAT_VERSION}"
         )
-    policy_class = artifacts.resolve_class(document["class"])
-    if not issubclass(policy_class, BasePolicy):
-        raise ArtifactError(f"{path} names {document['class']}, which is no policy")
-    arguments = {k: _decode(v) for k, v in document["arguments"].items()}
-    return _with_weights(policy_class, arguments, path)
+    try:
+        policy_class = artifacts.resolve_class(document["class"])
+        if not issubclass(policy_class, BasePolicy):
+            raise ArtifactError(f"{path} names {document['class']}, which is no policy")
+        arguments = {k: _decode(v) for k, v in document["arguments"].items()}
+        return _with_weights(policy_class, arguments, path)
+    except (AttributeError, LookupError, TypeError) as error:
+        raise ArtifactError(
+            f"{path} is damaged, or its policy takes other arguments in this version: "
+            f"{error}"
+        ) from error
 
 
 def _with_weights(
