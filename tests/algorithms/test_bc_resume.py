@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import json
 import pathlib
 import signal
 import subprocess
@@ -238,6 +239,37 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, part):
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
     with pytest.raises(ArtifactError):
         bc.BC.load(tmp_path / "saved")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda state: state.pop("settings"),
+        lambda state: state["settings"].update(setting_of_tomorrow=1),
+        lambda state: state.pop("rng"),
+        lambda state: state.update(rng=3),
+        lambda state: state.update(progress={"unknown": 1}),
+        lambda state: state.pop("torch_rng"),
+    ],
+)
+def test_a_checkpoint_of_another_version_is_refused(tmp_path, change):
+    make(tmp_path).save(tmp_path / "saved")
+    file = tmp_path / "saved" / "trainer" / "state.json"
+    document = json.loads(file.read_text())
+    change(document["state"])
+    file.write_text(json.dumps(document))
+    with pytest.raises(ArtifactError, match="damaged or from another version"):
+        bc.BC.load(tmp_path / "saved", demonstrations=pairs(), device="cpu")
+
+
+def test_resuming_with_other_data_is_refused(tmp_path):
+    part = make(tmp_path)
+    part.train(
+        n_epochs=1, progress_bar=False, on_batch_end=lambda: part.save(tmp_path / "s")
+    )
+    loaded = bc.BC.load(tmp_path / "s", demonstrations=pairs(300), device="cpu")
+    with pytest.raises(ValueError, match=r"over 200 samples, these data have 300"):
+        loaded.train(n_epochs=1, progress_bar=False, resume=True)
 
 
 def test_a_schedule_has_to_be_passed_again(tmp_path):

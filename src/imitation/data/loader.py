@@ -111,6 +111,7 @@ class BatchLoader:
     def state_dict(self) -> dict[str, Any]:
         """Returns the order and the position within the current epoch, as JSON."""
         return {
+            "n_samples": self._n_samples,
             "epoch_start": self._epoch_start,
             "position": self._position,
             "rng": seeding.rng_state(self._rng),
@@ -121,7 +122,15 @@ class BatchLoader:
 
         Args:
             state: what `state_dict` returned, for the same data and batch size.
+
+        Raises:
+            DataError: the data have another size.
         """
+        if state["n_samples"] != self._n_samples:
+            raise DataError(
+                f"the interrupted epoch was over {state['n_samples']} samples, these "
+                f"data have {self._n_samples}; continue with the same data"
+            )
         self._resumed = state
 
     def _begin_epoch(self) -> Array | None:

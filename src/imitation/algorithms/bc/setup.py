@@ -1,4 +1,4 @@
-"""The parts behavioural cloning is built from when the user does not supply them."""
+"""What behavioural cloning is built from: checks of its settings, and default parts."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -16,6 +16,7 @@ from imitation.policies import image_extractor
 from imitation.util import policy_io, seeding
 
 __all__ = [
+    "check_settings",
     "check_spaces",
     "default_policy",
     "features_extractor_for",
@@ -24,6 +25,40 @@ __all__ = [
 
 FUSED = (th.optim.Adam, th.optim.AdamW)
 """Optimizers whose fused form does in one call what takes a dozen calls otherwise."""
+
+
+def check_settings(
+    batch_size: int,
+    minibatch_size: int,
+    val_fraction: float,
+    max_grad_norm: float | None,
+) -> None:
+    """Checks the numbers that `BC` is built with.
+
+    Args:
+        batch_size: see `BC`.
+        minibatch_size: see `BC`.
+        val_fraction: see `BC`.
+        max_grad_norm: see `BC`.
+
+    Raises:
+        ValueError: one is out of range, or the batch size is not a multiple of the
+            minibatch size.
+    """
+    if batch_size < 1 or minibatch_size < 1:
+        raise ConfigError(
+            f"batch_size={batch_size} and minibatch_size={minibatch_size} must be "
+            "positive."
+        )
+    if batch_size % minibatch_size != 0:
+        raise ConfigError(
+            "Batch size must be a multiple of minibatch size, got "
+            f"{batch_size} and {minibatch_size}."
+        )
+    if not 0 <= val_fraction < 1:
+        raise ConfigError(f"val_fraction must lie in [0, 1), got {val_fraction}")
+    if max_grad_norm is not None and not max_grad_norm > 0:
+        raise ConfigError(f"max_grad_norm must be positive, got {max_grad_norm}")
 
 
 def check_spaces(

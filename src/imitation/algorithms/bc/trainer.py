@@ -95,7 +95,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
     ) -> None:
         self.batch_size = batch_size
         self.minibatch_size = batch_size if minibatch_size is None else minibatch_size
-        _check_settings(
+        setup.check_settings(
             self.batch_size, self.minibatch_size, val_fraction, max_grad_norm
         )
         setup.check_spaces(observation_space, action_space)
@@ -272,23 +272,25 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         directory = _as_path(path)
         state = checkpoint.load_state(directory / "trainer", "bc")
         weights = artifacts.read_tensors(directory / "policy" / "policy.safetensors")
-        _check_same_settings(state["settings"], self._settings(), directory)
-        try:
-            self._policy.load_state_dict(weights)
-            self.optimizer.load_state_dict(state["optimizer"])
-        except (RuntimeError, ValueError, KeyError) as error:
-            raise ArtifactError(
-                f"{directory} holds another policy or optimizer than this trainer"
-            ) from error
-        seeding.restore_rng(self.rng, state["rng"])
-        seeding.restore_rng(self._rollout_rng, state["rollout_rng"])
-        self._bc_logger.load_state_dict(state["logger"])
-        self._pending = Pending(
-            progress=Progress(**state["progress"]),
-            batches=state["batches"],
-            validator=state["validator"],
-            torch_rng=state["torch_rng"],
-        )
+        with _naming(directory):
+            _check_same_settings(state["settings"], self._settings(), directory)
+            pending = Pending(
+                progress=Progress(**state["progress"]),
+                batches=state["batches"],
+                validator=state["validator"],
+                torch_rng=state["torch_rng"],
+            )
+            try:
+                self._policy.load_state_dict(weights)
+                self.optimizer.load_state_dict(state["optimizer"])
+            except (RuntimeError, ValueError, KeyError) as error:
+                raise ArtifactError(
+                    f"{directory} holds another policy or optimizer than this trainer"
+                ) from error
+            seeding.restore_rng(self.rng, state["rng"])
+            seeding.restore_rng(self._rollout_rng, state["rollout_rng"])
+            self._bc_logger.load_state_dict(state["logger"])
+            self._pending = pending
 
     @classmethod
     def load(
@@ -317,25 +319,26 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         """
         directory = _as_path(path)
         state = checkpoint.load_state(directory / "trainer", "bc")
-        settings = state["settings"]
-        if settings.pop("has_lr_schedule") and lr_schedule is None:
-            raise ArtifactError(f"{directory} had an lr_schedule: pass it to load")
         policy = policy_io.load_policy(directory / "policy", device)
         assert isinstance(policy, ActorCriticPolicy)
-        optimizer_cls = artifacts.resolve_class(settings.pop("optimizer_cls"))
-        split_seed = settings.pop("split_seed")
-        trainer = cls(
-            observation_space=policy.observation_space,
-            action_space=policy.action_space,
-            rng=seeding.rng_from_state(state["rng"]),
-            policy=policy,
-            optimizer_cls=optimizer_cls,
-            device=device,
-            custom_logger=custom_logger,
-            lr_schedule=lr_schedule,
-            **settings,
-        )
-        trainer._split_seed = split_seed
+        with _naming(directory):
+            settings = state["settings"]
+            if settings.pop("has_lr_schedule") and lr_schedule is None:
+                raise ArtifactError(f"{directory} had an lr_schedule: pass it to load")
+            optimizer_cls = artifacts.resolve_class(settings.pop("optimizer_cls"))
+            split_seed = settings.pop("split_seed")
+            trainer = cls(
+                observation_space=policy.observation_space,
+                action_space=policy.action_space,
+                rng=seeding.rng_from_state(state["rng"]),
+                policy=policy,
+                optimizer_cls=optimizer_cls,
+                device=device,
+                custom_logger=custom_logger,
+                lr_schedule=lr_schedule,
+                **settings,
+            )
+            trainer._split_seed = split_seed
         if demonstrations is not None:
             trainer.set_demonstrations(demonstrations)
         trainer.load_state(directory)
@@ -451,28 +454,6 @@ def reconstruct_policy(
     return policy
 
 
-def _check_settings(
-    batch_size: int,
-    minibatch_size: int,
-    val_fraction: float,
-    max_grad_norm: float | None,
-) -> None:
-    if batch_size < 1 or minibatch_size < 1:
-        raise ConfigError(
-            f"batch_size={batch_size} and minibatch_size={minibatch_size} must be "
-            "positive."
-        )
-    if batch_size % minibatch_size != 0:
-        raise ConfigError(
-            "Batch size must be a multiple of minibatch size, got "
-            f"{batch_size} and {minibatch_size}."
-        )
-    if not 0 <= val_fraction < 1:
-        raise ConfigError(f"val_fraction must lie in [0, 1), got {val_fraction}")
-    if max_grad_norm is not None and not max_grad_norm > 0:
-        raise ConfigError(f"max_grad_norm must be positive, got {max_grad_norm}")
-
-
 def _check_same_settings(
     saved: Mapping[str, Any], mine: Mapping[str, Any], directory: pathlib.Path
 ) -> None:
@@ -482,6 +463,17 @@ def _check_same_settings(
                 f"{directory} was saved with {name}={saved[name]}, this trainer has "
                 f"{mine[name]}; use the same, or BC.load"
             )
+
+
+@contextlib.contextmanager
+def _naming(directory: pathlib.Path) -> Iterator[None]:
+    """Says which checkpoint lacks something, or has what this version does not know."""
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError) as error:
+        raise ArtifactError(
+            f"{directory} is damaged or from another version: {error!r}"
+        ) from error
 
 
 def _as_path(path: artifacts.AnyPath) -> pathlib.Path:
