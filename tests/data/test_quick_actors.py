@@ -7,6 +7,7 @@ import torch as th
 from stable_baselines3.common.policies import ActorCriticPolicy
 
 from imitation.data.quick_actors import quick_actor
+from imitation.errors import DataError
 
 OBS = gym.spaces.Box(-10, 10, (4,), np.float32)
 SPACES = [gym.spaces.Discrete(3), gym.spaces.Box(-0.5, 1, (2, 2), np.float32)]
@@ -49,6 +50,22 @@ def test_frequencies_are_the_probabilities():
     probs = np.exp([0, 1, 2]) / np.exp([0, 1, 2]).sum()
     # five standard deviations of the binomial counts
     assert np.all(abs(counts - n * probs) < 5 * np.sqrt(n * probs * (1 - probs)))
+
+
+@pytest.mark.parametrize("acts", SPACES, ids=repr)
+@pytest.mark.parametrize("what", ["weights", "observations"])
+def test_refuses_what_is_not_finite(acts, what):
+    policy = make_policy(acts)
+    actor = quick_actor(policy, deterministic=False)
+    assert actor is not None
+    obs = np.zeros((2, 4), np.float32)
+    if what == "weights":
+        with th.no_grad():
+            policy.action_net.bias.fill_(np.nan)
+    else:
+        obs[1, 2] = np.nan
+    with pytest.raises(DataError, match="not finite"):
+        actor(obs)
 
 
 def test_declines_what_is_more_than_layers():

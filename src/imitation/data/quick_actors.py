@@ -3,6 +3,7 @@
 The actions are those that ``predict`` would return, from the same random numbers.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.policies import BasePolicy
 
+from imitation.errors import DataError
 from imitation.util.plain_policies import plain_network
 from imitation.util.tensors import safe_to_tensor
 
@@ -34,7 +36,8 @@ def quick_actor(policy: BasePolicy, deterministic: bool) -> Actor | None:
     Returns:
         A function from observations of shape ``(n_envs, *observation_shape)`` to
         actions of shape ``(n_envs, *action_shape)``; None where there is no
-        ``plain_network``.
+        ``plain_network``. The function raises a DataError where ``predict`` would
+        raise a ValueError: if logits or means are not finite.
     """
     network = plain_network(policy)
     if network is None:
