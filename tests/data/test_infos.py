@@ -8,7 +8,8 @@ import jsonpickle
 import numpy as np
 import pytest
 
-from imitation.data import infos
+from imitation.data import infos, rollout
+from imitation.data.types import DictObs, TrajectoryWithRew
 from imitation.errors import DataError
 
 
@@ -155,3 +156,19 @@ def test_decode_builds_no_object(text) -> None:
 def test_decode_malformed_descriptions(text) -> None:
     with pytest.raises(DataError, match=r"^here: cannot read infos written by release"):
         infos.decode(text, "here")
+
+
+def test_the_episode_that_a_wrapper_recorded_survives():
+    """Also with dictionary observations, which `RolloutInfoWrapper` stacks."""
+    recorded = {
+        "obs": DictObs({"a": np.arange(3.0), "b": np.ones((3, 2), np.uint8)}),
+        "rews": np.array([0.5, 1.5]),
+    }
+    texts = infos.encode_episode([{}, {"rollout": recorded}], "episode 0")
+    again = [infos.decode(text, "episode 0") for text in texts]
+    wrapped = TrajectoryWithRew(
+        DictObs({"a": np.zeros(3)}), np.zeros(2), again, True, np.zeros(2)
+    )
+    original = rollout.unwrap_traj(wrapped)
+    assert original.obs == recorded["obs"]
+    np.testing.assert_array_equal(original.rews, recorded["rews"])

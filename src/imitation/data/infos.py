@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from imitation.data import jsonpickle_text
+from imitation.data.dict_obs import DictObs
 from imitation.errors import DataError
 
 __all__ = ["JsonInfos", "decode", "encode", "encode_episode"]
@@ -90,7 +91,8 @@ def encode(info: Mapping[str, Any], source: str) -> str:
 
     Args:
         info: values that JSON has (None, bool, int, finite float, str, lists and
-            dictionaries with string keys), NumPy numbers and arrays, or tuples.
+            dictionaries with string keys), NumPy numbers and arrays, tuples, or a
+            ``DictObs``.
         source: where it comes from ("episode 3, step 7"), for error messages.
 
     Returns:
@@ -214,6 +216,8 @@ def _plain(value: Any, key: str, source: str) -> Any:
         value = value.tolist()
     if isinstance(value, list | tuple):
         return [_plain(v, f"{key}[{i}]", source) for i, v in enumerate(value)]
+    if isinstance(value, DictObs):
+        value = value.unwrap()
     if isinstance(value, Mapping):
         _check_keys(value, key, source)
         return {k: _plain(v, f"{key}[{k!r}]", source) for k, v in value.items()}

@@ -66,7 +66,8 @@ _log = logging.getLogger(__name__)
 def unwrap_traj(traj: types.TrajectoryWithRew) -> types.TrajectoryWithRew:
     """Puts back the observations and rewards that ``RolloutInfoWrapper`` recorded.
 
-    They are those of the environment beneath all other wrappers.
+    They are those of the environment beneath all other wrappers. Unwrap before saving:
+    saved infos are JSON, which keeps values but not dtypes.
 
     Args:
         traj: a whole episode of an environment wrapped in ``RolloutInfoWrapper``.
@@ -88,8 +89,7 @@ def unwrap_traj(traj: types.TrajectoryWithRew) -> types.TrajectoryWithRew:
             "each environment in RolloutInfoWrapper or pass unwrap=False."
         )
     original = traj.infos[-1]["rollout"]
-    obs = types.maybe_wrap_in_dictobs(original["obs"])
-    return dataclasses.replace(traj, obs=obs, rews=original["rews"])
+    return dataclasses.replace(traj, obs=original["obs"], rews=original["rews"])
 
 
 def make_min_episodes(n: int) -> GenTrajTerminationCond:
