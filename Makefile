@@ -58,4 +58,4 @@ $(BIN)/python:
 	@$(PIP) --upgrade pip || { rm -rf $(VENV); exit 1; }
 
 clean:
-	rm -rf $(VENV) build dist docs/_build .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
+	rm -rf $(VENV) build dist docs/_build docs/api .mypy_cache .pytest_cache .ruff_cache src/*.egg-info
