@@ -13,6 +13,7 @@ __all__ = [
     "MissingExtraError",
     "UnsafeLoadError",
     "missing_extra",
+    "reason",
 ]
 
 
@@ -53,3 +54,9 @@ def missing_extra(package: str, extra: str) -> MissingExtraError:
     return MissingExtraError(
         f"{package} is not installed; run: pip install 'imitation[{extra}]'"
     )
+
+
+def reason(error: BaseException) -> str:
+    """Returns the first line of an error's text, or its name, to quote in one line."""
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

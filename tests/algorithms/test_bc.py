@@ -553,6 +553,13 @@ def test_an_exhausted_loader_is_an_assertion(quiet):
         train(make(quiet, demonstrations=once), n_epochs=2)
 
 
+@pytest.mark.parametrize("kind", [np.asarray, th.as_tensor])
+def test_batches_from_outside_must_fit_the_spaces(quiet, kind):
+    batch = {"obs": kind(np.zeros((32, 3), np.float32)), "acts": kind(np.zeros(32))}
+    with pytest.raises(ValueError, match=r"obs of shape \(3,\)"):
+        train(make(quiet, demonstrations=[batch]), n_epochs=1)
+
+
 def test_a_schedule_needs_a_length(quiet):
     flat = discrete_pairs(32)
     batches = ({"obs": flat.obs, "acts": flat.acts} for _ in range(3))

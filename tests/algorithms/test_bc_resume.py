@@ -410,3 +410,47 @@ def test_killed_training_ends_bit_identical(tmp_path):
 @pytest.mark.slow
 def test_training_killed_at_twenty_instants_ends_bit_identical(tmp_path):
     check_kills(tmp_path, list(np.random.default_rng(0).uniform(0, 0.4, size=20)))
+
+
+# --- which call is continued ------------------------------------------------------
+
+
+def test_resuming_a_call_of_another_length_is_refused(tmp_path):
+    options = {"progress_bar": False, "checkpoint_dir": tmp_path / "c", "resume": True}
+    make(tmp_path).train(n_epochs=1, **options)
+    for length in ({"n_epochs": 2}, {"n_batches": 3}):
+        with pytest.raises(ValueError, match="the checkpoint is of a call with n_ep"):
+            make(tmp_path).train(**length, **options)
+
+
+def test_a_second_call_interrupted_at_once_is_continued(tmp_path):
+    """The checkpoint of the finished first call must not stand for the second."""
+
+    def interrupt():
+        raise StopHereError
+
+    options = {"n_epochs": 2, "progress_bar": False, "checkpoint_dir": tmp_path / "c"}
+    whole = make(tmp_path)
+    for _ in range(2):
+        whole.train(n_epochs=2, progress_bar=False)
+
+    part = make(tmp_path)
+    part.train(**options)
+    with pytest.raises(StopHereError):
+        part.train(on_batch_end=interrupt, **options)
+    resumed = make(tmp_path)
+    resumed.train(resume=True, **options)
+    assert same(whole, resumed)
+
+
+def test_a_trainer_saved_before_training_has_no_call_to_continue(tmp_path):
+    make(tmp_path).save(tmp_path / "saved")
+    loaded = bc.BC.load(tmp_path / "saved", demonstrations=pairs(), device="cpu")
+    batches = []
+    loaded.train(
+        n_epochs=1,
+        progress_bar=False,
+        resume=True,
+        on_batch_end=lambda: batches.append(1),
+    )
+    assert len(batches) == 6

@@ -3,7 +3,7 @@ import pytest
 import torch as th
 
 from imitation.data import types
-from imitation.data.loader import BatchLoader
+from imitation.data.loader import BatchLoader, samples_at_a_time
 from imitation.errors import ConfigError, DataError
 
 
@@ -89,6 +89,13 @@ def test_chunks_change_nothing(monkeypatch):
     monkeypatch.setattr("imitation.data.loader.CHUNK_BYTES", 1)
     single = [b["acts"].tolist() for b in BatchLoader(transitions(), 8, rng=0)]
     assert big == small == single
+
+
+def test_large_samples_are_held_few_at_a_time():
+    obs = np.broadcast_to(np.zeros(1, np.uint8), (50, 1 << 20))
+    data = types.TransitionsMinimal(obs, np.zeros(50), np.full(50, {}, dtype=object))
+    assert samples_at_a_time(data, ("obs",)) == 16
+    assert samples_at_a_time(data, ("acts",)) == 50
 
 
 def test_batches_are_the_callers_to_change():

@@ -6,7 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch as th
-from stable_baselines3 import PPO
+from stable_baselines3 import DQN, PPO
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
 
@@ -125,6 +125,20 @@ def test_the_same_seed_gives_the_same_trajectories(policy: str, ppo: PPO) -> Non
     assert sample(1) == sample(1)
     assert sample(1) != sample(2)
     assert th.equal(th.get_rng_state(), global_state)
+
+
+def test_epsilon_greedy_actions_come_from_the_seed_too() -> None:
+    dqn = DQN("MlpPolicy", cartpole(), exploration_initial_eps=1.0, seed=0)
+
+    def sample(seed: int) -> Any:
+        rng = np.random.default_rng(seed)
+        until = rollout.make_min_episodes(5)
+        dqn.action_space.seed(0)
+        return rollout.generate_trajectories(dqn, cartpole(), until, rng)
+
+    global_state = np.random.get_state()[1].copy()
+    assert sample(1) == sample(1)
+    assert np.array_equal(np.random.get_state()[1], global_state)
 
 
 def test_the_result_is_shuffled() -> None:

@@ -85,6 +85,10 @@ SAVES: dict[str, tuple[Any, str]] = {
         ],
         "episode 1: obs/a is",
     ),
+    "a key that is no text": (
+        [episode(obs=types.DictObs({7: np.zeros((3, 2))}))],  # type: ignore[dict-item]
+        "observations have the key 7, a int",
+    ),
     "object in infos": (
         [episode(), with_info(env=object())],
         r"episode 1, step 1: infos\['env'\] is object",

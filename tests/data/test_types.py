@@ -156,7 +156,7 @@ def test_equality_looks_into_infos_and_compares_types() -> None:
 def test_unpickling_a_trajectory_without_terminal_warns() -> None:
     old = trajectory()
     del old.__dict__["terminal"]
-    with pytest.warns(DeprecationWarning, match="assuming True"):
+    with pytest.warns(UserWarning, match="assuming True"):
         loaded = pickle.loads(pickle.dumps(old))
     assert loaded == trajectory(terminal=True)
 

@@ -1,6 +1,7 @@
 """Base classes of the algorithms, and the batches they learn from."""
 
 import abc
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar, cast
 
@@ -14,12 +15,13 @@ from imitation.data import loader, types
 from imitation.data.flatten import flatten_pairs, flatten_trajectories
 from imitation.errors import ConfigError, DataError
 from imitation.util import logger as imit_logger
-from imitation.util import seeding
+from imitation.util import seeding, tensors
 from imitation.util.util import get_first_iter_element
 
 __all__ = [
     "AnyTransitions",
     "BaseImitationAlgorithm",
+    "CheckedBatches",
     "DemonstrationAlgorithm",
     "TransitionKind",
     "check_demonstrations",
@@ -152,17 +154,28 @@ class DemonstrationAlgorithm(BaseImitationAlgorithm, Generic[TransitionKind]):
         """The policy that imitates the demonstrations."""
 
 
-class _CheckedBatches:
-    """An iterable of batches whose sizes are checked as they pass."""
+class CheckedBatches:
+    """An iterable of batches that are checked as they pass.
+
+    Args:
+        batches: mappings with ``obs`` and ``acts``; each pass over them is an epoch.
+        batch_size: the rows that each must have.
+        spaces: the observation and action space that the first batch of each epoch
+            must fit, or None to check sizes only.
+    """
 
     def __init__(
-        self, batches: Iterable[types.TransitionMapping], batch_size: int
+        self,
+        batches: Iterable[types.TransitionMapping],
+        batch_size: int,
+        spaces: tuple[gym.Space[Any], gym.Space[Any]] | None = None,
     ) -> None:
         self._batches = batches
         self.batch_size = batch_size
+        self._spaces = spaces
 
     def __iter__(self) -> Iterator[types.TransitionMapping]:
-        for batch in self._batches:
+        for number, batch in enumerate(self._batches):
             if not {"obs", "acts"} <= batch.keys():
                 raise DataError(
                     "expected batches with the keys 'obs' and 'acts', got one with "
@@ -175,6 +188,8 @@ class _CheckedBatches:
                         f"Expected batch size {self.batch_size} != {n_rows} = "
                         f"len(batch[{key!r}]); make batches of that size"
                     )
+            if number == 0 and self._spaces is not None:
+                check_demonstrations(_as_pairs(batch), *self._spaces)
             yield batch
 
 
@@ -209,7 +224,7 @@ def make_data_loader(
         if set(kwargs) <= {"shuffle", "drop_last", "rng"}:
             return loader.BatchLoader(flat, batch_size, **kwargs)
         return _torch_loader(flat, batch_size, kwargs)
-    return _CheckedBatches(flat, batch_size)
+    return CheckedBatches(flat, batch_size)
 
 
 def transitions_of(
@@ -336,9 +351,8 @@ def _torch_loader(
             f"Number of transitions in the demonstrations {len(transitions)} is "
             f"smaller than batch size {batch_size}"
         )
-    rng = kwargs.pop("rng", None)
-    if rng is not None:
-        kwargs["generator"] = th.Generator().manual_seed(seeding.make_seeds(rng))
+    seed = seeding.make_seeds(seeding.make_rng(kwargs.pop("rng", None)))
+    kwargs.setdefault("generator", th.Generator().manual_seed(seed))
     options = {"shuffle": True, "drop_last": True} | kwargs
     return th_data.DataLoader(
         transitions,
@@ -355,6 +369,19 @@ def _unsupported(demonstrations: object, first: object = None) -> str:
     return (
         "`demonstrations` must be trajectories, transitions or an iterable of batches "
         f"with keys 'obs' and 'acts', got {what}"
+    )
+
+
+def _as_pairs(batch: types.TransitionMapping) -> types.TransitionsMinimal:
+    """A batch as transitions, to check it."""
+    obs: Any = batch["obs"]
+    acts: Any = batch["acts"]
+    as_array = functools.partial(types.map_maybe_dict, tensors.safe_to_numpy)
+    plain = as_array(types.maybe_unwrap_dictobs(obs))
+    return types.TransitionsMinimal(
+        obs=types.maybe_wrap_in_dictobs(plain),
+        acts=as_array(acts),
+        infos=np.full(len(acts), {}, dtype=object),
     )
 
 

@@ -19,7 +19,7 @@ from numpy.lib import format as npy
 
 from imitation.errors import DataError
 
-__all__ = ["pack", "unpack", "unpack_list"]
+__all__ = ["is_list", "pack", "unpack", "unpack_list"]
 
 Array = npt.NDArray[Any]
 
@@ -106,7 +106,7 @@ def unpack_list(values: pa.Array) -> Array:
     """
     shape = [len(values)]
     while pa.types.is_nested(values.type):
-        if not _is_list(values.type) or values.null_count:
+        if not is_list(values.type) or values.null_count:
             raise DataError(f"expected lists of numbers, got {values.type}")
         lengths = np.unique(np.asarray(values.value_lengths()))
         if len(lengths) > 1:
@@ -121,7 +121,8 @@ def unpack_list(values: pa.Array) -> Array:
     return array
 
 
-def _is_list(kind: pa.DataType) -> bool:
+def is_list(kind: pa.DataType) -> bool:
+    """Whether a column holds lists, of any kind Arrow has."""
     return bool(
         pa.types.is_list(kind)
         or pa.types.is_large_list(kind)

@@ -124,6 +124,12 @@ class Layout:
 def array_columns(trajectory: Trajectory) -> dict[str, Array]:
     """The arrays of a trajectory by column name: observations, actions, rewards."""
     if isinstance(trajectory.obs, DictObs):
+        for key, _ in trajectory.obs.items():
+            if not isinstance(key, str):
+                raise DataError(
+                    f"observations have the key {key!r}, a {type(key).__name__}; only "
+                    "text keys can be saved"
+                )
         columns = {f"{_OBS_KEY}{k}": v for k, v in trajectory.obs.items()}
     else:
         columns = {_OBS: trajectory.obs}
@@ -189,9 +195,10 @@ def check_columns(schema: pa.Schema) -> None:
         )
     arrays = {n for n in names if n in (_OBS, "acts", "rews")} | set(_obs_keys(schema))
     for name in sorted(arrays):
-        if not _is_cell(schema.field(name).type) and not _is_list(schema, name):
+        kind = schema.field(name).type
+        if not _is_cell(kind) and not cells.is_list(kind):
             raise DataError(
-                f"column {name} has the type {schema.field(name).type}, expected "
+                f"column {name} has the type {kind}, expected "
                 "binary cells or lists of numbers"
             )
     if not pa.types.is_boolean(schema.field("terminal").type):
@@ -199,7 +206,7 @@ def check_columns(schema: pa.Schema) -> None:
             f"column terminal has the type {schema.field('terminal').type}, expected "
             "bool"
         )
-    if "infos" in names and not _is_list(schema, "infos"):
+    if "infos" in names and not cells.is_list(schema.field("infos").type):
         raise DataError(
             f"column infos has the type {schema.field('infos').type}, expected lists "
             "of text"
@@ -266,15 +273,6 @@ def _obs_keys(schema: pa.Schema) -> list[str]:
 
 def _is_cell(kind: pa.DataType) -> bool:
     return bool(pa.types.is_large_binary(kind) or pa.types.is_binary(kind))
-
-
-def _is_list(schema: pa.Schema, name: str) -> bool:
-    kind = schema.field(name).type
-    return bool(
-        pa.types.is_list(kind)
-        or pa.types.is_large_list(kind)
-        or pa.types.is_fixed_size_list(kind)
-    )
 
 
 def _listed(names: Any) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imitation.data.types import Trajectory, TrajectoryWithRew
-from imitation.errors import ArtifactError, UnsafeLoadError
+from imitation.errors import ArtifactError, UnsafeLoadError, reason
 
 __all__ = ["is_npz", "is_pickle", "load_file"]
 
@@ -85,7 +85,7 @@ def _load_pickle(path: pathlib.Path) -> Sequence[Any]:
             content = pickle.load(file)
     # Unpickling runs code from the file, so any exception may come out of it.
     except Exception as error:
-        raise ArtifactError(f"cannot unpickle {path}: {_reason(error)}") from error
+        raise ArtifactError(f"cannot unpickle {path}: {reason(error)}") from error
     if not isinstance(content, Sequence):
         raise ArtifactError(
             f"{path} holds a {type(content).__name__}, expected a list of trajectories"
@@ -100,7 +100,7 @@ def _load_npz(path: pathlib.Path) -> list[Trajectory]:
             content = {name: archive[name] for name in archive.files}
     # Unpickling runs code from the file, so any exception may come out of it.
     except Exception as error:
-        raise ArtifactError(f"cannot read {path}: {_reason(error)}") from error
+        raise ArtifactError(f"cannot read {path}: {reason(error)}") from error
     missing = sorted(_NPZ_KEYS - content.keys())
     if missing:
         raise ArtifactError(
@@ -111,7 +111,7 @@ def _load_npz(path: pathlib.Path) -> list[Trajectory]:
     try:
         return _cut(content)
     except (ValueError, IndexError, TypeError) as error:
-        raise ArtifactError(f"cannot read {path}: {_reason(error)}") from error
+        raise ArtifactError(f"cannot read {path}: {reason(error)}") from error
 
 
 def _cut(content: dict[str, npt.NDArray[Any]]) -> list[Trajectory]:
@@ -130,8 +130,3 @@ def _cut(content: dict[str, npt.NDArray[Any]]) -> list[Trajectory]:
         TrajectoryWithRew(*part, rewards)
         for part, rewards in zip(parts, rews, strict=True)
     ]
-
-
-def _reason(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

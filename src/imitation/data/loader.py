@@ -15,7 +15,7 @@ from imitation.data import types
 from imitation.errors import ConfigError, DataError
 from imitation.util import seeding, tensors
 
-__all__ = ["DEFAULT_KEYS", "BatchLoader"]
+__all__ = ["DEFAULT_KEYS", "BatchLoader", "samples_at_a_time"]
 
 DEFAULT_KEYS = ("obs", "acts", "next_obs", "dones", "rews", "infos")
 """Fields that a batch holds when the transitions have them."""
@@ -75,7 +75,8 @@ class BatchLoader:
         fields = types.dataclass_quick_asdict(transitions)
         self._fields = {key: fields[key] for key in keys if key in fields}
         self._n_samples = len(transitions)
-        self._chunk = self._chunk_size()
+        bounded = samples_at_a_time(transitions, tuple(self._fields))
+        self._chunk = max(1, bounded // batch_size) * batch_size
         self._position = 0
         self._epoch_start = seeding.rng_state(self._rng)
         self._resumed: Mapping[str, Any] | None = None
@@ -152,11 +153,23 @@ class BatchLoader:
         where: Any = slice(start, end) if order is None else order[start:end]
         return {key: _take(value, where) for key, value in self._fields.items()}
 
-    def _chunk_size(self) -> int:
-        """How many samples to gather at once: whole batches, bounded in bytes."""
-        sample_bytes = sum(_row_bytes(value) for value in self._fields.values())
-        samples = min(CHUNK_SAMPLES, CHUNK_BYTES // max(1, sample_bytes))
-        return max(1, samples // self.batch_size) * self.batch_size
+
+def samples_at_a_time(
+    transitions: types.TransitionsMinimal, keys: Sequence[str]
+) -> int:
+    """Says how many samples to hold at once: bounded in number and in bytes.
+
+    Args:
+        transitions: where they come from.
+        keys: the fields that will be held.
+
+    Returns:
+        At least 1, at most the number of transitions (or 1 if there are none).
+    """
+    fields = types.dataclass_quick_asdict(transitions)
+    sample_bytes = sum(_row_bytes(fields[key]) for key in keys)
+    bounded = min(CHUNK_SAMPLES, CHUNK_BYTES // max(1, sample_bytes))
+    return max(1, min(bounded, len(transitions)))
 
 
 def _take(value: Any, where: Any) -> Any:

@@ -9,11 +9,12 @@ episode are dropped.
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from stable_baselines3 import DQN
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import types
@@ -29,7 +30,7 @@ from imitation.data.policy_calls import (
     policy_to_callable,
 )
 from imitation.errors import ConfigError, DataError
-from imitation.util.seeding import make_rng, torch_seeded
+from imitation.util.seeding import make_rng, numpy_seeded, torch_seeded
 from imitation.util.threads import training_threads
 
 __all__ = [
@@ -220,8 +221,11 @@ def _generate(
     max_steps_without_episode: int | None,
     keep_infos: bool,
 ) -> list[types.TrajectoryWithRew]:
-    seeded = contextlib.nullcontext() if rng is None else torch_seeded(rng)
-    with evaluating(policy) as networks, training_threads(*networks), seeded:
+    with (
+        evaluating(policy) as networks,
+        training_threads(*networks),
+        _seeded(policy, rng),
+    ):
         act = policy_to_callable(policy, venv, deterministic_policy, rng=rng)
         trajectories = _collect(
             act, venv, sample_until, max_steps_without_episode, keep_infos
@@ -229,6 +233,18 @@ def _generate(
     # Short episodes end first; shuffling removes that order.
     make_rng(rng).shuffle(trajectories)
     return trajectories
+
+
+@contextlib.contextmanager
+def _seeded(policy: AnyPolicy, rng: np.random.Generator | None) -> Iterator[None]:
+    """Seeds what a policy samples with; None leaves it to its own randomness."""
+    with contextlib.ExitStack() as stack:
+        if rng is not None:
+            stack.enter_context(torch_seeded(rng))
+            if isinstance(policy, DQN):
+                # Its epsilon-greedy choice reads NumPy's global generator.
+                stack.enter_context(numpy_seeded(rng))
+        yield
 
 
 def _collect(

@@ -25,7 +25,7 @@ import pyarrow as pa
 from imitation.data import columns, episode_files, legacy
 from imitation.data.huggingface_utils import TrajectoryDatasetSequence
 from imitation.data.types import AnyPath, Trajectory, TrajectoryWithRew
-from imitation.errors import ArtifactError, DataError
+from imitation.errors import ArtifactError, DataError, reason
 from imitation.util import artifacts
 
 __all__ = ["load", "load_with_rewards", "save"]
@@ -296,7 +296,6 @@ def _naming(location: pathlib.Path) -> Iterator[None]:
         AttributeError,
         pa.ArrowException,
     ) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise ArtifactError(
-            f"cannot read the data set of trajectories at {location}: {reason}"
+            f"cannot read the data set of trajectories at {location}: {reason(error)}"
         ) from error

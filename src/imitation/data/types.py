@@ -10,10 +10,9 @@ Shapes below use ``T`` for the number of actions and ``N`` for the size of a bat
 """
 
 import dataclasses
-import os
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Any, TypedDict, TypeVar, Union, overload
+from typing import Any, TypedDict, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -32,6 +31,7 @@ from imitation.data.dict_obs import (
     stack_maybe_dictobs,
 )
 from imitation.errors import DataError
+from imitation.util.paths import AnyPath
 
 __all__ = [
     "AnyPath",
@@ -62,9 +62,6 @@ __all__ = [
 T = TypeVar("T")
 TransitionsSelf = TypeVar("TransitionsSelf", bound="TransitionsMinimal")
 Array = npt.NDArray[Any]
-
-AnyPath = Union[str, bytes, "os.PathLike[str]"]
-"""Anything that names a file or directory."""
 
 AnyTensor = Array | th.Tensor
 """A NumPy array or a torch tensor."""
@@ -163,7 +160,7 @@ class Trajectory(_Record):
             warnings.warn(
                 "Loading an old trajectory without 'terminal'; assuming True. "
                 "Save it again to silence this.",
-                DeprecationWarning,
+                UserWarning,
                 stacklevel=2,
             )
             state = {**state, "terminal": True}

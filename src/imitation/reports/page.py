@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from imitation.reports.blocks import Html
 from imitation.util import artifacts
+from imitation.util.paths import AnyPath
 
 __all__ = ["Report"]
 
@@ -80,7 +81,7 @@ class Report:
             footer=self.footer,
         )
 
-    def write(self, path: artifacts.AnyPath) -> None:
+    def write(self, path: AnyPath) -> None:
         """Writes the page, atomically.
 
         Args:

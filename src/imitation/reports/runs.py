@@ -16,6 +16,7 @@ from typing import Any
 
 from imitation.errors import ArtifactError
 from imitation.util import artifacts
+from imitation.util.paths import AnyPath
 
 __all__ = ["Episode", "RunRecord", "read_metrics", "read_run"]
 
@@ -66,7 +67,7 @@ class RunRecord:
     """Monitored episodes in the order in which they ended."""
 
 
-def read_run(path: artifacts.AnyPath) -> RunRecord:
+def read_run(path: AnyPath) -> RunRecord:
     """Reads a run directory, finished or not.
 
     Args:
@@ -106,7 +107,7 @@ def read_run(path: artifacts.AnyPath) -> RunRecord:
     )
 
 
-def read_metrics(log_dir: artifacts.AnyPath) -> list[dict[str, float]]:
+def read_metrics(log_dir: AnyPath) -> list[dict[str, float]]:
     """Reads the metrics of a logger.
 
     Args:

@@ -8,7 +8,7 @@ from an allow-list, because importing whatever a file names is running code from
 
 import contextlib
 import ctypes
-import glob
+import functools
 import importlib
 import json
 import os
@@ -26,7 +26,8 @@ import safetensors
 import safetensors.torch
 import torch as th
 
-from imitation.errors import ArtifactError
+from imitation.errors import ArtifactError, reason
+from imitation.util.paths import AnyPath
 
 __all__ = [
     "class_path",
@@ -40,14 +41,11 @@ __all__ = [
     "write_tensors",
 ]
 
-AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
 C = TypeVar("C", bound=type)
 
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
-_TEMPORARY = re.compile(
-    r"\.(?P<name>.*)\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}\.tmp"
-)
+_TEMPORARY = re.compile(r"\..*\.(?P<host>[0-9a-f]{8})-(?P<pid>\d+)-[0-9a-f]{8}\.tmp")
 _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
@@ -67,7 +65,7 @@ def replacing_directory(path: AnyPath) -> Iterator[pathlib.Path]:
     """
     target = pathlib.Path(os.fsdecode(path)).absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target)
+    _sweep(target.parent)
     temporary = _sibling(target)
     temporary.mkdir()
     try:
@@ -96,7 +94,7 @@ def replacing_file(path: AnyPath) -> Iterator[pathlib.Path]:
     """
     target = pathlib.Path(os.fsdecode(path)).absolute()
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target)
+    _sweep(target.parent)
     temporary = _sibling(target)
     try:
         yield temporary
@@ -124,7 +122,7 @@ def read_json(path: AnyPath) -> Any:
     try:
         return json.loads(pathlib.Path(name).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ArtifactError(f"cannot read {name} as JSON: {_reason(error)}") from error
+        raise ArtifactError(f"cannot read {name} as JSON: {reason(error)}") from error
 
 
 def write_tensors(path: AnyPath, tensors: Mapping[str, th.Tensor | np.ndarray]) -> None:
@@ -150,7 +148,7 @@ def read_tensors(path: AnyPath) -> dict[str, th.Tensor]:
         return safetensors.torch.load_file(name)
     except (OSError, ValueError, safetensors.SafetensorError) as error:
         raise ArtifactError(
-            f"cannot read {name} as safetensors: {_reason(error)}"
+            f"cannot read {name} as safetensors: {reason(error)}"
         ) from error
 
 
@@ -218,7 +216,7 @@ def resolve_class(path: str) -> type:
     except (ImportError, AttributeError) as error:
         raise ArtifactError(
             f"the artifact names the class {path!r}, which this installation does "
-            f"not have: {_reason(error)}"
+            f"not have: {reason(error)}"
         ) from error
     # What a module merely imported, it does not vouch for.
     if not isinstance(found, type) or found.__module__ != module:
@@ -242,24 +240,18 @@ def _trusted(module: str) -> bool:
     )
 
 
-def _reason(error: BaseException) -> str:
-    """The first line of an error's text."""
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
-
-
 def _sibling(target: pathlib.Path) -> pathlib.Path:
     """A fresh name beside `target`, hidden and on the same file system."""
     owner = f"{_HOST}-{os.getpid()}-{secrets.token_hex(4)}"
     return target.with_name(f".{target.name}.{owner}.tmp")
 
 
-def _sweep(target: pathlib.Path) -> None:
-    """Removes what killed processes of this machine left beside `target`."""
-    for path in target.parent.glob(f".{glob.escape(target.name)}.*.tmp"):
+@functools.cache
+def _sweep(directory: pathlib.Path) -> None:
+    """Removes what killed processes of this machine left; once for each directory."""
+    for path in directory.glob(".*.tmp"):
         match = _TEMPORARY.fullmatch(path.name)
-        mine = match and match["name"] == target.name and match["host"] == _HOST
-        if match and mine and not _is_running(int(match["pid"])):
+        if match and match["host"] == _HOST and not _is_running(int(match["pid"])):
             _remove(path)
 
 

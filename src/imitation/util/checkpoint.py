@@ -15,6 +15,7 @@ import torch as th
 
 from imitation.errors import ArtifactError
 from imitation.util import artifacts
+from imitation.util.paths import AnyPath
 
 __all__ = ["load_state", "save_state"]
 
@@ -22,7 +23,7 @@ FORMAT_VERSION = 1
 _TENSOR, _ARRAY, _KEYED = "__tensor__", "__array__", "__keyed__"
 
 
-def save_state(path: artifacts.AnyPath, kind: str, state: Mapping[str, Any]) -> None:
+def save_state(path: AnyPath, kind: str, state: Mapping[str, Any]) -> None:
     """Saves a nested state, atomically.
 
     Args:
@@ -42,7 +43,7 @@ def save_state(path: artifacts.AnyPath, kind: str, state: Mapping[str, Any]) -> 
         artifacts.write_json(directory / "state.json", document)
 
 
-def load_state(path: artifacts.AnyPath, kind: str) -> dict[str, Any]:
+def load_state(path: AnyPath, kind: str) -> dict[str, Any]:
     """Loads a state saved by `save_state`.
 
     Args:

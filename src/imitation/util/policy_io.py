@@ -17,6 +17,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from imitation.errors import ArtifactError, UnsafeLoadError
 from imitation.util import artifacts, seeding, spaces
+from imitation.util.paths import AnyPath
 
 __all__ = ["load_policy", "save_policy", "unset_learning_rate"]
 
@@ -33,7 +34,7 @@ def unset_learning_rate(_: float) -> float:
     return float(th.finfo(th.float32).max)
 
 
-def save_policy(policy: BasePolicy, policy_path: artifacts.AnyPath) -> None:
+def save_policy(policy: BasePolicy, policy_path: AnyPath) -> None:
     """Saves a policy as a directory, atomically.
 
     Args:
@@ -63,7 +64,7 @@ def save_policy(policy: BasePolicy, policy_path: artifacts.AnyPath) -> None:
 
 
 def load_policy(
-    policy_path: artifacts.AnyPath,
+    policy_path: AnyPath,
     device: th.device | str = "auto",
     *,
     allow_pickle: bool = False,

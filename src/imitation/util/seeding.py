@@ -16,6 +16,7 @@ __all__ = [
     "forked_torch_rng",
     "make_rng",
     "make_seeds",
+    "numpy_seeded",
     "restore_rng",
     "restore_torch_rng",
     "rng_from_state",
@@ -127,6 +128,20 @@ def torch_seeded(rng: np.random.Generator) -> Iterator[None]:
     with forked_torch_rng():
         th.manual_seed(make_seeds(rng))
         yield
+
+
+@contextlib.contextmanager
+def numpy_seeded(rng: np.random.Generator) -> Iterator[None]:
+    """Runs a block with NumPy's global generator seeded, then restores it.
+
+    For other people's code that reads it; ours never does.
+    """
+    state = np.random.get_state()
+    np.random.seed(make_seeds(rng))
+    try:
+        yield
+    finally:
+        np.random.set_state(state)
 
 
 def torch_rng_state(device: th.device) -> dict[str, th.Tensor]:

@@ -56,7 +56,7 @@ ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "lists: no step left": (
         {"obs": [ZEROS(1)], "acts": [ZEROS(1)], "final_obs": "drop"},
-        "episode 0: Degenerate trajectory",
+        "episode 0: has one action, so final_obs='drop' leaves none",
     ),
     "lists: no steps": (
         {"obs": [ZEROS(1)], "acts": [ZEROS(0)]},

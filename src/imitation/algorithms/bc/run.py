@@ -36,6 +36,12 @@ Schedule = Callable[[float], float]
 class Progress:
     """How far one call of `BC.train` has come."""
 
+    n_epochs: int | None = None
+    """The epochs it shall make, if that was how its length was given."""
+
+    n_batches: int | None = None
+    """The optimizer steps it shall make, if that was how its length was given."""
+
     epoch: int = 0
     """Full epochs done."""
 
@@ -47,6 +53,11 @@ class Progress:
 
     finished: bool = False
     """Whether the call ran to its end."""
+
+    @property
+    def length(self) -> str:
+        """How long the call shall be, for messages."""
+        return f"n_epochs={self.n_epochs}, n_batches={self.n_batches}"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,6 +145,8 @@ class TrainingRun:
     def __call__(self) -> None:
         """Trains; the networks' mode and torch's randomness are the caller's to set."""
         options, progress = self._options, self._progress
+        if progress.batches == 0:
+            self._checkpoint()
         with progress_bar(
             self._total,
             "BC",
@@ -216,6 +229,11 @@ class Pending:
 
     torch_rng: Mapping[str, th.Tensor]
     """Torch's random state."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was no such call: the trainer was saved before any."""
+        return self.progress.n_epochs is None and self.progress.n_batches is None
 
 
 def _total_batches(

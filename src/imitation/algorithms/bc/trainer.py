@@ -36,6 +36,7 @@ from imitation.data import loader, types
 from imitation.errors import ArtifactError, ConfigError
 from imitation.util import artifacts, checkpoint, networks, policy_io, seeding, threads
 from imitation.util import logger as imit_logger
+from imitation.util.paths import AnyPath
 
 __all__ = ["BC", "reconstruct_policy"]
 
@@ -167,7 +168,8 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
                 data, self.minibatch_size, rng=self.rng, keys=("obs", "acts")
             )
         else:
-            self._demo_loader = base.make_data_loader(data, self.minibatch_size)
+            spaces = (self.observation_space, self.action_space)
+            self._demo_loader = base.CheckedBatches(data, self.minibatch_size, spaces)
 
     def train(
         self,
@@ -182,7 +184,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         progress_bar: bool = True,
         reset_tensorboard: bool = False,
         early_stopping: EarlyStopping | None = None,
-        checkpoint_dir: artifacts.AnyPath | None = None,
+        checkpoint_dir: AnyPath | None = None,
         checkpoint_interval: int = 1000,
         resume: bool = False,
     ) -> None:
@@ -228,7 +230,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         if reset_tensorboard:
             self._bc_logger.reset_tensorboard_steps()
         self._bc_logger.logger = self.logger
-        torch_rng = self._begin(options.checkpoint_dir, resume)
+        torch_rng = self._begin(options, resume)
         if self._progress.finished:
             return
         run = TrainingRun(
@@ -249,7 +251,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         with self._training(torch_rng):
             run()
 
-    def save(self, path: artifacts.AnyPath) -> None:
+    def save(self, path: AnyPath) -> None:
         """Saves everything needed to continue, atomically; see `load`.
 
         Args:
@@ -259,7 +261,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             policy_io.save_policy(self._policy, directory / "policy")
             checkpoint.save_state(directory / "trainer", "bc", self._state_dict())
 
-    def load_state(self, path: artifacts.AnyPath) -> None:
+    def load_state(self, path: AnyPath) -> None:
         """Brings this trainer into a state saved by `save`.
 
         Args:
@@ -295,7 +297,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
     @classmethod
     def load(
         cls,
-        path: artifacts.AnyPath,
+        path: AnyPath,
         *,
         demonstrations: base.AnyTransitions | None = None,
         device: str | th.device = "auto",
@@ -345,17 +347,24 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         return trainer
 
     def _begin(
-        self, directory: pathlib.Path | None, resume: bool
+        self, options: TrainOptions, resume: bool
     ) -> Mapping[str, th.Tensor] | None:
         """Starts a call of `train`, or continues one; returns its torch state then."""
+        directory = options.checkpoint_dir
         if resume and directory is not None and (directory / LATEST).is_dir():
             self.load_state(directory / LATEST)
         pending, self._pending = self._pending, None
-        if not resume or pending is None:
-            self._progress = Progress()
+        fresh = Progress(n_epochs=options.n_epochs, n_batches=options.n_batches)
+        if not resume or pending is None or pending.is_empty:
+            self._progress = fresh
             if self._validator is not None:
                 self._validator.reset()
             return None
+        if pending.progress.length != fresh.length:
+            raise ConfigError(
+                f"the checkpoint is of a call with {pending.progress.length}, this one "
+                f"has {fresh.length}; pass the same, or resume=False to start anew"
+            )
         self._progress = pending.progress
         if self._validator is not None and pending.validator is not None:
             self._validator.load_state_dict(pending.validator)
@@ -430,7 +439,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
 
 
 def reconstruct_policy(
-    policy_path: artifacts.AnyPath,
+    policy_path: AnyPath,
     device: th.device | str = "auto",
     *,
     allow_pickle: bool = False,
@@ -476,5 +485,5 @@ def _naming(directory: pathlib.Path) -> Iterator[None]:
         ) from error
 
 
-def _as_path(path: artifacts.AnyPath) -> pathlib.Path:
+def _as_path(path: AnyPath) -> pathlib.Path:
     return pathlib.Path(os.fsdecode(path))

@@ -16,9 +16,6 @@ from imitation.util import networks
 
 __all__ = ["EarlyStopping", "Validator", "split_demonstrations"]
 
-CHUNK = 4096
-"""Samples evaluated at a time."""
-
 MEASURED = ("neglogp", "prob_true_act", "loss")
 """Parts of the loss that are logged for held-out data."""
 
@@ -62,7 +59,7 @@ class Validator:
     ) -> None:
         self._loader = loader.BatchLoader(
             held_out,
-            min(CHUNK, len(held_out)),
+            loader.samples_at_a_time(held_out, ("obs", "acts")),
             shuffle=False,
             drop_last=False,
             keys=("obs", "acts"),

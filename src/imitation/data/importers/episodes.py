@@ -90,6 +90,11 @@ def build(raw: RawEpisode, source: str, final_obs: FinalObs = "error") -> Trajec
         elif final_obs == "repeat":
             obs = {name: np.concatenate([a, a[-1:]]) for name, a in obs.items()}
         elif final_obs == "drop":
+            if len(acts) == 1:
+                raise DataError(
+                    f"{where}: has one action, so final_obs='drop' leaves none; choose "
+                    "final_obs='repeat' or leave the episode out"
+                )
             acts, rews = acts[:-1], None if rews is None else rews[:-1]
             terminal = False
         else:

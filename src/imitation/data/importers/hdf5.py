@@ -16,7 +16,7 @@ import numpy as np
 from imitation.data.importers.arrays import from_mapping
 from imitation.data.importers.episodes import FinalObs, RawEpisode, build, checked
 from imitation.data.types import AnyPath, Trajectory
-from imitation.errors import DataError, missing_extra
+from imitation.errors import DataError, missing_extra, reason
 
 __all__ = ["from_hdf5", "read_hdf5"]
 
@@ -142,5 +142,4 @@ def _naming(name: str) -> Iterator[None]:
     except DataError:
         raise
     except (OSError, KeyError, RuntimeError, TypeError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DataError(f"cannot read {name} as HDF5: {reason}") from error
+        raise DataError(f"cannot read {name} as HDF5: {reason(error)}") from error

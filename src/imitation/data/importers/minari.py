@@ -15,7 +15,7 @@ import numpy as np
 from imitation.data.columns import Layout
 from imitation.data.importers.episodes import RawEpisode, build, checked
 from imitation.data.types import AnyPath, DictObs, Trajectory, TrajectoryWithRew
-from imitation.errors import DataError, missing_extra
+from imitation.errors import DataError, missing_extra, reason
 
 __all__ = ["export_minari", "from_minari", "read_minari"]
 
@@ -112,7 +112,7 @@ def export_minari(
     except BaseException as error:
         shutil.rmtree(location, ignore_errors=True)
         if isinstance(error, ValueError | TypeError | AssertionError):
-            raise DataError(f"cannot write {dataset_id}: {_reason(error)}") from error
+            raise DataError(f"cannot write {dataset_id}: {reason(error)}") from error
         raise
     return location
 
@@ -268,10 +268,5 @@ def _naming(name: str) -> Iterator[None]:
         raise
     except (OSError, LookupError, ValueError, TypeError, AssertionError) as error:
         raise DataError(
-            f"cannot read {name} as a Minari data set: {_reason(error)}"
+            f"cannot read {name} as a Minari data set: {reason(error)}"
         ) from error
-
-
-def _reason(error: BaseException) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__
