@@ -262,9 +262,38 @@ def test_step_before_reset(tmp_path):
         (np.zeros((3, 1), dtype=np.int64), r"got \(3, 1\)"),
         (np.zeros(3), "dtype int64, got float64"),
         ([None] * 3, "got object"),
+        ([0, 5, 0], r"expert actions in Discrete\(5\) .*, got \[0, 5, 0\]"),
+        ([0, -1, 0], r"got \[0, -1, 0\]"),
     ],
 )
 def test_actions_that_do_not_fit(tmp_path, actions, message):
     collector = collect(tmp_path, 1.0, n_steps=1)
     with pytest.raises(DataError, match=message):
         collector.step(actions)
+
+
+@pytest.mark.parametrize(
+    ("space", "good", "bad"),
+    [
+        (gym.spaces.Box(-1, 1, (2,)), [3.0, -3.0], [0.0, np.nan]),
+        (gym.spaces.Box(-1, 1, (2,)), [0.0, 0.0], [0.0, -np.inf]),
+        (gym.spaces.MultiDiscrete([2, 3]), [1, 2], [2, 1]),
+        (gym.spaces.MultiBinary(2), [0, 1], [0, 2]),
+        (gym.spaces.Discrete(2, start=3), 4, 2),
+    ],
+)
+def test_impossible_labels_are_never_recorded(tmp_path, space, good, bad):
+    def make_env():
+        env = LedgerEnv(2)
+        env.action_space = space
+        env.step = lambda action: (np.zeros(2), 0.0, True, False, {})
+        return env
+
+    venv = DummyVecEnv([make_env] * 2)
+    collector = InteractiveTrajectoryCollector(venv, novice, 1.0, tmp_path)
+    collector.reset()
+    with pytest.raises(DataError, match="expected expert actions in"):
+        collector.step(np.array([good, bad]))
+    assert not list(tmp_path.iterdir())
+    collector.step(np.array([good, good]))
+    assert len(read_all(tmp_path)) == 2

@@ -416,6 +416,46 @@ def test_initial_demonstrations_are_written_once(tmp_path):
     assert trainer.total_timesteps == 32 and len(trainer.store) == 64
 
 
+@pytest.mark.parametrize(
+    ("initial", "error", "message"),
+    [
+        (
+            [types.Trajectory(np.zeros((3, 5)), np.array([0, 1]), None, True)],
+            DataError,
+            "obs of shape",
+        ),
+        (
+            [types.Trajectory(np.zeros((3, 2)), np.array([0, 7]), None, True)],
+            DataError,
+            "acts from 0 to 7",
+        ),
+        ([{"obs": np.zeros((3, 2))}], TypeError, "sequence of trajectories, got one"),
+    ],
+)
+def test_unfit_initial_demonstrations_are_not_written(
+    tmp_path, initial, error, message
+):
+    good = types.Trajectory(np.zeros((3, 2)), np.array([0, 1]), None, True)
+    with pytest.raises(error, match=message):
+        make_trainer(tmp_path, expert_trajs=[good, *initial])
+    assert not demos(tmp_path)
+
+
+def test_random_generator_is_optional(tmp_path):
+    venv = make_venv()
+    spaces = (venv.observation_space, venv.action_space)
+    bc_trainer = bc.BC(observation_space=spaces[0], action_space=spaces[1])
+    trainer = dagger.SimpleDAggerTrainer(
+        venv=venv, scratch_dir=tmp_path, expert_policy=expert, bc_trainer=bc_trainer
+    )
+    assert isinstance(trainer.rng, np.random.Generator)
+
+
+def test_single_environment_is_refused(tmp_path):
+    with pytest.raises(TypeError, match="venv must be a vector environment"):
+        make_trainer(tmp_path, venv=SignEnv())
+
+
 # -- checkpoints ----------------------------------------------------------------------
 
 
@@ -589,6 +629,17 @@ DAMAGES = {
     "another version": (
         write_text('{"kind": "dagger", "format_version": 99}'),
         "has DAgger format 99",
+    ),
+    "no state": (
+        write_text('{"kind": "dagger", "format_version": 1}'),
+        "it lacks beta",
+    ),
+    "part of a state": (
+        write_text(
+            '{"kind": "dagger", "format_version": 1, "state": {"round_num": 1,'
+            ' "rng": {}, "beta_schedule": {}, "shares_rng": true}}'
+        ),
+        "it lacks timesteps_before_round$",
     ),
     "no bc": (lambda c: shutil.rmtree(c / "bc"), "no checkpoint at"),
     "old pickle": (

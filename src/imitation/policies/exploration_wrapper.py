@@ -26,7 +26,7 @@ class ExplorationWrapper:
         venv: the environments, whose action space random actions are drawn from.
         random_prob: probability of the random policy at each draw, in [0, 1].
         switch_prob: probability of a new draw after each action, in [0, 1].
-        rng: decides the draws and the random actions.
+        rng: decides the draws and the random actions; None for fresh entropy.
         deterministic_policy: whether the wrapped policy acts deterministically; has to
             be False if `policy` is a callable.
 
@@ -40,7 +40,7 @@ class ExplorationWrapper:
         venv: VecEnv,
         random_prob: float,
         switch_prob: float,
-        rng: np.random.Generator,
+        rng: np.random.Generator | None = None,
         deterministic_policy: bool = False,
     ) -> None:
         for name, value in (("random_prob", random_prob), ("switch_prob", switch_prob)):
@@ -52,10 +52,10 @@ class ExplorationWrapper:
         self.random_prob = random_prob
         self.switch_prob = switch_prob
         self.venv = venv
-        self.rng = rng
+        self.rng = seeding.make_rng(rng)
         # A copy, because seeding the caller's space would change what it samples.
         self._action_space = copy.deepcopy(venv.action_space)
-        self._action_space.seed(seeding.make_seeds(rng))
+        self._action_space.seed(seeding.make_seeds(self.rng))
         self._acts_randomly = False
         self._draw()
 

@@ -32,6 +32,11 @@ FORMAT_VERSION = 1
 KIND = "dagger"
 LATEST = "checkpoint-latest.pt"
 
+_STATE_KEYS = frozenset(
+    ("beta_schedule", "rng", "round_num", "shares_rng", "timesteps_before_round")
+)
+"""What `DAggerTrainer` puts into the state."""
+
 _BIT_GENERATORS: dict[str, type[np.random.BitGenerator]] = {
     "MT19937": np.random.MT19937,
     "PCG64": np.random.PCG64,
@@ -93,8 +98,12 @@ def read_state(scratch_dir: pathlib.Path) -> dict[str, Any]:
             f"{path} has DAgger format {document.get('format_version')}, this version "
             f"reads {FORMAT_VERSION}"
         )
-    state = document["state"]
-    assert isinstance(state, dict)
+    state: dict[str, Any] = document.get("state", {})
+    missing = _STATE_KEYS - set(state)
+    if missing:
+        raise ArtifactError(
+            f"{path / 'trainer.json'} is damaged: it lacks {', '.join(sorted(missing))}"
+        )
     return state
 
 

@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
@@ -22,6 +23,7 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 from imitation.data import episode_files, types
 from imitation.data.episodes import VecEpisodes
 from imitation.errors import DataError
+from imitation.util import seeding
 
 __all__ = ["EpisodeRecord", "InteractiveTrajectoryCollector", "demonstration_name"]
 
@@ -55,7 +57,7 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
             dictionary of arrays), returns a batch of actions.
         beta: the probability, in [0, 1], of executing the expert's action.
         save_dir: directory of the episode files; created if needed.
-        rng: decides who acts, and the names of the files.
+        rng: decides who acts, and the names of the files; None for fresh entropy.
         records: list to which every episode written is added; None makes an empty one.
     """
 
@@ -68,7 +70,7 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
         get_robot_acts: Callable[[Any], Array],
         beta: float,
         save_dir: types.AnyPath,
-        rng: np.random.Generator,
+        rng: np.random.Generator | None = None,
         *,
         records: list[EpisodeRecord] | None = None,
     ) -> None:
@@ -78,7 +80,7 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
         self.beta = beta
         self.save_dir = pathlib.Path(os.fsdecode(save_dir))
         self.save_dir.mkdir(parents=True, exist_ok=True)
-        self.rng = rng
+        self.rng = seeding.make_rng(rng)
         self.traj_accum = None
         self.records = records if records is not None else []
         self._last_obs: Any = None
@@ -116,7 +118,7 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
                 `(n_envs, *action_shape)`. They are recorded whoever acts.
 
         Raises:
-            DataError: the actions do not fit the action space.
+            DataError: the actions do not fit the action space; nothing was executed.
         """
         assert self.traj_accum is not None, "call .reset() before .step()"
         self._expert_acts = self._checked(actions)
@@ -160,7 +162,14 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
                 f"{acts.dtype}; convert them"
             )
         # A copy, because experts may reuse their output array for the next step.
-        return np.array(acts, dtype=dtype)
+        copied = np.array(acts, dtype=dtype)
+        # Found now, or every later round would fail on the episode it went into.
+        if not _possible(copied, space):
+            raise DataError(
+                f"expected expert actions in {space} without NaN or infinity, got "
+                f"{acts.tolist()}"
+            )
+        return copied
 
     def _write(self, trajectory: types.TrajectoryWithRew) -> None:
         name = demonstration_name(self._next_index, self.rng.bytes(16))
@@ -169,6 +178,13 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
         episode_files.write_episode(path, trajectory)
         total = float(np.sum(trajectory.rews, dtype=np.float64))
         self.records.append(EpisodeRecord(path, len(trajectory), total))
+
+
+def _possible(acts: Array, space: gym.Space[Any]) -> bool:
+    """Whether actions can be learnt; bounds of a Box are not enforced."""
+    if isinstance(space, gym.spaces.Box):
+        return bool(np.isfinite(acts).all())
+    return all(space.contains(act) for act in acts)
 
 
 def demonstration_name(index: int, random_bytes: bytes, prefix: str = "") -> str:

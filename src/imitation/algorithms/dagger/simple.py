@@ -8,10 +8,11 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.vec_env import VecEnv
 
+from imitation.algorithms import base
 from imitation.algorithms.dagger import collection, resume
 from imitation.algorithms.dagger.collector import demonstration_name
 from imitation.algorithms.dagger.trainer import DAggerTrainer
-from imitation.data import episode_files, types
+from imitation.data import episode_files, flatten, types
 from imitation.errors import ConfigError
 from imitation.util import logger as imit_logger
 from imitation.util import progress
@@ -29,14 +30,16 @@ class SimpleDAggerTrainer(DAggerTrainer):
             Stable-Baselines3 (asked deterministically), a person (an interactive
             policy), or a function of (observations, state, episode_starts) that returns
             (actions, state).
-        rng: decides who acts and names the episodes.
+        rng: decides who acts and names the episodes; None for fresh entropy.
         expert_trajs: demonstrations that are part of round 0 from the start; saved with
             the prefix ``initial_data-``, each once however often this is called.
         **dagger_trainer_kwargs: passed to `DAggerTrainer`: `bc_trainer`,
             `beta_schedule`, `custom_logger`.
 
     Raises:
-        ValueError: the spaces of `venv` and `expert_policy` (or `bc_trainer`) differ.
+        ValueError: the spaces of `venv` and `expert_policy` (or `bc_trainer`) differ,
+            or `expert_trajs` do not fit them; no trajectory was saved then.
+        TypeError: `expert_policy` cannot act, or `expert_trajs` are no trajectories.
     """
 
     def __init__(
@@ -45,7 +48,7 @@ class SimpleDAggerTrainer(DAggerTrainer):
         venv: VecEnv,
         scratch_dir: types.AnyPath,
         expert_policy: collection.Expert,
-        rng: np.random.Generator | None,
+        rng: np.random.Generator | None = None,
         expert_trajs: Sequence[types.Trajectory] | None = None,
         **dagger_trainer_kwargs: Any,
     ) -> None:
@@ -54,7 +57,10 @@ class SimpleDAggerTrainer(DAggerTrainer):
         )
         collection.check_expert_spaces(expert_policy, venv)
         self.expert_policy = expert_policy
-        for i, trajectory in enumerate(expert_trajs or ()):
+        initial = list(expert_trajs or ())
+        for trajectory in initial:
+            self._check_initial(trajectory)
+        for i, trajectory in enumerate(initial):
             self._add_initial(i, trajectory)
 
     @classmethod
@@ -161,6 +167,18 @@ class SimpleDAggerTrainer(DAggerTrainer):
         self.logger.record("dagger/round_num", self.round_num)
         self.logger.record("dagger/round_episode_count", len(returns))
         self.logger.record("dagger/round_timestep_count", n_timesteps)
+
+    def _check_initial(self, trajectory: types.Trajectory) -> None:
+        if not isinstance(trajectory, types.Trajectory):
+            raise TypeError(
+                "expert_trajs must be a sequence of trajectories, got one of "
+                f"{type(trajectory).__name__}"
+            )
+        base.check_demonstrations(
+            flatten.flatten_pairs([trajectory]),
+            self.venv.observation_space,
+            self.venv.action_space,
+        )
 
     def _add_initial(self, index: int, trajectory: types.Trajectory) -> None:
         """Writes a trajectory into round 0, under a name made from its content.

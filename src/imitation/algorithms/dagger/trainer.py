@@ -55,7 +55,7 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
     Args:
         venv: the training environments.
         scratch_dir: directory for demonstrations and checkpoints.
-        rng: decides who acts and names the episodes.
+        rng: decides who acts and names the episodes; None for fresh entropy.
         beta_schedule: the probability of executing the expert's action, by round; None
             means `LinearBetaSchedule(15)`.
         bc_trainer: trains the novice.
@@ -63,6 +63,7 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
 
     Raises:
         ValueError: the spaces of `venv` and `bc_trainer` differ.
+        TypeError: `venv` is no vector environment.
     """
 
     DEFAULT_N_EPOCHS: int = 4
@@ -73,12 +74,17 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
         *,
         venv: VecEnv,
         scratch_dir: types.AnyPath,
-        rng: np.random.Generator | None,
+        rng: np.random.Generator | None = None,
         beta_schedule: Callable[[int], float] | None = None,
         bc_trainer: bc.BC,
         custom_logger: imit_logger.HierarchicalLogger | None = None,
     ) -> None:
         super().__init__(custom_logger=custom_logger or bc_trainer.logger)
+        if not isinstance(venv, VecEnv):
+            raise TypeError(
+                "venv must be a vector environment, such as "
+                f"imitation.util.util.make_vec_env makes, got {venv!r}"
+            )
         sb3_utils.check_for_correct_spaces(
             venv, bc_trainer.observation_space, bc_trainer.action_space
         )
