@@ -43,6 +43,9 @@ CASES = [
     ("train_rl with policy.policy_cls=os:system", "must name a subclass of BasePolicy"),
     ("train_rl with policy.policy_kwargs.net_arch=[8]", "has a fixed architecture"),
     ("train_rl with agent_path=missing.zip", "agent_path='missing.zip' does not exist"),
+    ("train_rl with normalize_kwargs.gama=0.9", "normalize_kwargs.gama is not known"),
+    ("train_rl with rl.rl_kwargs.seed=1", "rl.rl_kwargs.seed is not known"),
+    ("train_rl with resume=a_file", "holds no run to resume"),
     ("train_rl with reward_type=zero", "no learned rewards yet"),
     ("train_rl with normalize_kwargs.norm_obs=True", "policy.normalize_running"),
     (
@@ -83,6 +86,23 @@ CASES = [
         f"bc with {RANDOM} bc.train_kwargs.n_epochs=1 bc.train_kwargs.n_batches=1",
         "not both",
     ),
+    (f"bc with {RANDOM} bc.train_kwargs.n_epochs=x", "n_epochs must be a positive int"),
+    (f"bc with {RANDOM} bc.train_kwargs.n_batches=-3", "must be a positive integer"),
+    (f"bc with {RANDOM} bc.train_kwargs.log_interval=0", "must be a positive integer"),
+    (f"bc with {RANDOM} bc.train_kwargs.resume=True", "bc.train_kwargs.resume is not"),
+    (f"bc with {RANDOM} bc.minibatch_size=5", "must be a divisor of bc.batch_size=32"),
+    (f"bc with {RANDOM} bc.minibatch_size=0", "must be a divisor of bc.batch_size=32"),
+    (f"bc with {RANDOM} bc.max_grad_norm=-1", "bc.max_grad_norm must be a positive"),
+    (
+        f"bc with {RANDOM} bc.optimizer_kwargs.lr=fast",
+        "cannot build bc.optimizer_cls with bc.optimizer_kwargs",
+    ),
+    (f"bc with {RANDOM} bc.optimizer_kwargs.lr=-1", "Invalid learning rate: -1"),
+    (f"bc with {RANDOM} bc.optimizer_kwargs.rate=1", "argument 'rate'"),
+    (
+        f"bc with {RANDOM} bc.early_stopping_patience=0 bc.val_fraction=0.5",
+        "bc.early_stopping_patience must be a positive integer",
+    ),
     (f"bc with {RANDOM} bc.early_stopping_patience=2", "needs bc.val_fraction"),
     (f"bc with {RANDOM} bc.agent_path=missing", "bc.agent_path='missing'"),
     (
@@ -101,6 +121,7 @@ CASES = [
     ),
     ("eval_policy with eval_n_episodes=-3", "eval_n_episodes must be"),
     (f"eval_policy with {RANDOM} videos=True render=True", "choose one of them"),
+    (f"eval_policy with {RANDOM} video_kwargs.fps=1", "video_kwargs.fps is not known"),
     (f"eval_policy with {RANDOM} explore_kwargs.random_prob=1", "switch_prob"),
     (
         f"eval_policy with {RANDOM} videos=True "
@@ -122,6 +143,44 @@ def test_a_mistake_is_one_line_and_writes_nothing(workdir, capsys, line, message
     assert message in captured.err
     assert captured.out == ""
     assert [path.name for path in workdir.iterdir()] == ["a_file"]
+
+
+FAST = "cartpole fast environment.fast policy_evaluation.fast"
+
+LATE_CASES = [
+    (f"bc with {FAST} {RANDOM} policy.policy_kwargs.depth=2", "policy.policy_kwargs"),
+    (f"bc with {FAST} {RANDOM} policy.cnn_policy", "ActorCriticCnnPolicy"),
+    (f"bc with {FAST} {RANDOM} expert.loader_kwargs.x=1", "expert.loader_kwargs"),
+    (
+        f"bc with {FAST} {RANDOM} environment.env_make_kwargs.x=1",
+        "CartPole-v1 with environment.env_make_kwargs",
+    ),
+    (f"train_rl with {FAST} rl.fast rl.rl_kwargs.learning_rate=x", "rl.rl_kwargs"),
+    (f"train_rl with {FAST} rl.sac policy.sac rl.rl_kwargs.tau=1", "action spaces"),
+    (
+        f"eval_policy with cartpole fast environment.fast {RANDOM} "
+        "explore_kwargs.random_prob=1 explore_kwargs.switch_prob=x",
+        "explore_kwargs",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"), LATE_CASES, ids=[line for line, _ in LATE_CASES]
+)
+def test_a_mistake_seen_while_building_is_the_users(workdir, capsys, line, message):
+    assert console.run([*line.split(), "logging.log_format_strs=[]"]) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("imitation: cannot build ")
+    assert message in last
+
+
+def test_settings_of_a_damaged_run(workdir, capsys):
+    pathlib.Path("run").mkdir()
+    stored = '{"script": "train_rl", "command": "train_rl", "settings": {}}'
+    pathlib.Path("run", "settings.json").write_text(stored)
+    assert console.run(["train_rl", "with", "resume=run"]) == 2
+    assert "is damaged: settings missing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -124,12 +124,14 @@ def test_dotted_keys_nest():
 def test_named_classes_in_keyword_arguments_are_loaded():
     kwargs = {
         "activation_fn": "torch.nn:Tanh",
+        "dotted_fn": "torch.nn.ReLU",
         "nested": {"norm_class": "torch.nn:LayerNorm"},
         "title": "torch.nn:Tanh",
         "n": 3,
     }
     loaded = typed.load_classes(kwargs, th.nn.Module, "kw")
     assert loaded["activation_fn"] is th.nn.Tanh
+    assert loaded["dotted_fn"] is th.nn.ReLU
     assert loaded["nested"]["norm_class"] is th.nn.LayerNorm
     assert loaded["title"] == "torch.nn:Tanh" and loaded["n"] == 3
     assert kwargs["activation_fn"] == "torch.nn:Tanh"

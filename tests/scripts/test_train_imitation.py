@@ -1,5 +1,6 @@
 """The commands bc and dagger: results, settings honoured, resuming after a kill."""
 
+import csv
 import pathlib
 import signal
 import subprocess
@@ -177,6 +178,23 @@ def test_dagger_settings_are_honoured(workdir):  # S29
     assert len(rounds) >= 3
     assert all(len(episodes) >= 4 for episodes in collected if episodes)
     assert len(list(rounds[0].glob("initial_data-*"))) == 3
+
+
+def test_dagger_stops_early(workdir):
+    run(
+        "dagger",
+        "run",
+        environment__gym_id="tests/ActionReward-v0",
+        dagger__total_timesteps=100,
+        dagger__rollout_round_min_timesteps=100,
+        bc__optimizer_kwargs={"lr": 0.0},  # never better than before
+        bc__val_fraction=0.2,
+        bc__early_stopping_patience=2,
+        bc__train_kwargs={"n_epochs": 50, "n_batches": None, "log_interval": 1},
+    )
+    with open("run/log/progress.csv", encoding="utf-8") as file:
+        epochs = [row["bc/epoch"] for row in csv.DictReader(file) if row["bc/epoch"]]
+    assert float(epochs[-1]) <= 3
 
 
 def test_dagger_resumes_after_an_interrupt(workdir):

@@ -174,7 +174,7 @@ def test_sac_trains_and_says_it_is_untuned(workdir):
         "normalize_reward": False,
         **QUIET,
     }
-    with pytest.raises(ConfigError, match="no such argument"):
+    with pytest.raises(ConfigError, match=r"rl_kwargs\.n_epochs is not known"):
         train_rl_ex.run(
             named_configs=named, config_updates={**small, "rl.rl_kwargs.n_epochs": 1}
         )

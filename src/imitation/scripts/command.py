@@ -197,7 +197,9 @@ def read_run(path: str, script: str, command: str) -> dict[str, Any]:
             f"resume={path!r} was written by {stored.get('script')} "
             f"{stored.get('command')}; resume it with that command, not {command}"
         )
-    updates: dict[str, Any] = stored["settings"]
+    updates: dict[str, Any] = stored.get("settings", {})
+    if not isinstance(updates.get("logging"), dict):
+        raise ArtifactError(f"{directory / SETTINGS_FILE} is damaged: settings missing")
     updates["resume"] = str(directory)
     updates["logging"]["log_dir"] = str(directory)
     return updates
@@ -256,7 +258,7 @@ def _read_json(path: pathlib.Path) -> dict[str, Any]:
     try:
         with open(path, encoding="utf-8") as file:
             value = json.load(file)
-    except FileNotFoundError as error:
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise ArtifactError(
             f"{path.parent} holds no run to resume ({path.name} is missing); "
             "pass the directory that the interrupted run printed"

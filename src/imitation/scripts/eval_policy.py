@@ -21,6 +21,7 @@ from imitation.scripts.ingredients.environment import make_venv
 from imitation.scripts.ingredients.expert import get_expert_policy
 from imitation.scripts.ingredients.logging import make_log_dir
 from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.scripts.settings import building
 from imitation.util import util, video_wrapper
 
 __all__ = [
@@ -118,9 +119,10 @@ def eval_policy(settings: EvalPolicySettings, run: RunHandle) -> Mapping[str, fl
             venv = InteractiveRender(venv, settings.render_fps)
         policy: Any = get_expert_policy(venv, settings.expert)
         if settings.explore_kwargs is not None:
-            policy = exploration_wrapper.ExplorationWrapper(
-                policy, venv, rng=rng, **settings.explore_kwargs
-            )
+            with building("the policy with explore_kwargs"):
+                policy = exploration_wrapper.ExplorationWrapper(
+                    policy, venv, rng=rng, **settings.explore_kwargs
+                )
         trajectories = rollout.generate_trajectories(policy, venv, sample_until, rng)
     if settings.rollout_save_path is not None:
         path = util.parse_path(settings.rollout_save_path, base_directory=log_dir)

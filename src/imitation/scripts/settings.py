@@ -8,6 +8,7 @@ is wrong with a mapping that does not fit. It knows neither Sacred nor torch.
 
 import ast
 import collections.abc
+import contextlib
 import copy
 import dataclasses
 import difflib
@@ -18,14 +19,16 @@ import re
 import textwrap
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from typing import Any, NewType, TypeVar
 
-from imitation.errors import ConfigError
+from imitation.errors import ConfigError, ImitationError
 
 __all__ = [
     "ClassPath",
     "build",
+    "building",
+    "check_keys",
     "expand_dotted",
     "field_docs",
     "flatten",
@@ -60,6 +63,54 @@ def require(condition: bool, name: str, expected: str, value: Any) -> None:
     """
     if not condition:
         raise ConfigError(f"{name} must be {expected}, got {value!r}")
+
+
+@contextlib.contextmanager
+def building(what: str) -> Iterator[None]:
+    """Explains what a constructor says about arguments that come from settings.
+
+    Args:
+        what: what the block builds, with the names of the settings.
+
+    Raises:
+        ConfigError: the block raised a TypeError, a ValueError or an AssertionError.
+    """
+    try:
+        yield
+    except ImitationError:
+        raise
+    except (TypeError, ValueError, AssertionError) as error:
+        raise ConfigError(f"cannot build {what}: {error}") from error
+
+
+def check_keys(
+    kwargs: Mapping[str, Any],
+    function: Callable[..., Any],
+    name: str,
+    filled: Collection[str] = (),
+) -> None:
+    """Checks that a function has arguments of the names given in a setting.
+
+    Args:
+        kwargs: keyword arguments as they stand in the settings.
+        function: what will get them; a class stands for its constructor.
+        name: the dotted name of the setting.
+        filled: arguments that the command fills in itself.
+
+    Raises:
+        ConfigError: an argument is unknown or not for the user.
+    """
+    taken = {"self", *filled}
+    known = [
+        key
+        for key in inspect.signature(function).parameters
+        if key not in taken and not key.startswith("_")
+    ]
+    for key in kwargs:
+        if key not in known:
+            raise ConfigError(
+                f"{name}.{key} is not known; possible are {', '.join(sorted(known))}"
+            )
 
 
 def build(cls: type[T], config: Mapping[str, Any], path: str = "") -> T:
@@ -186,8 +237,8 @@ def load_class(path: str, base: type, name: str) -> type[Any]:
 def load_classes(kwargs: Mapping[str, Any], base: type, name: str) -> dict[str, Any]:
     """Replaces class names in keyword arguments by the classes.
 
-    A string of the form "module:attribute" under a key that ends in ``_class``,
-    ``_cls`` or ``_fn`` names a class, at any depth.
+    A string of the form "module:attribute" or "module.attribute" under a key that ends
+    in ``_class``, ``_cls`` or ``_fn`` names a class, at any depth.
 
     Args:
         kwargs: keyword arguments as they stand in the settings.
@@ -205,12 +256,8 @@ def load_classes(kwargs: Mapping[str, Any], base: type, name: str) -> dict[str, 
         where = f"{name}.{key}"
         if isinstance(value, Mapping):
             loaded[key] = load_classes(value, base, where)
-        elif (
-            isinstance(value, str)
-            and str(key).endswith(_CLASS_KEYS)
-            and _CLASS_NAME.fullmatch(value)
-        ):
-            loaded[key] = load_class(value, base, where)
+        elif str(key).endswith(_CLASS_KEYS) and _convert_class(value)[0]:
+            loaded[key] = load_class(_convert_class(value)[1], base, where)
         else:
             loaded[key] = value
     return loaded

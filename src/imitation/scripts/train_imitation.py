@@ -90,7 +90,10 @@ def dagger(settings: TrainImitationSettings, run: RunHandle) -> Stats:
             settings.dagger.total_timesteps,
             rollout_round_min_episodes=settings.dagger.rollout_round_min_episodes,
             rollout_round_min_timesteps=settings.dagger.rollout_round_min_timesteps,
-            bc_train_kwargs=settings.bc.train_kwargs,
+            bc_train_kwargs={
+                **settings.bc.train_kwargs,
+                "early_stopping": settings.bc.early_stopping,
+            },
             resume=settings.resume is not None,
         )
         trainer.save_trainer()

@@ -9,7 +9,8 @@ from imitation.scripts.command import CommandSettings
 from imitation.scripts.config.environments import environment_presets
 from imitation.scripts.ingredients.environment import EnvironmentSettings
 from imitation.scripts.ingredients.expert import ExpertSettings
-from imitation.scripts.settings import require
+from imitation.scripts.settings import check_keys, require
+from imitation.util.video_wrapper import VideoWrapper
 
 __all__ = ["EvalPolicySettings"]
 
@@ -88,6 +89,8 @@ class EvalPolicySettings(CommandSettings):
             raise ConfigError(
                 "videos and render need different render modes; choose one of them"
             )
+        filled = ("env", "directory")
+        check_keys(self.video_kwargs, VideoWrapper, "video_kwargs", filled)
         if self.explore_kwargs is not None:
             needed = {"random_prob", "switch_prob"}
             if set(self.explore_kwargs) - {"deterministic_policy"} != needed:

@@ -5,6 +5,8 @@ import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from stable_baselines3.common.vec_env import VecNormalize
+
 from imitation.errors import ConfigError
 from imitation.scripts.command import CommandSettings
 from imitation.scripts.config.environments import environment_presets
@@ -12,7 +14,7 @@ from imitation.scripts.ingredients.environment import EnvironmentSettings
 from imitation.scripts.ingredients.policy import PolicySettings
 from imitation.scripts.ingredients.policy_evaluation import PolicyEvaluationSettings
 from imitation.scripts.ingredients.rl import RLSettings
-from imitation.scripts.settings import require
+from imitation.scripts.settings import check_keys, require
 
 __all__ = ["TrainRLSettings"]
 
@@ -158,6 +160,7 @@ class TrainRLSettings(CommandSettings):
             raise ConfigError(
                 "set rollout_save_n_timesteps or rollout_save_n_episodes, not both"
             )
+        check_keys(self.normalize_kwargs, VecNormalize, "normalize_kwargs", ["venv"])
         if self.normalize_kwargs.get("norm_obs"):
             raise ConfigError(
                 "normalize_kwargs.norm_obs would be lost when the policy is saved; "

@@ -1,7 +1,6 @@
 """A behavioural cloning trainer."""
 
 import dataclasses
-import inspect
 import math
 import os
 import warnings
@@ -17,7 +16,13 @@ from imitation.algorithms import bc as bc_algorithm
 from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.scripts.ingredients.policy import PolicySettings, make_policy
-from imitation.scripts.settings import ClassPath, load_class, require
+from imitation.scripts.settings import (
+    ClassPath,
+    building,
+    check_keys,
+    load_class,
+    require,
+)
 from imitation.util.logger import HierarchicalLogger
 
 __all__ = ["BCSettings", "make_bc", "make_or_load_policy"]
@@ -109,15 +114,30 @@ class BCSettings:
             require(good, f"bc.{name}", "a number ≥ 0", value)
         fraction = self.val_fraction
         require(0 <= fraction < 1, "bc.val_fraction", "in [0, 1)", fraction)
-        if self.early_stopping_patience is not None and fraction == 0:
+        patience = self.early_stopping_patience
+        good = patience is None or patience > 0
+        name = "bc.early_stopping_patience"
+        require(good, name, "a positive integer or None", patience)
+        if patience is not None and fraction == 0:
             raise ConfigError("bc.early_stopping_patience needs bc.val_fraction > 0")
-        known = set(inspect.signature(bc_algorithm.BC.train).parameters) - _OURS
-        for key in self.train_kwargs:
-            if key not in known - {"self"}:
-                raise ConfigError(
-                    f"bc.train_kwargs.{key} is not known; possible are "
-                    f"{', '.join(sorted(known - {'self'}))}"
-                )
+        size = self.minibatch_size
+        good = size is None or (size > 0 and self.batch_size % size == 0)
+        expected = f"a divisor of bc.batch_size={self.batch_size}"
+        require(good, "bc.minibatch_size", expected, size)
+        norm = self.max_grad_norm
+        good = norm is None or (math.isfinite(norm) and norm > 0)
+        require(good, "bc.max_grad_norm", "a positive number or None", norm)
+        self._check_train_kwargs()
+
+    def _check_train_kwargs(self) -> None:
+        train = bc_algorithm.BC.train
+        check_keys(self.train_kwargs, train, "bc.train_kwargs", _OURS)
+        for key in ("n_epochs", "n_batches", "log_interval"):
+            value = self._kwarg(key)
+            good = isinstance(value, int) and not isinstance(value, bool) and value > 0
+            if key in self.train_kwargs and value is not None:
+                name = f"bc.train_kwargs.{key}"
+                require(good, name, "a positive integer", value)
         if None not in (self._kwarg("n_epochs"), self._kwarg("n_batches")):
             raise ConfigError(
                 "set bc.train_kwargs.n_epochs or bc.train_kwargs.n_batches, not both"
@@ -148,8 +168,10 @@ class BCSettings:
         return dataclasses.replace(self, train_kwargs={**self.train_kwargs, **duration})
 
     def check(self) -> None:
-        """Raises a ConfigError unless the optimiser and the agent exist."""
-        self.load_optimizer_cls()
+        """Raises a ConfigError unless the optimiser works and the agent exists."""
+        optimizer_cls = self.load_optimizer_cls()
+        with building("bc.optimizer_cls with bc.optimizer_kwargs"):
+            optimizer_cls([th.nn.Parameter(th.zeros(1))], **self.optimizer_kwargs)
         if self.agent_path is not None and not os.path.exists(self.agent_path):
             raise ConfigError(f"bc.agent_path={self.agent_path!r} does not exist")
 

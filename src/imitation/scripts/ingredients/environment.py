@@ -12,7 +12,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import wrappers
-from imitation.scripts.settings import require
+from imitation.scripts.settings import building, require
 from imitation.util import util
 from imitation.util.vec_envs import PostWrapper, find_env_spec
 
@@ -87,17 +87,22 @@ def make_venv(
 
     Yields:
         The environment.
+
+    Raises:
+        ConfigError: the environment does not take its arguments.
+        MissingExtraError: a package that it needs is not installed.
     """
-    venv = util.make_vec_env(
-        settings.gym_id,
-        rng=rng,
-        n_envs=settings.num_vec,
-        parallel=bool(settings.parallel),
-        max_episode_steps=settings.max_episode_steps,
-        log_dir=None if log_dir is None else str(log_dir),
-        post_wrappers=post_wrappers,
-        env_make_kwargs=settings.env_make_kwargs,
-    )
+    with building(f"{settings.gym_id} with environment.env_make_kwargs"):
+        venv = util.make_vec_env(
+            settings.gym_id,
+            rng=rng,
+            n_envs=settings.num_vec,
+            parallel=bool(settings.parallel),
+            max_episode_steps=settings.max_episode_steps,
+            log_dir=None if log_dir is None else str(log_dir),
+            post_wrappers=post_wrappers,
+            env_make_kwargs=settings.env_make_kwargs,
+        )
     try:
         # Random policies sample from the space, which has a generator of its own.
         venv.action_space.seed(util.make_seeds(rng))

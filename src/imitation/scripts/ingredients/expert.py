@@ -17,6 +17,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError
 from imitation.policies import serialize
+from imitation.scripts.settings import building
 
 __all__ = ["ExpertSettings", "get_expert_policy"]
 
@@ -68,5 +69,13 @@ def get_expert_policy(venv: VecEnv, settings: ExpertSettings) -> BasePolicy:
 
     Returns:
         The policy.
+
+    Raises:
+        ConfigError: the loader does not take the arguments.
+        ArtifactError: there is no such policy or it cannot be read.
     """
-    return serialize.load_policy(settings.policy_type, venv, **settings.loader_kwargs)
+    what = f"expert.policy_type={settings.policy_type} with expert.loader_kwargs"
+    with building(what):
+        return serialize.load_policy(
+            settings.policy_type, venv, **settings.loader_kwargs
+        )

@@ -11,7 +11,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError
 from imitation.policies import base
-from imitation.scripts.settings import ClassPath, load_class, load_classes
+from imitation.scripts.settings import ClassPath, building, load_class, load_classes
 from imitation.util.seeding import torch_seeded
 
 __all__ = ["PolicySettings", "make_policy"]
@@ -80,6 +80,9 @@ def make_policy(
 
     Returns:
         The policy.
+
+    Raises:
+        ConfigError: the class does not take the arguments or the spaces.
     """
     policy_cls = settings.load_cls()
     kwargs = settings.load_kwargs()
@@ -89,5 +92,6 @@ def make_policy(
     if issubclass(policy_cls, ActorCriticPolicy):
         # The policy's own optimiser is not used; this makes a use of it visible.
         kwargs["lr_schedule"] = lambda _: float(th.finfo(th.float32).max)
-    with torch_seeded(rng):
+    what = f"policy.policy_cls={settings.policy_cls} with policy.policy_kwargs"
+    with torch_seeded(rng), building(what):
         return policy_cls(**kwargs)

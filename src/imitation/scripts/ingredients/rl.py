@@ -1,7 +1,6 @@
 """A Stable-Baselines3 reinforcement learning algorithm, new or loaded."""
 
 import dataclasses
-import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -16,7 +15,14 @@ from stable_baselines3.common.vec_env import VecEnv
 from imitation.errors import ConfigError
 from imitation.policies import serialize
 from imitation.scripts.ingredients.policy import PolicySettings
-from imitation.scripts.settings import ClassPath, load_class, load_classes, require
+from imitation.scripts.settings import (
+    ClassPath,
+    building,
+    check_keys,
+    load_class,
+    load_classes,
+    require,
+)
 
 __all__ = ["RLSettings", "load_rl_algo_from_path", "make_rl_algo"]
 
@@ -90,12 +96,9 @@ class RLSettings:
 
     def check(self, num_vec: int, policy: PolicySettings) -> None:
         """Raises a ConfigError unless the parts fit each other."""
-        known = inspect.signature(self.load_cls()).parameters
-        for key in self.constructor_kwargs(num_vec):
-            if key not in known:
-                raise ConfigError(
-                    f"rl.rl_kwargs.{key}: {self.rl_cls} has no such argument"
-                )
+        kwargs = self.constructor_kwargs(num_vec)
+        filled = ("policy", "env", "policy_kwargs", "seed")
+        check_keys(kwargs, self.load_cls(), "rl.rl_kwargs", filled)
         actor_critic = issubclass(policy.load_cls(), ActorCriticPolicy)
         on_policy = issubclass(self.load_cls(), OnPolicyAlgorithm)
         if on_policy != actor_critic:
@@ -157,7 +160,8 @@ def make_rl_algo(
         The algorithm.
 
     Raises:
-        ConfigError: ``venv.num_envs`` does not divide the batch size.
+        ConfigError: ``venv.num_envs`` does not divide the batch size, or the algorithm
+            does not take its arguments or the environment.
         TypeError: the algorithm is neither on- nor off-policy.
     """
     rl_cls = settings.load_cls()
@@ -169,13 +173,14 @@ def make_rl_algo(
             stacklevel=2,
         )
     kwargs = settings.constructor_kwargs(venv.num_envs)
-    return rl_cls(
-        policy.load_cls(),
-        venv,
-        policy_kwargs=policy.load_kwargs(),
-        seed=seed,
-        **kwargs,
-    )
+    with building(f"{settings.rl_cls} with rl.rl_kwargs and policy.policy_kwargs"):
+        return rl_cls(
+            policy.load_cls(),
+            venv,
+            policy_kwargs=policy.load_kwargs(),
+            seed=seed,
+            **kwargs,
+        )
 
 
 def load_rl_algo_from_path(

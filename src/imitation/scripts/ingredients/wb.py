@@ -5,7 +5,8 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-from imitation.errors import missing_extra
+from imitation.errors import ConfigError, missing_extra
+from imitation.scripts.settings import building
 
 __all__ = ["WandbSettings", "wandb_init"]
 
@@ -47,16 +48,24 @@ def wandb_init(
 
     Raises:
         MissingExtraError: wandb is not installed.
+        ConfigError: it does not take the arguments, or nobody is logged in.
     """
     try:
         import wandb
     except ModuleNotFoundError as error:
         raise missing_extra("wandb", "wandb") from error
     log_dir.mkdir(parents=True, exist_ok=True)
-    wandb.init(
-        name=settings.wandb_name_prefix + run_name,
-        tags=None if settings.wandb_tag is None else [settings.wandb_tag],
-        dir=str(log_dir),
-        config={**config, **settings.wandb_additional_info},
-        **settings.wandb_kwargs,
-    )
+    try:
+        with building("a run with logging.wandb.wandb_kwargs"):
+            wandb.init(
+                name=settings.wandb_name_prefix + run_name,
+                tags=None if settings.wandb_tag is None else [settings.wandb_tag],
+                dir=str(log_dir),
+                config={**config, **settings.wandb_additional_info},
+                **settings.wandb_kwargs,
+            )
+    except wandb.Error as error:
+        raise ConfigError(
+            f"Weights & Biases does not start: {error} Set WANDB_MODE=offline to keep "
+            "its files here"
+        ) from error
