@@ -48,6 +48,11 @@ def quick_actor(policy: BasePolicy, deterministic: bool) -> Actor | None:
     def act(obs: Array) -> Array:
         with th.no_grad():
             output = network(safe_to_tensor(obs, device=device))
+            if not math.isfinite(output.sum().item()):
+                raise DataError(
+                    "the policy's output is not finite: its weights have diverged, or "
+                    f"the observations hold NaN ({np.isnan(obs).sum()} values)."
+                )
             if isinstance(space, spaces.Discrete):
                 category: Array = _category(output, deterministic).cpu().numpy()
                 return category
