@@ -21,6 +21,7 @@ CASES = [
     ("train_rl with rl.batchsize=5", "did you mean rl.batch_size"),
     ("train_rl with rl=5", "rl is a group of settings"),
     ("train_rl with total_timesteps=many", "total_timesteps must be a whole number"),
+    (f"train_rl with seed=1{'0' * 400}", "seed must be an integer in"),
     ("train_rl with total_timesteps=0", "total_timesteps must be a positive integer"),
     ("train_rl with total_timesteps=1.5", "total_timesteps must be a whole number"),
     ("train_rl with seed=-1", "seed must be an integer in"),
@@ -173,6 +174,19 @@ def test_a_mistake_seen_while_building_is_the_users(workdir, capsys, line, messa
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("imitation: cannot build ")
     assert message in last
+
+
+def test_evaluation_leaves_the_directory_of_another_run_alone(workdir, capsys):
+    fast = f"cartpole fast environment.fast {RANDOM} logging.log_dir=run"
+    pathlib.Path("run").mkdir()
+    settings = pathlib.Path("run", "settings.json")
+    settings.write_text('{"script": "train_rl"}')
+    assert console.run(["eval_policy", "with", *fast.split()]) == 2
+    assert "'run' holds a run already" in capsys.readouterr().err
+    assert settings.read_text() == '{"script": "train_rl"}'
+    settings.unlink()
+    for _ in range(2):  # it may replace its own
+        assert console.run(["eval_policy", "with", *fast.split()]) == 0
 
 
 def test_settings_of_a_damaged_run(workdir, capsys):

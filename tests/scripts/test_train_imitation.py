@@ -197,7 +197,7 @@ def test_dagger_stops_early(workdir):
     assert float(epochs[-1]) <= 3
 
 
-def test_dagger_resumes_after_an_interrupt(workdir):
+def test_dagger_resumes_after_an_interrupt(workdir, capsys):
     calls = {"left": 12}
 
     class Impatient(base.ZeroPolicy):
@@ -214,6 +214,7 @@ def test_dagger_resumes_after_an_interrupt(workdir):
     more = {"expert__policy_type": "tests-impatient", "dagger__total_timesteps": 60}
     with pytest.raises(KeyboardInterrupt):
         run("dagger", "run", **more)
+    assert "To continue: dagger with resume=run" in capsys.readouterr().err
     demos = set(pathlib.Path("run/scratch/demos").glob("round-*/*.npz"))
     assert demos and not pathlib.Path("run/final.th").exists()
     done = train_imitation_ex.run("dagger", config_updates={"resume": "run"})

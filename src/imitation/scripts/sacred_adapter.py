@@ -232,7 +232,11 @@ class SacredExperiment(Generic[S]):
                 pathlib.Path(log_dir, SETTINGS_FILE),
                 stored_run(self.script.name, name, settings),
             )
-            result = function(settings, _run)
+            try:
+                result = function(settings, _run)
+            except KeyboardInterrupt:
+                self._logger().warning("To continue: %s with resume=%s", name, log_dir)
+                raise
             for key, value in typed.flatten(result):
                 _run.log_scalar(key, value, 0)
             return result

@@ -324,7 +324,7 @@ def _convert_scalar(value: Any, hint: Any) -> tuple[bool, Any]:
         return isinstance(value, hint), value
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:
-        whole = number and float(value).is_integer()
+        whole = number and (isinstance(value, int) or value.is_integer())
         return whole, int(value) if whole else value
     assert hint is float, f"no rule for a setting of type {hint}"
     return number, float(value) if number else value

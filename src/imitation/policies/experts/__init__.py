@@ -39,8 +39,11 @@ def is_available(env_name: str) -> bool:
 
 
 def describe() -> str:
-    """Says which experts are bundled, for errors."""
-    return f"bundled experts exist for {', '.join(available())}"
+    """Says which experts are bundled and how to get others, for errors."""
+    return (
+        f"bundled experts exist for {', '.join(available())}; train others with "
+        "`imitation train_rl` and load them with policy type ppo and their path"
+    )
 
 
 def directory_name(env_name: str) -> str:

@@ -133,7 +133,7 @@ class EvalPolicySettings(CommandSettings):
 
     def check(self, command: str) -> None:
         """Looks at paths."""
-        self.logging.check(new=False)
+        self.logging.check(replaces="eval_policy")
         self.expert.check()
         for name in ("reward_type", "reward_path"):
             if getattr(self, name) is not None:

@@ -154,7 +154,7 @@ class TrainImitationSettings(CommandSettings):
 
     def check(self, command: str) -> None:
         """Looks at classes and paths."""
-        self.logging.check(new=self.resume is None)
+        self.logging.check(replaces="train_imitation" if self.resume else None)
         self.policy.check()
         if not issubclass(self.policy.load_cls(), ActorCriticPolicy):
             raise ConfigError(

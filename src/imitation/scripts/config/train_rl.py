@@ -184,7 +184,7 @@ class TrainRLSettings(CommandSettings):
 
     def check(self, command: str) -> None:
         """Looks at classes and paths."""
-        self.logging.check(new=self.resume is None)
+        self.logging.check(replaces="train_rl" if self.resume else None)
         self.policy.check()
         self.rl.check(self.environment.num_vec, self.policy)
         if self.agent_path is not None and not os.path.exists(self.agent_path):

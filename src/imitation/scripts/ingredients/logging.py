@@ -5,6 +5,7 @@ A command writes to ``<log_root>/<command>/<environment>/<timestamp>``, with a l
 """
 
 import dataclasses
+import json
 import logging
 import os
 import pathlib
@@ -100,14 +101,15 @@ class LoggingSettings:
         log_dir = os.path.join(root, command, name, make_unique_timestamp())
         return dataclasses.replace(self, log_dir=log_dir)
 
-    def check(self, *, new: bool) -> None:
+    def check(self, *, replaces: str | None) -> None:
         """Raises a ConfigError unless the run directory can be used.
 
         Args:
-            new: whether a directory that holds a run already is refused.
+            replaces: the script whose earlier run in the directory may be continued or
+                replaced; None refuses every directory that holds a run.
         """
         path = pathlib.Path(self.log_dir or ".")
-        if new and (path / SETTINGS_FILE).exists():
+        if (path / SETTINGS_FILE).exists() and replaces != _script_of(path):
             raise ConfigError(
                 f"logging.log_dir={str(path)!r} holds a run already; continue it with "
                 f"resume={path}, or choose or empty another directory"
@@ -119,6 +121,15 @@ class LoggingSettings:
             raise ConfigError(
                 f"logging.log_dir={str(path)!r} cannot be made: {blocking} is a file"
             )
+
+
+def _script_of(directory: pathlib.Path) -> str:
+    """The script that wrote a run; empty if its settings cannot be read."""
+    try:
+        settings = json.loads((directory / SETTINGS_FILE).read_text(encoding="utf-8"))
+        return str(settings["script"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""
 
 
 def make_log_dir(run: Any, settings: LoggingSettings) -> pathlib.Path:
