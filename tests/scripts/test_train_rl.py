@@ -164,6 +164,15 @@ def test_agent_path_continues_a_saved_agent(workdir):
     assert any(not th.equal(one[key], other[key]) for key in one)
 
 
+def test_resume_before_the_first_checkpoint_trains_the_given_agent(workdir):
+    run(log_dir="first", total_timesteps=16)
+    run(log_dir="killed", total_timesteps=16, agent_path="first/policies/final")
+    expected = weights("killed/policies/final")
+    shutil.rmtree("killed/policies")
+    train_rl_ex.run(config_updates={"resume": "killed"})
+    assert_same_weights(weights("killed/policies/final"), expected)
+
+
 def test_sac_trains_and_says_it_is_untuned(workdir):
     named = ["pendulum", "environment.fast", "policy_evaluation.fast", "fast"]
     small = {

@@ -49,16 +49,17 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
             settings.policy_save_interval,
             train_venv if isinstance(train_venv, VecNormalize) else None,
         )
-        rl_algo = _make_or_resume(train_venv, settings, checkpoints)
+        newest = checkpoints.newest() if settings.resume is not None else None
+        rl_algo = _make_or_resume(train_venv, settings, checkpoints, newest)
         rl_algo.set_logger(custom_logger)
-        if settings.resume is None:
+        if newest is None:
             rl_algo.num_timesteps = 0  # A loaded agent remembers its own training.
         remaining = settings.total_timesteps - rl_algo.num_timesteps
         if remaining > 0:
             rl_algo.learn(
                 remaining,
                 callback=[checkpoints, ProgressBar(settings.total_timesteps)],
-                reset_num_timesteps=settings.resume is None,
+                reset_num_timesteps=newest is None,
             )
         if settings.policy_save_final:
             checkpoints.save(rl_algo, "final")
@@ -80,11 +81,13 @@ def _train_venv(venv: VecEnv, settings: TrainRLSettings) -> VecEnv:
 
 
 def _make_or_resume(
-    venv: VecEnv, settings: TrainRLSettings, checkpoints: PolicyCheckpoints
+    venv: VecEnv,
+    settings: TrainRLSettings,
+    checkpoints: PolicyCheckpoints,
+    newest: pathlib.Path | None,
 ) -> BaseAlgorithm:
     """A new agent, a saved one, or the last checkpoint of the run to resume."""
     seed = settings.make_seed("agent")
-    newest = checkpoints.newest() if settings.resume is not None else None
     if newest is not None:
         checkpoints.restore_normalization(newest)
         # Another seed: the agent must not repeat the choices of its first steps.
