@@ -31,6 +31,7 @@ CASES = [
     ("train_rl with environment.gym_id=CartPole-v9", "CartPole-v9"),
     ("train_rl with environment.gym_id=Cartpol-v1", "did you mean"),
     ("train_rl with environment.gym_id=nowhere:E-v0", "nowhere"),
+    ("train_rl with environment.fast environment.gym_id=nowhere:E-v0", "nowhere"),
     ("train_rl with environment.max_episode_steps=-1", "max_episode_steps"),
     ("train_rl with rl.batch_size=12", "must evenly divide batch_size=12"),
     ("train_rl with rl.rl_kwargs.n_steps=8", "set 'batch_size' at top-level"),

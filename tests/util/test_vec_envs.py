@@ -184,6 +184,12 @@ def test_unknown_module():
         make_vec_env("no_such_module:X-v0")
 
 
+def test_missing_package_of_a_namespace(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ale_py", None)  # as if it were not installed
+    with pytest.raises(MissingExtraError, match="cannot import 'ale_py'"):
+        make_vec_env("ALE/NoSuchGame-v5")
+
+
 def test_missing_package_of_an_environment():
     def entry_point():
         raise gym.error.DependencyNotInstalled("box2d is missing")

@@ -22,7 +22,7 @@ __all__ = ["UnknownEnvError", "find_env_spec", "make_vec_env"]
 
 PostWrapper = Callable[[gym.Env[Any, Any], int], gym.Env[Any, Any]]
 
-_NAMESPACE_PACKAGES = {"seals": "seals"}
+_NAMESPACE_PACKAGES = {"ALE": "ale_py", "seals": "seals"}
 """Packages to import for the environments of a namespace."""
 
 

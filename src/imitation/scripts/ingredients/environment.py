@@ -61,9 +61,9 @@ class EnvironmentSettings:
 
     def resolved(self) -> "EnvironmentSettings":
         """Decides whether to use processes; fails if the id is not registered."""
+        entry_point = str(find_env_spec(self.gym_id).entry_point).lower()
         if self.parallel is not None:
             return self
-        entry_point = str(find_env_spec(self.gym_id).entry_point).lower()
         costly = any(word in entry_point for word in _COSTLY)
         enough_cores = 1 < self.num_vec <= (os.cpu_count() or 1)
         return dataclasses.replace(self, parallel=costly and enough_cores)
