@@ -49,9 +49,22 @@ def test_values_and_gradients_are_those_of_the_modules(acts, kwargs):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
 
 
-def test_reads_the_weights_in_place():
+@pytest.mark.parametrize("activation_fn", [th.nn.Tanh, th.nn.PReLU])
+def test_without_gradients_the_values_are_the_same(activation_fn):
+    policy = make_policy(SPACES[0], activation_fn=activation_fn)
+    policy.mlp_extractor.policy_net[2] = th.nn.Linear(64, 64, bias=False)
+    network, quick = plain_network(policy), plain_network(policy, gradients=False)
+    assert network is not None and quick is not None
+    obs = th.randn(5, 2, 2, generator=th.Generator().manual_seed(0))
+    assert network(obs).requires_grad
+    assert not quick(obs).requires_grad
+    np.testing.assert_array_equal(quick(obs), network(obs).detach())
+
+
+@pytest.mark.parametrize("gradients", [True, False])
+def test_reads_the_weights_in_place(gradients):
     policy = make_policy(SPACES[0])
-    network = plain_network(policy)
+    network = plain_network(policy, gradients=gradients)
     assert network is not None
     policy.load_state_dict(
         {k: th.zeros_like(v) for k, v in policy.state_dict().items()}

@@ -124,8 +124,10 @@ class VecEpisodes:
             self._infos.append(list(infos))
         self._now += 1
         self._write_obs(_by_key(obs))
+        if not dones.any():
+            return []
         ended = np.flatnonzero(dones).tolist()
-        return [self._cut(env, last_info=infos[env]) for env in ended]
+        return [self._cut(i, last_info=infos[i]) for i in ended]
 
     def pop_fragments(self) -> list[types.TrajectoryWithRew | None]:
         """Cuts off what has been collected of the episodes in flight.
@@ -329,10 +331,13 @@ def _is_dict(obs: VecObs) -> bool:
     return isinstance(obs, Mapping | types.DictObs)
 
 
-def _by_key(obs: VecObs) -> dict[str, Array]:
+def _by_key(obs: Any) -> dict[str, Array]:
     """The arrays of a dictionary observation by key, or a lone array under ``""``."""
-    items = obs.items() if isinstance(obs, Mapping | types.DictObs) else [("", obs)]
-    return {k: np.asarray(v) for k, v in items}
+    if isinstance(obs, np.ndarray):  # the common case, and quick to tell
+        return {"": obs}
+    if isinstance(obs, Mapping | types.DictObs):
+        return {k: np.asarray(v) for k, v in obs.items()}
+    return {"": np.asarray(obs)}
 
 
 def _from_keys(obs: dict[str, Array], is_dict: bool) -> types.Observation:

@@ -39,27 +39,28 @@ def quick_actor(policy: BasePolicy, deterministic: bool) -> Actor | None:
         ``plain_network``. The function raises a DataError where ``predict`` would
         raise a ValueError: if logits or means are not finite.
     """
-    network = plain_network(policy)
+    network = plain_network(policy, gradients=False)
     if network is None:
         return None
     device, space = policy.device, policy.action_space
+    on_cpu = device.type == "cpu"
     log_std: Any = getattr(policy, "log_std", None)  # of continuous actions
 
     def act(obs: Array) -> Array:
-        with th.no_grad():
-            output = network(safe_to_tensor(obs, device=device))
-            if not math.isfinite(output.sum().item()):
-                raise DataError(
-                    "the policy's output is not finite: its weights have diverged, or "
-                    f"the observations hold NaN ({np.isnan(obs).sum()} values)."
-                )
-            if isinstance(space, spaces.Discrete):
-                category: Array = _category(output, deterministic).cpu().numpy()
-                return category
-            if not deterministic:
-                output = output + th.randn_like(output) * log_std.exp()
-            acts: Array = output.cpu().numpy().reshape(-1, *(space.shape or ()))
+        inputs = safe_to_tensor(obs)
+        output = network(inputs if on_cpu else inputs.to(device))
+        if not math.isfinite(output.sum().item()):
+            raise DataError(
+                "the policy's output is not finite: its weights have diverged, or "
+                f"the observations hold NaN ({np.isnan(obs).sum()} values)."
+            )
+        if isinstance(space, spaces.Discrete):
+            category: Array = _category(output, deterministic).cpu().numpy()
+            return category
+        if not deterministic:
+            output = output + th.randn_like(output) * log_std.detach().exp()
         assert isinstance(space, spaces.Box)
+        acts: Array = output.cpu().numpy().reshape(-1, *space.shape)
         return np.clip(acts, space.low, space.high)
 
     return act

@@ -34,16 +34,18 @@ _METHODS = (
 """A policy that overrides one of these may be more than its layers."""
 
 
-def plain_network(policy: BasePolicy) -> PlainNetwork | None:
+def plain_network(policy: BasePolicy, *, gradients: bool = True) -> PlainNetwork | None:
     """Returns the actor of a policy as one function, if it is nothing but layers.
 
     The function reads the weights in place: the policy may be trained meanwhile.
 
     Args:
         policy: any policy.
+        gradients: False makes a quicker function that need not be called under
+            ``torch.no_grad``.
 
     Returns:
-        A function with the gradients and the values of the policy's own modules; None
+        A function with the values and the gradients of the policy's own modules; None
         unless `policy` is an ``ActorCriticPolicy`` of plain layers over a vector
         observation, with categorical or normally distributed actions, and nothing in
         it is overridden or hooked.
@@ -51,7 +53,7 @@ def plain_network(policy: BasePolicy) -> PlainNetwork | None:
     if not isinstance(policy, ActorCriticPolicy) or not _is_plain(policy):
         return None
     parts = (*policy.mlp_extractor.policy_net, policy.action_net)
-    layers = [_layer(part) for part in parts]
+    layers = [_layer(part, gradients=gradients) for part in parts]
 
     def network(obs: th.Tensor) -> th.Tensor:
         hidden = obs.float().flatten(1)
@@ -92,10 +94,13 @@ def _has_hooks(module: th.nn.Module) -> bool:
     )
 
 
-def _layer(module: th.nn.Module) -> PlainNetwork:
-    if type(module) is th.nn.Linear:
-        return functools.partial(
-            th.nn.functional.linear, weight=module.weight, bias=module.bias
-        )
+def _layer(module: th.nn.Module, *, gradients: bool) -> PlainNetwork:
+    if type(module) is th.nn.Linear and module.bias is not None:
+        weight, bias = module.weight, module.bias
+        if gradients:
+            return functools.partial(th.nn.functional.linear, weight=weight, bias=bias)
+        transposed, offset = weight.detach().t(), bias.detach()
+        return lambda rows: th.addmm(offset, rows, transposed)
     forward: PlainNetwork = module.forward  # without the search for hooks of a call
-    return forward
+    has_weights = next(module.parameters(), None) is not None
+    return forward if gradients or not has_weights else th.no_grad()(forward)
