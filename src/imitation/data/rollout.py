@@ -262,7 +262,7 @@ def _collect(
     dones = np.ones(venv.num_envs, dtype=bool)
     state, enough, waited, n_steps = None, False, 0, 0
     acts_shape = (venv.num_envs, *(venv.action_space.shape or ()))
-    while needed.any():
+    while not enough or needed.any():
         acts, state = act(obs, state, dones)
         if acts.shape != acts_shape:
             raise DataError(
@@ -270,7 +270,8 @@ def _collect(
                 f"environments, the policy returned {acts.shape}."
             )
         obs, rews, dones, infos = venv.step(acts)
-        finished = episodes.add(acts, obs, rews, dones & needed, infos)
+        ended = dones & needed if enough else dones
+        finished = episodes.add(acts, obs, rews, ended, infos)
         waited = 0 if finished else waited + 1
         if finished:
             trajectories += finished

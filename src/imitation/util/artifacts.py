@@ -53,57 +53,55 @@ _HOST = f"{zlib.crc32(platform.node().encode()):08x}"
 def replacing_directory(path: AnyPath) -> Iterator[pathlib.Path]:
     """Yields an empty directory that takes the place of `path` when the block ends.
 
+    Within the directory of another such block, the directory is made in place: that
+    block fsyncs and moves everything at once.
+
     Args:
         path: where the directory shall be; an older one or a file there is replaced.
 
     Yields:
-        A temporary sibling to write into. If the block raises, it is removed and
-        `path` stays as it was.
+        A directory to write into. If the block raises, it is removed and `path` stays
+        as it was.
 
     Raises:
         ArtifactError: `path` is a directory that holds something else.
     """
-    target = pathlib.Path(os.fsdecode(path)).absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
-    temporary = _sibling(target)
-    temporary.mkdir()
-    try:
+    target = _absolute(path)
+    if _inside_temporary(target):
+        target.mkdir(parents=True)
+        yield target
+        return
+    with _temporary_sibling(target) as temporary:
+        temporary.mkdir()
         yield temporary
-        if not _inside_temporary(target):
-            _fsync_tree(temporary)
+        _fsync_tree(temporary)
         _replace(temporary, target)
-    except BaseException:
-        _remove(temporary)
-        raise
 
 
 @contextlib.contextmanager
 def replacing_file(path: AnyPath) -> Iterator[pathlib.Path]:
     """Yields a path for a file that takes the place of `path` when the block ends.
 
+    Within the directory of a `replacing_directory`, the file is written in place.
+
     Args:
         path: where the file shall be; an older one there is replaced.
 
     Yields:
-        A temporary sibling to write to. If the block raises, it is removed and `path`
-        stays as it was.
+        A path to write to. If the block raises, it is removed and `path` stays as it
+        was.
 
     Raises:
         ArtifactError: `path` is a directory.
     """
-    target = pathlib.Path(os.fsdecode(path)).absolute()
-    target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
-    temporary = _sibling(target)
-    try:
+    target = _absolute(path)
+    if _inside_temporary(target):
+        yield target
+        return
+    with _temporary_sibling(target) as temporary:
         yield temporary
-        if not _inside_temporary(target):
-            _fsync(temporary)
+        _fsync(temporary)
         _replace(temporary, target)
-    except BaseException:
-        _remove(temporary)
-        raise
 
 
 def write_json(path: AnyPath, value: Any) -> None:
@@ -240,6 +238,23 @@ def _trusted(module: str) -> bool:
     )
 
 
+def _absolute(path: AnyPath) -> pathlib.Path:
+    return pathlib.Path(os.fsdecode(path)).absolute()
+
+
+@contextlib.contextmanager
+def _temporary_sibling(target: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Yields a fresh name beside `target`; what it names is removed on an error."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target.parent)
+    temporary = _sibling(target)
+    try:
+        yield temporary
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
 def _sibling(target: pathlib.Path) -> pathlib.Path:
     """A fresh name beside `target`, hidden and on the same file system."""
     owner = f"{_HOST}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -282,8 +297,7 @@ def _replace(temporary: pathlib.Path, target: pathlib.Path) -> None:
         _remove(temporary)
     else:
         os.replace(temporary, target)
-    if not _inside_temporary(target):
-        _fsync(target.parent)
+    _fsync(target.parent)
 
 
 def _check_replaceable(temporary: pathlib.Path, target: pathlib.Path) -> None:

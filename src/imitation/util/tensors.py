@@ -28,11 +28,18 @@ def safe_to_tensor(array: np.ndarray | th.Tensor, **kwargs: Any) -> th.Tensor:
         A tensor with the same content.
     """
     if isinstance(array, np.ndarray):
+        flags = array.flags
+        if flags.carray and array.dtype.isnative and not kwargs:
+            return th.from_numpy(array)
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
-        elif not array.flags.writeable or any(stride < 0 for stride in array.strides):
+        elif not flags.writeable or not (flags.c_contiguous or _forwards(array)):
             array = array.copy()
     return th.as_tensor(array, **kwargs)
+
+
+def _forwards(array: np.ndarray) -> bool:
+    return all(stride >= 0 for stride in array.strides)
 
 
 @overload

@@ -17,7 +17,7 @@ from imitation.algorithms import bc
 from imitation.algorithms.dagger.collector import EpisodeRecord
 from imitation.data import episode_files, types
 from imitation.errors import ArtifactError
-from imitation.util import artifacts, policy_io, seeding
+from imitation.util import artifacts, seeding
 
 __all__ = [
     "LATEST",
@@ -37,14 +37,6 @@ _STATE_KEYS = frozenset(
 )
 """What `DAggerTrainer` puts into the state."""
 
-_BIT_GENERATORS: dict[str, type[np.random.BitGenerator]] = {
-    "MT19937": np.random.MT19937,
-    "PCG64": np.random.PCG64,
-    "PCG64DXSM": np.random.PCG64DXSM,
-    "Philox": np.random.Philox,
-    "SFC64": np.random.SFC64,
-}
-
 
 def write(
     scratch_dir: pathlib.Path,
@@ -52,7 +44,7 @@ def write(
     bc_trainer: bc.BC,
     state: Mapping[str, Any],
 ) -> tuple[pathlib.Path, pathlib.Path]:
-    """Writes a policy and then a checkpoint, each atomically.
+    """Writes a checkpoint and then its policy once more, each atomically.
 
     Args:
         scratch_dir: where to.
@@ -65,12 +57,22 @@ def write(
     """
     policy_path = scratch_dir / f"policy-{suffix}.pt"
     checkpoint_path = scratch_dir / f"checkpoint-{suffix}.pt"
-    policy_io.save_policy(bc_trainer.policy, policy_path)
     document = {"format_version": FORMAT_VERSION, "kind": KIND, "state": dict(state)}
     with artifacts.replacing_directory(checkpoint_path) as directory:
         bc_trainer.save(directory / "bc")
         artifacts.write_json(directory / "trainer.json", document)
+    with artifacts.replacing_directory(policy_path) as directory:
+        for file in (checkpoint_path / "bc" / "policy").iterdir():
+            _link(file, directory / file.name)
     return checkpoint_path, policy_path
+
+
+def _link(file: pathlib.Path, name: pathlib.Path) -> None:
+    """Gives a file a second name, or copies it where the file system has only one."""
+    try:
+        name.hardlink_to(file)
+    except OSError:
+        shutil.copy(file, name)
 
 
 def read_state(scratch_dir: pathlib.Path) -> dict[str, Any]:
@@ -129,12 +131,10 @@ def generator_from(state: dict[str, Any]) -> np.random.Generator:
     Raises:
         ArtifactError: the state belongs to a kind of generator unknown to NumPy.
     """
-    kind = _BIT_GENERATORS.get(state["bit_generator"])
-    if kind is None:
-        raise ArtifactError(f"unknown random generator {state['bit_generator']!r}")
-    rng = np.random.Generator(kind())
-    seeding.restore_rng(rng, state)
-    return rng
+    try:
+        return seeding.rng_from_state(state)
+    except ValueError as error:
+        raise ArtifactError(str(error)) from error
 
 
 def remove_leftovers(scratch_dir: pathlib.Path) -> None:
