@@ -3,8 +3,10 @@
 import json
 import types
 import warnings
+from collections.abc import Iterator
 
 import jsonpickle
+import jsonpickle.ext.numpy as jsonpickle_numpy
 import numpy as np
 import pytest
 
@@ -19,13 +21,26 @@ def _jsonpickled(value) -> str:
         return str(jsonpickle.encode(value))
 
 
+@pytest.fixture(params=["from a program", "from the command line"])
+def _written(request) -> Iterator[None]:
+    """Both forms of NumPy data: Sacred registers handlers when it is imported."""
+    registered = jsonpickle.handlers.get(np.ndarray) is not None
+    change = {True: jsonpickle_numpy.register_handlers}
+    change[False] = jsonpickle_numpy.unregister_handlers
+    change[request.param == "from the command line"]()
+    yield
+    change[registered]()
+
+
 def _same(one, other) -> bool:
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
     if isinstance(one, list):
         return len(one) == len(other) and all(map(_same, one, other))
     if isinstance(one, np.ndarray):
-        return one.dtype == other.dtype and np.array_equal(one, other)
+        # The handlers forget the byte order of small arrays.
+        native = [array.dtype.newbyteorder("=") for array in (one, other)]
+        return native[0] == native[1] and np.array_equal(one, other)
     return type(one) is type(other) and one == other
 
 
@@ -103,16 +118,21 @@ def test_encode_refuses(value, message) -> None:
         ({"episode": {"r": 1.0, "l": 5}, "terminal_observation": np.arange(3.0)}, None),
         ({"a": np.zeros((2, 3), ">i2"), "b": np.asfortranarray(np.eye(3)[:2])}, None),
         ({"rollout": {"obs": np.ones((2, 2), "f4"), "rews": np.ones(2, "f4")}}, None),
+        ({"big": np.arange(300.0), "rows": np.ones((200, 3), np.uint8)}, None),
+        ({"F": np.asfortranarray(np.arange(600).reshape(200, 3)), "b": np.eye(20) > 0},
+         None),
+        ({"cut": np.arange(400.0)[100:300:2], "0-d": np.array(3.0),
+          "none": np.zeros((0, 3))}, None),
         ({"a": [np.zeros(2), np.ones(1), {"x": np.float64(1)}], "b": (np.eye(2),)},
          {"a": [np.zeros(2), np.ones(1), {"x": 1.0}], "b": [np.eye(2)]}),
     ],
 )  # fmt: skip
-def test_decode_what_release_1_wrote(value, expected) -> None:
+def test_decode_what_release_1_wrote(value, expected, _written) -> None:
     decoded = infos.decode(_jsonpickled(value), "here")
     assert _same(decoded, value if expected is None else expected)
 
 
-def test_decode_shared_objects() -> None:
+def test_decode_shared_objects(_written) -> None:
     shared, array = {"x": [1]}, np.arange(3, dtype=np.float32)
     value = {"a": shared, "b": shared, "c": [array, array], "d": np.float32(1)}
     expected = value | {"d": 1.0}
@@ -131,6 +151,9 @@ class Custom:
         _jsonpickled({"a": Custom}),
         _jsonpickled({"a": {"b": [len]}}),
         '{"py/object": "os._Environ"}',
+        '{"a": {"py/object": "numpy.ndarray", "dtype": "object", "values": [1]}}',
+        '{"a": {"py/object": "numpy.memmap", "dtype": "O8", "values": [1]}}',
+        '{"a": {"py/object": "numpy.str_", "dtype": "<U1", "value": "a"}}',
         '{"a": {"py/repr": "os/os.getcwd()"}}',
         '{"a": {"py/reduce": [{"py/function": "os.system"}, {"py/tuple": ["ls"]}]}}',
         '{"a": {"py/reduce": [{"py/type": "numpy.dtype"}, {"py/tuple": ["O8"]}, []]}}',

@@ -2,11 +2,15 @@
 
 ``jsonpickle`` is JSON in which ``py/...`` keys tell its decoder what to call. Here
 nothing is called: descriptions of NumPy numbers and arrays and of tuples and sets are
-read as data, and every other description is refused.
+read as data, and every other description is refused. NumPy data come in two forms,
+because ``sacred`` registers handlers for them: ``py/object`` is what release 1.0 wrote
+from its command line, ``py/reduce`` what it wrote from a program.
 """
 
 import base64
+import math
 import re
+import zlib
 from typing import Any
 
 import numpy as np
@@ -17,6 +21,7 @@ __all__ = ["read"]
 
 _TAG = "py/"
 _DTYPE = re.compile(r"[biufc]\d+")
+_DTYPE_NAME = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)|complex(64|128)")
 
 
 def read(value: Any, source: str) -> Any:
@@ -59,9 +64,9 @@ class _Reader:
             slot = self._next_slot()
             self._objects[slot] = {key: self.read(v) for key, v in node.items()}
             return self._objects[slot]
-        return self._read_tagged(tag, node[tag])
+        return self._read_tagged(tag, node[tag], node)
 
-    def _read_tagged(self, tag: str, content: Any) -> Any:
+    def _read_tagged(self, tag: str, content: Any, node: dict[str, Any]) -> Any:
         try:
             if tag in ("py/tuple", "py/set"):
                 return [self.read(value) for value in content]
@@ -71,7 +76,15 @@ class _Reader:
                 return self._objects[content]
             if tag == "py/reduce":
                 return self._read_numpy(content)
-        except (LookupError, TypeError, ValueError, AttributeError) as error:
+            if tag == "py/object" and str(content).startswith("numpy."):
+                return self._read_handled(content, node)
+        except (
+            LookupError,
+            TypeError,
+            ValueError,
+            AttributeError,
+            zlib.error,
+        ) as error:
             if isinstance(error, DataError):
                 raise
             raise DataError(
@@ -97,6 +110,37 @@ class _Reader:
             raise self._refusal(f"{function}")
         self._objects[slot] = value
         return value
+
+    def _read_handled(self, name: str, node: dict[str, Any]) -> Any:
+        """Reads a number or an array that a handler of ``jsonpickle`` wrote."""
+        if not _DTYPE_NAME.fullmatch(str(node.get("dtype"))):
+            raise self._refusal(f"{name} of {node.get('dtype')!r}")
+        dtype = np.dtype(node["dtype"]).newbyteorder(node.get("byteorder", "="))
+        slot = self._next_slot()
+        if name == "numpy.ndarray":
+            value = self._read_array(node, dtype)
+        else:
+            value = dtype.type(self.read(node["value"])).item()
+        self._objects[slot] = value
+        return value
+
+    def _read_array(self, node: dict[str, Any], dtype: np.dtype[Any]) -> Any:
+        if "base" in node:  # a view of another array
+            base = self.read(node["base"])
+            whole = np.frombuffer(base.tobytes(order="A"), base.dtype)
+            strides = node.get("strides")
+            return np.ndarray(
+                node["shape"], base.dtype, whole, node.get("offset", 0), strides
+            ).copy()
+        values = self.read(node["values"])
+        if isinstance(values, str):  # a compressed buffer
+            size = math.prod(node["shape"]) * dtype.itemsize
+            unpacked = zlib.decompressobj().decompress(base64.b64decode(values), size)
+            flat = np.frombuffer(unpacked, dtype)
+        else:
+            flat = np.asarray(values, dtype)
+        shape = node.get("shape", flat.shape)
+        return flat.reshape(shape, order="F" if node.get("order") == "F" else "C")
 
     def _read_dtype(self, content: list[Any]) -> np.dtype[Any]:
         code, state = self.read(content[1])[0], self.read(content[2])
