@@ -114,11 +114,12 @@ def _flattened(trajs: Sequence[types.Trajectory]) -> dict[str, Any]:
 
 
 def _joined_obs(parts: list[types.Observation], steps: slice) -> types.Observation:
+    first = _keys(parts[0])
     for index, part in enumerate(parts):
-        if _keys(part) != _keys(parts[0]):
+        if _keys(part) != first:
             raise DataError(
                 f"trajectory {index} has observation keys {_keys(part)}, the first "
-                f"{_keys(parts[0])}; all need the same space."
+                f"{first}; all need the same space."
             )
     arrays = [p for p in parts if isinstance(p, np.ndarray)]
     if arrays:
@@ -137,12 +138,13 @@ def _keys(obs: types.Observation) -> list[str] | None:
 
 
 def _joined(name: str, parts: list[Array]) -> Array:
-    for index, part in enumerate(parts):
-        if part.shape[1:] != parts[0].shape[1:]:
-            raise DataError(
-                f"trajectory {index} has {name} of shape {part.shape[1:]}, the first "
-                f"{parts[0].shape[1:]}; all need the same space."
-            )
+    shapes = [part.shape[1:] for part in parts]
+    if shapes.count(shapes[0]) < len(shapes):
+        index = next(i for i, shape in enumerate(shapes) if shape != shapes[0])
+        raise DataError(
+            f"trajectory {index} has {name} of shape {shapes[index]}, the first "
+            f"{shapes[0]}; all need the same space."
+        )
     return np.concatenate(parts)
 
 
