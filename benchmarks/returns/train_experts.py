@@ -47,6 +47,11 @@ RECIPES = {
         environment.num_vec=16 rl.batch_size=8192 rl.rl_kwargs.batch_size=1024
         rl.rl_kwargs.n_epochs=20 rl.rl_kwargs.learning_rate=0.001
         rl.rl_kwargs.gamma=0.99 rl.rl_kwargs.gae_lambda=0.98""",
+    "MountainCar-v0": """
+        policy.normalize_running seed=1 total_timesteps=1000000
+        environment.num_vec=16 rl.batch_size=8192 rl.rl_kwargs.batch_size=1024
+        rl.rl_kwargs.n_epochs=20 rl.rl_kwargs.learning_rate=0.001
+        rl.rl_kwargs.gamma=0.99 rl.rl_kwargs.gae_lambda=0.98""",
     "Pendulum-v1": """
         seed=0 total_timesteps=500000
         environment.num_vec=16 rl.batch_size=4096 rl.rl_kwargs.batch_size=256

@@ -19,6 +19,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 ENV_NAMES = [
     "Acrobot-v1",
     "CartPole-v1",
+    "MountainCar-v0",
     "Pendulum-v1",
     "seals/CartPole-v0",
     "seals/MountainCar-v0",
@@ -26,6 +27,7 @@ ENV_NAMES = [
 LEAST_RETURN = {
     "Acrobot-v1": -90.0,
     "CartPole-v1": 500.0,
+    "MountainCar-v0": -102.0,
     "Pendulum-v1": -180.0,
     "seals/CartPole-v0": 500.0,
     "seals/MountainCar-v0": -102.0,
