@@ -500,6 +500,7 @@ BAD_SETTINGS = [
     ),
     ({"action_space": gym.spaces.Discrete(1)}, "from 0 to 1"),
     ({"observation_space": gym.spaces.Box(-1, 1, (3,))}, r"shape \(3,\)"),
+    ({"observation_space": gym.spaces.Tuple([BOX])}, "is a Tuple"),
 ]
 
 

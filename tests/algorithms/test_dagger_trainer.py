@@ -387,9 +387,14 @@ def test_bc_trainer_of_other_spaces(tmp_path):
     [
         (0, {}, "total_timesteps must be positive, got 0"),
         (9, {"rollout_round_min_episodes": 0}, "rollout_round_min_episodes must be"),
+        (
+            9,
+            {"bc_train_kwargs": {"n_epoch": 1}},
+            "BC.train does not take n_epoch; bc_train_kwargs may hold checkpoint_dir",
+        ),
     ],
 )
-def test_numbers_that_are_not_positive(tmp_path, steps, kwargs, message):
+def test_arguments_of_train_that_do_not_fit(tmp_path, steps, kwargs, message):
     trainer = make_trainer(tmp_path)
     with pytest.raises(ConfigError, match=message):
         train(trainer, steps, **kwargs)

@@ -266,3 +266,16 @@ def test_paths_may_be_relative(ppo_zip, venv, monkeypatch):
     monkeypatch.chdir(ppo_zip[1].parent)
     load_policy("ppo", venv, path="model.zip")
     load_policy("ppo", venv, path=pathlib.Path())
+
+
+@pytest.mark.parametrize(
+    ("policy_type", "arguments", "message"),
+    [
+        ("ppo", {}, r"load_policy\('ppo', venv, \.\.\.\): missing .*'path'"),
+        ("ppo-huggingface", {}, "missing .*'env_name'"),
+        ("bundled", {"path": "x"}, "unexpected keyword argument 'path'"),
+    ],
+)
+def test_arguments_a_loader_does_not_take(venv, policy_type, arguments, message):
+    with pytest.raises(TypeError, match=message):
+        load_policy(policy_type, venv, **arguments)

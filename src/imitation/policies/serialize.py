@@ -5,6 +5,7 @@ author put there, whether it comes from a disk or from a hub. Load only files of
 you trust. Our own policy directories (`imitation.util.policy_io`) cannot run code.
 """
 
+import inspect
 import json
 import logging
 import pathlib
@@ -66,8 +67,14 @@ def load_policy(policy_type: str, venv: VecEnv, **kwargs: Any) -> BasePolicy:
 
     Raises:
         KeyError: no such policy type is registered.
+        TypeError: the loader lacks an argument, or gets one it does not take.
     """
-    return policy_registry.get(policy_type)(venv, **kwargs)
+    loader = policy_registry.get(policy_type)
+    try:
+        inspect.signature(loader).bind(venv, **kwargs)
+    except TypeError as error:
+        raise TypeError(f"load_policy({policy_type!r}, venv, ...): {error}") from error
+    return loader(venv, **kwargs)
 
 
 def load_stable_baselines_model(

@@ -162,10 +162,10 @@ def _make_env(
                 spec, max_episode_steps=max_episode_steps, **env_make_kwargs
             )
     except (gym.error.DependencyNotInstalled, ModuleNotFoundError) as error:
-        raise MissingExtraError(
-            f"cannot make {spec.id}: {error}; install the packages it needs, for "
-            "MuJoCo: pip install 'imitation[mujoco]'"
-        ) from error
+        hint = "install the packages it needs"
+        if "mujoco" in f"{spec.entry_point}{error}".lower():
+            hint = "run: pip install 'imitation[mujoco]'"
+        raise MissingExtraError(f"cannot make {spec.id}: {error}; {hint}") from error
     env.reset(seed=seed)
     env.action_space.seed(seed)
     filename = None

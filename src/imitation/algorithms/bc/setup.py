@@ -71,9 +71,14 @@ def check_spaces(
         action_space: of the environment.
 
     Raises:
-        ValueError: one is discrete and does not start at 0.
+        ValueError: one is discrete and does not start at 0, or is a Tuple.
     """
     for name, space in (("observation", observation_space), ("action", action_space)):
+        if isinstance(space, gym.spaces.Tuple):
+            raise ConfigError(
+                f"the {name} space {space} is a Tuple, which policies of "
+                "Stable-Baselines3 do not take; wrap the environment to give a Dict"
+            )
         if not isinstance(space, gym.spaces.Discrete | gym.spaces.MultiDiscrete):
             continue
         if np.any(space.start):

@@ -1,6 +1,7 @@
 """DAgger with an expert that can be asked at any time."""
 
 import hashlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.vec_env import VecEnv
 
-from imitation.algorithms import base
+from imitation.algorithms import base, bc
 from imitation.algorithms.dagger import collection, resume
 from imitation.algorithms.dagger.collector import demonstration_name
 from imitation.algorithms.dagger.trainer import DAggerTrainer
@@ -133,7 +134,8 @@ class SimpleDAggerTrainer(DAggerTrainer):
             progress_bar: show one bar over the environment steps.
 
         Raises:
-            ConfigError: a number is not positive.
+            ConfigError: a number is not positive, or `bc_train_kwargs` holds something
+                that `BC.train` does not take.
         """
         if total_timesteps <= 0:
             raise ConfigError(
@@ -146,6 +148,7 @@ class SimpleDAggerTrainer(DAggerTrainer):
         before = self.total_timesteps
         target = total_timesteps if resume else before + total_timesteps
         kwargs = {"progress_bar": False, **(bc_train_kwargs or {})}
+        _check_train_arguments(kwargs)
         if not self._owns_checkpoint:
             self._save("latest")
         with progress.progress_bar(
@@ -199,3 +202,14 @@ class SimpleDAggerTrainer(DAggerTrainer):
 
 def _arrays_of(obs: types.Observation) -> list[np.ndarray]:
     return list(obs.values()) if isinstance(obs, types.DictObs) else [obs]
+
+
+def _check_train_arguments(kwargs: Mapping[str, Any]) -> None:
+    """Finds a misspelt argument before an expert, maybe a person, is asked anything."""
+    known = inspect.signature(bc.BC.train).parameters.keys() - {"self"}
+    unknown = sorted(kwargs.keys() - known)
+    if unknown:
+        raise ConfigError(
+            f"BC.train does not take {', '.join(unknown)}; bc_train_kwargs may hold "
+            f"{', '.join(sorted(known))}"
+        )
