@@ -9,12 +9,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
-from harness import Case, Workload, main, same
+from harness import Case, Setup, Workload, main, same
 
 if TYPE_CHECKING:
     import numpy as np
 
 N_TRAJECTORIES, N_STEPS = 500, 1_000
+N_CALLS = 10
+"""Calls in one measurement: one alone takes milliseconds, mostly for fresh memory."""
 
 
 def episodes() -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
@@ -55,6 +57,17 @@ def imitation_setup(*, rews: bool, infos: bool) -> Workload:
     return lambda: rollout.flatten_trajectories(plain)
 
 
+def repeated(setup: Setup) -> Workload:
+    """The work of a set-up, several times."""
+    work = setup()
+
+    def works() -> None:
+        for _ in range(N_CALLS):
+            work()
+
+    return works
+
+
 def bare_setup() -> Workload:
     """One concatenation an array."""
     import numpy as np
@@ -79,9 +92,10 @@ if __name__ == "__main__":
             Case(
                 name=name,
                 setups=same(
-                    partial(imitation_setup, rews=rews, infos=infos), bare_setup
+                    partial(repeated, partial(imitation_setup, rews=rews, infos=infos)),
+                    partial(repeated, bare_setup),
                 ),
-                units=N_TRAJECTORIES,
+                units=N_CALLS * N_TRAJECTORIES,
                 unit="trajectory",
                 target=target,
             )
