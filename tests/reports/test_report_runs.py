@@ -110,6 +110,34 @@ def test_what_a_kill_leaves_is_read(tmp_path):
     assert "Still running, or killed." in run_page.build(run).to_html()
 
 
+def test_what_a_kill_leaves_of_a_json_log_is_read(tmp_path):
+    write_metrics(tmp_path, ["json"])
+    with open(tmp_path / "progress.json", "a") as file:
+        file.write('{"bc/batch": 3')
+    assert [row["bc/batch"] for row in runs.read_metrics(tmp_path)] == [0, 10, 20]
+
+
+def test_numbers_that_are_not_finite_are_left_out(tmp_path):
+    directory = make_run(tmp_path / "run")
+    (directory / "log" / "progress.csv").write_text("step,a\nnan,1\nnan,2\n")
+    with open(directory / "monitor" / "mon000.monitor.csv", "a") as file:
+        file.write("nan,10,3.0\n9.5,10,4.0\n")
+    run = runs.read_run(directory)
+    assert [e.episode_return for e in run.episodes] == [1.5, 2.5, 3.5, 9.5]
+    text = run_page.build(run).to_html()
+    assert "4 episodes with a mean return of 4.25" in text
+    assert "<strong>a</strong>" not in text
+
+
+def test_the_curve_of_many_episodes_stays_small(tmp_path):
+    directory = make_run(tmp_path / "run")
+    rows = "".join(f"{i % 7},10,{i}\n" for i in range(20_000))
+    (directory / "monitor" / "mon000.monitor.csv").write_text("#{}\nr,l,t\n" + rows)
+    text = run_page.build(runs.read_run(directory)).to_html()
+    assert "20,001 episodes with a mean return of" in text
+    assert len(text) < 50_000
+
+
 def test_the_page_of_a_run(tmp_path):
     result = {"expert_stats": STATS, "imit_stats": {**STATS, "n_traj": 1}}
     run = runs.read_run(make_run(tmp_path / "run", result=result))
@@ -153,15 +181,25 @@ def test_a_flat_result_is_of_the_policy(tmp_path):
         ("settings.json", "{", "cannot read .*settings.json as JSON"),
         ("settings.json", "[]", "settings.json does not describe a run"),
         ("settings.json", '{"script": "bc"}', "does not describe a run"),
+        (
+            "settings.json",
+            '{"script": "a", "command": "b", "settings": {"environment": []}}',
+            "settings.json does not describe a run",
+        ),
         ("sacred/run.json", "{", "cannot read .*run.json as JSON"),
+        ("sacred/run.json", "[]", "run.json does not describe a run"),
         ("log/progress.csv", "a,b\n1,x\n", "cannot read metrics: .*progress.csv"),
+        ("log/progress.json", '{"a": 1}\n{"a"\n', "cannot read metrics: .*json"),
+        ("log/progress.json", "[1]\n", "a row must be a JSON object, got .1"),
+        ("monitor/mon000.monitor.csv", "\ud800", "cannot read episodes: .*mon000"),
     ],
 )
 def test_damaged_runs(tmp_path, name, content, message):
-    directory = make_run(tmp_path / "run")
+    formats = ["json"] if name.endswith("progress.json") else ["csv"]
+    directory = make_run(tmp_path / "run", formats=formats)
     if content is None:
         (directory / name).unlink()
     else:
-        (directory / name).write_text(content)
+        (directory / name).write_bytes(content.encode("utf-8", "surrogatepass"))
     with pytest.raises(ArtifactError, match=message):
         runs.read_run(directory)

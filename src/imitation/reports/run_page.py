@@ -9,7 +9,7 @@ from imitation.reports import blocks, plots
 from imitation.reports.blocks import Html
 from imitation.reports.page import Report
 from imitation.reports.runs import Episode, RunRecord
-from imitation.reports.statistics import Interval, mean_interval
+from imitation.reports.statistics import Interval
 from imitation.reports.svg import number
 
 __all__ = ["build"]
@@ -34,6 +34,9 @@ _STATISTICS = ("n_traj", "return_", "len_", "monitor_")
 
 _WINDOW = 20
 """Episodes that a point of the curve of monitored returns averages."""
+
+_POINTS = 500
+"""About the most points of that curve: one per pixel."""
 
 
 def build(run: RunRecord) -> Report:
@@ -138,7 +141,7 @@ def _charts(metrics: Sequence[Mapping[str, float]]) -> list[Html]:
         points = [
             (t, row)
             for t, row in zip(times, metrics, strict=True)
-            if math.isfinite(row.get(name, math.nan))
+            if math.isfinite(t) and math.isfinite(row.get(name, math.nan))
         ]
         values = [row[name] for _, row in points]
         if name in used or name in _COUNTERS or len(set(values)) < 2:
@@ -170,15 +173,15 @@ def _episode_chart(episodes: Sequence[Episode]) -> Html:
     """The returns of the monitored episodes, averaged over a window."""
     window = max(1, min(_WINDOW, len(episodes) // 5))
     returns = [episode.episode_return for episode in episodes]
-    ends = range(window, len(episodes) + 1)
+    ends = range(window, len(episodes) + 1, math.ceil(len(episodes) / _POINTS))
     curve = plots.Series(
         "return",
         list(ends),
         [sum(returns[end - window : end]) / window for end in ends],
         "c0",
     )
-    mean = mean_interval(returns)
-    words = f"{len(returns):,} episodes with a mean return of {number(mean.value, 4)}"
+    mean = sum(returns) / len(returns)
+    words = f"{len(returns):,} episodes with a mean return of {number(mean, 4)}"
     plot = plots.curves(
         [curve], x_label="episodes", y_label="", alt=f"Returns of {words}."
     )

@@ -64,7 +64,7 @@ class RunRecord:
     """What was logged, oldest first."""
 
     episodes: tuple[Episode, ...]
-    """Monitored episodes in the order in which they ended."""
+    """Monitored episodes with a finite return, in the order in which they ended."""
 
 
 def read_run(path: AnyPath) -> RunRecord:
@@ -85,20 +85,20 @@ def read_run(path: AnyPath) -> RunRecord:
             f"{directory} is not a run directory: it has no settings.json; name one "
             "that a command has printed, such as output/bc/<environment>/<time>"
         )
-    stored = artifacts.read_json(directory / "settings.json")
-    try:
-        script, command = str(stored["script"]), str(stored["command"])
-        settings = dict(stored["settings"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ArtifactError(
-            f"{directory / 'settings.json'} does not describe a run"
-        ) from error
+    stored = _read_object(directory / "settings.json")
+    settings = stored.get("settings")
+    if (
+        not isinstance(settings, Mapping)
+        or not isinstance(settings.get("environment", {}), Mapping)
+        or not {"script", "command"} <= set(stored)
+    ):
+        raise ArtifactError(f"{directory / 'settings.json'} does not describe a run")
     sacred_file = directory / "sacred" / "run.json"
-    sacred = artifacts.read_json(sacred_file) if sacred_file.is_file() else {}
+    sacred = _read_object(sacred_file) if sacred_file.is_file() else {}
     return RunRecord(
         path=directory,
-        command=command,
-        script=script,
+        command=str(stored["command"]),
+        script=str(stored["script"]),
         settings=settings,
         status=str(sacred.get("status", "unknown")),
         result=_statistics(sacred.get("result")),
@@ -132,6 +132,13 @@ def read_metrics(log_dir: AnyPath) -> list[dict[str, float]]:
     return _from_tensorboard(directory)
 
 
+def _read_object(path: pathlib.Path) -> Mapping[str, Any]:
+    content = artifacts.read_json(path)
+    if not isinstance(content, Mapping):
+        raise ArtifactError(f"{path} does not describe a run")
+    return content
+
+
 def _from_csv(path: pathlib.Path) -> Iterator[dict[str, float]]:
     with open(path, newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
@@ -140,8 +147,18 @@ def _from_csv(path: pathlib.Path) -> Iterator[dict[str, float]]:
 
 
 def _from_json(path: pathlib.Path) -> Iterator[dict[str, float]]:
-    for line in path.read_text(encoding="utf-8").splitlines():
-        row = json.loads(line)
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    for line in lines:
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError:
+            if line is lines[-1] and not line.endswith("\n"):
+                return  # what a kill has left of the last row
+            raise
+        if not isinstance(row, Mapping):
+            raise ValueError(f"a row must be a JSON object, got {line.strip()[:40]}")
         yield {k: float(v) for k, v in row.items() if isinstance(v, int | float)}
 
 
@@ -169,14 +186,19 @@ def _episodes(directory: pathlib.Path) -> list[Episode]:
     """Monitor files: a comment, the columns' names (r, l, t), one row per episode."""
     found = []
     for path in sorted(directory.glob("*.monitor.csv")):
-        with open(path, newline="", encoding="utf-8") as file:
-            lines = (line for line in file if not line.startswith("#"))
-            for row in csv.DictReader(lines):
-                try:
-                    seconds, total = float(row["t"]), float(row["r"])
-                    found.append(Episode(seconds, total, int(row["l"])))
-                except (KeyError, TypeError, ValueError):
-                    break  # what a kill has left of the last row
+        try:
+            text = path.read_text(encoding="utf-8")
+        except ValueError as error:
+            raise ArtifactError(f"cannot read episodes: {path}: {error}") from error
+        lines = (line for line in text.splitlines() if not line.startswith("#"))
+        for row in csv.DictReader(lines):
+            try:
+                seconds, total = float(row["t"]), float(row["r"])
+                episode = Episode(seconds, total, int(row["l"]))
+            except (KeyError, TypeError, ValueError):
+                break  # what a kill has left of the last row
+            if math.isfinite(total):
+                found.append(episode)
     return sorted(found, key=lambda episode: episode.seconds)
 
 
