@@ -149,6 +149,9 @@ def _joined(name: str, parts: list[Array]) -> Array:
 
 
 def _joined_infos(trajs: Sequence[types.Trajectory], ends: Array) -> Array:
+    if all(traj.infos is None for traj in trajs):
+        # The one empty info for every transition, without memory for each of them.
+        return np.broadcast_to(np.array(EMPTY_INFO, dtype=object), (int(ends[-1]),))
     infos = np.empty(ends[-1], dtype=object)
     for traj, end in zip(trajs, ends, strict=True):
         part = EMPTY_INFO if traj.infos is None else traj.infos
