@@ -37,3 +37,10 @@ def test_duration(microseconds: float, expected: str) -> None:
 def test_minus_signs_and_intervals() -> None:
     result = {"return_mean": -157.49, "return_ci95": [-168.38, 3.0]}
     assert results_table.interval(result) == "−157.5 [−168.4, 3.0]"
+
+
+def test_code_that_was_not_committed_is_said_to_be() -> None:
+    commit = {"id": "0123456789abcdef", "src_changed": False}
+    assert results_table.source(commit) == "01234567"
+    changed = results_table.source({**commit, "src_changed": True})
+    assert changed == "01234567 with uncommitted changes"

@@ -25,7 +25,6 @@ NAMES = {
     "imports": "import",
     "rollout": "`rollout`",
     "store": "`serialize`",
-    "threads": "BC, default threads",
 }
 """What a reader calls the algorithms and the benchmarks."""
 
@@ -100,12 +99,18 @@ def speed_table(records: list[Mapping[str, Any]], *, promised_only: bool) -> str
     return table(["", "release 1.0.1", "here", "faster by"], rows)
 
 
+def source(commit: Mapping[str, Any]) -> str:
+    """The code that was measured; that of no commit where it had been changed."""
+    changed = " with uncommitted changes" if commit["src_changed"] else ""
+    return f"{str(commit['id'])[:8]}{changed}"
+
+
 def circumstances(records: list[Mapping[str, Any]]) -> str:
     """Where and when the records were measured."""
     machines = sorted(
         {f"{r['machine']['processor']}, {r['machine']['cores']} cores" for r in records}
     )
-    commits = sorted({str(r["commit"]["id"])[:8] for r in records})
+    commits = sorted({source(r["commit"]) for r in records})
     dates = sorted({r["date"] for r in records})
     return (
         f"Measured {' and '.join(dates)} at commit {', '.join(commits)} on "
@@ -122,6 +127,23 @@ def speed(promised_only: bool) -> str:
         return ""
     rows = speed_table(records, promised_only=promised_only)
     return f"{rows}\n\n{circumstances(records)}"
+
+
+def threads() -> str:
+    """Times per batch with default threads and with one, while a core is busy."""
+    record = json.loads((SPEED / "threads.json").read_text("utf-8"))
+    (case,) = record["cases"]
+    rows = []
+    for name, key in (("release 1.0.1", "release"), ("here", "ours")):
+        ratio = case["ratios"][f"{key}, default ÷ one thread"]["wall"]
+        times = [
+            duration(case["times"][f"{key} {which}"]["per_unit_us"]["wall"])
+            for which in ("one thread", "default threads")
+        ]
+        spread = f"[{ratio['min']:.2f}, {ratio['max']:.2f}]"
+        rows.append([name, *times, f"{ratio['median']:.2f}× {spread}"])
+    header = ["", "one thread", "default threads", "default ÷ one thread"]
+    return table(header, rows)
 
 
 def return_records() -> list[Mapping[str, Any]]:
@@ -183,6 +205,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "readme": lambda: f"{returns_table()}\n\n{speed(promised_only=True)}",
     "returns": returns_table,
     "speed": lambda: speed(promised_only=False),
+    "threads": threads,
     "bc": lambda: returns_table("bc"),
     "dagger": lambda: returns_table("dagger"),
 }
