@@ -23,6 +23,14 @@ def test_a_report_of_a_run(workdir, capsys):
     assert (workdir / "other.html").read_text(encoding="utf-8") == text
 
 
+def test_a_report_replaces_nothing_but_a_page(workdir, capsys):
+    settings = workdir / "settings.json"
+    settings.write_text("precious")
+    assert console.run(["report", ".", "--out", "settings.json"]) == 2
+    assert "--out settings.json exists and is no HTML file" in capsys.readouterr().err
+    assert settings.read_text() == "precious"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

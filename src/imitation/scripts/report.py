@@ -37,6 +37,8 @@ def _report(arguments: Sequence[str]) -> None:
     out = parsed.out or parsed.run_dir / "report.html"
     if out.is_dir():
         raise ConfigError(f"--out {out} must be a file, it is a directory")
+    if out.exists() and out.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"--out {out} exists and is no HTML file; name another file")
     from imitation.reports import run_page, runs
 
     run_page.build(runs.read_run(parsed.run_dir)).write(out)
