@@ -465,7 +465,10 @@ def test_demonstrations_of_each_kind(quiet):
         source,
         [{"obs": flat.obs[:32], "acts": flat.acts[:32]}],
     ):
-        train(make(quiet, demonstrations=data), n_epochs=2)
+        trainer = make(quiet, demonstrations=data)
+        before = weights(trainer)
+        train(trainer, n_epochs=2)
+        assert not th.equal(weights(trainer), before)
 
 
 def test_default_policy(quiet):

@@ -102,7 +102,9 @@ def test_dictionary_observations_give_one_action_per_environment(random_prob):
     space = gym.spaces.Dict({"a": OBS, "b": gym.spaces.Discrete(3)})
     wrapper = _wrapper(random_prob, 0.5, venv=_venv(observation_space=space))
     obs = {"a": np.zeros((4, 3), np.float32), "b": np.zeros(4, np.int64)}
-    _turns(wrapper, 5, obs)  # checks the shape
+    acts, _ = wrapper(obs, None, None)
+    assert len(acts) == 4
+    _turns(wrapper, 5, obs)  # asserts the same in the turns that follow
 
 
 def test_wraps_policies_of_stable_baselines3():

@@ -6,7 +6,7 @@ Python per sample, no dictionary per sample.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -185,7 +185,7 @@ def _take(value: Any, where: Any) -> Any:
 
 def _cut(gathered: dict[str, Any], low: int, high: int) -> types.TransitionMapping:
     """Cuts one batch out of a chunk."""
-    batch: Any = {}
+    batch: dict[str, Any] = {}
     for key, value in gathered.items():
         if isinstance(value, dict):
             batch[key] = {name: part[low:high] for name, part in value.items()}
@@ -193,7 +193,7 @@ def _cut(gathered: dict[str, Any], low: int, high: int) -> types.TransitionMappi
             batch[key] = list(value[low:high])
         else:
             batch[key] = value[low:high]
-    return batch  # type: ignore[no-any-return]
+    return cast(types.TransitionMapping, batch)
 
 
 def _row_bytes(value: Any) -> int:

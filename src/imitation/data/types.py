@@ -94,7 +94,7 @@ class _Record:
         mine, theirs = dataclass_quick_asdict(self), dataclass_quick_asdict(other)
         return all(_equal(mine[name], theirs[name]) for name in mine)
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]  # as Python does beside __eq__
 
     def __repr__(self) -> str:
         fields = dataclass_quick_asdict(self).items()

@@ -200,7 +200,8 @@ class NormalizeFeaturesExtractor(torch_layers.FlattenExtractor):
                 tensor per key.
         """
         if isinstance(observations, dict):
-            keys = self._observation_space.spaces  # type: ignore[attr-defined]
+            assert isinstance(self._observation_space, gym.spaces.Dict)
+            keys = self._observation_space.spaces
             parts = [self.flatten(observations[key]) for key in keys]
             flat = th.cat(parts, dim=1)
         else:

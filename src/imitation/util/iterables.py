@@ -1,7 +1,7 @@
 """Looking at the first element of an iterable, and repeating one forever."""
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sized
 from typing import TypeVar
 
 from imitation.errors import DataError
@@ -67,7 +67,4 @@ def endless_iter(iterable: Iterable[T]) -> Iterator[T]:
 
 def _length(iterable: Iterable[object]) -> int:
     """Returns the length, or 0 where it is unknown."""
-    try:
-        return len(iterable)  # type: ignore[arg-type]
-    except TypeError:
-        return 0
+    return len(iterable) if isinstance(iterable, Sized) else 0

@@ -6,7 +6,7 @@ state, seeds the fork from our generator, and puts the caller's state back.
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, overload
 
 import numpy as np
@@ -160,7 +160,8 @@ def restore_torch_rng(state: Mapping[str, th.Tensor], device: th.device) -> None
 
 
 def _uses_gpus() -> bool:
-    return bool(th.cuda.is_initialized())  # type: ignore[no-untyped-call]
+    is_initialized: Callable[[], bool] = th.cuda.is_initialized
+    return is_initialized()
 
 
 def _plain(value: Any) -> Any:

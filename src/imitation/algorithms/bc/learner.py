@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Sequence
+from typing import Any
 
 import torch as th
 from stable_baselines3.common.policies import ActorCriticPolicy
@@ -67,7 +68,7 @@ class Learner:
                 loss = metrics.loss
             else:
                 loss = self.loss_calculator.loss(self.policy, obs, acts, self._network)
-            (loss if weight == 1 else loss * weight).backward()  # type: ignore[no-untyped-call]
+            th.autograd.backward(loss if weight == 1 else loss * weight)
         if self.max_grad_norm is not None:
             th.nn.utils.clip_grad_norm_(self._parameters, self.max_grad_norm)
         self.optimizer.step()
@@ -76,7 +77,7 @@ class Learner:
 
 def _average(measured: Sequence[tuple[float, BCTrainingMetrics]]) -> BCTrainingMetrics:
     """Averages the parts of the loss over minibatches, weighted by their samples."""
-    averages: dict[str, th.Tensor | None] = {}
+    averages: dict[str, Any] = {}
     for field in dataclasses.fields(BCTrainingMetrics):
         values = [getattr(metrics, field.name) for _, metrics in measured]
         averages[field.name] = (
@@ -86,4 +87,4 @@ def _average(measured: Sequence[tuple[float, BCTrainingMetrics]]) -> BCTrainingM
                 [w * v.detach() for (w, _), v in zip(measured, values, strict=True)]
             ).sum()
         )
-    return BCTrainingMetrics(**averages)  # type: ignore[arg-type]
+    return BCTrainingMetrics(**averages)
