@@ -315,7 +315,7 @@ class _Worker:
             self._process.stdin.flush()
         line = self._process.stdout.readline()
         if not line:
-            command = " ".join(map(str, self._process.args))  # type: ignore[arg-type]
+            command = " ".join(map(str, self._process.args))  # type: ignore[arg-type]  # args is a list here
             raise SystemExit(f"The worker ended early; to see why: {command}")
         sample: dict[str, float] = json.loads(line)
         return sample

@@ -60,7 +60,7 @@ def _own_section(name: str, cls: type, own: Mapping[str, type]) -> str:
     """The settings of a script that belong to no group."""
     lines = [f"### `{name}`", ""]
     table = _table(cls, "", shared=() if name == next(iter(own)) else _SHARED)
-    presets = [f"`{preset}`" for preset in cls.named_configs]  # type: ignore[attr-defined]
+    presets = [f"`{preset}`" for preset in cls.named_configs]  # type: ignore[attr-defined]  # every settings class has it
     return "\n".join([*lines, *table, "", f"Named configs: {', '.join(presets)}."])
 
 

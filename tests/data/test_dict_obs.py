@@ -53,7 +53,7 @@ def test_scalar_observations_survive() -> None:
 
 def test_errors() -> None:
     with pytest.raises(TypeError, match="Values must be NumPy arrays"):
-        types.DictObs({"a": [1, 2]})  # type: ignore[dict-item]
+        types.DictObs({"a": [1, 2]})  # type: ignore[dict-item]  # wrong on purpose
     with pytest.raises(TypeError, match=r"use \.get\('pos'\)"):
         make()["pos"]
     for broken in ({}, {"a": POS, "b": POS[:1]}, {"a": np.array(1.0)}):

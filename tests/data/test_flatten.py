@@ -132,7 +132,7 @@ def test_malformed(trajs: Any, message: str) -> None:
 def test_missing_rewards() -> None:
     plain = types.Trajectory(np.zeros((3, 1)), np.zeros(2), None, True)
     with pytest.raises(DataError, match="trajectory 1 has no rewards"):
-        rollout.flatten_trajectories_with_rew([traj(), plain])  # type: ignore[list-item]
+        rollout.flatten_trajectories_with_rew([traj(), plain])  # type: ignore[list-item]  # wrong on purpose
 
 
 @quick

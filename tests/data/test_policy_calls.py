@@ -92,7 +92,7 @@ def test_an_overridden_distribution_is_used() -> None:
     venv = make_venv("CartPole-v1")
     model = small(PPO, venv)
 
-    class Left(type(model.policy)):  # type: ignore[misc]
+    class Left(type(model.policy)):  # type: ignore[misc]  # a base found at run time
         def get_distribution(self, obs: Any) -> Any:
             logits = th.tensor([[50.0, -50.0]]).expand(len(obs), 2)
             return self.action_dist.proba_distribution(logits)
@@ -148,7 +148,7 @@ def test_random_actions(space: str) -> None:
 def test_wrong_kinds() -> None:
     venv = make_venv("CartPole-v1")
     with pytest.raises(TypeError, match=r"Policy must be .* got <class 'str'> instead"):
-        policy_to_callable("strings are not policies", venv)  # type: ignore[arg-type]
+        policy_to_callable("strings are not policies", venv)  # type: ignore[arg-type]  # wrong on purpose
     with pytest.raises(
         ValueError, match="Cannot set deterministic_policy=True when policy is a call"
     ):

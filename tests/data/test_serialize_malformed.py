@@ -86,7 +86,7 @@ SAVES: dict[str, tuple[Any, str]] = {
         "episode 1: obs/a is",
     ),
     "a key that is no text": (
-        [episode(obs=types.DictObs({7: np.zeros((3, 2))}))],  # type: ignore[dict-item]
+        [episode(obs=types.DictObs({7: np.zeros((3, 2))}))],  # type: ignore[dict-item]  # wrong on purpose
         "observations have the key 7, a int",
     ),
     "object in infos": (

@@ -264,8 +264,9 @@ def test_documented_registration_of_ones_own_expert(venv):
 
 def test_paths_may_be_relative(ppo_zip, venv, monkeypatch):
     monkeypatch.chdir(ppo_zip[1].parent)
-    load_policy("ppo", venv, path="model.zip")
-    load_policy("ppo", venv, path=pathlib.Path())
+    for path in ("model.zip", pathlib.Path()):
+        policy = load_policy("ppo", venv, path=path)
+        assert policy.action_space == venv.action_space
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ QUIET = {"expert.policy_type": "zero", "seed": 0, "logging.log_dir": "run"}
 class Painted(gym.Env):
     """Draws its keyword argument, and counts how often a window was drawn."""
 
-    metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 10}  # noqa: RUF012
+    metadata = {"render_modes": ["rgb_array", "human"], "render_fps": 10}  # noqa: RUF012  # Gymnasium's own convention
     observation_space = gym.spaces.Box(0, 1, (1,), np.float32)
     action_space = gym.spaces.Discrete(2)
     drawn = 0

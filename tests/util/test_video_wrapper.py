@@ -15,7 +15,7 @@ av = pytest.importorskip("av")
 class BrightnessEnv(gym.Env):
     """Renders its step count as brightness, 40 levels a step; four steps an episode."""
 
-    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 20}  # noqa: RUF012  # Gymnasium's own convention
     observation_space = gym.spaces.Discrete(10)
     action_space = gym.spaces.Discrete(2)
 

@@ -5,7 +5,7 @@ Also importable from ``imitation.data.rollout``, the documented path.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +17,6 @@ from imitation.errors import DataError
 __all__ = ["flatten_pairs", "flatten_trajectories", "flatten_trajectories_with_rew"]
 
 Array = npt.NDArray[Any]
-TrajectoryT = TypeVar("TrajectoryT", bound=types.Trajectory)
 
 
 def flatten_trajectories(

@@ -21,6 +21,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 
 from imitation.data.quick_actors import quick_actor
 from imitation.errors import ConfigError, DataError
+from imitation.util import networks
 from imitation.util.seeding import make_seeds
 
 __all__ = ["AnyPolicy", "PolicyCallable", "evaluating", "policy_to_callable"]
@@ -95,7 +96,7 @@ def policy_to_callable(
 
 @contextlib.contextmanager
 def evaluating(policy: AnyPolicy) -> Iterator[tuple[th.nn.Module, ...]]:
-    """Restores the training mode of a policy's networks after a block that evaluates.
+    """Switches a policy's networks to evaluation mode for a block, then back.
 
     ``predict`` switches off training mode and leaves it off, which would change dropout
     and batch normalisation in the training that follows.
@@ -107,13 +108,11 @@ def evaluating(policy: AnyPolicy) -> Iterator[tuple[th.nn.Module, ...]]:
         The networks found, at most one.
     """
     network = policy.policy if isinstance(policy, BaseAlgorithm) else policy
-    networks = (network,) if isinstance(network, th.nn.Module) else ()
-    modes = [(part, part.training) for net in networks for part in net.modules()]
-    try:
-        yield networks
-    finally:
-        for part, mode in modes:
-            part.training = mode
+    if not isinstance(network, th.nn.Module):
+        yield ()
+        return
+    with networks.evaluating(network):
+        yield (network,)
 
 
 def _random_actions(

@@ -24,13 +24,10 @@ __all__ = [
 ]
 
 Html = NewType("Html", str)
-"""Markup that is ready to be put into a page."""
+"""Markup that is ready to be put into a page; plain text is escaped first.
 
-Content = str | Html
-"""What a cell or a caption may be: text is escaped, `Html` is not.
-
-At run time both are strings, so the functions that accept both say which is which: an
-`Html` argument must come from a function of this module.
+At run time both are strings, so an `Html` argument must come from a function of this
+module.
 """
 
 

@@ -1,7 +1,6 @@
 """Contracts as reusable checks: call one on an algorithm of ours or of yours."""
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 import numpy as np
 import torch as th
@@ -10,14 +9,6 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from imitation.data import types
 
 __all__ = ["actor_parameters", "check_gradients", "check_imitates"]
-
-
-class Trainable(Protocol):
-    """An algorithm with a policy and demonstrations, such as `BC`."""
-
-    @property
-    def policy(self) -> BasePolicy:
-        """The policy being trained."""
 
 
 def actor_parameters(policy: ActorCriticPolicy) -> dict[str, th.nn.Parameter]:

@@ -12,6 +12,8 @@ from typing import Any, overload
 import numpy as np
 import torch as th
 
+from imitation.errors import ArtifactError
+
 __all__ = [
     "forked_torch_rng",
     "make_rng",
@@ -81,11 +83,11 @@ def rng_from_state(state: dict[str, Any]) -> np.random.Generator:
     """Makes a generator in a state taken by `rng_state`.
 
     Raises:
-        ValueError: the state belongs to a bit generator that NumPy does not have.
+        ArtifactError: the state belongs to a bit generator that NumPy does not have.
     """
     kind = getattr(np.random, str(state.get("bit_generator")), None)
     if not (isinstance(kind, type) and issubclass(kind, np.random.BitGenerator)):
-        raise ValueError(f"NumPy has no generator {state.get('bit_generator')!r}")
+        raise ArtifactError(f"NumPy has no generator {state.get('bit_generator')!r}")
     rng = np.random.Generator(kind())
     restore_rng(rng, state)
     return rng

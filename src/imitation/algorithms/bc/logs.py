@@ -10,7 +10,7 @@ from stable_baselines3.common import policies, vec_env
 from imitation.algorithms.bc.losses import BCTrainingMetrics
 from imitation.data import rollout, types
 from imitation.util import logger as imit_logger
-from imitation.util import networks, seeding
+from imitation.util import seeding
 
 __all__ = ["BCLogger", "RolloutStatsComputer"]
 
@@ -40,7 +40,7 @@ class RolloutStatsComputer:
         if self.venv is None or self.n_episodes <= 0:
             return {}
         enough = rollout.make_min_episodes(self.n_episodes)
-        with networks.evaluating(policy), seeding.torch_seeded(rng):
+        with seeding.torch_seeded(rng):
             trajectories = rollout.rollout(
                 policy, self.venv, enough, rng=rng, unwrap=False, verbose=False
             )

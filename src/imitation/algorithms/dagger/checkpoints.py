@@ -17,12 +17,11 @@ from imitation.algorithms import bc
 from imitation.algorithms.dagger.collector import EpisodeRecord
 from imitation.data import episode_files, types
 from imitation.errors import ArtifactError
-from imitation.util import artifacts, seeding
+from imitation.util import artifacts
 
 __all__ = [
     "LATEST",
     "collected_records",
-    "generator_from",
     "read_state",
     "remove_leftovers",
     "write",
@@ -123,18 +122,6 @@ def collected_records(files: Sequence[pathlib.Path]) -> list[EpisodeRecord]:
             total = float(np.sum(episode.rews, dtype=np.float64))
             records.append(EpisodeRecord(path, len(episode), total))
     return records
-
-
-def generator_from(state: dict[str, Any]) -> np.random.Generator:
-    """Builds a generator in a state taken by `seeding.rng_state`.
-
-    Raises:
-        ArtifactError: the state belongs to a kind of generator unknown to NumPy.
-    """
-    try:
-        return seeding.rng_from_state(state)
-    except ValueError as error:
-        raise ArtifactError(str(error)) from error
 
 
 def remove_leftovers(scratch_dir: pathlib.Path) -> None:

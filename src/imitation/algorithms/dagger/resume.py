@@ -15,6 +15,7 @@ from imitation.algorithms.dagger import checkpoints, schedules
 from imitation.algorithms.dagger.trainer import DAggerTrainer
 from imitation.data import types
 from imitation.util import logger as imit_logger
+from imitation.util import seeding
 
 __all__ = ["Restored", "reconstruct_trainer", "restore"]
 
@@ -96,9 +97,7 @@ def restore(
         lr_schedule=lr_schedule,
     )
     rng = (
-        bc_trainer.rng
-        if state["shares_rng"]
-        else checkpoints.generator_from(state["rng"])
+        bc_trainer.rng if state["shares_rng"] else seeding.rng_from_state(state["rng"])
     )
     checkpoints.remove_leftovers(directory)
     return Restored(bc_trainer, rng, beta_schedule, state)

@@ -246,6 +246,6 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
         self._owns_checkpoint = True
         # The environments' states are not saved. Seeded as in the first attempt, they
         # would replay the very episodes that are already on disk.
-        entropy = seeding.make_seeds(checkpoints.generator_from(state["rng"]), 4)
+        entropy = seeding.make_seeds(seeding.rng_from_state(state["rng"]), 4)
         position = [self.round_num, len(self._round_records)]
         self.venv.seed(seeding.make_seeds(np.random.default_rng([*entropy, *position])))
