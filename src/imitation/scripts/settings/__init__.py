@@ -1,0 +1,29 @@
+"""Typed settings: nested frozen dataclasses built from plain nested mappings.
+
+A command's settings are one frozen dataclass whose fields are numbers, strings,
+mappings or further settings (one per ingredient). This package turns the mapping that
+the command line produces into such an object and back, and explains in one line what
+is wrong with a mapping that does not fit. It knows neither Sacred nor torch.
+"""
+
+from imitation.scripts.settings.checks import building, check_keys, require
+from imitation.scripts.settings.classes import load_class, load_classes
+from imitation.scripts.settings.conversion import ClassPath, to_config
+from imitation.scripts.settings.nested import expand_dotted, flatten, merge
+from imitation.scripts.settings.schema import build, field_docs, sub_settings
+
+__all__ = [
+    "ClassPath",
+    "build",
+    "building",
+    "check_keys",
+    "expand_dotted",
+    "field_docs",
+    "flatten",
+    "load_class",
+    "load_classes",
+    "merge",
+    "require",
+    "sub_settings",
+    "to_config",
+]
