@@ -1,0 +1,108 @@
+"""Checks of reward functions and of what they return."""
+
+import functools
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+import torch as th
+
+from imitation.errors import ConfigError, DataError
+from imitation.rewards.reward_function import RewardFn
+from imitation.rewards.reward_nets.base import RewardNet
+from imitation.util import tensors
+
+__all__ = ["check_finite", "check_spaces", "checked_rewards"]
+
+Array = npt.NDArray[Any]
+
+
+def checked_rewards(rewards: Any, n_transitions: int) -> Array:
+    """Checks the shape and dtype of what a reward function returned.
+
+    Args:
+        rewards: an array, or a tensor on any device.
+        n_transitions: how many transitions it rated.
+
+    Returns:
+        The rewards as an array of a float dtype, shape ``(n_transitions,)``.
+
+    Raises:
+        DataError: the shape is another, or the rewards are not real numbers.
+    """
+    if isinstance(rewards, th.Tensor):
+        rewards = tensors.safe_to_numpy(rewards)
+    array = np.asarray(rewards)
+    if array.shape != (n_transitions,):
+        raise DataError(
+            f"reward_fn must return rewards of shape ({n_transitions},), one for each "
+            f"transition, got shape {array.shape}"
+        )
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"reward_fn must return real numbers, got {array.dtype}")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def check_finite(rewards: Array, first_step: int) -> None:
+    """Checks that rewards are finite.
+
+    Args:
+        rewards: of ``T`` steps of all environments, shape ``(T, n_envs)``.
+        first_step: the number of the first of the steps, to name the step in the error.
+
+    Raises:
+        DataError: a reward is NaN or infinite.
+    """
+    finite = np.isfinite(rewards)
+    if not finite.all():
+        step, env = np.argwhere(~finite)[0].tolist()
+        raise DataError(
+            f"the reward is {rewards[step, env]} for environment {env} at step "
+            f"{first_step + step} after reset(); reward_fn must return finite rewards"
+        )
+
+
+def check_spaces(
+    reward_fn: RewardFn,
+    observation_space: gym.Space[Any],
+    action_space: gym.Space[Any],
+) -> None:
+    """Checks that a reward network was made for spaces like these.
+
+    Only shapes are compared: bounds and dtypes may differ. Reward functions that are
+    not a method of a `RewardNet` say nothing about their spaces and pass.
+
+    Args:
+        reward_fn: a method of a `RewardNet`, or anything else.
+        observation_space: of the environment to be rated.
+        action_space: of the environment to be rated.
+
+    Raises:
+        ConfigError: a space of the network has another shape.
+    """
+    while isinstance(reward_fn, functools.partial):
+        reward_fn = reward_fn.func
+    net = getattr(reward_fn, "__self__", None)
+    if not isinstance(net, RewardNet):
+        return
+    for name, ours, theirs in (
+        ("observation", net.observation_space, observation_space),
+        ("action", net.action_space, action_space),
+    ):
+        if _layout(ours) != _layout(theirs):
+            raise ConfigError(
+                f"the reward network was made for the {name} space {ours}, the "
+                f"environment has {theirs}; make the network with the environment's"
+            )
+
+
+def _layout(space: gym.Space[Any]) -> Any:
+    """What spaces must share so that a network for one takes the other's batches."""
+    if isinstance(space, gym.spaces.Dict):
+        return {key: _layout(part) for key, part in space.spaces.items()}
+    if isinstance(space, gym.spaces.Discrete):
+        return int(space.n)
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        return space.nvec.tolist()
+    return space.shape
