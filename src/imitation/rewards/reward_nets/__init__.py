@@ -1,7 +1,40 @@
-"""Reward networks: differentiable rewards of transitions."""
+"""Reward networks: differentiable rewards of transitions, and wrappers around them.
 
+Start with `BasicRewardNet` (vectors, and dictionaries of vectors and images) or
+`CnnRewardNet` (images); see `RewardNet` for the methods they share.
+"""
+
+from imitation.rewards.reward_nets.add_std import AddSTDRewardWrapper
 from imitation.rewards.reward_nets.base import RewardNet, RewardNetWithVariance
 from imitation.rewards.reward_nets.basic import BasicRewardNet
+from imitation.rewards.reward_nets.cnn import CnnRewardNet, cnn_transpose
 from imitation.rewards.reward_nets.ensemble import RewardEnsemble
+from imitation.rewards.reward_nets.normalized import NormalizedRewardNet
+from imitation.rewards.reward_nets.potentials import (
+    BasicPotentialCNN,
+    BasicPotentialMLP,
+)
+from imitation.rewards.reward_nets.shaped import BasicShapedRewardNet, ShapedRewardNet
+from imitation.rewards.reward_nets.wrappers import (
+    ForwardWrapper,
+    PredictProcessedWrapper,
+    RewardNetWrapper,
+)
 
-__all__ = ["BasicRewardNet", "RewardEnsemble", "RewardNet", "RewardNetWithVariance"]
+__all__ = [
+    "AddSTDRewardWrapper",
+    "BasicPotentialCNN",
+    "BasicPotentialMLP",
+    "BasicRewardNet",
+    "BasicShapedRewardNet",
+    "CnnRewardNet",
+    "ForwardWrapper",
+    "NormalizedRewardNet",
+    "PredictProcessedWrapper",
+    "RewardEnsemble",
+    "RewardNet",
+    "RewardNetWithVariance",
+    "RewardNetWrapper",
+    "ShapedRewardNet",
+    "cnn_transpose",
+]

@@ -6,20 +6,24 @@ normalise or correct.
 """
 
 import abc
+from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
 import numpy.typing as npt
 import torch as th
-from stable_baselines3.common import preprocessing
 
 from imitation.data import types
-from imitation.util import networks, tensors
+from imitation.errors import DataError
+from imitation.rewards.reward_nets.inputs import TensorObs, encode
+from imitation.util import networks
 
-__all__ = ["RewardNet", "RewardNetWithVariance", "TensorObs"]
+__all__ = ["Array", "ArrayObs", "RewardNet", "RewardNetWithVariance", "TensorObs"]
 
 Array = npt.NDArray[Any]
-TensorObs = th.Tensor | dict[str, th.Tensor]
+ArrayObs = Array | th.Tensor | types.DictObs | Mapping[str, Array | th.Tensor]
+
+FLAG = gym.spaces.MultiBinary(())
 
 
 class RewardNet(th.nn.Module, abc.ABC):
@@ -64,12 +68,17 @@ class RewardNet(th.nn.Module, abc.ABC):
 
     def preprocess(
         self,
-        state: Array | types.DictObs,
-        action: Array,
-        next_state: Array | types.DictObs,
-        done: Array,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
     ) -> tuple[TensorObs, th.Tensor, TensorObs, th.Tensor]:
-        """Turns a batch of arrays into what `forward` takes.
+        """Turns a batch of arrays or tensors into what `forward` takes.
+
+        Images are scaled to [0, 1] and discrete values made one-hot, once: a floating
+        tensor where the space holds images of bytes, or one with the shape of one-hot
+        vectors, is left as it is, so the result may be given to it again. Arrays are
+        never taken for preprocessed.
 
         Args:
             state: observations, shape ``(B, *observation_shape)``, or a dictionary.
@@ -78,23 +87,28 @@ class RewardNet(th.nn.Module, abc.ABC):
             done: whether the episode ended, shape ``(B,)``.
 
         Returns:
-            The four as tensors on the network's device.
+            The four as tensors on the network's device, floating ones of its dtype.
+
+        Raises:
+            DataError: one does not fit its space, or they differ in length.
         """
-        acts = self._tensor(action, self.action_space)
-        assert isinstance(acts, th.Tensor)
-        return (
-            self._tensor(state, self.observation_space),
-            acts,
-            self._tensor(next_state, self.observation_space),
-            tensors.safe_to_tensor(done).to(self.device, th.float32),
-        )
+        device, dtype, scale = self.device, self.dtype, self.normalize_images
+        space = self.observation_space
+        state, next_state = map(types.maybe_unwrap_dictobs, (state, next_state))
+        states = encode("state", state, space, scale, device, dtype)
+        acts = encode("action", action, self.action_space, False, device, dtype)
+        next_states = encode("next_state", next_state, space, scale, device, dtype)
+        dones = encode("done", done, FLAG, False, device, dtype)
+        assert isinstance(acts, th.Tensor) and isinstance(dones, th.Tensor)
+        _check_lengths(states, acts, next_states, dones)
+        return states, acts, next_states, dones
 
     def predict_th(
         self,
-        state: Array | types.DictObs,
-        action: Array,
-        next_state: Array | types.DictObs,
-        done: Array,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
     ) -> th.Tensor:
         """Computes rewards as a tensor, in evaluation mode and without gradients.
 
@@ -114,20 +128,20 @@ class RewardNet(th.nn.Module, abc.ABC):
 
     def predict(
         self,
-        state: Array | types.DictObs,
-        action: Array,
-        next_state: Array | types.DictObs,
-        done: Array,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
     ) -> Array:
         """Computes rewards as an array of shape ``(B,)``; see `predict_th`."""
         return self.predict_th(state, action, next_state, done).cpu().numpy()
 
     def predict_processed(
         self,
-        state: Array | types.DictObs,
-        action: Array,
-        next_state: Array | types.DictObs,
-        done: Array,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
         **kwargs: Any,
     ) -> Array:
         """Computes the rewards to train a policy on.
@@ -157,17 +171,6 @@ class RewardNet(th.nn.Module, abc.ABC):
         parameter = next(self.parameters(), None)
         return th.get_default_dtype() if parameter is None else parameter.dtype
 
-    def _tensor(self, value: Array | types.DictObs, space: gym.Space[Any]) -> TensorObs:
-        plain = types.map_maybe_dict(
-            lambda part: tensors.safe_to_tensor(part).to(self.device),
-            types.maybe_unwrap_dictobs(value),
-        )
-        preprocessed = preprocessing.preprocess_obs(plain, space, self.normalize_images)
-        converted: TensorObs = types.map_maybe_dict(
-            lambda part: part.to(self.dtype), preprocessed
-        )
-        return converted
-
 
 class RewardNetWithVariance(RewardNet):
     """A reward network that knows how uncertain it is."""
@@ -175,10 +178,10 @@ class RewardNetWithVariance(RewardNet):
     @abc.abstractmethod
     def predict_reward_moments(
         self,
-        state: Array,
-        action: Array,
-        next_state: Array,
-        done: Array,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
         **kwargs: Any,
     ) -> tuple[Array, Array]:
         """Computes mean and variance of the reward, without gradients.
@@ -193,3 +196,17 @@ class RewardNetWithVariance(RewardNet):
         Returns:
             Means and variances, each of shape ``(B,)``.
         """
+
+
+def _check_lengths(
+    state: TensorObs, action: th.Tensor, next_state: TensorObs, done: th.Tensor
+) -> None:
+    n = action.shape[0]
+    for name, value in (("state", state), ("next_state", next_state), ("done", done)):
+        parts = value.values() if isinstance(value, dict) else (value,)
+        for part in parts:
+            if part.shape[0] != n:
+                raise DataError(
+                    f"a batch needs as many of each part, got {part.shape[0]} of "
+                    f"{name} and {n} of action"
+                )

@@ -4,17 +4,21 @@ from typing import Any
 
 import gymnasium as gym
 import torch as th
-from stable_baselines3.common import preprocessing
 
 from imitation.errors import ConfigError
-from imitation.rewards.reward_nets.base import RewardNet, TensorObs
+from imitation.rewards.reward_nets.base import RewardNet
+from imitation.rewards.reward_nets.inputs import TensorObs, VectorFeatures
 from imitation.util import networks
 
 __all__ = ["BasicRewardNet"]
 
 
 class BasicRewardNet(RewardNet):
-    """An MLP of the flattened, concatenated parts of a transition.
+    """A multi-layer perceptron of the flattened, joined parts of a transition.
+
+    Observations may be dictionaries of vectors and images; each image in one goes
+    through a small convolutional network, see `VectorFeatures`. For observations that
+    are nothing but an image use `CnnRewardNet`.
 
     Args:
         observation_space: the observation space of the environment.
@@ -40,10 +44,11 @@ class BasicRewardNet(RewardNet):
         **kwargs: Any,
     ) -> None:
         super().__init__(observation_space, action_space)
-        obs_size = preprocessing.get_flattened_obs_dim(observation_space)
-        action_size = preprocessing.get_flattened_obs_dim(action_space)
         self._uses = (use_state, use_action, use_next_state, use_done)
-        sizes = (obs_size, action_size, obs_size, 1)
+        self._obs_features = VectorFeatures(observation_space)
+        self._action_features = VectorFeatures(action_space)
+        obs_size = self._obs_features.size
+        sizes = (obs_size, self._action_features.size, obs_size, 1)
         in_size = sum(s for s, used in zip(sizes, self._uses, strict=True) if used)
         if in_size == 0:
             raise ConfigError(
@@ -62,14 +67,25 @@ class BasicRewardNet(RewardNet):
         done: th.Tensor,
     ) -> th.Tensor:
         """Computes rewards; see `RewardNet.forward`."""
-        parts = (state, action, next_state, done)
-        used = [_flat(p) for p, use in zip(parts, self._uses, strict=True) if use]
-        rewards: th.Tensor = self.mlp(th.cat(used, dim=1))
+        rewards: th.Tensor = self.mlp(self._joined(state, action, next_state, done))
         return rewards
 
-
-def _flat(value: TensorObs) -> th.Tensor:
-    """Flattens all but the first axis, and joins the parts of a dictionary."""
-    if isinstance(value, dict):
-        return th.cat([_flat(part) for part in value.values()], dim=1)
-    return value.reshape(len(value), -1)
+    def _joined(
+        self,
+        state: TensorObs,
+        action: th.Tensor,
+        next_state: TensorObs,
+        done: th.Tensor,
+    ) -> th.Tensor:
+        """Flattens and joins the parts that the reward depends on, ``(B, in_size)``."""
+        use_state, use_action, use_next_state, use_done = self._uses
+        used = []
+        if use_state:
+            used.append(self._obs_features(state))
+        if use_action:
+            used.append(self._action_features(action))
+        if use_next_state:
+            used.append(self._obs_features(next_state))
+        if use_done:
+            used.append(done.unsqueeze(1))
+        return th.cat(used, dim=1)

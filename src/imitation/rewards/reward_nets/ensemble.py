@@ -8,7 +8,12 @@ import numpy as np
 import torch as th
 
 from imitation.errors import ConfigError
-from imitation.rewards.reward_nets.base import Array, RewardNet, RewardNetWithVariance
+from imitation.rewards.reward_nets.base import (
+    Array,
+    ArrayObs,
+    RewardNet,
+    RewardNetWithVariance,
+)
 
 __all__ = ["RewardEnsemble"]
 
@@ -39,7 +44,7 @@ class RewardEnsemble(RewardNetWithVariance):
         members = list(members)
         if len(members) < 2:
             raise ConfigError(
-                f"Must be at least 2 member in the ensemble, got {len(members)}."
+                f"Must be at least 2 member in the ensemble. Got {len(members)}."
             )
         self.members = th.nn.ModuleList(members)
 
@@ -49,7 +54,12 @@ class RewardEnsemble(RewardNetWithVariance):
         return len(self.members)
 
     def predict_processed_all(
-        self, state: Array, action: Array, next_state: Array, done: Array, **kwargs: Any
+        self,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
+        **kwargs: Any,
     ) -> Array:
         """Computes the processed rewards of every member.
 
@@ -71,7 +81,12 @@ class RewardEnsemble(RewardNetWithVariance):
         return np.stack(rewards, axis=-1)
 
     def predict_reward_moments(
-        self, state: Array, action: Array, next_state: Array, done: Array, **kwargs: Any
+        self,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
+        **kwargs: Any,
     ) -> tuple[Array, Array]:
         """Computes mean and unbiased variance over the members, each ``(B,)``."""
         rewards = self.predict_processed_all(state, action, next_state, done, **kwargs)
@@ -86,13 +101,23 @@ class RewardEnsemble(RewardNetWithVariance):
         raise NotImplementedError("train the members of an ensemble one by one")
 
     def predict(
-        self, state: Any, action: Array, next_state: Any, done: Array, **kwargs: Any
+        self,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
+        **kwargs: Any,
     ) -> Array:
         """Returns the mean over the members, shape ``(B,)``."""
         return self.predict_processed(state, action, next_state, done, **kwargs)
 
     def predict_processed(
-        self, state: Any, action: Array, next_state: Any, done: Array, **kwargs: Any
+        self,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
+        **kwargs: Any,
     ) -> Array:
         """Returns the mean over the members, shape ``(B,)``."""
         mean, _ = self.predict_reward_moments(state, action, next_state, done, **kwargs)
