@@ -177,6 +177,36 @@ class Buffer:
         """Returns the number of samples stored, at most ``capacity``."""
         return self._size
 
+    def state_dict(self) -> dict[str, Any]:
+        """Returns the samples in the order they are stored, and where the next goes."""
+        arrays = {key: array[: self._size] for key, array in self._arrays.items()}
+        return {"arrays": arrays, "next": self._next}
+
+    @classmethod
+    def from_state(
+        cls,
+        state: Mapping[str, Any],
+        capacity: int,
+        *,
+        rng: np.random.Generator | None = None,
+    ) -> "Buffer":
+        """Makes a buffer like the one whose `state_dict` is given.
+
+        Args:
+            state: what `state_dict` returned.
+            capacity: that of the buffer.
+            rng: as for the constructor.
+
+        Returns:
+            A buffer that stores and samples as the other one would.
+
+        Raises:
+            DataError: the state holds more samples than the capacity.
+        """
+        buffer = cls.from_data(state["arrays"], capacity, rng=rng)
+        buffer._next = int(state["next"])
+        return buffer
+
     def _check(self, data: Mapping[str, Array]) -> int:
         missing = sorted(self._arrays.keys() - data.keys())
         unexpected = sorted(data.keys() - self._arrays.keys())

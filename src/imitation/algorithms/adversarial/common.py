@@ -1,0 +1,584 @@
+"""Adversarial training of a policy against a discriminator; GAIL and AIRL build on it.
+
+A round trains the generator, a Stable-Baselines3 algorithm, on the rewards of the
+current discriminator, and then the discriminator to tell expert transitions from those
+that the generator has just made.
+"""
+
+import abc
+import collections
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch as th
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback, CallbackList
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+
+from imitation.algorithms import base
+from imitation.algorithms.adversarial import (
+    batches,
+    discriminator,
+    losses,
+    spectral,
+    state,
+)
+from imitation.algorithms.adversarial import demonstrations as expert_data
+from imitation.algorithms.adversarial.checkpoints import Checkpoints
+from imitation.algorithms.adversarial.diagnostics import Diagnostics, Summary
+from imitation.algorithms.adversarial.evaluation import Evaluator
+from imitation.algorithms.adversarial.generator import (
+    RolloutRewards,
+    check_rewards,
+    default_train_timesteps,
+    progress_over,
+)
+from imitation.algorithms.adversarial.options import DiscriminatorOptions
+from imitation.algorithms.adversarial.recording import (
+    GeneratorSamples,
+    StepRecorder,
+    Steps,
+)
+from imitation.data import types
+from imitation.errors import ConfigError
+from imitation.policies import replay_buffer_wrapper
+from imitation.rewards.reward_nets.base import RewardNet
+from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
+from imitation.util import logger as imit_logger
+from imitation.util import networks, seeding
+from imitation.util.paths import AnyPath
+from imitation.util.threads import training_threads
+
+__all__ = ["AdversarialTrainer", "compute_train_stats"]
+
+Array = npt.NDArray[Any]
+
+MIN_LOG_TIMESTEPS = 1024
+"""Rounds shorter than this, as off-policy generators have, share a line of the log."""
+
+
+def compute_train_stats(
+    disc_logits_expert_is_high: th.Tensor,
+    labels_expert_is_one: th.Tensor,
+    disc_loss: th.Tensor,
+) -> Mapping[str, float]:
+    """Describes how well a discriminator tells expert from generator.
+
+    Args:
+        disc_logits_expert_is_high: logits, high for the expert, shape ``(B,)``.
+        labels_expert_is_one: 1 for expert and 0 for generator samples, shape ``(B,)``.
+        disc_loss: the final loss, shape ``()``.
+
+    Returns:
+        An ordered dictionary: ``disc_loss``; the accuracies ``disc_acc``,
+        ``disc_acc_expert`` (NaN without expert samples) and ``disc_acc_gen`` (0 without
+        generator samples); ``disc_entropy``, the mean entropy of the decisions in nats;
+        ``disc_proportion_expert_true`` and ``…_pred``, the share of expert samples and
+        of those called so; ``n_expert`` and ``n_generated``. All are floats.
+    """
+    stats = losses.statistics(
+        disc_logits_expert_is_high, labels_expert_is_one, disc_loss
+    )
+    return collections.OrderedDict(stats)
+
+
+class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
+    """Base of the adversarial imitation algorithms GAIL and AIRL.
+
+    Args:
+        demonstrations: expert trajectories, transitions or an iterable of batches; None
+            to set them later. Trajectories whose actions have shape ``(T, 0)`` have
+            none: the reward network must then not look at actions.
+        demo_batch_size: expert samples in a discriminator batch, which holds as many
+            generator samples, too.
+        venv: the environments to train in.
+        gen_algo: the algorithm that trains the generator: on-policy (PPO, TRPO, A2C,
+            …) or off-policy (SAC, TD3, DQN, …). It gets the environment and logger of
+            this trainer. Learned rewards are computed once per rollout for on-policy
+            ones, and afresh for each sampled batch for off-policy ones, whose replay
+            buffer is replaced.
+        reward_net: maps transitions to a reward.
+        demo_minibatch_size: accumulate gradients over minibatches of this many expert
+            (and as many generator) samples, which bounds memory; a factor of
+            `demo_batch_size`, the default.
+        n_disc_updates_per_round: discriminator updates in a round.
+        log_dir: where TensorBoard summaries go.
+        disc_opt_cls: optimiser class of the discriminator.
+        disc_opt_kwargs: its keyword arguments.
+        gen_train_timesteps: environment steps of a round; None for one rollout
+            (on-policy) or one collection (off-policy).
+        gen_replay_buffer_capacity: how many generator transitions the discriminator
+            chooses from; None for those of one round. If a round makes more, a random
+            choice of them is kept.
+        custom_logger: where to log to; None makes a new logger.
+        init_tensorboard: write the discriminator's statistics to TensorBoard in
+            `log_dir`.
+        init_tensorboard_graph: with `init_tensorboard`, the network's graph, too.
+        debug_use_ground_truth: train the generator on the environment's own reward, to
+            see whether it can learn at all.
+        allow_variable_horizon: see `base.BaseImitationAlgorithm`.
+        disc_options: regularisation of the discriminator.
+        rng: decides the samples of the discriminator; None is seeded from the seed of
+            `gen_algo` if it has one.
+
+    Raises:
+        ValueError: the batch size is not a multiple of the minibatch size; spaces or
+            the numbers of environments differ; demonstrations do not fit.
+    """
+
+    venv: VecEnv
+    """The original vectorized environment."""
+
+    venv_train: VecEnv
+    """Like `venv`, but with the reward of the discriminator unless in debug mode."""
+
+    venv_wrapped: VecEnvWrapper
+    """`venv` with the discriminator's reward, in debug mode only recorded."""
+
+    def __init__(
+        self,
+        *,
+        demonstrations: base.AnyTransitions | None,
+        demo_batch_size: int,
+        venv: VecEnv,
+        gen_algo: BaseAlgorithm,
+        reward_net: RewardNet,
+        demo_minibatch_size: int | None = None,
+        n_disc_updates_per_round: int = 2,
+        log_dir: AnyPath = "output/",
+        disc_opt_cls: type[th.optim.Optimizer] = th.optim.Adam,
+        disc_opt_kwargs: Mapping[str, Any] | None = None,
+        gen_train_timesteps: int | None = None,
+        gen_replay_buffer_capacity: int | None = None,
+        custom_logger: imit_logger.HierarchicalLogger | None = None,
+        init_tensorboard: bool = False,
+        init_tensorboard_graph: bool = False,
+        debug_use_ground_truth: bool = False,
+        allow_variable_horizon: bool = False,
+        disc_options: DiscriminatorOptions | None = None,
+        rng: np.random.Generator | None = None,
+    ) -> None:
+        self.demo_batch_size = demo_batch_size
+        self.demo_minibatch_size = demo_minibatch_size or demo_batch_size
+        _check_sizes(demo_batch_size, self.demo_minibatch_size)
+        _check_venv(gen_algo, venv, reward_net)
+        self.venv = venv
+        self.gen_algo = gen_algo
+        self.n_disc_updates_per_round = n_disc_updates_per_round
+        self._has_learned_reward = not debug_use_ground_truth
+        self.disc_options = disc_options or DiscriminatorOptions()
+        self.rng = seeding.make_rng(gen_algo.seed if rng is None else rng)
+        self._reward_net = self._prepared(reward_net)
+        self._expert: expert_data.EndlessBatches | None = None
+        super().__init__(
+            demonstrations=demonstrations,
+            custom_logger=custom_logger,
+            allow_variable_horizon=allow_variable_horizon,
+        )
+        self._disc_opt: th.optim.Optimizer = disc_opt_cls(
+            self._reward_net.parameters(), **(disc_opt_kwargs or {})
+        )
+        self._wrap_environment()
+        if gen_train_timesteps is None:
+            gen_train_timesteps = default_train_timesteps(gen_algo, venv.num_envs)
+        self.gen_train_timesteps = gen_train_timesteps
+        capacity = gen_replay_buffer_capacity or gen_train_timesteps
+        self._gen_samples = GeneratorSamples(capacity, self.rng)
+        self.rounds_trained = 0
+        """Rounds trained so far, before an interruption too."""
+        self.best_return = -float("inf")
+        """Highest mean return that an evaluation has measured."""
+        self._disc_updates = 0
+        self._diagnostics = Diagnostics(self.logger)
+        self._log_every = max(1, MIN_LOG_TIMESTEPS // gen_train_timesteps)
+        self._summary = Summary(log_dir) if init_tensorboard else None
+        self._wants_graph = init_tensorboard and init_tensorboard_graph
+
+    def _prepared(self, reward_net: RewardNet) -> RewardNet:
+        """The network as it will be trained."""
+        if self.disc_options.spectral_norm:
+            spectral.add_spectral_norm(reward_net)
+        return reward_net.to(self.gen_algo.device)
+
+    def _wrap_environment(self) -> None:
+        """Puts the discriminator's reward between environment and generator."""
+        self._recorder = StepRecorder(self.venv)
+        self.venv_wrapped = self._recorder
+        if self._has_learned_reward:
+            self.venv_wrapped = RewardVecEnvWrapper(
+                self._recorder, self.reward_train.predict_processed
+            )
+        self.venv_train = self.venv_wrapped
+        self.gen_algo.set_env(self.venv_train)
+        if isinstance(self.gen_algo, OffPolicyAlgorithm) and self._has_learned_reward:
+            replay_buffer_wrapper.relabel(self.gen_algo, self._relabelled)
+        self.gen_algo.set_logger(self.logger)
+
+    @property
+    def policy(self) -> BasePolicy:
+        """The generator's policy, which imitates the demonstrations."""
+        assert self.gen_algo.policy is not None
+        return self.gen_algo.policy
+
+    @property
+    @abc.abstractmethod
+    def reward_train(self) -> RewardNet:
+        """The reward that trains the generator."""
+
+    @property
+    @abc.abstractmethod
+    def reward_test(self) -> RewardNet:
+        """The reward to train another policy on once this training is over."""
+
+    @abc.abstractmethod
+    def logits_expert_is_high(
+        self,
+        state: Any,
+        action: th.Tensor,
+        next_state: Any,
+        done: th.Tensor,
+        log_policy_act_prob: th.Tensor | None = None,
+    ) -> th.Tensor:
+        """Computes the discriminator's logits, high for the expert.
+
+        Args:
+            state: preprocessed states, shape ``(B, ...)``.
+            action: preprocessed actions, shape ``(B, ...)``.
+            next_state: preprocessed next states, shape ``(B, ...)``.
+            done: 1 where the episode ended, shape ``(B,)``.
+            log_policy_act_prob: log π(a|s) of the generator, shape ``(B,)``.
+
+        Returns:
+            Logits, shape ``(B,)``.
+        """
+
+    def set_demonstrations(self, demonstrations: base.AnyTransitions) -> None:
+        """Sets the expert's transitions, which replace any earlier ones.
+
+        Args:
+            demonstrations: see the class.
+
+        Raises:
+            ValueError: they do not fit the environment, or are fewer than a batch.
+        """
+        self._expert, has_actions = expert_data.expert_batches(
+            demonstrations,
+            self.demo_batch_size,
+            self.venv.observation_space,
+            self.venv.action_space,
+            self.rng,
+        )
+        if not has_actions:
+            self._check_without_actions()
+
+    def _check_without_actions(self) -> None:
+        """Raises an error if this algorithm needs the expert's actions."""
+        expert_data.check_state_only(self._reward_net)
+
+    @property
+    def logger(self) -> imit_logger.HierarchicalLogger:
+        """Where the algorithm and its generator log to."""
+        return self._logger
+
+    @logger.setter
+    def logger(self, value: imit_logger.HierarchicalLogger) -> None:
+        self._logger = value
+        self.gen_algo.set_logger(value)
+
+    def train_gen(
+        self,
+        total_timesteps: int | None = None,
+        learn_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Trains the generator on the reward of the current discriminator.
+
+        Its transitions become those that the discriminator is trained on next.
+
+        Args:
+            total_timesteps: environment steps to train for; None for
+                `gen_train_timesteps`.
+            learn_kwargs: keyword arguments of the algorithm's ``learn``.
+
+        Raises:
+            ValueError: episodes have different lengths, or rewards are not finite.
+        """
+        if total_timesteps is None:
+            total_timesteps = self.gen_train_timesteps
+        kwargs = dict(learn_kwargs or {})
+        rollouts = RolloutRewards(self._recorder, self._rewards_of)
+        callbacks: list[BaseCallback] = [rollouts, *_as_list(kwargs.pop("callback", []))]
+        with contextlib.ExitStack() as stack:
+            if isinstance(self.venv_wrapped, RewardVecEnvWrapper):
+                stack.enter_context(self.venv_wrapped.deferring())
+                callbacks.append(self.venv_wrapped.make_log_callback())
+            stack.enter_context(self.logger.accumulate_means("gen"))
+            self.gen_algo.learn(
+                total_timesteps=total_timesteps,
+                reset_num_timesteps=False,
+                callback=CallbackList(callbacks),
+                **kwargs,
+            )
+        for steps in rollouts.finish():
+            self._check_fixed_horizon(steps.ep_lens)
+            self._gen_samples.store(steps.flat())
+
+    def train_disc(
+        self,
+        *,
+        expert_samples: Mapping[str, Any] | None = None,
+        gen_samples: Mapping[str, Any] | None = None,
+    ) -> Mapping[str, float]:
+        """Updates the discriminator once.
+
+        Args:
+            expert_samples: `demo_batch_size` transitions: arrays or tensors under the
+                keys obs, acts, next_obs and dones. None draws the next batch of the
+                demonstrations.
+            gen_samples: the same for the generator. None draws from what it made last.
+
+        Returns:
+            Statistics; see `compute_train_stats`.
+
+        Raises:
+            RuntimeError: there are no generator samples, or no demonstrations.
+            ValueError: the samples are not `demo_batch_size` of each kind.
+        """
+        with networks.training(self._reward_net), training_threads(self._reward_net):
+            update = self._update_discriminator(expert_samples, gen_samples)
+        stats = self._describe([update])
+        self._record(stats, dump=False)
+        return stats
+
+    def train(
+        self,
+        total_timesteps: int,
+        callback: Callable[[int], None] | None = None,
+        *,
+        checkpoint_dir: AnyPath | None = None,
+        checkpoint_interval: int = 0,
+        resume: bool = False,
+        eval_venv: VecEnv | None = None,
+        eval_interval: int = 0,
+        n_eval_episodes: int = 10,
+    ) -> None:
+        """Trains generator and discriminator in turn.
+
+        Args:
+            total_timesteps: an upper bound on the environment steps.
+            callback: called with the number of each round when it has ended.
+            checkpoint_dir: where to save; None saves nothing. See `checkpoints`.
+            checkpoint_interval: rounds between checkpoints; 0 saves only at the end,
+                a negative number never.
+            resume: continue from the newest checkpoint in `checkpoint_dir`, if any;
+                `total_timesteps` then counts from the beginning.
+            eval_venv: environments to measure the generator's true return in.
+            eval_interval: rounds between measurements; 0 for none.
+            n_eval_episodes: episodes of a measurement.
+
+        Raises:
+            AssertionError: `total_timesteps` is less than a round takes.
+        """
+        n_rounds = total_timesteps // self.gen_train_timesteps
+        assert n_rounds >= 1, (
+            f"No updates (need at least {self.gen_train_timesteps} timesteps, have "
+            f"only total_timesteps={total_timesteps})!"
+        )
+        saver = Checkpoints(self, checkpoint_dir, checkpoint_interval)
+        evaluator = Evaluator(self, eval_venv, eval_interval, n_eval_episodes, saver)
+        first = saver.resume() if resume else 0
+        left = (n_rounds - first) * self.gen_train_timesteps
+        with (
+            training_threads(self.policy, self._reward_net),
+            progress_over(self.gen_algo, left),
+        ):
+            for round_num in range(first, n_rounds):
+                self._train_round()
+                evaluator.after_round(round_num)
+                if (round_num + 1) % self._log_every == 0 or round_num + 1 == n_rounds:
+                    self.logger.dump(self._disc_updates)
+                if callback is not None:
+                    callback(round_num)
+                saver.after_round()
+        saver.finish()
+
+    def save(self, path: AnyPath) -> None:
+        """Saves everything needed to continue, as a directory, atomically.
+
+        The environments begin new episodes, as they will when the state is loaded.
+
+        Args:
+            path: the directory to write.
+        """
+        state.save(self, path)
+
+    def load_state(self, path: AnyPath) -> None:
+        """Continues where `save` was called on a trainer made with the same arguments.
+
+        Args:
+            path: where it was saved.
+
+        Raises:
+            ArtifactError: nothing was saved there, or a trainer of another kind.
+        """
+        state.load(self, path)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The discriminator's side of the state: networks, samples and counters."""
+        return {
+            "reward_net": self._reward_net.state_dict(),
+            "disc_opt": self._disc_opt.state_dict(),
+            "expert": None if self._expert is None else self._expert.state_dict(),
+            "gen_samples": self._gen_samples.state_dict(),
+            "rounds_trained": self.rounds_trained,
+            "disc_updates": self._disc_updates,
+            "best_return": self.best_return,
+            "horizon": self._horizon,
+        }
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Puts the discriminator's side back into a state from `state_dict`."""
+        self._reward_net.load_state_dict(values["reward_net"])
+        self._disc_opt.load_state_dict(values["disc_opt"])
+        if self._expert is not None and values["expert"]:
+            self._expert.load_state_dict(values["expert"])
+        self._gen_samples.load_state_dict(values["gen_samples"])
+        self.rounds_trained = int(values["rounds_trained"])
+        self._disc_updates = int(values["disc_updates"])
+        self.best_return = float(values["best_return"])
+        self._horizon = values["horizon"]
+
+    def _train_round(self) -> None:
+        """Trains the generator, then the discriminator."""
+        self.train_gen(self.gen_train_timesteps)
+        with networks.training(self._reward_net):
+            updates = [
+                self._update_discriminator(None, None)
+                for _ in range(self.n_disc_updates_per_round)
+            ]
+        self.rounds_trained += 1
+        if not updates:
+            return
+        stats = self._describe(updates)
+        self._record(stats, dump=self._log_every == 1)
+        self._diagnostics.after_round(stats)
+
+    def _update_discriminator(
+        self,
+        expert_samples: Mapping[str, Any] | None,
+        gen_samples: Mapping[str, Any] | None,
+    ) -> discriminator.Update:
+        if expert_samples is None:
+            if self._expert is None:
+                raise RuntimeError(
+                    "No demonstrations for training. Call `set_demonstrations()` first."
+                )
+            expert_samples = next(self._expert)
+        if gen_samples is None:
+            if self._gen_samples.size() == 0:
+                raise RuntimeError(
+                    "No generator samples for training. Call `train_gen()` first."
+                )
+            gen_samples = self._gen_samples.sample(self.demo_batch_size)
+        batches.check_sizes(expert_samples, gen_samples, self.demo_batch_size)
+        samples = batches.join(expert_samples, gen_samples)
+        log_probs = self._log_probs(samples["obs"], samples["acts"])
+        batch = batches.prepare(self._reward_net, samples, log_probs)
+        self._disc_updates += 1
+        return discriminator.update(
+            self._reward_net,
+            self.logits_expert_is_high,
+            self._disc_opt,
+            batch,
+            self.demo_minibatch_size,
+            self.disc_options,
+        )
+
+    def _log_probs(self, obs: Any, acts: th.Tensor) -> th.Tensor | None:
+        """log π(a|s) of samples, shape ``(B,)``, where the algorithm needs it."""
+        del obs, acts
+        return None
+
+    def _relabelled(self, *transitions: Any) -> Array:
+        """Rates what a replay buffer sampled; it does not count for normalisation."""
+        rewards: Array = self.reward_train.predict_processed(
+            *transitions, update_stats=False
+        )
+        return rewards
+
+    def _rewards_of(self, steps: Steps) -> Array:
+        """Rates recorded steps, shape ``(T, n_envs)``; zeros in debug mode."""
+        if not isinstance(self.venv_wrapped, RewardVecEnvWrapper):
+            return np.zeros(steps.dones.shape)
+        flat = steps.flat()
+        rewards = self.venv_wrapped.reward_fn(*(flat[key] for key in batches.FIELDS))
+        rewards = check_rewards(rewards, steps)
+        self.venv_wrapped.record_rewards(rewards, steps.dones)
+        return rewards
+
+    def _describe(self, updates: list[discriminator.Update]) -> Mapping[str, float]:
+        """Statistics over some updates, in one transfer from the device."""
+        stats = dict(
+            compute_train_stats(
+                th.cat([update.logits for update in updates]),
+                th.cat([update.labels for update in updates]),
+                th.stack([update.loss for update in updates]).mean(),
+            )
+        )
+        for key in ("n_expert", "n_generated"):
+            stats[key] /= len(updates)
+        if self.disc_options.gradient_penalty:
+            penalties = th.stack([update.grad_penalty for update in updates])
+            stats["disc_grad_penalty"] = penalties.mean().item()
+        return stats
+
+    def _record(self, stats: Mapping[str, float], dump: bool) -> None:
+        """Logs statistics of the discriminator."""
+        with self.logger.accumulate_means("disc"):
+            for key, value in stats.items():
+                self.logger.record(key, value)
+            if dump:
+                self.logger.dump(self._disc_updates)
+        if self._summary is not None:
+            self._summary.write(stats, self._disc_updates)
+
+
+def _check_sizes(batch_size: int, minibatch_size: int) -> None:
+    if batch_size <= 0 or minibatch_size <= 0:
+        raise ConfigError(
+            f"demo_batch_size={batch_size} and demo_minibatch_size={minibatch_size} "
+            "must be positive."
+        )
+    if batch_size % minibatch_size != 0:
+        raise ConfigError(
+            "Batch size must be a multiple of minibatch size. Got demo_batch_size="
+            f"{batch_size}, demo_minibatch_size={minibatch_size}."
+        )
+
+
+def _check_venv(algo: BaseAlgorithm, venv: VecEnv, reward_net: RewardNet) -> None:
+    """Checks that generator and reward are for this environment."""
+    if algo.n_envs != venv.num_envs:
+        raise ConfigError(
+            f"gen_algo was made for {algo.n_envs} environments, venv has "
+            f"{venv.num_envs}; make the algorithm with this venv"
+        )
+    for name, space in (
+        ("observation", venv.observation_space),
+        ("action", venv.action_space),
+    ):
+        expected = getattr(reward_net, f"{name}_space")
+        if space != expected:
+            raise ConfigError(
+                f"reward_net is for the {name} space {expected}, venv has {space}"
+            )
+
+
+def _as_list(callback: Any) -> list[Any]:
+    if callback is None:
+        return []
+    return list(callback) if isinstance(callback, list | tuple) else [callback]

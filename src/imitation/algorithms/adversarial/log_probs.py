@@ -1,0 +1,69 @@
+"""Log-probabilities of actions under a generator's policy, in the environment's units.
+
+Stable-Baselines3's policies disagree about units: a squashed policy (SAC, gSDE with
+``squash_output``) has its density over actions scaled to [−1, 1]. With a = low +
+(high − low)·(u + 1)/2, the density of a is that of u times ∏ 2/(high − low).
+"""
+
+from typing import Any, cast
+
+import numpy as np
+import numpy.typing as npt
+import torch as th
+from gymnasium import spaces
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from stable_baselines3.sac.policies import SACPolicy
+
+from imitation.data import types
+from imitation.util import tensors
+
+__all__ = ["STOCHASTIC_POLICIES", "action_log_probs"]
+
+STOCHASTIC_POLICIES = (ActorCriticPolicy, SACPolicy)
+"""Policies that can tell the probability of an action."""
+
+
+def action_log_probs(
+    policy: BasePolicy, obs: Any, acts: npt.NDArray[Any] | th.Tensor
+) -> th.Tensor:
+    """Computes log π(a|s) without gradients.
+
+    Args:
+        policy: one of `STOCHASTIC_POLICIES`.
+        obs: observations of the environment, ``(B, *observation_shape)``, or a
+            dictionary of such arrays.
+        acts: actions of the environment, ``(B, *action_shape)``.
+
+    Returns:
+        Log-probabilities (of a density for continuous actions), shape ``(B,)``, on the
+        policy's device.
+    """
+    assert isinstance(policy, STOCHASTIC_POLICIES)
+    arrays = types.map_maybe_dict(tensors.safe_to_numpy, obs)
+    observations, _ = policy.obs_to_tensor(arrays)
+    actions = tensors.safe_to_tensor(acts).to(policy.device)
+    space, squashed = policy.action_space, policy.squash_output
+    if squashed:
+        assert isinstance(space, spaces.Box)
+        low = th.as_tensor(space.low, device=policy.device)
+        high = th.as_tensor(space.high, device=policy.device)
+        actions = 2 * (actions.to(low.dtype) - low) / (high - low) - 1
+    was_training = policy.training
+    policy.set_training_mode(False)
+    try:
+        with th.no_grad():
+            log_probs = _distribution(policy, observations).log_prob(actions)
+    finally:
+        policy.set_training_mode(was_training)
+    if squashed:
+        assert isinstance(space, spaces.Box)
+        log_probs = log_probs - float(np.log((space.high - space.low) / 2).sum())
+    return cast(th.Tensor, log_probs)
+
+
+def _distribution(policy: ActorCriticPolicy | SACPolicy, observations: Any) -> Any:
+    if isinstance(policy, ActorCriticPolicy):
+        return policy.get_distribution(observations)
+    mean, log_std, kwargs = policy.actor.get_action_dist_params(observations)
+    actor = policy.actor.action_dist
+    return actor.proba_distribution(mean, log_std, **kwargs)

@@ -1,0 +1,153 @@
+"""The mathematics of adversarial imitation: pure functions of tensors.
+
+The discriminator's logit ℓ is high for the expert: D = σ(ℓ) is the probability that a
+transition comes from the expert, whose label is 1.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+import torch as th
+from torch.nn import functional
+
+__all__ = [
+    "REWARD_FORMS",
+    "RewardForm",
+    "bernoulli_entropy",
+    "discriminator_loss",
+    "r1_penalty",
+    "statistics",
+    "wgan_gp_penalty",
+]
+
+RewardForm = Literal["softplus", "airl", "fairl"]
+
+FAIRL_MAX_LOGIT = 5.0
+"""Beyond this FAIRL's reward is that of this logit: −ℓ·eˡ would overflow."""
+
+
+def _fairl(logits: th.Tensor) -> th.Tensor:
+    bounded = logits.clamp(max=FAIRL_MAX_LOGIT)
+    return -bounded * bounded.exp()
+
+
+REWARD_FORMS: dict[str, Callable[[th.Tensor], th.Tensor]] = {
+    "softplus": functional.softplus,
+    "airl": lambda logits: logits,
+    "fairl": _fairl,
+}
+"""Rewards of the generator as functions of the logit ℓ, by name.
+
+- softplus: −log(1 − D) = softplus(ℓ) ≥ 0, the reward of GAIL (Ho and Ermon 2016, with
+  the labels swapped), which minimises the Jensen-Shannon divergence.
+- airl: log D − log(1 − D) = ℓ, of either sign, which minimises the reverse KL
+  divergence (Fu et al. 2018).
+- fairl: −ℓ·eˡ, which minimises the forward KL divergence (Ghasemipour et al. 2020, "A
+  Divergence Minimization Perspective on Imitation Learning Methods", section 4).
+"""
+
+
+def discriminator_loss(
+    logits: th.Tensor, labels: th.Tensor, label_smoothing: float = 0.0
+) -> th.Tensor:
+    """Binary cross-entropy, −E[y·log D + (1 − y)·log(1 − D)].
+
+    Args:
+        logits: high for the expert, shape ``(B,)``.
+        labels: 1 for the expert, 0 for the generator, shape ``(B,)``.
+        label_smoothing: the targets are 1 − s and s instead.
+
+    Returns:
+        The mean over the batch, in nats, shape ``()``.
+    """
+    targets = labels.to(logits.dtype)
+    if label_smoothing:
+        targets = targets * (1 - 2 * label_smoothing) + label_smoothing
+    return functional.binary_cross_entropy_with_logits(logits, targets)
+
+
+def bernoulli_entropy(logits: th.Tensor) -> th.Tensor:
+    """Mean entropy of the decisions, H(σ(ℓ)) = softplus(ℓ) − ℓ·σ(ℓ), in nats."""
+    return (functional.softplus(logits) - logits * th.sigmoid(logits)).mean()
+
+
+def r1_penalty(logits: th.Tensor, inputs: Sequence[th.Tensor]) -> th.Tensor:
+    """½·E‖∂ℓ/∂x‖² at the given samples (Mescheder et al. 2018, eq. 9).
+
+    Args:
+        logits: of expert samples, shape ``(B,)``, with a graph to `inputs`.
+        inputs: what they depend on, each ``(B, ...)`` and requiring gradients.
+
+    Returns:
+        The penalty, differentiable, shape ``()``.
+    """
+    return 0.5 * _squared_norms(logits, inputs).mean()
+
+
+def wgan_gp_penalty(logits: th.Tensor, inputs: Sequence[th.Tensor]) -> th.Tensor:
+    """E(‖∂ℓ/∂x‖ − 1)² at points between samples (Gulrajani et al. 2017, eq. 3).
+
+    Args:
+        logits: of the points, shape ``(B,)``, with a graph to `inputs`.
+        inputs: the points, each ``(B, ...)`` and requiring gradients.
+
+    Returns:
+        The penalty, differentiable, shape ``()``.
+    """
+    # The root has no gradient at zero.
+    norms = (_squared_norms(logits, inputs) + 1e-12).sqrt()
+    return (norms - 1).square().mean()
+
+
+def _squared_norms(logits: th.Tensor, inputs: Sequence[th.Tensor]) -> th.Tensor:
+    """‖∂ℓᵢ/∂xᵢ‖² over all inputs, shape ``(B,)``; inputs that are not used count 0."""
+    gradients = th.autograd.grad(
+        logits.sum(), inputs, create_graph=True, allow_unused=True
+    )
+    norms = [g.flatten(1).square().sum(dim=1) for g in gradients if g is not None]
+    return th.stack(norms).sum(dim=0) if norms else th.zeros_like(logits)
+
+
+def statistics(
+    logits: th.Tensor, labels: th.Tensor, loss: th.Tensor
+) -> dict[str, float]:
+    """Describes how well the discriminator does, in one transfer from the device.
+
+    Args:
+        logits: high for the expert, shape ``(B,)``.
+        labels: 1 for the expert, shape ``(B,)``.
+        loss: the loss, shape ``()``.
+
+    Returns:
+        The statistics that `common.compute_train_stats` documents.
+    """
+    with th.no_grad():
+        expert = labels.bool()
+        predicted = logits > 0
+        correct = predicted == expert
+        values = th.stack(
+            [
+                loss.detach().to(th.float64),
+                correct.sum(),
+                (correct & expert).sum(),
+                bernoulli_entropy(logits).to(th.float64),
+                expert.sum(),
+                predicted.sum(),
+            ]
+        ).tolist()
+    mean_loss, n_correct, n_correct_expert, entropy, n_expert, n_predicted = values
+    n_labels = float(len(labels))
+    n_generated = n_labels - n_expert
+    n_correct_gen = n_correct - n_correct_expert
+    return {
+        "disc_loss": mean_loss,
+        "disc_acc": n_correct / n_labels if n_labels else math.nan,
+        "disc_acc_expert": n_correct_expert / n_expert if n_expert else math.nan,
+        "disc_acc_gen": n_correct_gen / n_generated if n_generated else 0.0,
+        "disc_entropy": entropy,
+        "disc_proportion_expert_true": n_expert / n_labels if n_labels else math.nan,
+        "disc_proportion_expert_pred": n_predicted / n_labels if n_labels else math.nan,
+        "n_expert": n_expert,
+        "n_generated": n_generated,
+    }
