@@ -8,11 +8,13 @@ from imitation.data import rollout, serialize
 from imitation.policies.base import RandomPolicy
 from imitation.scripts import command_line, console
 from imitation.scripts.eval_policy import eval_policy_ex
+from imitation.scripts.train_adversarial import train_adversarial_ex
 from imitation.scripts.train_imitation import train_imitation_ex
 from imitation.scripts.train_rl import train_rl_ex
 from imitation.util import util
 
 RANDOM = "expert.policy_type=random"
+NETS = "imitation.rewards.reward_nets"
 
 CASES = [
     ("train_rl with cartpol", "unknown named config 'cartpol'; did you mean cartpole"),
@@ -48,7 +50,26 @@ CASES = [
     ("train_rl with normalize_kwargs.gama=0.9", "normalize_kwargs.gama is not known"),
     ("train_rl with rl.rl_kwargs.seed=1", "rl.rl_kwargs.seed is not known"),
     ("train_rl with resume=a_file", "holds no run to resume"),
-    ("train_rl with reward_type=zero", "no learned rewards yet"),
+    ("train_rl with reward_type=one", "reward_type='one' is not registered"),
+    ("train_rl with reward_path=a_file", "reward_path='a_file' needs reward_type"),
+    ("train_rl with reward_type=RewardNet_normalized", "set reward_path"),
+    (
+        "train_rl with reward_type=RewardNet_normalized reward_path=missing",
+        "reward_path='missing' does not exist",
+    ),
+    ("eval_policy with reward_type=one", "reward_type='one' is not registered"),
+    (
+        "eval_policy with reward_type=RewardNet_unshaped reward_path=missing",
+        "reward_path='missing' does not exist",
+    ),
+    (
+        "train_rl with rl.rl_cls=stable_baselines3:DQN",
+        "set policy.policy_cls=stable_baselines3.dqn.policies:DQNPolicy",
+    ),
+    (
+        "train_rl with rl.rl_cls=stable_baselines3.common.base_class:BaseAlgorithm",
+        "Unsupported RL algorithm",
+    ),
     ("train_rl with normalize_kwargs.norm_obs=True", "policy.normalize_running"),
     (
         "train_rl with rollout_save_n_episodes=1 rollout_save_n_timesteps=1",
@@ -117,6 +138,86 @@ CASES = [
         "dagger.beta_schedule must",
     ),
     (f"dagger with {RANDOM} dagger.total_timesteps=0", "dagger.total_timesteps must"),
+    ("gail with environment.num_vec=3", "num_envs=3 must evenly divide batch_size="),
+    ("airl with reward.net_cls=nowhere:Net", "reward.net_cls='nowhere:Net' cannot be"),
+    ("gail with reward.net_cls=torch.nn:ReLU", "must name a subclass of RewardNet"),
+    (
+        f"gail with reward.net_cls={NETS}:RewardEnsemble",
+        "Must specify ensemble_size.",
+    ),
+    (
+        f"gail with reward.net_cls={NETS}:RewardEnsemble reward.ensemble_size=2",
+        "Must specify ensemble_member_config.",
+    ),
+    (
+        "gail with reward.reward_ensemble reward.normalize_output_running",
+        "Output normalization not supported on RewardEnsembles.",
+    ),
+    ("gail with reward.reward_ensemble", "which a RewardEnsemble is not"),
+    ("gail with reward.add_std_alpha=1.0", "needs a network that knows its variance"),
+    ("gail with reward.normalize_output_layer=Running", "a class name such as"),
+    (
+        "airl with rl.rl_cls=stable_baselines3:DQN "
+        "policy.policy_cls=stable_baselines3.dqn.policies:DQNPolicy",
+        "AIRL needs a stochastic policy",
+    ),
+    (
+        "airl with rl.rl_cls=stable_baselines3:TD3 "
+        "policy.policy_cls=stable_baselines3.td3.policies:TD3Policy",
+        "AIRL needs a stochastic policy",
+    ),
+    ("gail with agent_path=missing", "agent_path='missing' does not exist"),
+    ("gail with total_timesteps=0", "total_timesteps must be a positive integer"),
+    ("gail with total_timesteps=100", "total_timesteps=100 is less than one round"),
+    (
+        "gail with total_timesteps=100 rl.sac policy.sac "
+        "algorithm_kwargs.gen_train_timesteps=512",
+        "one round of 512",
+    ),
+    ("gail with eval_interval=-1", "eval_interval must be an integer ≥ 0"),
+    ("gail with n_eval_episodes=0", "n_eval_episodes must be a positive integer"),
+    ("gail with state_interval=-1", "state_interval must be an integer ≥ 0"),
+    (
+        "gail with algorithm_kwargs.n_disc_updates=8",
+        "algorithm_kwargs.n_disc_updates is not known; possible are",
+    ),
+    (
+        "gail with algorithm_kwargs.venv=8",
+        "algorithm_kwargs.venv is not known; possible are",
+    ),
+    (
+        "gail with algorithm_kwargs.demo_batch_size=None",
+        "algorithm_kwargs.demo_batch_size must be set",
+    ),
+    (
+        "gail with algorithm_kwargs.demo_batch_size=1.5",
+        "algorithm_kwargs.demo_batch_size must be a positive integer, got 1.5",
+    ),
+    (
+        "airl with algorithm_specific.airl.n_disc_updates_per_round=0",
+        "algorithm_kwargs.n_disc_updates_per_round must be a positive integer",
+    ),
+    (
+        "gail with algorithm_kwargs.demo_minibatch_size=100",
+        "Batch size must be a multiple of minibatch size.",
+    ),
+    (
+        "gail with algorithm_kwargs.disc_opt_cls=torch.optim:Adm",
+        "algorithm_kwargs.disc_opt_cls='torch.optim:Adm' cannot be imported",
+    ),
+    ("gail with algorithm_specific.sail.x=1", "algorithm_specific.sail is not known"),
+    ("gail with algorithm_specific.gail=1", "algorithm_specific.gail must be a dict"),
+    ("gail with discriminator.gradient_penalty=r2", "gradient_penalty must be"),
+    ("gail with discriminator.label_smoothing=0.6", "label_smoothing must be in"),
+    ("gail with discriminator.noise=1", "did you mean discriminator.instance_noise"),
+    (f"gail with {RANDOM} demonstrations.source=lokal", "demonstrations.source must"),
+    (
+        f"gail with {RANDOM} demonstrations.source=local demonstrations.path=missing",
+        "demonstrations.path='missing' does not exist",
+    ),
+    ("airl with expert.policy_type=oracle", "is not registered; known are"),
+    ("gail with resume=a_file", "holds no run to resume"),
+    ("train_adversarial with cartpole", "needs a command, one of gail, airl"),
     (
         "eval_policy with eval_n_timesteps=None",
         "set eval_n_timesteps or eval_n_episodes",
@@ -199,7 +300,8 @@ def test_settings_of_a_damaged_run(workdir, capsys):
 
 
 @pytest.mark.parametrize(
-    "experiment", [train_rl_ex, train_imitation_ex, eval_policy_ex]
+    "experiment",
+    [train_rl_ex, train_imitation_ex, train_adversarial_ex, eval_policy_ex],
 )
 def test_python_m_handles_mistakes_the_same_way(workdir, capsys, experiment):
     arguments = [*list(experiment.script.commands)[:1], "with", "nonsense=1"]

@@ -11,11 +11,17 @@ import pytest
 from imitation.errors import ConfigError
 from imitation.scripts import settings as typed
 from imitation.scripts.eval_policy import eval_policy_ex
+from imitation.scripts.train_adversarial import train_adversarial_ex
 from imitation.scripts.train_imitation import train_imitation_ex
 from imitation.scripts.train_rl import train_rl_ex
 from imitation.util.vec_envs import find_env_spec
 
-EXPERIMENTS = (train_rl_ex, train_imitation_ex, eval_policy_ex)
+EXPERIMENTS = (
+    train_rl_ex,
+    train_imitation_ex,
+    train_adversarial_ex,
+    eval_policy_ex,
+)
 BY_NAME = {experiment.path: experiment.script for experiment in EXPERIMENTS}
 
 DEFAULTS = {
@@ -44,6 +50,14 @@ RL = {
     "policy_evaluation.n_episodes_eval": 50,
 }
 EXPERT = {"expert.policy_type": "ppo-huggingface", "expert.loader_kwargs": {}}
+DEMONSTRATIONS = {
+    "demonstrations.source": "generated",
+    "demonstrations.path": None,
+    "demonstrations.loader_kwargs.split": "train",
+    "demonstrations.organization": "HumanCompatibleAI",
+    "demonstrations.algo_name": "ppo",
+    "demonstrations.n_expert_demos": None,
+}
 DOCUMENTED_DEFAULTS = {
     "train_rl": {
         **DEFAULTS,
@@ -66,12 +80,7 @@ DOCUMENTED_DEFAULTS = {
         **EXPERT,
         "policy.policy_kwargs": {},
         "policy_evaluation.n_episodes_eval": 50,
-        "demonstrations.source": "generated",
-        "demonstrations.path": None,
-        "demonstrations.loader_kwargs.split": "train",
-        "demonstrations.organization": "HumanCompatibleAI",
-        "demonstrations.algo_name": "ppo",
-        "demonstrations.n_expert_demos": None,
+        **DEMONSTRATIONS,
         "bc.batch_size": 32,
         "bc.l2_weight": 3e-5,
         "bc.optimizer_cls": "torch.optim:Adam",
@@ -83,6 +92,26 @@ DOCUMENTED_DEFAULTS = {
         "dagger.use_offline_rollouts": False,
         "dagger.total_timesteps": 10**5,
         "dagger.beta_schedule": None,
+    },
+    "train_adversarial": {
+        **DEFAULTS,
+        **RL,
+        **EXPERT,
+        **DEMONSTRATIONS,
+        "reward.net_cls": None,
+        "reward.net_kwargs": {},
+        "reward.normalize_output_layer": "imitation.util.networks:RunningNorm",
+        "reward.add_std_alpha": None,
+        "reward.ensemble_size": None,
+        "reward.ensemble_member_config": {},
+        "show_config": False,
+        "total_timesteps": 10**6,
+        "algorithm_kwargs.demo_batch_size": 1024,
+        "algorithm_kwargs.n_disc_updates_per_round": 4,
+        "algorithm_specific.gail": {},
+        "algorithm_specific.airl": {},
+        "checkpoint_interval": 0,
+        "agent_path": None,
     },
     "eval_policy": {
         **DEFAULTS,
@@ -111,11 +140,17 @@ RL_ENVS = [
     *("seals_mountain_car", "pendulum", "reacher", "seals_ant", "seals_swimmer"),
     *("seals_walker", "fast"),
 ]
-TUNED = [
-    f"{algorithm}_seals_{env}"
-    for algorithm in ("bc", "dagger")
-    for env in ("ant", "half_cheetah", "hopper", "swimmer", "walker")
-]
+TUNED = {
+    script: [
+        f"{algorithm}_seals_{env}"
+        for algorithm in algorithms
+        for env in ("ant", "half_cheetah", "hopper", "swimmer", "walker")
+    ]
+    for script, algorithms in (
+        ("train_imitation", ("bc", "dagger")),
+        ("train_adversarial", ("gail", "airl")),
+    )
+}
 DOCUMENTED_PRESETS = {
     "train_rl": [*INGREDIENT_PRESETS, *RL_PRESETS, *RL_ENVS],
     "train_imitation": [
@@ -123,13 +158,26 @@ DOCUMENTED_PRESETS = {
         *("demonstrations.fast", "policy_evaluation.fast", "policy.normalize_running"),
         *("mountain_car", "seals_mountain_car", "cartpole", "seals_cartpole"),
         *("pendulum", "ant", "half_cheetah", "humanoid", "seals_humanoid", "fast"),
-        *TUNED,
+        *TUNED["train_imitation"],
+    ],
+    "train_adversarial": [
+        *INGREDIENT_PRESETS,
+        *RL_PRESETS,
+        "demonstrations.fast",
+        *("reward.normalize_input_disable", "reward.normalize_input_running"),
+        *("reward.normalize_output_disable", "reward.normalize_output_running"),
+        *("reward.normalize_output_ema", "reward.reward_ensemble"),
+        *("acrobot", "cartpole", "seals_cartpole", "mountain_car"),
+        *("seals_mountain_car", "pendulum", "half_cheetah", "seals_humanoid"),
+        *("reacher", "fast"),
+        *TUNED["train_adversarial"],
     ],
     "eval_policy": [*INGREDIENT_PRESETS, *RL_ENVS, "explore_eps_greedy", "render"],
 }
 COMMANDS = {
     "train_rl": "train_rl",
     "train_imitation": "bc",
+    "train_adversarial": "gail",
     "eval_policy": "eval_policy",
 }
 
@@ -174,11 +222,12 @@ def test_every_setting_is_documented_where_it_is_declared(name):
 def test_tuned_presets_are_plain_json_and_honour_every_key():
     folder = pathlib.Path(inspect.getfile(type(train_rl_ex))).parent / "config"
     files = sorted((folder / "tuned_hps").glob("*.json"))
-    assert sorted(TUNED) == [file.stem for file in files]
+    scripts = {name: script for script, names in TUNED.items() for name in names}
+    assert sorted(scripts) == [file.stem for file in files]
     for file in files:
         text = file.read_text()
         assert "py/" not in text
-        settings = train_imitation_ex.script.make_settings(
+        settings = BY_NAME[scripts[file.stem]].make_settings(
             file.stem.split("_")[0], named_configs=[file.stem]
         )
         stored = dict(typed.flatten(typed.to_config(settings)))
@@ -203,6 +252,82 @@ def test_tuned_numbers_of_the_specification():
     assert cheetah.dagger.total_timesteps == 60_000
     assert cheetah.dagger.schedule()(2) == pytest.approx(0.49)
     assert made("dagger_seals_ant").dagger.schedule()(3) == pytest.approx(0.8)
+
+
+@pytest.mark.parametrize("name", TUNED["train_adversarial"])
+def test_tuned_adversarial_settings_lie_in_the_documented_ranges(name):
+    command = name.split("_")[0]
+    make = train_adversarial_ex.script.make_settings
+    settings = make(command, named_configs=[name])
+    kwargs = settings.merged_kwargs(command)
+    assert 32 <= kwargs["demo_batch_size"] <= 8192
+    assert kwargs["n_disc_updates_per_round"] in (8, 16)
+    assert 4096 <= settings.rl.batch_size <= 16384
+    assert settings.total_timesteps == 10**7
+    assert 1e-7 <= settings.rl.rl_kwargs["ent_coef"] <= 1e-3
+    assert 1e-5 <= settings.rl.rl_kwargs["learning_rate"] <= 1e-2
+    assert settings.demonstrations.source == "huggingface"
+    settings.check(command)
+
+
+@pytest.mark.parametrize("command", ["gail", "airl"])
+def test_derived_values_of_train_adversarial(command):
+    make = train_adversarial_ex.script.make_settings
+    settings = make(command)
+    shaped = "BasicShapedRewardNet" if command == "airl" else "BasicRewardNet"
+    assert settings.reward.net_cls == f"imitation.rewards.reward_nets:{shaped}"
+    assert settings.reward.net_kwargs["normalize_input_layer"].endswith(":RunningNorm")
+    assert settings.algorithm_kwargs == {
+        "demo_batch_size": 1024,
+        "n_disc_updates_per_round": 4,
+        "gen_replay_buffer_capacity": 2048,
+    }
+    updates = {f"algorithm_specific.{command}.demo_batch_size": 7}
+    specific = make(command, updates)
+    assert specific.merged_kwargs(command)["demo_batch_size"] == 7
+    other = {"gail": "airl", "airl": "gail"}[command]
+    assert specific.merged_kwargs(other)["demo_batch_size"] == 1024
+
+
+def test_the_shaping_discounts_as_the_policy_does():
+    make = train_adversarial_ex.script.make_settings
+    for updates, expected in (({}, 0.99), ({"rl.rl_kwargs.gamma": 0.9}, 0.9)):
+        settings = make("airl", updates)
+        assert settings.reward.net_kwargs["discount_factor"] == expected
+
+
+def test_an_off_policy_generator_has_rounds_of_many_steps():  # S11
+    named = ["rl.sac", "policy.sac", "pendulum"]
+    settings = train_adversarial_ex.script.make_settings("gail", named_configs=named)
+    assert settings.algorithm_kwargs["gen_train_timesteps"] == 256
+    assert settings.algorithm_kwargs["gen_replay_buffer_capacity"] == 8192
+    settings.check("gail")
+
+
+@pytest.mark.parametrize(
+    ("algorithm", "policy"),
+    [
+        ("stable_baselines3:A2C", None),
+        ("stable_baselines3:DQN", "stable_baselines3.dqn.policies:DQNPolicy"),
+        ("stable_baselines3:SAC", "imitation.policies.base:SAC1024Policy"),
+        ("stable_baselines3:TD3", "stable_baselines3.td3.policies:TD3Policy"),
+        ("sb3_contrib:TRPO", None),
+        ("sb3_contrib:QRDQN", "sb3_contrib.qrdqn.policies:QRDQNPolicy"),
+    ],
+)
+def test_other_algorithms(algorithm, policy):
+    pytest.importorskip(algorithm.split(":")[0])
+    updates = {"rl.rl_cls": algorithm}
+    if policy is not None:
+        settings = train_rl_ex.script.make_settings("train_rl", updates)
+        with pytest.raises(ConfigError, match="policy"):
+            settings.check("train_rl")
+        updates["policy.policy_cls"] = policy
+    settings = train_rl_ex.script.make_settings("train_rl", updates)
+    settings.check("train_rl")
+    kwargs = settings.rl.constructor_kwargs(8)
+    assert kwargs.get("n_steps", 256) == 256
+    assert kwargs.get("batch_size", 128) in (128, 256)
 
 
 def test_dagger_rollout_minima_are_settings():  # S29

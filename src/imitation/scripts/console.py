@@ -52,6 +52,19 @@ COMMANDS: dict[str, Entry] = {
     "train_imitation": Entry(
         f"{_SCRIPTS}.train_imitation:train_imitation_ex", "the same: bc or dagger"
     ),
+    "gail": Entry(
+        f"{_SCRIPTS}.train_adversarial:train_adversarial_ex",
+        "imitate an expert by what a discriminator cannot tell apart (GAIL)",
+        command="gail",
+    ),
+    "airl": Entry(
+        f"{_SCRIPTS}.train_adversarial:train_adversarial_ex",
+        "imitate an expert and learn a reward that explains it (AIRL)",
+        command="airl",
+    ),
+    "train_adversarial": Entry(
+        f"{_SCRIPTS}.train_adversarial:train_adversarial_ex", "the same: gail or airl"
+    ),
     "eval_policy": Entry(
         f"{_SCRIPTS}.eval_policy:eval_policy_ex",
         "measure a policy, record videos of it or watch it",

@@ -19,6 +19,7 @@ from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.eval_policy import EvalPolicySettings
 from imitation.scripts.ingredients.environment import make_venv
 from imitation.scripts.ingredients.expert import get_expert_policy
+from imitation.scripts.ingredients.learned_reward import replace_reward
 from imitation.scripts.ingredients.logging import make_log_dir
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.scripts.settings import building
@@ -100,7 +101,8 @@ def eval_policy(settings: EvalPolicySettings, run: RunHandle) -> Mapping[str, fl
         run: the run that this is part of.
 
     Returns:
-        The statistics of `rollout_stats`.
+        The statistics of `rollout_stats`. If a reward is loaded, ``return_*`` are of
+        it, and ``monitor_return_*`` of the environment's.
     """
     log_dir = make_log_dir(run, settings.logging)
     sample_until = rollout.make_sample_until(
@@ -115,6 +117,8 @@ def eval_policy(settings: EvalPolicySettings, run: RunHandle) -> Mapping[str, fl
     with make_venv(
         settings.environment, rng, log_dir=log_dir, post_wrappers=post_wrappers
     ) as venv:
+        if settings.reward_type is not None:
+            venv = replace_reward(venv, settings.reward_type, settings.reward_path)
         if settings.render:
             venv = InteractiveRender(venv, settings.render_fps)
         policy: Any = get_expert_policy(venv, settings.expert)

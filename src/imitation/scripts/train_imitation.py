@@ -12,12 +12,15 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms.dagger import SimpleDAggerTrainer
-from imitation.data import rollout, types
+from imitation.data import types
 from imitation.scripts import command_line
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_imitation import TrainImitationSettings
 from imitation.scripts.ingredients.bc import make_bc
-from imitation.scripts.ingredients.demonstrations import get_expert_trajectories
+from imitation.scripts.ingredients.demonstrations import (
+    get_expert_trajectories,
+    with_expert_stats,
+)
 from imitation.scripts.ingredients.environment import make_venv
 from imitation.scripts.ingredients.expert import get_expert_policy
 from imitation.scripts.ingredients.logging import setup_logging
@@ -66,7 +69,7 @@ def bc(settings: TrainImitationSettings, run: RunHandle) -> Stats:
         )
     _save(trainer.policy, log_dir)
     stats = _evaluate(trainer.policy, settings, log_dir)
-    return _with_expert(stats, expert_trajs)
+    return with_expert_stats(stats, expert_trajs)
 
 
 def dagger(settings: TrainImitationSettings, run: RunHandle) -> Stats:
@@ -169,16 +172,6 @@ def _make_dagger(
         custom_logger=custom_logger,
         rng=settings.rng("dagger"),
     )
-
-
-def _with_expert(
-    stats: Mapping[str, float], expert_trajs: Sequence[types.Trajectory]
-) -> Stats:
-    """Adds the statistics of the demonstrations, if they have rewards."""
-    rewarded = [t for t in expert_trajs if isinstance(t, types.TrajectoryWithRew)]
-    if len(rewarded) < len(expert_trajs):
-        return {"imit_stats": stats}
-    return {"imit_stats": stats, "expert_stats": rollout.rollout_stats(rewarded)}
 
 
 train_imitation_ex = SacredExperiment(

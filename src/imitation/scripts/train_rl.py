@@ -9,9 +9,11 @@ directory) under the run directory.
 
 import logging
 import pathlib
+import warnings
 from collections.abc import Mapping
 
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from imitation.data import rollout, serialize
@@ -20,6 +22,7 @@ from imitation.scripts.checkpoints import PolicyCheckpoints, ProgressBar
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_rl import TrainRLSettings
 from imitation.scripts.ingredients.environment import make_rollout_venv, make_venv
+from imitation.scripts.ingredients.learned_reward import replace_reward
 from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
 from imitation.scripts.ingredients.rl import load_rl_algo_from_path, make_rl_algo
@@ -38,12 +41,14 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
         run: the run that this is part of.
 
     Returns:
-        The statistics of `rollout_stats` for the final policy.
+        The statistics of `rollout_stats` for the final policy, of the environment's
+        own reward.
     """
     custom_logger, log_dir = setup_logging(run, settings.logging)
     environment = settings.environment
     with make_venv(environment, settings.rng("training"), log_dir=log_dir) as venv:
-        train_venv = _train_venv(venv, settings)
+        callbacks: list[BaseCallback] = [ProgressBar(settings.total_timesteps)]
+        train_venv = _train_venv(venv, settings, callbacks)
         checkpoints = PolicyCheckpoints(
             log_dir / "policies",
             settings.policy_save_interval,
@@ -58,7 +63,7 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
         if remaining > 0:
             rl_algo.learn(
                 remaining,
-                callback=[checkpoints, ProgressBar(settings.total_timesteps)],
+                callback=[checkpoints, *callbacks],
                 reset_num_timesteps=newest is None,
             )
         if settings.policy_save_final:
@@ -72,10 +77,28 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
         )
 
 
-def _train_venv(venv: VecEnv, settings: TrainRLSettings) -> VecEnv:
-    """Normalises the reward, if asked to."""
+def _train_venv(
+    venv: VecEnv, settings: TrainRLSettings, callbacks: list[BaseCallback]
+) -> VecEnv:
+    """Replaces and normalises the reward, if asked to.
+
+    A callback that logs the replaced reward is added to `callbacks`.
+    """
+    reward_type = settings.reward_type
+    if reward_type is not None:
+        venv = rewarded = replace_reward(
+            venv, reward_type, settings.reward_path, settings.load_reward_kwargs
+        )
+        callbacks.append(rewarded.make_log_callback())
     if not settings.normalize_reward:
         return venv
+    if reward_type == "RewardNet_normalized":
+        warnings.warn(
+            "Applying normalization to already normalized reward function. Set "
+            "normalize_reward=False to train on the reward as it was saved",
+            RuntimeWarning,
+            stacklevel=2,
+        )
     kwargs = {"norm_obs": False, "norm_reward": True, **settings.normalize_kwargs}
     return VecNormalize(venv, **kwargs)
 

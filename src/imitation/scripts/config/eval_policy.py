@@ -9,6 +9,7 @@ from imitation.scripts.command import CommandSettings
 from imitation.scripts.config.environments import environment_presets
 from imitation.scripts.ingredients.environment import EnvironmentSettings
 from imitation.scripts.ingredients.expert import ExpertSettings
+from imitation.scripts.ingredients.learned_reward import check_reward
 from imitation.scripts.settings import check_keys, require
 from imitation.util.video_wrapper import VideoWrapper
 
@@ -60,7 +61,8 @@ class EvalPolicySettings(CommandSettings):
     """Frames per second of the windows."""
 
     reward_type: str | None = None
-    """Key of the reward registry: measure this reward instead of the environment's."""
+    """Key of the reward registry: return_* of the result are of this reward;
+    monitor_return_* stay those of the environment."""
 
     reward_path: str | None = None
     """Where the reward of `reward_type` is saved."""
@@ -135,9 +137,4 @@ class EvalPolicySettings(CommandSettings):
         """Looks at paths."""
         self.logging.check(replaces="eval_policy")
         self.expert.check()
-        for name in ("reward_type", "reward_path"):
-            if getattr(self, name) is not None:
-                raise ConfigError(
-                    f"{name}: this version has no learned rewards yet; leave it out to "
-                    "measure the environment's reward"
-                )
+        check_reward(self.reward_type, self.reward_path)

@@ -1,8 +1,6 @@
 """Settings and presets of `imitation.scripts.train_imitation`."""
 
 import dataclasses
-import importlib.resources
-import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
@@ -13,6 +11,7 @@ from imitation.algorithms.dagger.schedules import schedule_from_description
 from imitation.errors import ConfigError
 from imitation.scripts.command import CommandSettings
 from imitation.scripts.config.environments import environment_presets
+from imitation.scripts.config.tuned_hps import tuned_presets
 from imitation.scripts.ingredients.bc import BCSettings
 from imitation.scripts.ingredients.demonstrations import DemonstrationsSettings
 from imitation.scripts.ingredients.environment import EnvironmentSettings
@@ -22,12 +21,6 @@ from imitation.scripts.ingredients.policy_evaluation import PolicyEvaluationSett
 from imitation.scripts.settings import require
 
 __all__ = ["DAggerSettings", "TrainImitationSettings"]
-
-_TUNED = [
-    f"{algorithm}_seals_{env}"
-    for algorithm in ("bc", "dagger")
-    for env in ("ant", "half_cheetah", "hopper", "swimmer", "walker")
-]
 
 # Enough for the bundled experts: larger steps than the default reach them in 10 epochs.
 _CLASSIC: dict[str, dict[str, Any]] = {
@@ -50,12 +43,6 @@ _FAST: dict[str, Any] = {
     "dagger.rollout_round_min_episodes": 1,
     "dagger.rollout_round_min_timesteps": 10,
 }
-
-
-def _tuned_presets() -> dict[str, Mapping[str, Any]]:
-    """Reads the presets that were tuned, one JSON file each."""
-    folder = importlib.resources.files("imitation.scripts.config") / "tuned_hps"
-    return {name: json.loads((folder / f"{name}.json").read_text()) for name in _TUNED}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,7 +96,7 @@ class TrainImitationSettings(CommandSettings):
 
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         **environment_presets({**_CLASSIC, "fast": _FAST}),
-        **_tuned_presets(),
+        **tuned_presets("bc", "dagger"),
     }
 
     environment: EnvironmentSettings = dataclasses.field(

@@ -11,6 +11,7 @@ from imitation.errors import ConfigError
 from imitation.scripts.command import CommandSettings
 from imitation.scripts.config.environments import environment_presets
 from imitation.scripts.ingredients.environment import EnvironmentSettings
+from imitation.scripts.ingredients.learned_reward import check_reward
 from imitation.scripts.ingredients.policy import PolicySettings
 from imitation.scripts.ingredients.policy_evaluation import PolicyEvaluationSettings
 from imitation.scripts.ingredients.rl import RLSettings
@@ -123,7 +124,8 @@ class TrainRLSettings(CommandSettings):
     """Where the reward of `reward_type` is saved."""
 
     load_reward_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Keyword arguments bound to the loaded reward, such as alpha."""
+    """Keyword arguments of `load_reward` that the reward is called with, such as
+    alpha and update_stats."""
 
     rollout_save_final: bool = True
     """Save rollouts of the final policy to rollouts/final.npz."""
@@ -189,9 +191,4 @@ class TrainRLSettings(CommandSettings):
         self.rl.check(self.environment.num_vec, self.policy)
         if self.agent_path is not None and not os.path.exists(self.agent_path):
             raise ConfigError(f"agent_path={self.agent_path!r} does not exist")
-        for name in ("reward_type", "reward_path"):
-            if getattr(self, name) is not None:
-                raise ConfigError(
-                    f"{name}: this version has no learned rewards yet; leave it out to "
-                    "train on the environment's reward"
-                )
+        check_reward(self.reward_type, self.reward_path)

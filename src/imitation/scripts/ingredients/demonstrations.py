@@ -16,7 +16,7 @@ from imitation.scripts.ingredients.environment import (
 from imitation.scripts.ingredients.expert import ExpertSettings, get_expert_policy
 from imitation.scripts.settings import require
 
-__all__ = ["DemonstrationsSettings", "get_expert_trajectories"]
+__all__ = ["DemonstrationsSettings", "get_expert_trajectories", "with_expert_stats"]
 
 _SOURCES = ("local", "huggingface", "generated")
 
@@ -123,6 +123,25 @@ def get_expert_trajectories(
             f"{len(trajectories)} are available via {settings.source}."
         )
     return trajectories[:n_demos]
+
+
+def with_expert_stats(
+    imit_stats: Mapping[str, float], expert_trajs: Sequence[types.Trajectory]
+) -> dict[str, Mapping[str, float]]:
+    """Makes the result of a command that learned from demonstrations.
+
+    Args:
+        imit_stats: statistics of the learner's rollouts.
+        expert_trajs: the demonstrations.
+
+    Returns:
+        ``imit_stats``, and the statistics of the demonstrations as ``expert_stats`` if
+        they have rewards.
+    """
+    rewarded = [t for t in expert_trajs if isinstance(t, types.TrajectoryWithRew)]
+    if len(rewarded) < len(expert_trajs):
+        return {"imit_stats": imit_stats}
+    return {"imit_stats": imit_stats, "expert_stats": rollout.rollout_stats(rewarded)}
 
 
 def _from_hub(

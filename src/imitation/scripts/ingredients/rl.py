@@ -1,6 +1,11 @@
-"""A Stable-Baselines3 reinforcement learning algorithm, new or loaded."""
+"""A Stable-Baselines3 reinforcement learning algorithm, new or loaded.
+
+Any on- or off-policy algorithm with Stable-Baselines3's interface works: PPO, A2C, DQN,
+SAC, TD3 and DDPG, and those of ``sb3_contrib`` such as TRPO.
+"""
 
 import dataclasses
+import inspect
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -9,7 +14,6 @@ import stable_baselines3 as sb3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError
@@ -77,16 +81,33 @@ class RLSettings:
         """Returns the class itself."""
         return load_class(self.rl_cls or _PPO, BaseAlgorithm, "rl.rl_cls")
 
+    @property
+    def on_policy(self) -> bool:
+        """Whether the algorithm learns only from what its policy has just done."""
+        return issubclass(self.load_cls(), OnPolicyAlgorithm)
+
+    @property
+    def discount(self) -> float:
+        """The discount factor of the return."""
+        parameter = inspect.signature(self.load_cls()).parameters.get("gamma")
+        default = 0.99 if parameter is None else parameter.default
+        gamma = self.resolved().rl_kwargs.get("gamma", default)
+        return gamma if isinstance(gamma, float) else default
+
     def resolved(self) -> "RLSettings":
         """Fills in the class, the batch size and PPO's hyperparameters."""
         rl_cls = self.load_cls()
         kwargs = dict(self.rl_kwargs)
-        on_policy = issubclass(rl_cls, OnPolicyAlgorithm)
+        on_policy = self.on_policy
         batch_size = self.batch_size or (self.ppo_batch_size if on_policy else 256)
         if rl_cls is sb3.PPO:
             kwargs = {**self.ppo_kwargs, **kwargs}
-            # PPO would truncate a larger minibatch, with a warning.
-            kwargs["batch_size"] = min(kwargs.get("batch_size", 64), batch_size)
+        minibatch = inspect.signature(rl_cls).parameters.get("batch_size")
+        if on_policy and minibatch is not None:
+            # The algorithm would truncate a larger minibatch, with a warning.
+            size = kwargs.get("batch_size", minibatch.default)
+            if isinstance(size, int):
+                kwargs["batch_size"] = min(size, batch_size)
         return dataclasses.replace(
             self,
             rl_cls=self.rl_cls or _PPO,
@@ -96,15 +117,23 @@ class RLSettings:
 
     def check(self, num_vec: int, policy: PolicySettings) -> None:
         """Raises a ConfigError unless the parts fit each other."""
+        rl_cls = self.load_cls()
+        if not issubclass(rl_cls, OnPolicyAlgorithm | OffPolicyAlgorithm):
+            raise ConfigError(
+                f"Unsupported RL algorithm '{rl_cls.__name__}': rl.rl_cls must be on- "
+                "or off-policy, such as stable_baselines3:PPO or stable_baselines3:SAC"
+            )
         kwargs = self.constructor_kwargs(num_vec)
         filled = ("policy", "env", "policy_kwargs", "seed")
-        check_keys(kwargs, self.load_cls(), "rl.rl_kwargs", filled)
-        actor_critic = issubclass(policy.load_cls(), ActorCriticPolicy)
-        on_policy = issubclass(self.load_cls(), OnPolicyAlgorithm)
-        if on_policy != actor_critic:
+        check_keys(kwargs, rl_cls, "rl.rl_kwargs", filled)
+        trained = next(iter(rl_cls.policy_aliases.values()))
+        if not issubclass(policy.load_cls(), trained):
+            remedy = f"set policy.policy_cls={trained.__module__}:{trained.__name__}"
+            if rl_cls is sb3.SAC:
+                remedy = "add the named configs rl.sac policy.sac"
             raise ConfigError(
                 f"rl.rl_cls={self.rl_cls} cannot train policy.policy_cls="
-                f"{policy.policy_cls}; for SAC add the named configs rl.sac policy.sac"
+                f"{policy.policy_cls}; {remedy}"
             )
 
     def constructor_kwargs(self, num_vec: int) -> dict[str, Any]:

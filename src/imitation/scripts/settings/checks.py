@@ -62,13 +62,29 @@ def check_keys(
         ConfigError: an argument is unknown or not for the user.
     """
     taken = {"self", *filled}
-    known = [
+    known = {
         key
-        for key in inspect.signature(function).parameters
+        for key in _parameters(function)
         if key not in taken and not key.startswith("_")
-    ]
+    }
     for key in kwargs:
         if key not in known:
             raise ConfigError(
                 f"{name}.{key} is not known; possible are {', '.join(sorted(known))}"
             )
+
+
+def _parameters(function: Callable[..., Any]) -> Iterator[str]:
+    """The names of the arguments, also of those passed on to base classes."""
+    constructors = [function]
+    if isinstance(function, type):
+        classes = function.__mro__
+        constructors = [
+            c.__dict__["__init__"] for c in classes if "__init__" in vars(c)
+        ]
+    for constructor in constructors:
+        parameters = inspect.signature(constructor).parameters.values()
+        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        yield from (p.name for p in parameters if p.kind not in variable)
+        if all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters):
+            return

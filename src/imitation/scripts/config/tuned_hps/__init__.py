@@ -1,0 +1,28 @@
+"""Presets that were tuned, one JSON file each: ``<algorithm>_seals_<environment>``."""
+
+import importlib.resources
+import json
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["tuned_presets"]
+
+_ENVIRONMENTS = ("ant", "half_cheetah", "hopper", "swimmer", "walker")
+
+
+def tuned_presets(*algorithms: str) -> dict[str, Mapping[str, Any]]:
+    """Reads the tuned presets of some algorithms.
+
+    Args:
+        *algorithms: their names, such as "bc".
+
+    Returns:
+        The updates of each preset, by its name.
+    """
+    folder = importlib.resources.files(__name__)
+    names = [
+        f"{algorithm}_seals_{environment}"
+        for algorithm in algorithms
+        for environment in _ENVIRONMENTS
+    ]
+    return {name: json.loads((folder / f"{name}.json").read_text()) for name in names}

@@ -1,0 +1,213 @@
+"""Trains GAIL or AIRL on demonstrations of an expert.
+
+Writes ``checkpoints/{<round>,final,best}/`` with the rewards ``reward_train.pt`` and
+``reward_test.pt`` and the policy ``gen_policy/model.zip``, and ``checkpoints/latest``,
+from which an interrupted run is resumed.
+"""
+
+import contextlib
+import functools
+import logging
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+
+from stable_baselines3.common.vec_env import VecEnv
+
+from imitation.algorithms.adversarial.common import AdversarialTrainer
+from imitation.data import types
+from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
+from imitation.scripts import command_line
+from imitation.scripts import settings as typed
+from imitation.scripts.command import RunHandle, Script
+from imitation.scripts.config.train_adversarial import (
+    ALGORITHMS,
+    TrainAdversarialSettings,
+)
+from imitation.scripts.ingredients.demonstrations import (
+    get_expert_trajectories,
+    with_expert_stats,
+)
+from imitation.scripts.ingredients.environment import make_venv
+from imitation.scripts.ingredients.logging import setup_logging
+from imitation.scripts.ingredients.policy_evaluation import eval_policy
+from imitation.scripts.ingredients.reward import make_reward_net
+from imitation.scripts.ingredients.rl import load_rl_algo_from_path, make_rl_algo
+from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.util.logger import HierarchicalLogger
+
+__all__ = ["airl", "gail", "main_console", "train_adversarial", "train_adversarial_ex"]
+
+Stats = Mapping[str, Mapping[str, float]]
+
+_logger = logging.getLogger(__name__)
+
+
+def gail(settings: TrainAdversarialSettings, run: RunHandle) -> Stats:
+    """Trains generative adversarial imitation learning; see `train_adversarial`."""
+    return train_adversarial("gail", settings, run)
+
+
+def airl(settings: TrainAdversarialSettings, run: RunHandle) -> Stats:
+    """Trains adversarial inverse RL; see `train_adversarial`."""
+    return train_adversarial("airl", settings, run)
+
+
+def train_adversarial(
+    command: str, settings: TrainAdversarialSettings, run: RunHandle
+) -> Stats:
+    """Trains a policy and a reward on demonstrations.
+
+    Args:
+        command: gail or airl.
+        settings: resolved settings.
+        run: the run that this is part of.
+
+    Returns:
+        ``imit_stats``: statistics of the trained policy's rollouts, of which
+        ``return_*`` are of the learned test reward and ``monitor_return_*`` of the
+        environment's; ``expert_stats``: those of the demonstrations, if they have
+        rewards.
+    """
+    custom_logger, log_dir = setup_logging(run, settings.logging)
+    if settings.show_config:
+        _print_config(command, settings)
+    expert_trajs = get_expert_trajectories(
+        settings.demonstrations,
+        settings.expert,
+        settings.environment,
+        settings.rng("demonstrations"),
+    )
+    _logger.info("Learning from %d demonstrations", len(expert_trajs))
+    with make_venv(
+        settings.environment, settings.rng("training"), log_dir=log_dir
+    ) as venv:
+        trainer = _make_trainer(
+            command, settings, venv, expert_trajs, custom_logger, log_dir
+        )
+        with _eval_venv(settings) as eval_venv:
+            trainer.train(
+                settings.total_timesteps,
+                _StateSaver(trainer, settings, log_dir / "checkpoints"),
+                checkpoint_dir=log_dir / "checkpoints",
+                checkpoint_interval=settings.checkpoint_interval,
+                resume=settings.resume is not None,
+                eval_venv=eval_venv,
+                eval_interval=settings.eval_interval,
+                n_eval_episodes=settings.n_eval_episodes,
+            )
+    if settings.checkpoint_interval >= 0:
+        _logger.info("Saved to %s", log_dir / "checkpoints" / "final")
+    return with_expert_stats(_evaluate(trainer, settings), expert_trajs)
+
+
+class _StateSaver:
+    """Saves the state to resume from, in the rounds whose end saves none.
+
+    Args:
+        trainer: what to save.
+        settings: resolved settings.
+        directory: where its checkpoints go.
+    """
+
+    def __init__(
+        self,
+        trainer: AdversarialTrainer,
+        settings: TrainAdversarialSettings,
+        directory: pathlib.Path,
+    ) -> None:
+        self._trainer = trainer
+        self._interval = settings.state_interval or 0
+        self._checkpoint_interval = settings.checkpoint_interval
+        self._path = directory / "latest"
+
+    def __call__(self, round_num: int) -> None:
+        """Saves if it is time.
+
+        Args:
+            round_num: number of the round that has ended, from 0.
+        """
+        done = round_num + 1
+        saved = self._checkpoint_interval > 0 and done % self._checkpoint_interval == 0
+        if self._interval > 0 and done % self._interval == 0 and not saved:
+            self._trainer.save(self._path)
+
+
+def _make_trainer(
+    command: str,
+    settings: TrainAdversarialSettings,
+    venv: VecEnv,
+    expert_trajs: Sequence[types.Trajectory],
+    custom_logger: HierarchicalLogger,
+    log_dir: pathlib.Path,
+) -> AdversarialTrainer:
+    """A trainer with a new or a loaded agent."""
+    seed = settings.make_seed("agent")
+    if settings.agent_path is None:
+        gen_algo = make_rl_algo(venv, settings.rl, settings.policy, seed)
+    else:
+        gen_algo = load_rl_algo_from_path(settings.agent_path, venv, settings.rl, seed)
+    reward_net = make_reward_net(venv, settings.reward, settings.rng("reward"))
+    with typed.building(f"{command} with algorithm_kwargs"):
+        return ALGORITHMS[command](
+            demonstrations=expert_trajs,
+            venv=venv,
+            gen_algo=gen_algo,
+            reward_net=reward_net,
+            disc_options=settings.discriminator,
+            log_dir=log_dir,
+            custom_logger=custom_logger,
+            rng=settings.rng(command),
+            **settings.merged_kwargs(command),
+        )
+
+
+@contextlib.contextmanager
+def _eval_venv(settings: TrainAdversarialSettings) -> Iterator[VecEnv | None]:
+    """Environments for evaluations during the training, if there are any."""
+    if settings.eval_interval == 0:
+        yield None
+        return
+    rng = settings.rng("evaluation during training")
+    with make_venv(settings.environment, rng) as venv:
+        yield venv
+
+
+def _evaluate(
+    trainer: AdversarialTrainer, settings: TrainAdversarialSettings
+) -> Mapping[str, float]:
+    """The statistics of the trained policy, with the test reward as its reward."""
+    rng = settings.rng("evaluation")
+    reward_fn = functools.partial(
+        trainer.reward_test.predict_processed, update_stats=False
+    )
+    with make_venv(settings.environment, rng) as venv:
+        rewarded = RewardVecEnvWrapper(venv, reward_fn)
+        return eval_policy(trainer.gen_algo, rewarded, settings.policy_evaluation, rng)
+
+
+def _print_config(command: str, settings: TrainAdversarialSettings) -> None:
+    """Prints every setting, with what is specific to the algorithm merged in."""
+    config = typed.to_config(settings)
+    del config["algorithm_specific"]
+    config["algorithm_kwargs"] = settings.merged_kwargs(command)
+    for name, value in typed.flatten(config):
+        print(f"{name} = {value!r}")
+
+
+train_adversarial_ex = SacredExperiment(
+    Script(
+        name="train_adversarial",
+        doc="Trains GAIL (gail) or AIRL (airl) on demonstrations of an expert.",
+        settings_cls=TrainAdversarialSettings,
+        commands={"gail": gail, "airl": airl},
+    )
+)
+
+
+def main_console() -> None:
+    """Runs the command line of this script."""
+    command_line.main_console(train_adversarial_ex)
+
+
+if __name__ == "__main__":
+    main_console()
