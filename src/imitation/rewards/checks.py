@@ -1,6 +1,7 @@
 """Checks of reward functions and of what they return."""
 
 import functools
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -13,7 +14,13 @@ from imitation.rewards.reward_function import RewardFn
 from imitation.rewards.reward_nets.base import RewardNet
 from imitation.util import tensors
 
-__all__ = ["check_finite", "check_spaces", "checked_rewards"]
+__all__ = [
+    "check_finite",
+    "check_shape",
+    "check_spaces",
+    "checked_rewards",
+    "network_of",
+]
 
 Array = npt.NDArray[Any]
 
@@ -34,14 +41,27 @@ def checked_rewards(rewards: Any, n_transitions: int) -> Array:
     if isinstance(rewards, th.Tensor):
         rewards = tensors.safe_to_numpy(rewards)
     array = np.asarray(rewards)
-    if array.shape != (n_transitions,):
-        raise DataError(
-            f"reward_fn must return rewards of shape ({n_transitions},), one for each "
-            f"transition, got shape {array.shape}"
-        )
+    check_shape(array.shape, n_transitions)
     if array.dtype.kind not in "biuf":
         raise DataError(f"reward_fn must return real numbers, got {array.dtype}")
     return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def check_shape(shape: Sequence[int], n_transitions: int) -> None:
+    """Checks the shape of what a reward function returned.
+
+    Args:
+        shape: the shape.
+        n_transitions: how many transitions were rated.
+
+    Raises:
+        DataError: the shape is not ``(n_transitions,)``.
+    """
+    if tuple(shape) != (n_transitions,):
+        raise DataError(
+            f"reward_fn must return rewards of shape ({n_transitions},), one for each "
+            f"transition, got shape {tuple(shape)}"
+        )
 
 
 def check_finite(rewards: Array, first_step: int) -> None:
@@ -81,10 +101,8 @@ def check_spaces(
     Raises:
         ConfigError: a space of the network has another shape.
     """
-    while isinstance(reward_fn, functools.partial):
-        reward_fn = reward_fn.func
-    net = getattr(reward_fn, "__self__", None)
-    if not isinstance(net, RewardNet):
+    net = network_of(reward_fn)
+    if net is None:
         return
     for name, ours, theirs in (
         ("observation", net.observation_space, observation_space),
@@ -95,6 +113,21 @@ def check_spaces(
                 f"the reward network was made for the {name} space {ours}, the "
                 f"environment has {theirs}; make the network with the environment's"
             )
+
+
+def network_of(reward_fn: RewardFn) -> RewardNet | None:
+    """Finds the reward network behind a reward function.
+
+    Args:
+        reward_fn: any reward function.
+
+    Returns:
+        The network if `reward_fn` is one of its methods, or a partial call of one.
+    """
+    while isinstance(reward_fn, functools.partial):
+        reward_fn = reward_fn.func
+    net = getattr(reward_fn, "__self__", None)
+    return net if isinstance(net, RewardNet) else None
 
 
 def _layout(space: gym.Space[Any]) -> Any:
