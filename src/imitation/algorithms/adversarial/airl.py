@@ -92,7 +92,7 @@ class AIRL(common.AdversarialTrainer):
 
     @property
     def reward_train(self) -> RewardNet:
-        """f itself, with its shaping."""
+        """The network f itself, with its shaping."""
         return self._reward_net
 
     @property
@@ -105,8 +105,8 @@ class AIRL(common.AdversarialTrainer):
 
     def _check_without_actions(self) -> None:
         raise ConfigError(
-            "AIRL needs the expert's actions, which these demonstrations lack; use GAIL "
-            "with a reward network that looks at states only"
+            "AIRL needs the expert's actions, which these demonstrations lack; use "
+            "GAIL with a reward network that looks at states only"
         )
 
     def _log_probs(self, obs: Any, acts: th.Tensor) -> th.Tensor:

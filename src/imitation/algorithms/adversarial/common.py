@@ -123,6 +123,8 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             see whether it can learn at all.
         allow_variable_horizon: see `base.BaseImitationAlgorithm`.
         disc_options: regularisation of the discriminator.
+        gen_entropy_weight: an on-policy generator is also rewarded by this times
+            −log π(a|s), which makes it maximise its entropy over whole episodes.
         rng: decides the samples of the discriminator; None is seeded from the seed of
             `gen_algo` if it has one.
 
@@ -161,6 +163,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         debug_use_ground_truth: bool = False,
         allow_variable_horizon: bool = False,
         disc_options: DiscriminatorOptions | None = None,
+        gen_entropy_weight: float = 0.0,
         rng: np.random.Generator | None = None,
     ) -> None:
         self.demo_batch_size = demo_batch_size
@@ -170,6 +173,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self.venv = venv
         self.gen_algo = gen_algo
         self.n_disc_updates_per_round = n_disc_updates_per_round
+        self._gen_entropy_weight = gen_entropy_weight
         self._has_learned_reward = not debug_use_ground_truth
         self.disc_options = disc_options or DiscriminatorOptions()
         self.rng = seeding.make_rng(gen_algo.seed if rng is None else rng)
@@ -311,7 +315,10 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             total_timesteps = self.gen_train_timesteps
         kwargs = dict(learn_kwargs or {})
         rollouts = RolloutRewards(self._recorder, self._rewards_of)
-        callbacks: list[BaseCallback] = [rollouts, *_as_list(kwargs.pop("callback", []))]
+        callbacks: list[BaseCallback] = [
+            rollouts,
+            *_as_list(kwargs.pop("callback", [])),
+        ]
         with contextlib.ExitStack() as stack:
             if isinstance(self.venv_wrapped, RewardVecEnvWrapper):
                 stack.enter_context(self.venv_wrapped.deferring())
@@ -499,16 +506,17 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         )
 
     def _log_probs(self, obs: Any, acts: th.Tensor) -> th.Tensor | None:
-        """log π(a|s) of samples, shape ``(B,)``, where the algorithm needs it."""
+        """Computes log π(a|s), shape ``(B,)``, if the algorithm needs it."""
         del obs, acts
         return None
 
-    def _relabelled(self, *transitions: Any) -> Array:
+    def _relabelled(
+        self, state: Array, action: Array, next_state: Array, done: Array
+    ) -> Array:
         """Rates what a replay buffer sampled; it does not count for normalisation."""
-        rewards: Array = self.reward_train.predict_processed(
-            *transitions, update_stats=False
+        return self.reward_train.predict_processed(
+            state, action, next_state, done, update_stats=False
         )
-        return rewards
 
     def _rewards_of(self, steps: Steps) -> Array:
         """Rates recorded steps, shape ``(T, n_envs)``; zeros in debug mode."""

@@ -58,7 +58,7 @@ def update(
     with _frozen_statistics(net, logits_of, batch, minibatch_size):
         for minibatch in batch.minibatches(minibatch_size):
             part, total = _losses(net, logits_of, minibatch, options)
-            (total * weight).backward()
+            th.autograd.backward(total * weight)
             parts.append(part)
     optimizer.step()
     if len(parts) == 1:

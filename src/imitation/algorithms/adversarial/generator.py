@@ -63,7 +63,8 @@ def progress_over(algo: BaseAlgorithm, total_timesteps: int) -> Iterator[None]:
     """
     whole = max(1, algo.num_timesteps + total_timesteps)
 
-    def update(num_timesteps: int, _: int) -> None:
+    def update(num_timesteps: int, total_timesteps: int) -> None:
+        del total_timesteps
         algo._current_progress_remaining = 1.0 - num_timesteps / whole
 
     algo._update_current_progress_remaining = update  # type: ignore[method-assign]  # for this block
@@ -83,14 +84,19 @@ class RolloutRewards(BaseCallback):
     Args:
         recorder: records the environment's steps.
         reward_of: rewards of recorded steps, shape ``(T, n_envs)``.
+        entropy_weight: this times −log π(a|s) is added to the rewards.
     """
 
     def __init__(
-        self, recorder: StepRecorder, reward_of: Callable[[Steps], Array]
+        self,
+        recorder: StepRecorder,
+        reward_of: Callable[[Steps], Array],
+        entropy_weight: float = 0.0,
     ) -> None:
         super().__init__()
         self.recorder = recorder
         self.reward_of = reward_of
+        self.entropy_weight = entropy_weight
         self._collected: list[Steps] = []
 
     def finish(self) -> list[Steps]:
@@ -110,6 +116,8 @@ class RolloutRewards(BaseCallback):
         self._collected.append(steps)
         buffer = self.model.rollout_buffer
         buffer.rewards += self.reward_of(steps).astype(buffer.rewards.dtype)
+        if self.entropy_weight:
+            buffer.rewards -= self.entropy_weight * buffer.log_probs
         buffer.compute_returns_and_advantage(
             last_values=self.locals["values"], dones=self.locals["dones"]
         )

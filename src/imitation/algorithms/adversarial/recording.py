@@ -57,15 +57,15 @@ class StepRecorder(VecEnvWrapper):
     def __init__(self, venv: VecEnv) -> None:
         super().__init__(venv)
         self._lengths = np.zeros(self.num_envs, dtype=np.int64)
-        self._obs: VecEnvObs | None = None
+        self._obs: Any = None
         self._actions: Array | None = None
         self._clear()
 
     def reset(self) -> VecEnvObs:
         """Resets the environments; steps recorded before stay in the record."""
-        self._obs = self.venv.reset()
+        obs = self._obs = self.venv.reset()
         self._lengths[:] = 0
-        return self._obs
+        return obs
 
     def step_async(self, actions: Array) -> None:
         """Starts a step.
@@ -217,11 +217,10 @@ def _map(function: Any, obs: Any) -> Any:
     return function(obs)
 
 
-def _stack(steps: list[Obs]) -> Obs:
+def _stack(steps: list[Any]) -> Obs:
     if isinstance(steps[0], dict):
-        keys = steps[0].keys()
-        return {key: np.stack([step[key] for step in steps]) for key in keys}  # type: ignore[index]  # all steps are of one kind
-    return np.stack(steps)  # type: ignore[arg-type]  # all steps are of one kind
+        return {key: np.stack([step[key] for step in steps]) for key in steps[0]}
+    return np.stack(steps)
 
 
 def _parts(obs: Obs) -> list[tuple[str, Array]]:

@@ -5,6 +5,7 @@ abandons the episodes in flight and seeds its environments anew, and one that is
 does the same with the same seeds: both go on alike.
 """
 
+import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +72,8 @@ def load(trainer: "AdversarialTrainer", path: AnyPath) -> None:
     state = checkpoint.load_state(path, "adversarial")
     if state.get("algorithm") != type(trainer).__name__:
         raise ArtifactError(
-            f"{path} is the state of {state.get('algorithm')}, this trainer is "
-            f"{type(trainer).__name__}"
+            f"{os.fsdecode(path)} is the state of {state.get('algorithm')}, this "
+            f"trainer is {type(trainer).__name__}"
         )
     try:
         trainer.load_state_dict(state["trainer"])
@@ -81,8 +82,8 @@ def load(trainer: "AdversarialTrainer", path: AnyPath) -> None:
     except (KeyError, RuntimeError, ValueError) as error:
         lines = str(error).splitlines() or [repr(error)]
         raise ArtifactError(
-            f"{path} does not fit this trainer; make it with the arguments of the "
-            f"saved one: {lines[-1].strip()}"
+            f"{os.fsdecode(path)} does not fit this trainer; make it with the "
+            f"arguments of the saved one: {lines[-1].strip()}"
         ) from error
     _restart(trainer, int(state["env_seed"]))
 
@@ -138,7 +139,7 @@ def _load_generator(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
 
 def _randomness(trainer: "AdversarialTrainer") -> dict[str, Any]:
     """Every generator that training draws from; Stable-Baselines3 uses global ones."""
-    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)  # noqa: NPY002  # its buffers draw from it
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     return {
         "trainer": seeding.rng_state(trainer.rng),
         "torch": seeding.torch_rng_state(trainer.gen_algo.device),
@@ -147,12 +148,10 @@ def _randomness(trainer: "AdversarialTrainer") -> dict[str, Any]:
     }
 
 
-def _load_randomness(
-    trainer: "AdversarialTrainer", state: Mapping[str, Any]
-) -> None:
+def _load_randomness(trainer: "AdversarialTrainer", state: Mapping[str, Any]) -> None:
     seeding.restore_rng(trainer.rng, state["trainer"])
     seeding.restore_torch_rng(state["torch"], trainer.gen_algo.device)
-    np.random.set_state(tuple(state["numpy"]))  # noqa: NPY002  # as above
+    np.random.set_state(tuple(state["numpy"]))
     seeding.restore_rng(trainer.gen_algo.action_space.np_random, state["actions"])
 
 
