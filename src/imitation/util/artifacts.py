@@ -27,10 +27,12 @@ import safetensors.torch
 import torch as th
 
 from imitation.errors import ArtifactError, reason
+from imitation.util.constructors import remember_arguments
 from imitation.util.paths import AnyPath
 
 __all__ = [
     "class_path",
+    "is_yours",
     "read_json",
     "read_tensors",
     "register_class",
@@ -119,7 +121,7 @@ def read_json(path: AnyPath) -> Any:
     name = os.fsdecode(path)
     try:
         return json.loads(pathlib.Path(name).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ArtifactError(f"cannot read {name} as JSON: {reason(error)}") from error
 
 
@@ -153,7 +155,7 @@ def read_tensors(path: AnyPath) -> dict[str, th.Tensor]:
 _REGISTERED: dict[str, type] = {}
 
 _TRUSTED_MODULES = (
-    "torch.nn.modules.activation",
+    "torch.nn.modules.",
     "torch.optim.",
     "stable_baselines3.common.policies",
     "stable_baselines3.common.torch_layers",
@@ -173,13 +175,24 @@ def register_class(cls: C) -> C:
     """Allows artifacts to name a class of yours; use it as a decorator.
 
     Args:
-        cls: a class at the top level of a module.
+        cls: a class at the top level of a module. If it is a network, its new instances
+            remember their constructor arguments, which are saved with them.
 
     Returns:
         `cls` itself.
     """
     _REGISTERED[class_path(cls)] = cls
+    # Policies of Stable-Baselines3 know their arguments themselves.
+    if issubclass(cls, th.nn.Module) and not hasattr(
+        cls, "_get_constructor_parameters"
+    ):
+        remember_arguments(cls)
     return cls
+
+
+def is_yours(cls: type) -> bool:
+    """Whether a class was registered with `register_class`."""
+    return _REGISTERED.get(class_path(cls)) is cls
 
 
 def class_path(cls: type) -> str:

@@ -9,20 +9,17 @@ import pathlib
 from collections.abc import Mapping
 from typing import Any
 
-import gymnasium as gym
-import numpy as np
 import torch as th
 from stable_baselines3.common import utils as sb3_utils
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 
 from imitation.errors import ArtifactError, UnsafeLoadError
-from imitation.util import artifacts, seeding, spaces
+from imitation.util import arguments, artifacts, seeding
 from imitation.util.paths import AnyPath
 
 __all__ = ["load_policy", "save_policy", "unset_learning_rate"]
 
 FORMAT_VERSION = 1
-_CLASS, _SPACE = "__class__", "__space__"
 
 
 def unset_learning_rate(_: float) -> float:
@@ -47,8 +44,8 @@ def save_policy(policy: BasePolicy, policy_path: AnyPath) -> None:
         ArtifactError: a constructor argument of the policy cannot be stored, or
             `policy_path` is a directory of something else.
     """
-    arguments = {
-        name: _encode(value, name)
+    parameters = {
+        name: arguments.to_json(value, f"the policy's argument {name}")
         for name, value in policy._get_constructor_parameters().items()
         if name != "lr_schedule"
     }
@@ -56,7 +53,7 @@ def save_policy(policy: BasePolicy, policy_path: AnyPath) -> None:
         "format_version": FORMAT_VERSION,
         "kind": "policy",
         "class": artifacts.class_path(type(policy)),
-        "arguments": arguments,
+        "arguments": parameters,
     }
     with artifacts.replacing_directory(policy_path) as directory:
         artifacts.write_json(directory / "artifact.json", document)
@@ -108,8 +105,10 @@ def _load_directory(path: pathlib.Path) -> BasePolicy:
         policy_class = artifacts.resolve_class(document["class"])
         if not issubclass(policy_class, BasePolicy):
             raise ArtifactError(f"{path} names {document['class']}, which is no policy")
-        arguments = {k: _decode(v) for k, v in document["arguments"].items()}
-        return _with_weights(policy_class, arguments, path)
+        parameters = {
+            k: arguments.from_json(v) for k, v in document["arguments"].items()
+        }
+        return _with_weights(policy_class, parameters, path)
     except (AttributeError, LookupError, TypeError) as error:
         raise ArtifactError(
             f"{path} is damaged, or its policy takes other arguments in this version: "
@@ -118,14 +117,14 @@ def _load_directory(path: pathlib.Path) -> BasePolicy:
 
 
 def _with_weights(
-    policy_class: type[BasePolicy], arguments: dict[str, Any], path: pathlib.Path
+    policy_class: type[BasePolicy], parameters: dict[str, Any], path: pathlib.Path
 ) -> BasePolicy:
     """Builds a policy and puts its saved weights in, leaving torch's RNG alone."""
     tensors = artifacts.read_tensors(path / "policy.safetensors")
     with seeding.forked_torch_rng():
         if issubclass(policy_class, ActorCriticPolicy) or tensors:
-            arguments["lr_schedule"] = unset_learning_rate
-        policy = policy_class(**arguments)
+            parameters["lr_schedule"] = unset_learning_rate
+        policy = policy_class(**parameters)
     try:
         policy.load_state_dict(tensors)
     except RuntimeError as error:
@@ -151,36 +150,3 @@ def _load_pickle(path: pathlib.Path, allow_pickle: bool) -> BasePolicy:
     if not isinstance(loaded, BasePolicy):
         raise ArtifactError(f"{path} holds a {type(loaded).__name__}, not a policy")
     return loaded
-
-
-def _encode(value: Any, name: str) -> Any:
-    """Turns a constructor argument into JSON values."""
-    if isinstance(value, gym.Space):
-        return {_SPACE: spaces.space_to_json(value)}
-    if isinstance(value, type):
-        return {_CLASS: artifacts.class_path(value)}
-    if isinstance(value, np.generic):
-        return value.item()
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return [_encode(item, name) for item in value]
-    if isinstance(value, Mapping):
-        return {str(key): _encode(item, name) for key, item in value.items()}
-    raise ArtifactError(
-        f"the policy's argument {name} is a {type(value).__name__}, which cannot be "
-        "saved safely; use numbers, strings, classes or spaces"
-    )
-
-
-def _decode(value: Any) -> Any:
-    """Turns JSON values back into a constructor argument."""
-    if isinstance(value, list):
-        return [_decode(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    if _SPACE in value:
-        return spaces.space_from_json(value[_SPACE])
-    if _CLASS in value:
-        return artifacts.resolve_class(value[_CLASS])
-    return {key: _decode(item) for key, item in value.items()}

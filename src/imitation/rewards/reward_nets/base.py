@@ -16,7 +16,7 @@ import torch as th
 from imitation.data import types
 from imitation.errors import DataError
 from imitation.rewards.reward_nets.inputs import TensorObs, encode
-from imitation.util import networks
+from imitation.util import networks, rebuilding
 
 __all__ = ["Array", "ArrayObs", "RewardNet", "RewardNetWithVariance", "TensorObs"]
 
@@ -26,8 +26,13 @@ ArrayObs = Array | th.Tensor | types.DictObs | Mapping[str, Array | th.Tensor]
 FLAG = gym.spaces.MultiBinary(())
 
 
-class RewardNet(th.nn.Module, abc.ABC):
+class RewardNet(rebuilding.Rebuildable, abc.ABC):
     """A reward of transitions; a subclass implements `forward`.
+
+    Save one with `imitation.rewards.net_io.save_reward_net`, or with `torch.save`. Both
+    store the constructor arguments and the tensors, so attributes of your own have to
+    follow from these, and `imitation.util.artifacts.register_class` has to know your
+    class.
 
     Args:
         observation_space: the observation space of the environment.
@@ -162,14 +167,22 @@ class RewardNet(th.nn.Module, abc.ABC):
     @property
     def device(self) -> th.device:
         """Where the network is; the CPU if it has no parameters."""
-        parameter = next(self.parameters(), None)
-        return th.device("cpu") if parameter is None else parameter.device
+        tensor = self._first_tensor()
+        return th.device("cpu") if tensor is None else tensor.device
 
     @property
     def dtype(self) -> th.dtype:
         """The type of its parameters; torch's default if it has none."""
-        parameter = next(self.parameters(), None)
-        return th.get_default_dtype() if parameter is None else parameter.dtype
+        tensor = self._first_tensor()
+        return th.get_default_dtype() if tensor is None else tensor.dtype
+
+    def _first_tensor(self) -> th.Tensor | None:
+        """Returns the first parameter; unlike ``parameters()`` in no time."""
+        for module in networks.submodules(self):
+            for parameter in module._parameters.values():
+                if parameter is not None:
+                    return parameter
+        return None
 
 
 class RewardNetWithVariance(RewardNet):

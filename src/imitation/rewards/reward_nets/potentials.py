@@ -5,17 +5,16 @@ from typing import Any
 
 import gymnasium as gym
 import torch as th
-from torch import nn
 
 from imitation.errors import ConfigError
 from imitation.rewards.reward_nets.cnn import cnn_transpose, num_channels
 from imitation.rewards.reward_nets.inputs import TensorObs, VectorFeatures, is_image
-from imitation.util import networks
+from imitation.util import networks, rebuilding
 
 __all__ = ["BasicPotentialCNN", "BasicPotentialMLP"]
 
 
-class BasicPotentialMLP(nn.Module):
+class BasicPotentialMLP(rebuilding.Rebuildable):
     """A potential that is a multi-layer perceptron of the flattened observation.
 
     Images in dictionary observations go through a small convolutional network; see
@@ -45,7 +44,7 @@ class BasicPotentialMLP(nn.Module):
         return potentials
 
 
-class BasicPotentialCNN(nn.Module):
+class BasicPotentialCNN(rebuilding.Rebuildable):
     """A potential that is a convolutional network of the image observed.
 
     Args:
