@@ -18,6 +18,7 @@ __all__ = [
     "build_cnn",
     "build_mlp",
     "evaluating",
+    "submodules",
     "training",
     "training_mode",
 ]
@@ -37,13 +38,46 @@ def training_mode(m: M, mode: bool = False) -> Iterator[M]:
         The module. When the block ends, by an exception too, every submodule gets
         back the mode it was in, even if they differed.
     """
-    before = [(module, module.training) for module in m.modules()]
-    m.train(mode)
+    # Quicker than m.train(), which for a small network takes longer than its forward.
+    before = [(module, module.training) for module in submodules(m)]
+    for module, was_training in before:
+        if type(module).train is not nn.Module.train:
+            module.train(mode)
+        elif was_training is not mode:
+            _set_training(module, mode)
     try:
         yield m
     finally:
         for module, was_training in before:
-            module.training = was_training
+            if module.training is not was_training:
+                _set_training(module, was_training)
+
+
+def _set_training(module: nn.Module, mode: bool) -> None:
+    attributes = vars(module)
+    if "training" in attributes:
+        attributes["training"] = mode  # nn.Module.__setattr__ takes 20 times as long
+    else:  # a scripted module, which keeps it elsewhere
+        module.training = mode
+
+
+def submodules(m: nn.Module) -> Iterator[nn.Module]:
+    """Yields a module and those inside it, as ``m.modules()`` does but quicker.
+
+    Args:
+        m: the module.
+
+    Yields:
+        The modules, each before those inside it; one that has several parents comes
+        several times.
+    """
+    pending = [m]
+    while pending:
+        module = pending.pop()
+        yield module
+        children = module._modules
+        if children:
+            pending += [child for child in reversed(children.values()) if child]
 
 
 def training(m: M, *, mode: bool = True) -> contextlib.AbstractContextManager[M]:

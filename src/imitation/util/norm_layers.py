@@ -13,6 +13,9 @@ from imitation.errors import ConfigError, DataError
 
 __all__ = ["BaseNorm", "EMANorm", "RunningNorm"]
 
+SMALL = 1024
+"""Numbers in a batch below which one slow operation beats several quick ones."""
+
 
 class BaseNorm(nn.Module, abc.ABC):
     """Normalises features to mean 0 and variance 1, without learnable parameters.
@@ -69,8 +72,8 @@ class BaseNorm(nn.Module, abc.ABC):
         if self.training and batch.shape[0] > 0:
             self.update_stats(batch)
         dtype = x.dtype if x.is_floating_point() else th.get_default_dtype()
-        scale = th.rsqrt(self.running_var + self.eps).to(dtype)
-        return (x - self.running_mean.to(dtype)) * scale
+        scale = (self.running_var + self.eps).rsqrt_().to(dtype)
+        return (x - self.running_mean.to(dtype)).mul_(scale)
 
     @abc.abstractmethod
     def update_stats(self, batch: th.Tensor) -> None:
@@ -79,6 +82,28 @@ class BaseNorm(nn.Module, abc.ABC):
         Args:
             batch: shape (B, num_features) with B > 0, any real dtype.
         """
+
+    def _mix_in(
+        self, batch_mean: th.Tensor, batch_var: th.Tensor, weight: th.Tensor
+    ) -> None:
+        """Makes the statistics those of a mixture of the old samples and a batch.
+
+        With μ, σ² the old statistics, δ the batch mean minus μ, and w the weight, they
+        become μ + wδ and (1 − w)(σ² + wδ²) + w·σ²_batch.
+
+        Args:
+            batch_mean: shape (num_features,) float64.
+            batch_var: shape (num_features,) float64.
+            weight: share of the batch in the mixture, () float64 in [0, 1].
+        """
+        # As few operations as possible: for a handful of rewards it takes longer to
+        # start one than to carry it out.
+        mean, var = self.running_mean, self.running_var
+        delta = batch_mean - mean
+        rest = th.addcmul(delta, delta, weight, value=-1)  # (1 − w)δ
+        spread = th.addcmul(batch_var, delta, rest)  # σ²_batch + (1 − w)δ²
+        mean.lerp_(batch_mean, weight)  # (1 − w)μ + w·μ_batch
+        var.lerp_(spread, weight)
 
     def _as_batch(self, x: th.Tensor) -> th.Tensor:
         """Returns `x` with the shape (B, num_features)."""
@@ -95,9 +120,12 @@ class BaseNorm(nn.Module, abc.ABC):
 def _moments(batch: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
     """Returns the mean and biased variance of (B, F) over B, each (F,) float64."""
     batch = batch.detach().to(th.float64)
-    mean = batch.mean(dim=0)
+    if batch.numel() < SMALL:
+        var, mean = th.var_mean(batch, dim=0, correction=0)
+        return mean, var
     # Two passes over the data: faster than th.var_mean along the first dimension.
-    return mean, (batch - mean).square().mean(dim=0)
+    mean = batch.mean(dim=0)
+    return mean, (batch - mean).square_().mean(dim=0)
 
 
 class RunningNorm(BaseNorm):
@@ -120,13 +148,9 @@ class RunningNorm(BaseNorm):
             batch: shape (B, num_features) with B > 0.
         """
         batch_mean, batch_var = _moments(batch)
-        self.count += batch.shape[0]
-        weight = batch.shape[0] / self.count.to(th.float64)  # n / (m + n)
-        delta = batch_mean - self.running_mean
-        self.running_mean += weight * delta
-        self.running_var += weight * (
-            batch_var - self.running_var + (1 - weight) * delta.square()
-        )
+        count = self.count.add_(batch.shape[0])
+        weight = count.to(th.float64).reciprocal_().mul_(batch.shape[0])  # n / (m + n)
+        self._mix_in(batch_mean, batch_var, weight)
 
 
 class EMANorm(BaseNorm):
@@ -181,12 +205,7 @@ class EMANorm(BaseNorm):
             batch: shape (B, num_features) with B > 0.
         """
         batch_mean, batch_var = _moments(batch)
-        self.count += batch.shape[0]
-        self.num_batches += 1
+        self.count.add_(batch.shape[0])
+        self.num_batches.add_(1)
         self.inv_learning_rate.mul_(self.decay).add_(1)
-        alpha = 1 / self.inv_learning_rate
-        delta = batch_mean - self.running_mean
-        self.running_mean += alpha * delta
-        self.running_var += alpha * (
-            batch_var - self.running_var + (1 - alpha) * delta.square()
-        )
+        self._mix_in(batch_mean, batch_var, self.inv_learning_rate.reciprocal())

@@ -75,9 +75,9 @@ class NormalizedRewardNet(PredictProcessedWrapper):
             statistics are.
         """
         layer = self.normalize_output_layer
-        state = next(iter(layer.state_dict().values()), None)
-        if state is not None:
-            rewards = rewards.to(state.device)
+        statistics = next(layer.buffers(recurse=False), None)
+        if statistics is not None:
+            rewards = rewards.to(statistics.device)
         with th.no_grad(), networks.training_mode(layer, update_stats):
             normalized: th.Tensor = layer(rewards.unsqueeze(1))
         return normalized.squeeze(1)
