@@ -11,6 +11,7 @@ from typing import Any
 from imitation.scripts import settings as typed
 from imitation.scripts.command import CommandSettings, Script
 from imitation.scripts.eval_policy import eval_policy_ex
+from imitation.scripts.train_adversarial import train_adversarial_ex
 from imitation.scripts.train_imitation import train_imitation_ex
 from imitation.scripts.train_rl import train_rl_ex
 
@@ -20,7 +21,13 @@ BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
 
 def scripts() -> list[Script[Any]]:
     """Returns the scripts that the page describes."""
-    return [ex.script for ex in (train_rl_ex, train_imitation_ex, eval_policy_ex)]
+    experiments = (
+        train_rl_ex,
+        train_imitation_ex,
+        train_adversarial_ex,
+        eval_policy_ex,
+    )
+    return [experiment.script for experiment in experiments]
 
 
 def rendered() -> str:

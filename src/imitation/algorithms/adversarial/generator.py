@@ -67,11 +67,16 @@ def progress_over(algo: BaseAlgorithm, total_timesteps: int) -> Iterator[None]:
         del total_timesteps
         algo._current_progress_remaining = 1.0 - num_timesteps / whole
 
+    # What is not the algorithm's own must not be saved with it: it holds environments.
+    added = ["_update_current_progress_remaining", "_excluded_save_params"]
+    excluded = [*algo._excluded_save_params(), *added]
     algo._update_current_progress_remaining = update  # type: ignore[method-assign]  # for this block
+    algo._excluded_save_params = lambda: excluded  # type: ignore[method-assign]  # likewise
     try:
         yield
     finally:
         del algo._update_current_progress_remaining
+        del algo._excluded_save_params
 
 
 class RolloutRewards(BaseCallback):

@@ -136,12 +136,15 @@ def with_expert_stats(
 
     Returns:
         ``imit_stats``, and the statistics of the demonstrations as ``expert_stats`` if
-        they have rewards.
+        they have rewards. These are the environment's, so that there are always
+        ``monitor_return_*`` to compare with.
     """
     rewarded = [t for t in expert_trajs if isinstance(t, types.TrajectoryWithRew)]
     if len(rewarded) < len(expert_trajs):
         return {"imit_stats": imit_stats}
-    return {"imit_stats": imit_stats, "expert_stats": rollout.rollout_stats(rewarded)}
+    stats = rollout.rollout_stats(rewarded)
+    returns = {f"monitor_{k}": v for k, v in stats.items() if k.startswith("return_")}
+    return {"imit_stats": imit_stats, "expert_stats": {**returns, **stats}}
 
 
 def _from_hub(

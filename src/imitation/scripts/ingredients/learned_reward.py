@@ -7,6 +7,7 @@ from typing import Any
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError
+from imitation.rewards import serialize
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
 from imitation.scripts.settings import building
 
@@ -32,8 +33,6 @@ def check_reward(reward_type: str | None, reward_path: str | None) -> None:
                 "RewardNet_unnormalized"
             )
         return
-    from imitation.rewards import serialize
-
     known = sorted(serialize.reward_registry.keys())
     if reward_type not in known:
         raise ConfigError(
@@ -70,8 +69,6 @@ def replace_reward(
         ConfigError: the reward does not take the arguments or is for other spaces.
         ArtifactError: the reward cannot be read.
     """
-    from imitation.rewards import serialize
-
     what = f"reward_type={reward_type} of reward_path={reward_path}"
     with building(what):
         reward_fn = serialize.load_reward(
