@@ -33,7 +33,7 @@ __all__ = [
     "video_wrapper_factory",
 ]
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("imitation.scripts.eval_policy")  # also as __main__
 
 EnvWrapper = Callable[[gym.Env[Any, Any], int], gym.Env[Any, Any]]
 

@@ -10,8 +10,10 @@ import functools
 import logging
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from stable_baselines3.common.vec_env import VecEnv
+from tqdm import tqdm
 
 from imitation.algorithms.adversarial.common import AdversarialTrainer
 from imitation.data import types
@@ -34,12 +36,13 @@ from imitation.scripts.ingredients.reward import make_reward_net
 from imitation.scripts.ingredients.rl import load_rl_algo_from_path, make_rl_algo
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.util.logger import HierarchicalLogger
+from imitation.util.progress import progress_bar
 
 __all__ = ["airl", "gail", "main_console", "train_adversarial", "train_adversarial_ex"]
 
 Stats = Mapping[str, Mapping[str, float]]
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("imitation.scripts.train_adversarial")  # also as __main__
 
 
 def gail(settings: TrainAdversarialSettings, run: RunHandle) -> Stats:
@@ -84,11 +87,15 @@ def train_adversarial(
         trainer = _make_trainer(
             command, settings, venv, expert_trajs, custom_logger, log_dir
         )
-        with _eval_venv(settings) as eval_venv:
+        checkpoint_dir = log_dir / "checkpoints"
+        with (
+            _eval_venv(settings) as eval_venv,
+            progress_bar(settings.total_timesteps, command, "step") as bar,
+        ):
             trainer.train(
                 settings.total_timesteps,
-                _StateSaver(trainer, settings, log_dir / "checkpoints"),
-                checkpoint_dir=log_dir / "checkpoints",
+                _AfterRound(trainer, settings, checkpoint_dir, bar),
+                checkpoint_dir=checkpoint_dir,
                 checkpoint_interval=settings.checkpoint_interval,
                 resume=settings.resume is not None,
                 eval_venv=eval_venv,
@@ -96,17 +103,18 @@ def train_adversarial(
                 n_eval_episodes=settings.n_eval_episodes,
             )
     if settings.checkpoint_interval >= 0:
-        _logger.info("Saved to %s", log_dir / "checkpoints" / "final")
+        _logger.info("Saved rewards and policy to %s", checkpoint_dir / "final")
     return with_expert_stats(_evaluate(trainer, settings), expert_trajs)
 
 
-class _StateSaver:
-    """Saves the state to resume from, in the rounds whose end saves none.
+class _AfterRound:
+    """Shows the progress, and saves the state where the end of a round saves none.
 
     Args:
-        trainer: what to save.
+        trainer: what is trained.
         settings: resolved settings.
         directory: where its checkpoints go.
+        bar: counts environment steps.
     """
 
     def __init__(
@@ -114,18 +122,25 @@ class _StateSaver:
         trainer: AdversarialTrainer,
         settings: TrainAdversarialSettings,
         directory: pathlib.Path,
+        bar: "tqdm[Any]",
     ) -> None:
         self._trainer = trainer
         self._interval = settings.state_interval or 0
         self._checkpoint_interval = settings.checkpoint_interval
         self._path = directory / "latest"
+        self._bar = bar
 
     def __call__(self, round_num: int) -> None:
-        """Saves if it is time.
+        """Does it.
 
         Args:
             round_num: number of the round that has ended, from 0.
         """
+        steps = self._trainer.gen_train_timesteps
+        if self._bar.n == 0:
+            # Rounds of an interrupted run do not count for the rate.
+            self._bar.n = self._bar.initial = round_num * steps
+        self._bar.update(steps)
         done = round_num + 1
         saved = self._checkpoint_interval > 0 and done % self._checkpoint_interval == 0
         if self._interval > 0 and done % self._interval == 0 and not saved:

@@ -33,7 +33,7 @@ __all__ = ["bc", "dagger", "main_console", "train_imitation_ex"]
 
 Stats = Mapping[str, Mapping[str, float]]
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("imitation.scripts.train_imitation")  # also as __main__
 
 
 def bc(settings: TrainImitationSettings, run: RunHandle) -> Stats:

@@ -28,7 +28,7 @@ from imitation.scripts.ingredients.policy_evaluation import eval_policy
 from imitation.scripts.ingredients.rl import load_rl_algo_from_path, make_rl_algo
 from imitation.scripts.sacred_adapter import SacredExperiment
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("imitation.scripts.train_rl")  # also as __main__
 
 __all__ = ["main_console", "train_rl", "train_rl_ex"]
 

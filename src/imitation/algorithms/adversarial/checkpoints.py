@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from imitation.algorithms.adversarial import state
 from imitation.algorithms.adversarial.spectral import without_spectral_norm
-from imitation.policies import serialize as policies_serialize
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath, parse_path
 
@@ -71,9 +70,8 @@ class Checkpoints:
             return
         with artifacts.replacing_directory(self._directory / name) as directory:
             _save_rewards(self._trainer, directory)
-            policies_serialize.save_stable_model(
-                directory / "gen_policy", self._trainer.gen_algo
-            )
+            (directory / "gen_policy").mkdir()
+            self._trainer.gen_algo.save(directory / "gen_policy" / "model.zip")
 
 
 def _save_rewards(trainer: "AdversarialTrainer", directory: pathlib.Path) -> None:

@@ -51,7 +51,7 @@ _MOUNTAIN_CAR: dict[str, Any] = {
     "policy.policy_kwargs": PolicySettings.named_configs["normalize_running"][
         "policy_kwargs"
     ],
-    "rl.ppo_batch_size": 8192,
+    "rl.ppo_batch_size": 4096,
     "rl.ppo_kwargs": {
         "batch_size": 1024,
         "gae_lambda": 0.98,
