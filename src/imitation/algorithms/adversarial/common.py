@@ -314,7 +314,9 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         if total_timesteps is None:
             total_timesteps = self.gen_train_timesteps
         kwargs = dict(learn_kwargs or {})
-        rollouts = RolloutRewards(self._recorder, self._rewards_of)
+        rollouts = RolloutRewards(
+            self._recorder, self._rewards_of, self._gen_entropy_weight
+        )
         callbacks: list[BaseCallback] = [
             rollouts,
             *_as_list(kwargs.pop("callback", [])),
