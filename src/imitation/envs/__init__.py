@@ -1,0 +1,1 @@
+"""Environments, and wrappers that make environments fit for reward learning."""

@@ -1,0 +1,37 @@
+"""Reward networks for environments with absorbing states."""
+
+import torch as th
+
+from imitation.envs.absorbing_observations import INDICATOR
+from imitation.rewards.reward_nets import ForwardWrapper
+from imitation.rewards.reward_nets.base import TensorObs
+
+__all__ = ["AbsorbingActionMask"]
+
+
+class AbsorbingActionMask(ForwardWrapper):
+    """Hides from a reward network the actions taken in the absorbing state.
+
+    They do nothing. But demonstrations that `absorb_trajectories` padded have zeros
+    there, and a policy does not, so that a discriminator which sees the actions could
+    tell expert from policy by them, and reward the policy for staying out of the
+    absorbing state, which is the bias that absorbing states are to remove.
+
+    Args:
+        base: the network to wrap, for observations as in `imitation.envs.absorbing`.
+    """
+
+    def forward(
+        self,
+        state: TensorObs,
+        action: th.Tensor,
+        next_state: TensorObs,
+        done: th.Tensor,
+    ) -> th.Tensor:
+        """Computes rewards; see `RewardNet.forward`."""
+        flag = state[INDICATOR] if isinstance(state, dict) else state[:, -1:]
+        there = (flag > 0).reshape(-1, *[1] * (action.ndim - 1))
+        rewards: th.Tensor = self.base(
+            state, action.masked_fill(there, 0), next_state, done
+        )
+        return rewards
