@@ -11,7 +11,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-BENCHMARKS = ("imports", "flatten", "store", "rollout", "bc", "threads", "dagger")
+BENCHMARKS = (
+    "imports",
+    "flatten",
+    "store",
+    "rollout",
+    "bc",
+    "threads",
+    "dagger",
+    "rewards",
+    "adversarial",
+)
 
 if __name__ == "__main__":
     for name in BENCHMARKS:

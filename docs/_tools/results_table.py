@@ -19,10 +19,12 @@ RETURNS = ROOT / "benchmarks" / "returns"
 SECTION = re.compile(r"<!-- results: (\w+) -->\n.*?<!-- end of results -->", re.DOTALL)
 RATIO = "release ÷ ours"
 NAMES = {
+    "adversarial": "adversarial training",
     "bc": "BC",
     "dagger": "DAgger",
     "flatten": "`flatten_trajectories`",
     "imports": "import",
+    "rewards": "`predict_processed`",
     "rollout": "`rollout`",
     "store": "`serialize`",
 }
