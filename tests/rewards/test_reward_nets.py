@@ -92,7 +92,9 @@ def test_moments_of_an_ensemble():
     each = np.stack([member.predict(*data) for member in ensemble.members], axis=-1)
     mean, variance = ensemble.predict_reward_moments(*data)
     assert ensemble.num_members == 3
-    np.testing.assert_allclose(ensemble.predict_processed_all(*data), each)
+    np.testing.assert_allclose(
+        ensemble.predict_processed_all(*data), each, rtol=1e-6, atol=1e-6
+    )
     np.testing.assert_allclose(mean, each.mean(axis=1), rtol=1e-5)
     expected = ((each - each.mean(axis=1, keepdims=True)) ** 2).sum(axis=1) / 2
     np.testing.assert_allclose(variance, expected, rtol=1e-4)

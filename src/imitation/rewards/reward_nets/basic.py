@@ -44,12 +44,12 @@ class BasicRewardNet(RewardNet):
         **kwargs: Any,
     ) -> None:
         super().__init__(observation_space, action_space)
-        self._uses = (use_state, use_action, use_next_state, use_done)
-        self._obs_features = VectorFeatures(observation_space)
-        self._action_features = VectorFeatures(action_space)
-        obs_size = self._obs_features.size
-        sizes = (obs_size, self._action_features.size, obs_size, 1)
-        in_size = sum(s for s, used in zip(sizes, self._uses, strict=True) if used)
+        self.uses = (use_state, use_action, use_next_state, use_done)
+        self.obs_features = VectorFeatures(observation_space)
+        self.action_features = VectorFeatures(action_space)
+        obs_size = self.obs_features.size
+        sizes = (obs_size, self.action_features.size, obs_size, 1)
+        in_size = sum(s for s, used in zip(sizes, self.uses, strict=True) if used)
         if in_size == 0:
             raise ConfigError(
                 "a reward must depend on something: set one of use_state, use_action, "
@@ -67,25 +67,35 @@ class BasicRewardNet(RewardNet):
         done: th.Tensor,
     ) -> th.Tensor:
         """Computes rewards; see `RewardNet.forward`."""
-        rewards: th.Tensor = self.mlp(self._joined(state, action, next_state, done))
+        rewards: th.Tensor = self.mlp(self.joined(state, action, next_state, done))
         return rewards
 
-    def _joined(
+    def joined(
         self,
         state: TensorObs,
         action: th.Tensor,
         next_state: TensorObs,
         done: th.Tensor,
     ) -> th.Tensor:
-        """Flattens and joins the parts that the reward depends on, ``(B, in_size)``."""
-        use_state, use_action, use_next_state, use_done = self._uses
+        """Flattens and joins the parts that the reward depends on.
+
+        Args:
+            state: see `RewardNet.forward`.
+            action: see `RewardNet.forward`.
+            next_state: see `RewardNet.forward`.
+            done: see `RewardNet.forward`.
+
+        Returns:
+            What `mlp` takes, shape ``(B, in_size)``.
+        """
+        use_state, use_action, use_next_state, use_done = self.uses
         used = []
         if use_state:
-            used.append(self._obs_features(state))
+            used.append(self.obs_features(state))
         if use_action:
-            used.append(self._action_features(action))
+            used.append(self.action_features(action))
         if use_next_state:
-            used.append(self._obs_features(next_state))
+            used.append(self.obs_features(next_state))
         if use_done:
             used.append(done.unsqueeze(1))
         return th.cat(used, dim=1)

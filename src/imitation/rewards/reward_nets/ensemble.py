@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import gymnasium as gym
 import numpy as np
@@ -14,6 +15,8 @@ from imitation.rewards.reward_nets.base import (
     RewardNet,
     RewardNetWithVariance,
 )
+from imitation.rewards.reward_nets.stacked import StackedMembers
+from imitation.util import tensors
 
 __all__ = ["RewardEnsemble"]
 
@@ -21,7 +24,9 @@ __all__ = ["RewardEnsemble"]
 class RewardEnsemble(RewardNetWithVariance):
     """The mean of several reward networks.
 
-    What counts as the output of a member is its `predict_processed`.
+    What counts as the output of a member is its `predict_processed`. Members that are
+    alike and made of fully connected layers are evaluated all at once, see
+    `StackedMembers`; others one after the other, with the same results to rounding.
 
     Args:
         observation_space: the observation space of the environment.
@@ -73,12 +78,17 @@ class RewardEnsemble(RewardNetWithVariance):
         Returns:
             Rewards, shape ``(B, num_members)``.
         """
-        rewards = [
+        members = self._members()
+        stack = self._stack(members)
+        if stack.possible:
+            parts = members[0].preprocess(state, action, next_state, done)
+            update_stats = bool(kwargs.get("update_stats", True))
+            return stack.processed(parts, update_stats).cpu().numpy()
+        each = [
             member.predict_processed(state, action, next_state, done, **kwargs)
-            for member in self.members
-            if isinstance(member, RewardNet)
+            for member in members
         ]
-        return np.stack(rewards, axis=-1)
+        return np.stack(each, axis=-1)
 
     def predict_reward_moments(
         self,
@@ -90,7 +100,8 @@ class RewardEnsemble(RewardNetWithVariance):
     ) -> tuple[Array, Array]:
         """Computes mean and unbiased variance over the members, each ``(B,)``."""
         rewards = self.predict_processed_all(state, action, next_state, done, **kwargs)
-        return rewards.mean(axis=-1), rewards.var(axis=-1, ddof=1)
+        variance, mean = th.var_mean(tensors.safe_to_tensor(rewards), dim=1)
+        return mean.numpy(), variance.numpy()
 
     def forward(self, *args: Any) -> th.Tensor:
         """Refused: train the members, not their mean.
@@ -120,5 +131,29 @@ class RewardEnsemble(RewardNetWithVariance):
         **kwargs: Any,
     ) -> Array:
         """Returns the mean over the members, shape ``(B,)``."""
-        mean, _ = self.predict_reward_moments(state, action, next_state, done, **kwargs)
-        return mean
+        rewards = self.predict_processed_all(state, action, next_state, done, **kwargs)
+        return tensors.safe_to_tensor(rewards).mean(dim=1).numpy()
+
+    def predict_th(
+        self,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
+    ) -> th.Tensor:
+        """Returns the mean over the members, shape ``(B,)``, on their device."""
+        mean = self.predict(state, action, next_state, done)
+        return tensors.safe_to_tensor(mean).to(self.device)
+
+    def _members(self) -> list[RewardNet]:
+        return [m for m in self.members.children() if isinstance(m, RewardNet)]
+
+    def _stack(self, members: list[RewardNet]) -> StackedMembers:
+        stack = _STACKS.get(self)
+        if stack is None or not stack.is_current(members):
+            stack = _STACKS[self] = StackedMembers(members)
+        return stack
+
+
+_STACKS: WeakKeyDictionary[RewardEnsemble, StackedMembers] = WeakKeyDictionary()
+"""Not an attribute: it is no part of the ensemble when that is copied or saved."""

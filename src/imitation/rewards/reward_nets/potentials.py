@@ -5,6 +5,7 @@ from typing import Any
 
 import gymnasium as gym
 import torch as th
+from torch import nn
 
 from imitation.errors import ConfigError
 from imitation.rewards.reward_nets.cnn import cnn_transpose, num_channels
@@ -33,15 +34,20 @@ class BasicPotentialMLP(rebuilding.Rebuildable):
         **kwargs: Any,
     ) -> None:
         super().__init__()
-        self._features = VectorFeatures(observation_space)
-        fixed = {"in_size": self._features.size, "squeeze_output": True}
+        self.features = VectorFeatures(observation_space)
+        fixed = {"in_size": self.features.size, "squeeze_output": True}
         options = {"hid_sizes": hid_sizes} | kwargs | fixed
         self._potential_net = networks.build_mlp(**options)
 
     def forward(self, state: TensorObs) -> th.Tensor:
         """Maps preprocessed observations, ``(B, ...)``, to potentials, ``(B,)``."""
-        potentials: th.Tensor = self._potential_net(self._features(state))
+        potentials: th.Tensor = self._potential_net(self.features(state))
         return potentials
+
+    @property
+    def mlp(self) -> nn.Module:
+        """The network from flattened observations, ``(B, n)``, to potentials."""
+        return self._potential_net
 
 
 class BasicPotentialCNN(rebuilding.Rebuildable):
