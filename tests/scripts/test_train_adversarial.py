@@ -15,6 +15,7 @@ import torch as th
 from stable_baselines3 import PPO
 
 from imitation.algorithms.adversarial.gail import RewardNetFromDiscriminatorLogit
+from imitation.algorithms.bc import reconstruct_policy
 from imitation.data import rollout, serialize
 from imitation.policies.base import RandomPolicy
 from imitation.rewards import reward_nets
@@ -22,6 +23,7 @@ from imitation.rewards.net_io import load_reward_net
 from imitation.scripts import command_line, console
 from imitation.scripts.eval_policy import eval_policy_ex
 from imitation.scripts.train_adversarial import train_adversarial_ex
+from imitation.scripts.train_imitation import train_imitation_ex
 from imitation.scripts.train_rl import train_rl_ex
 from imitation.util import util
 
@@ -227,6 +229,26 @@ def test_agent_path_warm_starts_the_generator(workdir):
         for name in ("first", "second")
     )
     assert same(one.policy.state_dict(), other.policy.state_dict())
+
+
+def test_agent_path_may_be_a_cloned_policy(workdir, capsys):
+    train_imitation_ex.run(
+        "bc",
+        named_configs=[*FAST, "policy.normalize_running"],
+        config_updates={**QUIET, "logging.log_dir": "clone", "bc.batch_size": 8},
+    )
+    cloned = reconstruct_policy("clone/final.th", device="cpu")
+    still = {"agent_path": "clone/final.th", "rl__rl_kwargs__learning_rate": 0.0}
+    run("gail", "run", **still)
+    model = PPO.load("run/checkpoints/final/gen_policy/model.zip", device="cpu")
+    assert type(model.policy) is type(cloned)
+    trained = dict(model.policy.named_parameters())
+    assert trained.keys() == dict(cloned.named_parameters()).keys()
+    assert all(th.equal(trained[name], p) for name, p in cloned.named_parameters())
+    words = ["gail", "with", *PENDULUM, "expert.policy_type=random"]
+    quiet = ["agent_path=clone/final.th", "logging.log_format_strs=[]"]
+    assert console.run([*words, *quiet]) == 2
+    assert "clone/final.th" in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("command", ["gail", "airl"])

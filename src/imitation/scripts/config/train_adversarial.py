@@ -211,7 +211,8 @@ class TrainAdversarialSettings(CommandSettings):
     """Episodes of each of those evaluations."""
 
     agent_path: str | None = None
-    """A saved agent to start from instead of a new one."""
+    """A saved agent, or a policy such as final.th of bc, to start from instead of a new
+    one."""
 
     def __post_init__(self) -> None:
         """Checks ranges."""

@@ -143,7 +143,8 @@ class TrainRLSettings(CommandSettings):
     """Save the final policy to policies/final."""
 
     agent_path: str | None = None
-    """A saved agent to continue from."""
+    """A saved agent, or a policy such as final.th of bc, to start from instead of a new
+    one."""
 
     def __post_init__(self) -> None:
         """Checks ranges."""

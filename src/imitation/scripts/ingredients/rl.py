@@ -6,6 +6,7 @@ SAC, TD3 and DDPG, and those of ``sb3_contrib`` such as TRPO.
 
 import dataclasses
 import inspect
+import pathlib
 import warnings
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -14,10 +15,11 @@ import stable_baselines3 as sb3
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError
-from imitation.policies import serialize
+from imitation.policies import base, serialize
 from imitation.scripts.ingredients.policy import PolicySettings
 from imitation.scripts.settings import (
     ClassPath,
@@ -27,6 +29,7 @@ from imitation.scripts.settings import (
     load_classes,
     require,
 )
+from imitation.util import policy_io
 
 __all__ = ["RLSettings", "load_rl_algo_from_path", "make_rl_algo"]
 
@@ -87,6 +90,11 @@ class RLSettings:
         return issubclass(self.load_cls(), OnPolicyAlgorithm)
 
     @property
+    def policy_base(self) -> type[BasePolicy]:
+        """The class from which every policy of the algorithm derives."""
+        return next(iter(self.load_cls().policy_aliases.values()))
+
+    @property
     def discount(self) -> float:
         """The discount factor of the return."""
         parameter = inspect.signature(self.load_cls()).parameters.get("gamma")
@@ -126,7 +134,7 @@ class RLSettings:
         kwargs = self.constructor_kwargs(num_vec)
         filled = ("policy", "env", "policy_kwargs", "seed")
         check_keys(kwargs, rl_cls, "rl.rl_kwargs", filled)
-        trained = next(iter(rl_cls.policy_aliases.values()))
+        trained = self.policy_base
         if not issubclass(policy.load_cls(), trained):
             remedy = f"set policy.policy_cls={trained.__module__}:{trained.__name__}"
             if rl_cls is sb3.SAC:
@@ -215,17 +223,25 @@ def make_rl_algo(
 def load_rl_algo_from_path(
     agent_path: str, venv: VecEnv, settings: RLSettings, seed: int
 ) -> BaseAlgorithm:
-    """Loads an algorithm saved by `train_rl` or by Stable-Baselines3.
+    """Loads an algorithm, or begins one with a saved policy.
 
     Args:
-        agent_path: a ``.zip`` file, or a directory that contains ``model.zip``.
+        agent_path: what `train_rl` or Stable-Baselines3 saved, a ``.zip`` file or a
+            directory that contains ``model.zip``; or a policy saved by this project,
+            such as that of behavioural cloning.
         venv: the environment to continue in.
         settings: resolved settings; their hyperparameters replace the saved ones.
         seed: seed of the exploration.
 
     Returns:
         The algorithm.
+
+    Raises:
+        ArtifactError: the file cannot be read.
+        ConfigError: the policy is not for this algorithm or environment.
     """
+    if (pathlib.Path(agent_path) / "artifact.json").is_file():
+        return _algo_from_policy(agent_path, venv, settings, seed)
     return serialize.load_stable_baselines_model(
         settings.load_cls(),
         agent_path,
@@ -233,3 +249,30 @@ def load_rl_algo_from_path(
         seed=seed,
         **settings.constructor_kwargs(venv.num_envs),
     )
+
+
+def _algo_from_policy(
+    agent_path: str, venv: VecEnv, settings: RLSettings, seed: int
+) -> BaseAlgorithm:
+    """A new algorithm whose policy is a saved one."""
+    saved = policy_io.load_policy(agent_path, "cpu")
+    base.check_spaces(saved, venv, agent_path)
+    rl_cls = settings.load_cls()
+    if not isinstance(saved, settings.policy_base):
+        raise ConfigError(
+            f"agent_path={agent_path!r} holds a {type(saved).__name__}, which "
+            f"rl.rl_cls={settings.rl_cls} cannot train"
+        )
+    kwargs = saved._get_constructor_parameters()
+    for filled in ("observation_space", "action_space", "lr_schedule", "use_sde"):
+        kwargs.pop(filled, None)
+    with building(f"{settings.rl_cls} with rl.rl_kwargs for agent_path={agent_path}"):
+        algo = rl_cls(
+            type(saved),
+            venv,
+            policy_kwargs=kwargs,
+            seed=seed,
+            **settings.constructor_kwargs(venv.num_envs),
+        )
+    algo.policy.load_state_dict(saved.state_dict())
+    return algo
