@@ -45,6 +45,8 @@ def _converted(old: nn.Module) -> nn.Module:
     convert = _CONVERSIONS.get(type(old))
     if convert is not None:
         return convert(old).train(old.training)
+    if type(old).__module__.startswith("imitation.") and set(old._modules) == {"base"}:
+        return type(old)(converted(old._modules["base"])).train(old.training)
     for name, child in list(old.named_children()):
         setattr(old, name, converted(child))
     return old

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.vec_env import VecEnv
 
+from imitation.errors import ImitationError
 from imitation.rewards import checks
 from imitation.rewards.net_io import load_reward_net, save_reward_net
 from imitation.rewards.reward_function import RewardFn
@@ -28,6 +29,7 @@ from imitation.util.registry import Registry
 __all__ = [
     "RewardFnLoaderFn",
     "ValidateRewardFn",
+    "WrapperStructureError",
     "load_reward",
     "load_reward_net",
     "load_zero",
@@ -43,17 +45,18 @@ RewardFnLoaderFn = Callable[..., RewardFn]
 reward_registry: Registry[RewardFnLoaderFn] = Registry()
 """Loaders by reward type; `reward_registry.register(name, loader)` adds yours.
 
-===================== ======================================================
-Type                  Reward
-===================== ======================================================
-RewardNet_shaped      of a `ShapedRewardNet`
-RewardNet_unshaped    of what is inside the shaping, if there is any
-RewardNet_normalized  of a `NormalizedRewardNet`, its statistics fixed
-RewardNet_unnormalized of what is inside the normalisation, if there is any
-RewardNet_std_added   of an `AddSTDRewardWrapper`, without normalisation
-zero                  0 for every transition
-===================== ======================================================
+- ``RewardNet_shaped``: what a `ShapedRewardNet` predicts.
+- ``RewardNet_unshaped``: what the network inside the shaping predicts, if there is any.
+- ``RewardNet_normalized``: the processed rewards of a `NormalizedRewardNet`.
+- ``RewardNet_unnormalized``: what is predicted without processing.
+- ``RewardNet_std_added``: the processed rewards of an `AddSTDRewardWrapper`, without
+  normalisation around it.
+- ``zero``: 0 for every transition.
 """
+
+
+class WrapperStructureError(ImitationError, TypeError):
+    """A network has other wrappers than the reward type asks for."""
 
 
 class ValidateRewardFn(RewardFn):
@@ -180,20 +183,23 @@ def _loader(
 
 
 def _chain(net: RewardNet) -> list[RewardNet]:
-    """A network and all that it wraps, from the outermost to the innermost."""
+    """A network and all that it is made of, from the outermost to the innermost."""
     chain = [net]
-    while isinstance(chain[-1], RewardNetWrapper):
-        chain.append(chain[-1].base)
+    while isinstance(base := getattr(chain[-1], "base", None), RewardNet):
+        chain.append(base)
     return chain
 
 
 def _check_wrappers(net: RewardNet, allowed: tuple[Wrappers, ...]) -> None:
     chain = _chain(net)
+    # GAIL's reward is no wrapper, but processed and shaped as its discriminator is.
+    skip = 0 if isinstance(net, RewardNetWrapper) else 1
     for wrappers in allowed:
-        if len(chain) >= len(wrappers) and all(map(isinstance, chain, wrappers)):
+        found = chain[skip : skip + len(wrappers)]
+        if len(found) == len(wrappers) and all(map(isinstance, found, wrappers)):
             return
     expected = " or ".join(_names(wrappers) for wrappers in allowed)
-    raise TypeError(
+    raise WrapperStructureError(
         f"Wrapper structure should match {expected} but found "
         f"{_names(tuple(type(part) for part in chain))}"
     )
@@ -205,9 +211,12 @@ def _names(classes: tuple[type, ...]) -> str:
 
 def _stripped(net: RewardNet, wrapper: type[RewardNetWrapper]) -> RewardNet:
     """What is inside the innermost wrapper of a kind; `net` if there is none."""
-    chain = _chain(net)
-    places = [i for i, part in enumerate(chain) if isinstance(part, wrapper)]
-    return chain[places[-1] + 1] if places else net
+    inside = net
+    while isinstance(net, RewardNetWrapper):
+        if isinstance(net, wrapper):
+            inside = net.base
+        net = net.base
+    return inside
 
 
 reward_registry.register("zero", load_zero)

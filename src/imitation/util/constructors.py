@@ -90,10 +90,10 @@ def _kept(value: Any) -> Any:
         return value.item()
     if isinstance(value, list | tuple | range | nn.ModuleList):
         return [_kept(item) for item in value]
-    if isinstance(value, Mapping):
-        return {key: _kept(item) for key, item in value.items()}
     if value is None or isinstance(
         value, bool | int | float | str | type | gym.Space | nn.Module
     ):
         return value
+    if isinstance(value, Mapping):  # which some spaces are, too
+        return {key: _kept(item) for key, item in value.items()}
     return Unsavable(type(value).__name__)

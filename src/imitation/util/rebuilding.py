@@ -239,7 +239,9 @@ def _build(document: Any) -> nn.Module:
             for entry in document["modules"]:
                 modules.append(_build_one(entry, modules))
         return modules[-1]
-    except (AttributeError, LookupError, TypeError) as error:
+    except ArtifactError:
+        raise
+    except Exception as error:  # JSON of somebody else can break anything
         raise ArtifactError(
             f"the description of a network is damaged: {reason(error)}"
         ) from error
@@ -265,17 +267,16 @@ def _build_one(entry: Any, modules: Sequence[nn.Module]) -> nn.Module:
 def _check_fit(module: nn.Module, tensors: Mapping[str, Any]) -> None:
     """Checks that a module has these tensors, in these shapes and kinds of number."""
     name, own = type(module).__name__, module.state_dict()
-    for key in own.keys() - tensors.keys():
-        raise ArtifactError(f"the tensor {key!r} of {name} is missing")
-    for key in tensors.keys() - own.keys():
-        raise ArtifactError(
-            f"there is a tensor {key!r}, which {name} does not have when it is built "
-            "from its constructor arguments"
-        )
+    built = f"which {name} has when it is built from its constructor arguments"
+    for key in sorted(own.keys() - tensors.keys()):
+        raise ArtifactError(f"there is no tensor {key!r}, {built}")
+    for key in sorted(tensors.keys() - own.keys()):
+        raise ArtifactError(f"there is a tensor {key!r}, beyond those {built}")
     for key, expected in own.items():
         found = tensors[key]
-        if not isinstance(found, th.Tensor) or not isinstance(expected, th.Tensor):
-            raise ArtifactError(f"{key!r} of {name} is not a tensor")
+        for value in (found, expected):
+            if not isinstance(value, th.Tensor) or nn.parameter.is_lazy(value):
+                raise ArtifactError(f"{key!r} of {name} is not a tensor with a shape")
         floating = found.is_floating_point() and expected.is_floating_point()
         if found.shape != expected.shape or (
             found.dtype != expected.dtype and not floating
