@@ -7,7 +7,6 @@ that the generator has just made.
 
 import abc
 import collections
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,8 +14,6 @@ import numpy as np
 import numpy.typing as npt
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback, CallbackList
-from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
@@ -33,22 +30,17 @@ from imitation.algorithms.adversarial.checkpoints import Checkpoints
 from imitation.algorithms.adversarial.diagnostics import Diagnostics, Summary
 from imitation.algorithms.adversarial.evaluation import Evaluator
 from imitation.algorithms.adversarial.generator import (
-    RolloutRewards,
-    check_rewards,
+    RewardedAlgorithm,
     default_train_timesteps,
     progress_over,
 )
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.algorithms.adversarial.recording import (
     GeneratorSamples,
-    StepRecorder,
-    Steps,
 )
 from imitation.data import types
 from imitation.errors import ConfigError
-from imitation.policies import replay_buffer_wrapper
 from imitation.rewards.reward_nets.base import RewardNet
-from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
 from imitation.util import logger as imit_logger
 from imitation.util import networks, seeding
 from imitation.util.paths import AnyPath
@@ -173,8 +165,6 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self.venv = venv
         self.gen_algo = gen_algo
         self.n_disc_updates_per_round = n_disc_updates_per_round
-        self._gen_entropy_weight = gen_entropy_weight
-        self._has_learned_reward = not debug_use_ground_truth
         self.disc_options = disc_options or DiscriminatorOptions()
         self.rng = seeding.make_rng(gen_algo.seed if rng is None else rng)
         self._reward_net = self._prepared(reward_net)
@@ -187,7 +177,14 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self._disc_opt: th.optim.Optimizer = disc_opt_cls(
             self._reward_net.parameters(), **(disc_opt_kwargs or {})
         )
-        self._wrap_environment()
+        self._generator = RewardedAlgorithm(
+            gen_algo,
+            venv,
+            None if debug_use_ground_truth else self.reward_train,
+            gen_entropy_weight,
+        )
+        self.venv_train = self.venv_wrapped = self._generator.venv
+        self.gen_algo.set_logger(self.logger)
         if gen_train_timesteps is None:
             gen_train_timesteps = default_train_timesteps(gen_algo, venv.num_envs)
         self.gen_train_timesteps = gen_train_timesteps
@@ -208,20 +205,6 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         if self.disc_options.spectral_norm:
             spectral.add_spectral_norm(reward_net)
         return reward_net.to(self.gen_algo.device)
-
-    def _wrap_environment(self) -> None:
-        """Puts the discriminator's reward between environment and generator."""
-        self._recorder = StepRecorder(self.venv)
-        self.venv_wrapped = self._recorder
-        if self._has_learned_reward:
-            self.venv_wrapped = RewardVecEnvWrapper(
-                self._recorder, self.reward_train.predict_processed
-            )
-        self.venv_train = self.venv_wrapped
-        self.gen_algo.set_env(self.venv_train)
-        if isinstance(self.gen_algo, OffPolicyAlgorithm) and self._has_learned_reward:
-            replay_buffer_wrapper.relabel(self.gen_algo, self._relabelled)
-        self.gen_algo.set_logger(self.logger)
 
     @property
     def policy(self) -> BasePolicy:
@@ -313,26 +296,9 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         """
         if total_timesteps is None:
             total_timesteps = self.gen_train_timesteps
-        kwargs = dict(learn_kwargs or {})
-        rollouts = RolloutRewards(
-            self._recorder, self._rewards_of, self._gen_entropy_weight
-        )
-        callbacks: list[BaseCallback] = [
-            rollouts,
-            *_as_list(kwargs.pop("callback", [])),
-        ]
-        with contextlib.ExitStack() as stack:
-            if isinstance(self.venv_wrapped, RewardVecEnvWrapper):
-                stack.enter_context(self.venv_wrapped.deferring())
-                callbacks.append(self.venv_wrapped.make_log_callback())
-            stack.enter_context(self.logger.accumulate_means("gen"))
-            self.gen_algo.learn(
-                total_timesteps=total_timesteps,
-                reset_num_timesteps=False,
-                callback=CallbackList(callbacks),
-                **kwargs,
-            )
-        for steps in rollouts.finish():
+        with self.logger.accumulate_means("gen"):
+            collected = self._generator.learn(total_timesteps, **(learn_kwargs or {}))
+        for steps in collected:
             self._check_fixed_horizon(steps.ep_lens)
             self._gen_samples.store(steps.flat())
 
@@ -512,24 +478,6 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         del obs, acts
         return None
 
-    def _relabelled(
-        self, state: Array, action: Array, next_state: Array, done: Array
-    ) -> Array:
-        """Rates what a replay buffer sampled; it does not count for normalisation."""
-        return self.reward_train.predict_processed(
-            state, action, next_state, done, update_stats=False
-        )
-
-    def _rewards_of(self, steps: Steps) -> Array:
-        """Rates recorded steps, shape ``(T, n_envs)``; zeros in debug mode."""
-        if not isinstance(self.venv_wrapped, RewardVecEnvWrapper):
-            return np.zeros(steps.dones.shape)
-        flat = steps.flat()
-        rewards = self.venv_wrapped.reward_fn(*(flat[key] for key in batches.FIELDS))
-        rewards = check_rewards(rewards, steps)
-        self.venv_wrapped.record_rewards(rewards, steps.dones)
-        return rewards
-
     def _describe(self, updates: list[discriminator.Update]) -> Mapping[str, float]:
         """Statistics over some updates, in one transfer from the device."""
         stats = dict(
@@ -586,9 +534,3 @@ def _check_venv(algo: BaseAlgorithm, venv: VecEnv, reward_net: RewardNet) -> Non
             raise ConfigError(
                 f"reward_net is for the {name} space {expected}, venv has {space}"
             )
-
-
-def _as_list(callback: Any) -> list[Any]:
-    if callback is None:
-        return []
-    return list(callback) if isinstance(callback, list | tuple) else [callback]

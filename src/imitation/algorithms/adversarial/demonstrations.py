@@ -12,6 +12,7 @@ from imitation.algorithms import base
 from imitation.data import loader, types
 from imitation.errors import ConfigError, DataError
 from imitation.rewards.reward_nets.base import RewardNet
+from imitation.util import seeding
 
 __all__ = ["EndlessBatches", "depends_on_action", "expert_batches"]
 
@@ -31,7 +32,12 @@ class EndlessBatches:
         batch = next(self._iterator, None)
         if batch is None:
             self._iterator = iter(self._batches)
-            batch = next(self._iterator)
+            batch = next(self._iterator, None)
+        if batch is None:
+            raise DataError(
+                "the batches of demonstrations came to an end and cannot be started "
+                "again; pass a list or a DataLoader, not an iterator"
+            )
         return batch
 
     def state_dict(self) -> dict[str, Any]:
@@ -86,18 +92,23 @@ def expert_batches(
     has_actions = flat.acts.shape[1:] != (0,)
     if not has_actions:
         flat = dataclasses.replace(flat, acts=_no_actions(action_space, len(flat)))
-    base.check_demonstrations(flat, observation_space, action_space)
+    for obs in (flat.obs, flat.next_obs):
+        base.check_demonstrations(
+            dataclasses.replace(flat, obs=obs), observation_space, action_space
+        )
     keys = ("obs", "acts", "next_obs", "dones")
-    batches = loader.BatchLoader(flat, batch_size, rng=rng, keys=keys)
+    # A generator of its own, because resuming puts it back where the epoch began.
+    own = seeding.make_rng(seeding.make_seeds(rng))
+    batches = loader.BatchLoader(flat, batch_size, rng=own, keys=keys)
     return EndlessBatches(batches), has_actions
 
 
 def depends_on_action(net: RewardNet) -> bool:
     """Tries whether a network's output changes with the action."""
     n_tries = 16
-    state, next_state, obs = (_samples(net.observation_space, n_tries) for _ in "123")
-    del obs
-    one, other = (_samples(net.action_space, n_tries) for _ in "12")
+    rng = np.random.default_rng(0)
+    state, next_state = (_samples(net.observation_space, n_tries, rng) for _ in "12")
+    one, other = (_samples(net.action_space, n_tries, rng) for _ in "12")
     done = np.zeros(n_tries, dtype=bool)
     before = net.predict_th(state, one, next_state, done)
     after = net.predict_th(state, other, next_state, done)
@@ -132,12 +143,13 @@ def _first(space: gym.Space[Any]) -> Any:
     return np.zeros(space.shape or ())
 
 
-def _samples(space: gym.Space[Any], n: int) -> Any:
+def _samples(space: gym.Space[Any], n: int, rng: np.random.Generator) -> Any:
     """Random elements of a space, without touching the space's own generator."""
-    rng = np.random.default_rng(0)
     if isinstance(space, gym.spaces.Dict):
-        return {key: _samples(part, n) for key, part in space.spaces.items()}
-    if isinstance(space, gym.spaces.Discrete):
-        return space.start + np.arange(n) % space.n
+        return {key: _samples(part, n, rng) for key, part in space.spaces.items()}
     shape = (n, *(space.shape or ()))
+    if isinstance(space, gym.spaces.Discrete):
+        return space.start + rng.integers(space.n, size=shape)
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        return space.start + rng.integers(space.nvec, size=shape)
     return rng.integers(0, 2, size=shape).astype(space.dtype)

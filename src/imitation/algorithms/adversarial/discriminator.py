@@ -55,7 +55,7 @@ def update(
     optimizer.zero_grad()
     parts: list[Update] = []
     weight = 2 * minibatch_size / len(batch)
-    with _frozen_statistics(net, logits_of, batch, minibatch_size):
+    with _frozen_statistics(net, logits_of, batch):
         for minibatch in batch.minibatches(minibatch_size):
             part, total = _losses(net, logits_of, minibatch, options)
             th.autograd.backward(total * weight)
@@ -73,21 +73,21 @@ def update(
 
 @contextlib.contextmanager
 def _frozen_statistics(
-    net: th.nn.Module, logits_of: Logits, batch: DiscriminatorBatch, size: int
+    net: th.nn.Module, logits_of: Logits, batch: DiscriminatorBatch
 ) -> Iterator[None]:
     """Makes minibatches normalise their inputs as the whole batch would.
 
     A layer of running statistics would see the first minibatch alone before it
-    normalises it. So all minibatches pass first, and then the statistics stand still.
+    normalises it, and a potential the states before the next states. So the batch
+    passes as a whole first, without a graph, and then the statistics stand still.
     """
     norms = [m for m in net.modules() if isinstance(m, networks.BaseNorm)]
     norms = [norm for norm in norms if norm.training]
-    if 2 * size == len(batch) or not norms:
+    if not norms:
         yield
         return
     with th.no_grad():
-        for minibatch in batch.minibatches(size):
-            _logits(logits_of, minibatch)
+        _logits(logits_of, batch)
     for norm in norms:
         norm.training = False
     try:

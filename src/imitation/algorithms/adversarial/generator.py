@@ -1,7 +1,8 @@
 """Training a Stable-Baselines3 algorithm on rewards that are computed in batches."""
 
 import contextlib
-from collections.abc import Callable, Iterator
+import functools
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,17 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.type_aliases import TrainFrequencyUnit
+from stable_baselines3.common.type_aliases import MaybeCallback, TrainFrequencyUnit
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
 from imitation.algorithms.adversarial.recording import StepRecorder, Steps
 from imitation.errors import ConfigError, DataError
+from imitation.policies import replay_buffer_wrapper
+from imitation.rewards.reward_nets.base import RewardNet
+from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
 
 __all__ = [
-    "RolloutRewards",
+    "RewardedAlgorithm",
     "check_rewards",
     "default_train_timesteps",
     "progress_over",
@@ -79,50 +84,119 @@ def progress_over(algo: BaseAlgorithm, total_timesteps: int) -> Iterator[None]:
         del algo._excluded_save_params
 
 
-class RolloutRewards(BaseCallback):
-    """Gives an on-policy algorithm the rewards of each rollout in one batch.
+class RewardedAlgorithm:
+    """An algorithm that learns from a reward network instead of its environment.
 
-    The environment's own rewards are zero meanwhile, so what the rollout buffer holds
-    is what Stable-Baselines3 added: the value of the state where a time limit cut an
-    episode off.
+    Learned rewards are computed once per rollout for an on-policy algorithm. The replay
+    buffer of an off-policy one is wrapped, so that rewards are computed when it is
+    sampled and never stale.
 
     Args:
-        recorder: records the environment's steps.
-        reward_of: rewards of recorded steps, shape ``(T, n_envs)``.
-        entropy_weight: this times −log π(a|s) is added to the rewards.
+        algo: gets the environment `venv`.
+        venv: the environments to learn in.
+        reward_net: rates its steps; None leaves the environment's own rewards.
+        entropy_weight: an on-policy algorithm is also rewarded by this times
+            −log π(a|s).
     """
 
     def __init__(
         self,
-        recorder: StepRecorder,
-        reward_of: Callable[[Steps], Array],
+        algo: BaseAlgorithm,
+        venv: VecEnv,
+        reward_net: RewardNet | None,
         entropy_weight: float = 0.0,
     ) -> None:
-        super().__init__()
-        self.recorder = recorder
-        self.reward_of = reward_of
+        self.algo = algo
         self.entropy_weight = entropy_weight
-        self._collected: list[Steps] = []
+        self.recorder = StepRecorder(venv)
+        self.venv: VecEnvWrapper = self.recorder
+        """The environments as `algo` sees them."""
+        if reward_net is not None:
+            self.venv = RewardVecEnvWrapper(self.recorder, reward_net.predict_processed)
+        algo.set_env(self.venv)
+        if reward_net is not None and isinstance(algo, OffPolicyAlgorithm):
+            frozen = functools.partial(reward_net.predict_processed, update_stats=False)
+            replay_buffer_wrapper.relabel(algo, frozen)
 
-    def finish(self) -> list[Steps]:
-        """Returns all steps; rates those that no rollout end has rated."""
-        if self.recorder.n_steps:
-            self._collected.append(self.recorder.pop())
-            self.reward_of(self._collected[-1])
-        return self._collected
+    def learn(
+        self, total_timesteps: int, callback: MaybeCallback = None, **kwargs: Any
+    ) -> list[Steps]:
+        """Continues training.
+
+        Args:
+            total_timesteps: environment steps to take.
+            callback: of the algorithm's ``learn``.
+            **kwargs: further arguments of ``learn``.
+
+        Returns:
+            What was recorded, in order.
+
+        Raises:
+            DataError: rewards are NaN or infinite.
+        """
+        rollouts = _RolloutRewards(self)
+        callbacks: list[Any] = [rollouts]
+        callbacks += callback if isinstance(callback, list) else [callback]
+        with contextlib.ExitStack() as stack:
+            if isinstance(self.venv, RewardVecEnvWrapper):
+                stack.enter_context(self.venv.deferring())
+                callbacks.append(self.venv.make_log_callback())
+            self.algo.learn(
+                total_timesteps=total_timesteps,
+                reset_num_timesteps=False,
+                callback=[each for each in callbacks if each is not None],
+                **kwargs,
+            )
+        if self.recorder.n_steps:  # an off-policy algorithm's, or an unfinished rollout
+            rollouts.collected.append(self.recorder.pop())
+            self.rate(rollouts.collected[-1])
+        return rollouts.collected
+
+    def rate(self, steps: Steps) -> Array:
+        """Rates recorded steps.
+
+        Args:
+            steps: what the recorder returned.
+
+        Returns:
+            Rewards, shape ``(T, n_envs)``: those to add to the environment's.
+
+        Raises:
+            DataError: they are NaN or infinite.
+        """
+        if not isinstance(self.venv, RewardVecEnvWrapper):
+            return np.zeros(steps.dones.shape)
+        rewards = self.venv.reward_fn(**steps.as_arguments())
+        rewards = check_rewards(rewards, steps)
+        self.venv.record_rewards(rewards, steps.dones)
+        return rewards
+
+
+class _RolloutRewards(BaseCallback):
+    """Adds the rewards of each rollout of an on-policy algorithm in one batch.
+
+    The environment's own rewards are zero meanwhile, so what the rollout buffer holds
+    is what Stable-Baselines3 added: the value of the state where a time limit cut an
+    episode off.
+    """
+
+    def __init__(self, rewarded: RewardedAlgorithm) -> None:
+        super().__init__()
+        self.rewarded = rewarded
+        self.collected: list[Steps] = []
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
         if not isinstance(self.model, OnPolicyAlgorithm):
-            return  # Its replay buffer asks for rewards when it is sampled.
-        steps = self.recorder.pop()
-        self._collected.append(steps)
+            return
+        steps = self.rewarded.recorder.pop()
+        self.collected.append(steps)
         buffer = self.model.rollout_buffer
-        buffer.rewards += self.reward_of(steps).astype(buffer.rewards.dtype)
-        if self.entropy_weight:
-            buffer.rewards -= self.entropy_weight * buffer.log_probs
+        buffer.rewards += self.rewarded.rate(steps).astype(buffer.rewards.dtype)
+        if self.rewarded.entropy_weight:
+            buffer.rewards -= self.rewarded.entropy_weight * buffer.log_probs
         buffer.compute_returns_and_advantage(
             last_values=self.locals["values"], dones=self.locals["dones"]
         )

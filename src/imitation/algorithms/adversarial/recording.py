@@ -46,6 +46,12 @@ class Steps:
             "dones": _merge_axes(self.dones),
         }
 
+    def as_arguments(self) -> dict[str, Any]:
+        """The transitions as a reward function takes them."""
+        flat = self.flat()
+        names = ("state", "action", "next_state", "done")
+        return dict(zip(names, flat.values(), strict=True))
+
 
 class StepRecorder(VecEnvWrapper):
     """Records every step until `pop` takes the record away.

@@ -15,10 +15,12 @@ def add_spectral_norm(net: th.nn.Module) -> None:
     """Divides the weights of layers by their largest singular value from now on.
 
     Args:
-        net: its linear and convolutional layers are changed in place.
+        net: its linear and convolutional layers are changed in place, unless they
+            have been before.
     """
     for module in list(net.modules()):
-        if isinstance(module, th.nn.Linear | th.nn.Conv1d | th.nn.Conv2d):
+        is_layer = isinstance(module, th.nn.Linear | th.nn.Conv1d | th.nn.Conv2d)
+        if is_layer and not parametrize.is_parametrized(module, "weight"):
             parametrizations.spectral_norm(module)
 
 
@@ -36,5 +38,19 @@ def without_spectral_norm(net: M) -> M:
     plain = copy.deepcopy(net).eval()  # in training mode, reading a weight changes it
     for module in list(plain.modules()):
         if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight")
+            _make_plain(module)
     return plain
+
+
+def _make_plain(module: th.nn.Module) -> None:
+    """Gives a layer its normalised weight as an ordinary parameter.
+
+    ``parametrize.remove_parametrizations`` would change the class that torch made for
+    the layer, which the layer that this one was copied from has too.
+    """
+    weight = module.weight
+    assert isinstance(weight, th.Tensor)
+    original = parametrize.type_before_parametrizations(module)
+    del module.parametrizations
+    module.__class__ = original
+    module.weight = th.nn.Parameter(weight.detach().clone())

@@ -29,6 +29,7 @@ COUNTERS = (
     "_n_calls",
     "_episode_num",
     "_num_timesteps_at_start",
+    "exploration_rate",
 )
 REPLAY_ARRAYS = (
     "observations",
