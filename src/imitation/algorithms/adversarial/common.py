@@ -31,6 +31,7 @@ from imitation.algorithms.adversarial.diagnostics import Diagnostics, Summary
 from imitation.algorithms.adversarial.evaluation import Evaluator
 from imitation.algorithms.adversarial.generator import (
     RewardedAlgorithm,
+    check_environment,
     default_train_timesteps,
     progress_over,
 )
@@ -161,7 +162,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self.demo_batch_size = demo_batch_size
         self.demo_minibatch_size = demo_minibatch_size or demo_batch_size
         _check_sizes(demo_batch_size, self.demo_minibatch_size)
-        _check_venv(gen_algo, venv, reward_net)
+        check_environment(gen_algo, venv, reward_net)
         self.venv = venv
         self.gen_algo = gen_algo
         self.n_disc_updates_per_round = n_disc_updates_per_round
@@ -516,21 +517,3 @@ def _check_sizes(batch_size: int, minibatch_size: int) -> None:
             "Batch size must be a multiple of minibatch size. Got demo_batch_size="
             f"{batch_size}, demo_minibatch_size={minibatch_size}."
         )
-
-
-def _check_venv(algo: BaseAlgorithm, venv: VecEnv, reward_net: RewardNet) -> None:
-    """Checks that generator and reward are for this environment."""
-    if algo.n_envs != venv.num_envs:
-        raise ConfigError(
-            f"gen_algo was made for {algo.n_envs} environments, venv has "
-            f"{venv.num_envs}; make the algorithm with this venv"
-        )
-    for name, space in (
-        ("observation", venv.observation_space),
-        ("action", venv.action_space),
-    ):
-        expected = getattr(reward_net, f"{name}_space")
-        if space != expected:
-            raise ConfigError(
-                f"reward_net is for the {name} space {expected}, venv has {space}"
-            )

@@ -22,6 +22,7 @@ from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
 
 __all__ = [
     "RewardedAlgorithm",
+    "check_environment",
     "check_rewards",
     "default_train_timesteps",
     "progress_over",
@@ -224,3 +225,25 @@ def check_rewards(rewards: Array, steps: Steps) -> Array:
             "disc_opt_kwargs or set a gradient penalty"
         )
     return rewards.reshape(steps.dones.shape)
+
+
+def check_environment(algo: BaseAlgorithm, venv: VecEnv, reward_net: RewardNet) -> None:
+    """Checks that an algorithm and a reward network are for an environment.
+
+    Raises:
+        ConfigError: the spaces or the numbers of environments differ.
+    """
+    if algo.n_envs != venv.num_envs:
+        raise ConfigError(
+            f"gen_algo was made for {algo.n_envs} environments, venv has "
+            f"{venv.num_envs}; make the algorithm with this venv"
+        )
+    for name, space in (
+        ("observation", venv.observation_space),
+        ("action", venv.action_space),
+    ):
+        expected = getattr(reward_net, f"{name}_space")
+        if space != expected:
+            raise ConfigError(
+                f"reward_net is for the {name} space {expected}, venv has {space}"
+            )
