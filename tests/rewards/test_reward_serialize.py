@@ -136,9 +136,10 @@ def test_each_type_takes_its_wrappers_and_no_others(tmp_path, key, name):
     serialize.save_reward_net(net, tmp_path / "net")
     load = functools.partial(serialize.load_reward, key, tmp_path / "net", Venv())
     if name in EXPECTED[key]:
+        expected = EXPECTED[key][name](net)
         reward_fn = load()
-        for _ in range(2):  # nothing changes by asking
-            np.testing.assert_array_equal(reward_fn(*batch()), EXPECTED[key][name](net))
+        for _ in range(2):  # asking changes nothing
+            np.testing.assert_array_equal(reward_fn(*batch()), expected)
     else:
         with pytest.raises(TypeError, match="Wrapper structure should match") as info:
             load()

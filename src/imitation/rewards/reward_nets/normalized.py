@@ -51,12 +51,14 @@ class NormalizedRewardNet(PredictProcessedWrapper):
             next_state: see `RewardNet.preprocess`.
             done: see `RewardNet.preprocess`.
             update_stats: whether the statistics shall take in these rewards, before
-                they normalise them.
+                they normalise them; False counts for networks inside, too.
             **kwargs: passed on to `base`.
 
         Returns:
             Rewards, shape ``(B,)``.
         """
+        if not update_stats:  # True is the default, which not every network takes
+            kwargs["update_stats"] = False
         processed = self.base.predict_processed(
             state, action, next_state, done, **kwargs
         )
