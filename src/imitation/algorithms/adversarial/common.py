@@ -43,7 +43,7 @@ from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.rewards.reward_nets.base import RewardNet
 from imitation.util import logger as imit_logger
-from imitation.util import networks, seeding
+from imitation.util import networks, optimizers, seeding
 from imitation.util.paths import AnyPath
 from imitation.util.threads import training_threads
 
@@ -175,8 +175,8 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             custom_logger=custom_logger,
             allow_variable_horizon=allow_variable_horizon,
         )
-        self._disc_opt: th.optim.Optimizer = disc_opt_cls(
-            self._reward_net.parameters(), **(disc_opt_kwargs or {})
+        self._disc_opt = optimizers.make_optimizer(
+            disc_opt_cls, self._reward_net.parameters(), disc_opt_kwargs
         )
         self._generator = RewardedAlgorithm(
             gen_algo,

@@ -15,7 +15,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.sac.policies import SACPolicy
 
 from imitation.data import types
-from imitation.util import tensors
+from imitation.util import networks, tensors
 
 __all__ = ["STOCHASTIC_POLICIES", "action_log_probs"]
 
@@ -48,13 +48,8 @@ def action_log_probs(
         low = th.as_tensor(space.low, device=policy.device)
         high = th.as_tensor(space.high, device=policy.device)
         actions = 2 * (actions.to(low.dtype) - low) / (high - low) - 1
-    was_training = policy.training
-    policy.set_training_mode(False)
-    try:
-        with th.no_grad():
-            log_probs = _distribution(policy, observations).log_prob(actions)
-    finally:
-        policy.set_training_mode(was_training)
+    with th.no_grad(), networks.evaluating(policy):
+        log_probs = _distribution(policy, observations).log_prob(actions)
     if squashed:
         assert isinstance(space, spaces.Box)
         log_probs = log_probs - float(np.log((space.high - space.low) / 2).sum())

@@ -13,7 +13,7 @@ from stable_baselines3.common.preprocessing import is_image_space
 from imitation.errors import ConfigError
 from imitation.policies import base as policy_base
 from imitation.policies import image_extractor
-from imitation.util import policy_io, seeding
+from imitation.util import optimizers, policy_io, seeding
 
 __all__ = [
     "check_settings",
@@ -22,9 +22,6 @@ __all__ = [
     "features_extractor_for",
     "make_optimizer",
 ]
-
-FUSED = (th.optim.Adam, th.optim.AdamW)
-"""Optimizers whose fused form does in one call what takes a dozen calls otherwise."""
 
 
 def check_settings(
@@ -151,13 +148,6 @@ def make_optimizer(
     Raises:
         ValueError: the arguments hold ``weight_decay``.
     """
-    kwargs = dict(optimizer_kwargs or {})
-    if "weight_decay" in kwargs:
+    if optimizer_kwargs and "weight_decay" in optimizer_kwargs:
         raise ConfigError("Use the parameter l2_weight instead of weight_decay.")
-    parameters = list(parameters)
-    fusible = all(p.is_floating_point() for p in parameters) and not (
-        {"fused", "foreach", "capturable", "differentiable"} & kwargs.keys()
-    )
-    if optimizer_cls in FUSED and fusible:
-        kwargs["fused"] = True
-    return optimizer_cls(parameters, **kwargs)
+    return optimizers.make_optimizer(optimizer_cls, parameters, optimizer_kwargs)
