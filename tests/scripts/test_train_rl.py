@@ -83,6 +83,24 @@ def test_the_run_has_the_settings_that_were_resolved(workdir):
     assert done.result["n_traj"] >= 1
 
 
+def test_a_small_policy_is_trained_on_one_thread(workdir, monkeypatch):
+    counts = []
+
+    def learn(self, *args, **kwargs):
+        counts.append(th.get_num_threads())
+        return original(self, *args, **kwargs)
+
+    original = PPO.learn
+    monkeypatch.setattr(PPO, "learn", learn)
+    before = th.get_num_threads()
+    th.set_num_threads(2)
+    try:
+        run()
+        assert (counts, th.get_num_threads()) == ([1], 2)
+    finally:
+        th.set_num_threads(before)
+
+
 def test_same_seed_same_numbers(workdir):
     results = [run(log_dir=name, total_timesteps=64).result for name in "ab"]
     assert results[0] == results[1]

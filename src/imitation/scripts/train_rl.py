@@ -27,6 +27,7 @@ from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
 from imitation.scripts.ingredients.rl import load_rl_algo_from_path, make_rl_algo
 from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.util.threads import training_threads
 
 _logger = logging.getLogger("imitation.scripts.train_rl")  # also as __main__
 
@@ -61,11 +62,12 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
             rl_algo.num_timesteps = 0  # A loaded agent remembers its own training.
         remaining = settings.total_timesteps - rl_algo.num_timesteps
         if remaining > 0:
-            rl_algo.learn(
-                remaining,
-                callback=[checkpoints, *callbacks],
-                reset_num_timesteps=newest is None,
-            )
+            with training_threads(rl_algo.policy):
+                rl_algo.learn(
+                    remaining,
+                    callback=[checkpoints, *callbacks],
+                    reset_num_timesteps=newest is None,
+                )
         if settings.policy_save_final:
             checkpoints.save(rl_algo, "final")
             _logger.info("Saved the policy to %s", checkpoints.directory / "final")

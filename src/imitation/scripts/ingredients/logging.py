@@ -23,6 +23,9 @@ __all__ = ["LoggingSettings", "make_log_dir", "setup_logging"]
 SETTINGS_FILE = "settings.json"
 """The file in a run directory from which the run can be resumed."""
 
+_RECORDS = ("csv", "json")
+"""Formats that survive a kill and are read back at once."""
+
 _FORMATS = ("csv", "json", "log", "stdout", "tensorboard", "wandb")
 
 
@@ -176,6 +179,9 @@ def setup_logging(
 ) -> tuple["HierarchicalLogger", pathlib.Path]:
     """Builds the logger of the metrics.
 
+    Where the settings ask for neither csv nor json, there is a ``log/progress.json``
+    all the same, so that every run can be reported on.
+
     Args:
         run: the Sacred run.
         settings: resolved settings.
@@ -189,4 +195,7 @@ def setup_logging(
     if "wandb" in settings.formats:
         name = "-".join(log_dir.parts[-3:])
         wandb_init(settings.wandb, log_dir, name, run.config)
-    return imit_logger.configure(log_dir / "log", settings.formats), log_dir
+    formats = settings.formats
+    if not set(_RECORDS) & set(formats):
+        formats.append("json")
+    return imit_logger.configure(log_dir / "log", formats), log_dir
