@@ -1,27 +1,24 @@
 """Reading what a command has written to its run directory.
 
-``settings.json`` (required), metrics in ``log/`` as CSV, JSON lines or TensorBoard
-events, the episodes in ``monitor/``, and the result in Sacred's ``run.json``.
+``settings.json`` (required), metrics in ``log/`` (see `metrics`), the episodes in
+``monitor/``, the names of ``checkpoints/``, and the result in Sacred's ``run.json``.
+What a resumed run had written before is in ``earlier/<number>/``.
 """
 
 import csv
 import dataclasses
-import importlib
-import json
 import math
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from imitation.errors import ArtifactError
+from imitation.reports.metrics import MetricRow, joined, read_metrics
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath
 
 __all__ = ["Episode", "RunRecord", "read_metrics", "read_run"]
-
-MetricRow = Mapping[str, float]
-"""The numbers logged at one moment, by name."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +26,7 @@ class Episode:
     """One finished episode of a monitored environment."""
 
     seconds: float
-    """When it ended, since the environments were made."""
+    """When it ended, since the environments were made (again, if resumed)."""
 
     episode_return: float
     """The sum of its rewards."""
@@ -61,10 +58,16 @@ class RunRecord:
     """Statistics by name, such as "imit_stats"; empty if there is no result."""
 
     metrics: tuple[MetricRow, ...]
-    """What was logged, oldest first."""
+    """What was logged, oldest first, interruptions left out."""
 
     episodes: tuple[Episode, ...]
     """Monitored episodes with a finite return, in the order in which they ended."""
+
+    checkpoints: tuple[str, ...] = ()
+    """Names of the directories in ``checkpoints/``, sorted."""
+
+    n_resumed: int = 0
+    """How often the run was resumed."""
 
 
 def read_run(path: AnyPath) -> RunRecord:
@@ -95,6 +98,7 @@ def read_run(path: AnyPath) -> RunRecord:
         raise ArtifactError(f"{directory / 'settings.json'} does not describe a run")
     sacred_file = directory / "sacred" / "run.json"
     sacred = _read_object(sacred_file) if sacred_file.is_file() else {}
+    parts = [*sorted((directory / "earlier").glob("[0-9]*")), directory]
     return RunRecord(
         path=directory,
         command=str(stored["command"]),
@@ -102,34 +106,13 @@ def read_run(path: AnyPath) -> RunRecord:
         settings=settings,
         status=str(sacred.get("status", "unknown")),
         result=_statistics(sacred.get("result")),
-        metrics=tuple(read_metrics(directory / "log")),
-        episodes=tuple(_episodes(directory / "monitor")),
+        metrics=tuple(joined([read_metrics(part / "log") for part in parts])),
+        episodes=tuple(e for part in parts for e in _episodes(part / "monitor")),
+        checkpoints=tuple(
+            sorted(p.name for p in directory.glob("checkpoints/*") if p.is_dir())
+        ),
+        n_resumed=len(parts) - 1,
     )
-
-
-def read_metrics(log_dir: AnyPath) -> list[dict[str, float]]:
-    """Reads the metrics of a logger.
-
-    Args:
-        log_dir: the directory given to `imitation.util.logger.configure`.
-
-    Returns:
-        What was logged at each dump, oldest first, from ``progress.csv``, else from
-        ``progress.json``, else from TensorBoard events (with their "step"); empty if
-        there is none.
-
-    Raises:
-        ArtifactError: a file is damaged.
-    """
-    directory = pathlib.Path(os.fsdecode(log_dir))
-    for name, read in (("progress.csv", _from_csv), ("progress.json", _from_json)):
-        path = directory / name
-        if path.is_file():
-            try:
-                return list(read(path))
-            except (ValueError, csv.Error) as error:
-                raise ArtifactError(f"cannot read metrics: {path}: {error}") from error
-    return _from_tensorboard(directory)
 
 
 def _read_object(path: pathlib.Path) -> Mapping[str, Any]:
@@ -137,49 +120,6 @@ def _read_object(path: pathlib.Path) -> Mapping[str, Any]:
     if not isinstance(content, Mapping):
         raise ArtifactError(f"{path} does not describe a run")
     return content
-
-
-def _from_csv(path: pathlib.Path) -> Iterator[dict[str, float]]:
-    with open(path, newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            # A row that a kill has cut off lacks its last columns.
-            yield {key: float(value) for key, value in row.items() if key and value}
-
-
-def _from_json(path: pathlib.Path) -> Iterator[dict[str, float]]:
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    for line in lines:
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-        except ValueError:
-            if line is lines[-1] and not line.endswith("\n"):
-                return  # what a kill has left of the last row
-            raise
-        if not isinstance(row, Mapping):
-            raise ValueError(f"a row must be a JSON object, got {line.strip()[:40]}")
-        yield {k: float(v) for k, v in row.items() if isinstance(v, int | float)}
-
-
-def _from_tensorboard(directory: pathlib.Path) -> list[dict[str, float]]:
-    files = sorted(directory.glob("**/events.out.tfevents.*"))
-    if not files:
-        return []
-    # Imported by name: it has no types, and is slow to import.
-    event_accumulator: Any = importlib.import_module(
-        "tensorboard.backend.event_processing.event_accumulator"
-    )
-    rows: dict[int, dict[str, float]] = {}
-    for folder in dict.fromkeys(file.parent for file in files):
-        events = event_accumulator.EventAccumulator(
-            str(folder), size_guidance={event_accumulator.SCALARS: 0}
-        )
-        events.Reload()
-        for name in events.Tags()["scalars"]:
-            for event in events.Scalars(name):
-                rows.setdefault(event.step, {})[name] = float(event.value)
-    return [{"step": float(step), **rows[step]} for step in sorted(rows)]
 
 
 def _episodes(directory: pathlib.Path) -> list[Episode]:
