@@ -1,5 +1,6 @@
 """A reward network of convolutions, for observations that are images."""
 
+import warnings
 from typing import Any
 
 import gymnasium as gym
@@ -112,14 +113,23 @@ class CnnRewardNet(RewardNet):
 
 
 def num_channels(space: gym.Space[Any], hwc_format: bool) -> int:
-    """Returns the number of channels of images.
+    """Returns the number of channels of images, and warns if it is unlikely.
 
     Args:
         space: a space of images.
         hwc_format: whether their channels come last.
     """
     assert space.shape is not None and len(space.shape) == 3, space
-    return space.shape[-1 if hwc_format else 0]
+    first, _, last = space.shape
+    channels, side = (last, first) if hwc_format else (first, last)
+    if channels >= 4 * side:
+        warnings.warn(
+            f"images of shape {space.shape} look as if their channels came "
+            f"{'first' if hwc_format else 'last'}; if so, pass "
+            f"hwc_format={not hwc_format}",
+            stacklevel=3,
+        )
+    return channels
 
 
 def cnn_transpose(tens: th.Tensor) -> th.Tensor:

@@ -119,7 +119,19 @@ class RewardEnsemble(RewardNetWithVariance):
         done: Array | th.Tensor,
         **kwargs: Any,
     ) -> Array:
-        """Returns the mean over the members, shape ``(B,)``."""
+        """Computes the mean over the members, leaving their statistics alone.
+
+        Args:
+            state: see `RewardNet.preprocess`.
+            action: see `RewardNet.preprocess`.
+            next_state: see `RewardNet.preprocess`.
+            done: see `RewardNet.preprocess`.
+            **kwargs: passed to the members, after ``update_stats=False``.
+
+        Returns:
+            Mean rewards, shape ``(B,)``.
+        """
+        kwargs = {"update_stats": False} | kwargs
         return self.predict_processed(state, action, next_state, done, **kwargs)
 
     def predict_processed(
@@ -130,7 +142,18 @@ class RewardEnsemble(RewardNetWithVariance):
         done: Array | th.Tensor,
         **kwargs: Any,
     ) -> Array:
-        """Returns the mean over the members, shape ``(B,)``."""
+        """Computes the mean over the members; see `predict_processed_all`.
+
+        Args:
+            state: see `RewardNet.preprocess`.
+            action: see `RewardNet.preprocess`.
+            next_state: see `RewardNet.preprocess`.
+            done: see `RewardNet.preprocess`.
+            **kwargs: passed to the members.
+
+        Returns:
+            Mean rewards, shape ``(B,)``.
+        """
         rewards = self.predict_processed_all(state, action, next_state, done, **kwargs)
         return tensors.safe_to_tensor(rewards).mean(dim=1).numpy()
 
@@ -146,7 +169,7 @@ class RewardEnsemble(RewardNetWithVariance):
         return tensors.safe_to_tensor(mean).to(self.device)
 
     def _members(self) -> list[RewardNet]:
-        return [m for m in self.members.children() if isinstance(m, RewardNet)]
+        return [m for m in self.members if isinstance(m, RewardNet)]
 
     def _stack(self, members: list[RewardNet]) -> StackedMembers:
         stack = _STACKS.get(self)

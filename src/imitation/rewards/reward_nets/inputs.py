@@ -29,6 +29,8 @@ IMAGE_CHANNELS = (16, 32)
 IMAGE_FEATURES = 32
 """Number of features of each image in a dictionary."""
 
+PLAIN = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
+
 
 def is_image(space: gym.Space[Any]) -> bool:
     """Whether a space holds images: three axes of bytes from 0 to 255."""
@@ -84,9 +86,10 @@ def encode(
     else:
         raw = tensors.safe_to_tensor(np.asarray(value))
     if raw.ndim == 0 or raw.shape[1:] != space.shape:
+        expected = ", ".join(["batch", *map(str, space.shape or ())])
         raise DataError(
-            f"{name} has the shape {tuple(raw.shape)}, expected (batch, "
-            f"*{space.shape}) for {space}"
+            f"{name} has the shape {tuple(raw.shape)}, expected ({expected}) for one "
+            f"of {space} each"
         )
     if isinstance(space, spaces.Box):
         if normalize_images and is_image(space):
@@ -125,9 +128,13 @@ def _one_hot(name: str, raw: th.Tensor, space: gym.Space[Any]) -> th.Tensor:
             f"{name} has values from {raw.min()} to {raw.max()}, which are not all in "
             f"{space}"
         ) from error
-    raise ConfigError(
-        f"reward networks take Box, Discrete, one-dimensional MultiDiscrete, "
-        f"MultiBinary, and Dict of them, got {space}"
+    raise _unknown(space)
+
+
+def _unknown(space: gym.Space[Any]) -> ConfigError:
+    return ConfigError(
+        "reward networks take Box, Discrete, one-dimensional MultiDiscrete and "
+        f"MultiBinary spaces, and dictionaries of these, got {space}"
     )
 
 
@@ -145,6 +152,9 @@ class VectorFeatures(nn.Module):
 
     Attributes:
         size: length of the vectors.
+
+    Raises:
+        ConfigError: there is no way to flatten the space.
     """
 
     def __init__(self, space: gym.Space[Any]) -> None:
@@ -157,6 +167,8 @@ class VectorFeatures(nn.Module):
             if isinstance(space, spaces.Dict) and is_image(part):
                 self._add_image(key, part)
                 self.size += IMAGE_FEATURES
+            elif not isinstance(part, PLAIN):
+                raise _unknown(space)
             else:
                 self.size += preprocessing.get_flattened_obs_dim(part)
 
