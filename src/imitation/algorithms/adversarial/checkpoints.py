@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from imitation.algorithms.adversarial import state
 from imitation.algorithms.adversarial.spectral import without_spectral_norm
-from imitation.util import artifacts
+from imitation.rewards.net_io import save_reward_net
+from imitation.util import artifacts, rebuilding
 from imitation.util.paths import AnyPath, parse_path
 
 if TYPE_CHECKING:
@@ -29,11 +30,16 @@ class Checkpoints:
         directory: where to; None saves nothing.
         interval: rounds between checkpoints; 0 saves only at the end, a negative
             number never.
+
+    Raises:
+        ArtifactError: the reward network cannot be saved; better now than at the end.
     """
 
     def __init__(
         self, trainer: "AdversarialTrainer", directory: AnyPath | None, interval: int
     ) -> None:
+        if directory is not None and interval >= 0:
+            rebuilding.describe(without_spectral_norm(trainer.reward_train))
         self._trainer = trainer
         self._directory = None if directory is None else parse_path(directory)
         self._interval = interval
@@ -75,8 +81,6 @@ class Checkpoints:
 
 
 def _save_rewards(trainer: "AdversarialTrainer", directory: pathlib.Path) -> None:
-    from imitation.rewards.net_io import save_reward_net
-
     for name, net in (
         ("reward_train.pt", trainer.reward_train),
         ("reward_test.pt", trainer.reward_test),
