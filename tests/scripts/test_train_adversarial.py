@@ -51,7 +51,27 @@ class Interruptible(gym.Env):
         return self.np_random.uniform(-1, 1, 2).astype(np.float32)
 
 
+class Pictures(gym.Env):
+    """Five pictures an episode, channels last."""
+
+    observation_space = gym.spaces.Box(0, 255, (36, 36, 3), np.uint8)
+    action_space = gym.spaces.Discrete(2)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.steps = 0
+        return self.observe(), {}
+
+    def step(self, action):
+        self.steps += 1
+        return self.observe(), 1.0, False, self.steps == 5, {}
+
+    def observe(self):
+        return self.np_random.integers(0, 256, (36, 36, 3), dtype=np.uint8)
+
+
 gym.register("tests/Interruptible-v0", Interruptible)
+gym.register("tests/Pictures-v0", Pictures)
 
 FAST = [
     *("seals_cartpole", "environment.fast", "demonstrations.fast"),
@@ -275,6 +295,22 @@ def test_other_generators(workdir, named, algorithm, policy):
         updates["algorithm_kwargs__gen_train_timesteps"] = 16
     done = run("gail", "run", named, **updates)
     assert done.status == "COMPLETED"
+
+
+@pytest.mark.parametrize("command", ["gail", "airl"])
+def test_pictures(workdir, command):
+    done = run(
+        command,
+        "run",
+        ["fast", *FAST[1:-1], "policy.cnn_policy"],
+        environment__gym_id="tests/Pictures-v0",
+        reward__net_cls="imitation.rewards.reward_nets:CnnRewardNet",
+        total_timesteps=32,
+        eval_interval=1,
+        n_eval_episodes=1,
+    )
+    stats = done.result["imit_stats"]
+    assert stats["monitor_return_mean"] == 5 and np.isfinite(stats["return_mean"])
 
 
 def test_resumed_after_an_interrupt_it_ends_with_identical_weights(workdir, capsys):
