@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.base_class import BaseAlgorithm
-from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.buffers import RolloutBuffer
+from stable_baselines3.common.callbacks import BaseCallback, ConvertCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import MaybeCallback, TrainFrequencyUnit
@@ -65,13 +66,14 @@ def progress_over(algo: BaseAlgorithm, total_timesteps: int) -> Iterator[None]:
 
     Args:
         algo: the algorithm.
-        total_timesteps: environment steps at which its schedules shall end.
+        total_timesteps: environment steps from now after which its schedules shall end;
+            beyond them, they stay at their end.
     """
     whole = max(1, algo.num_timesteps + total_timesteps)
 
     def update(num_timesteps: int, total_timesteps: int) -> None:
         del total_timesteps
-        algo._current_progress_remaining = 1.0 - num_timesteps / whole
+        algo._current_progress_remaining = max(0.0, 1.0 - num_timesteps / whole)
 
     # What is not the algorithm's own must not be saved with it: it holds environments.
     added = ["_update_current_progress_remaining", "_excluded_save_params"]
@@ -135,9 +137,14 @@ class RewardedAlgorithm:
         Raises:
             DataError: rewards are NaN or infinite.
         """
+        if self.recorder.n_steps:  # somebody else's, who used the environments
+            self.recorder.pop()
         rollouts = _RolloutRewards(self)
-        callbacks: list[Any] = [rollouts]
-        callbacks += callback if isinstance(callback, list) else [callback]
+        callbacks: list[BaseCallback] = [rollouts]
+        for each in callback if isinstance(callback, list) else [callback]:
+            if each is not None:
+                is_object = isinstance(each, BaseCallback)
+                callbacks.append(each if is_object else ConvertCallback(each))
         with contextlib.ExitStack() as stack:
             if isinstance(self.venv, RewardVecEnvWrapper):
                 stack.enter_context(self.venv.deferring())
@@ -145,7 +152,7 @@ class RewardedAlgorithm:
             self.algo.learn(
                 total_timesteps=total_timesteps,
                 reset_num_timesteps=False,
-                callback=[each for each in callbacks if each is not None],
+                callback=callbacks,
                 **kwargs,
             )
         if self.recorder.n_steps:  # an off-policy algorithm's, or an unfinished rollout
@@ -195,12 +202,26 @@ class _RolloutRewards(BaseCallback):
         steps = self.rewarded.recorder.pop()
         self.collected.append(steps)
         buffer = self.model.rollout_buffer
-        buffer.rewards += self.rewarded.rate(steps).astype(buffer.rewards.dtype)
+        rewards = self.rewarded.rate(steps).astype(buffer.rewards.dtype)
         if self.rewarded.entropy_weight:
-            buffer.rewards -= self.rewarded.entropy_weight * buffer.log_probs
-        buffer.compute_returns_and_advantage(
-            last_values=self.locals["values"], dones=self.locals["dones"]
-        )
+            rewards -= self.rewarded.entropy_weight * buffer.log_probs
+        _add_rewards(buffer, rewards)
+
+
+def _add_rewards(buffer: RolloutBuffer, rewards: Array) -> None:
+    """Adds rewards, shape ``(T, n_envs)``, to those of a finished rollout.
+
+    Advantages are linear in the rewards, so there is no need to compute them anew from
+    the value of the last state, which sb3-contrib's algorithms hide from callbacks.
+    """
+    buffer.rewards += rewards
+    decay = buffer.gamma * buffer.gae_lambda
+    added = np.zeros_like(rewards[0])
+    for step in reversed(range(len(rewards))):
+        added = rewards[step] + decay * added
+        buffer.advantages[step] += added
+        added *= 1.0 - buffer.episode_starts[step]  # none of it before the episode
+    buffer.returns = buffer.advantages + buffer.values
 
 
 def check_rewards(rewards: Array, steps: Steps) -> Array:

@@ -68,9 +68,11 @@ class StepRecorder(VecEnvWrapper):
         self._clear()
 
     def reset(self) -> VecEnvObs:
-        """Resets the environments; steps recorded before stay in the record."""
-        obs = self._obs = self.venv.reset()
+        """Resets the environments and forgets what was recorded."""
+        obs = self.venv.reset()
+        self._obs = _map(np.array, obs)  # environments may reuse their arrays
         self._lengths[:] = 0
+        self._clear()
         return obs
 
     def step_async(self, actions: Array) -> None:
@@ -87,13 +89,13 @@ class StepRecorder(VecEnvWrapper):
         obs, rews, dones, infos = self.venv.step_wait()
         assert self._obs is not None and self._actions is not None, "reset() first"
         step = len(self._all_dones)
-        self._all_obs.append(_map(np.array, self._obs))
+        self._all_obs.append(self._obs)
         self._all_acts.append(self._actions)
         self._all_dones.append(np.array(dones))
         self._lengths += 1
         if dones.any():
             self._end_episodes(step, dones, infos)
-        self._obs = obs
+        self._obs = _map(np.array, obs)
         return obs, rews, dones, infos
 
     @property
