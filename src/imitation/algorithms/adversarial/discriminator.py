@@ -55,7 +55,7 @@ def update(
     optimizer.zero_grad()
     parts: list[Update] = []
     weight = 2 * minibatch_size / len(batch)
-    with _frozen_statistics(net, logits_of, batch):
+    with _frozen_statistics(net, logits_of, batch, minibatch_size):
         for minibatch in batch.minibatches(minibatch_size):
             part, total = _losses(net, logits_of, minibatch, options)
             th.autograd.backward(total * weight)
@@ -73,14 +73,17 @@ def update(
 
 @contextlib.contextmanager
 def _frozen_statistics(
-    net: th.nn.Module, logits_of: Logits, batch: DiscriminatorBatch
+    net: th.nn.Module, logits_of: Logits, batch: DiscriminatorBatch, size: int
 ) -> Iterator[None]:
     """Makes minibatches normalise their inputs as the whole batch would.
 
     A layer of running statistics would see the first minibatch alone before it
-    normalises it, and a potential the states before the next states. So the batch
-    passes as a whole first, without a graph, and then the statistics stand still.
+    normalises it. So the batch passes as a whole first, without a graph, and then the
+    statistics stand still.
     """
+    if 2 * size == len(batch):
+        yield
+        return
     norms = [m for m in net.modules() if isinstance(m, networks.BaseNorm)]
     norms = [norm for norm in norms if norm.training]
     if not norms:

@@ -56,8 +56,10 @@ class ShapedRewardNet(ForwardWrapper):
     ) -> th.Tensor:
         """Computes shaped rewards; see `RewardNet.forward`."""
         rewards: th.Tensor = self.base(state, action, next_state, done)
-        potential = self.potential(state).flatten()
-        next_potential = self.potential(next_state).flatten()
+        # In one call: quicker, and a layer of running statistics sees both before it
+        # normalises either.
+        both = self.potential(_joined(state, next_state)).flatten()
+        potential, next_potential = both[: len(done)], both[len(done) :]
         going_on = 1 - done.to(next_potential.dtype)
         return rewards + self.discount_factor * going_on * next_potential - potential
 
@@ -107,3 +109,12 @@ class BasicShapedRewardNet(ShapedRewardNet):
         )
         potential = BasicPotentialMLP(observation_space, potential_hid_sizes, **kwargs)
         super().__init__(base, potential, discount_factor=discount_factor)
+
+
+def _joined(state: TensorObs, next_state: TensorObs) -> TensorObs:
+    """Joins two batches of preprocessed observations, ``(2B, ...)``."""
+    if isinstance(state, th.Tensor):
+        assert isinstance(next_state, th.Tensor)
+        return th.cat([state, next_state])
+    assert isinstance(next_state, dict)
+    return {key: th.cat([part, next_state[key]]) for key, part in state.items()}
