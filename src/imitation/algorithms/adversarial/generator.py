@@ -142,9 +142,10 @@ class RewardedAlgorithm:
         rollouts = _RolloutRewards(self)
         callbacks: list[BaseCallback] = [rollouts]
         for each in callback if isinstance(callback, list) else [callback]:
-            if each is not None:
-                is_object = isinstance(each, BaseCallback)
-                callbacks.append(each if is_object else ConvertCallback(each))
+            if isinstance(each, BaseCallback):
+                callbacks.append(each)
+            elif each is not None:
+                callbacks.append(ConvertCallback(each))
         with contextlib.ExitStack() as stack:
             if isinstance(self.venv, RewardVecEnvWrapper):
                 stack.enter_context(self.venv.deferring())
