@@ -18,6 +18,7 @@ __all__ = [
     "details",
     "figure",
     "join",
+    "notice",
     "paragraph",
     "table",
     "text",
@@ -64,6 +65,19 @@ def details(summary: str, content: Html) -> Html:
     """Hides content behind a line that opens it; it is always open in print."""
     return Html(
         f"<details><summary>{html.escape(summary)}</summary>{content}</details>"
+    )
+
+
+def notice(heading: str, content: Html) -> Html:
+    """Makes a box that stands out, for a warning.
+
+    Args:
+        heading: what it is about.
+        content: the warning.
+    """
+    return Html(
+        f'<div class="notice" role="note"><strong>{html.escape(heading)}</strong>'
+        f"<p>{content}</p></div>"
     )
 
 

@@ -5,8 +5,10 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from imitation.reports import blocks, plots
+from imitation.reports import adversarial, blocks, plots
+from imitation.reports.adversarial_history import is_adversarial
 from imitation.reports.blocks import Html
+from imitation.reports.metrics import CLOCKS, MetricRow, find_clock
 from imitation.reports.page import Report
 from imitation.reports.runs import Episode, RunRecord
 from imitation.reports.statistics import Interval
@@ -14,20 +16,15 @@ from imitation.reports.svg import number
 
 __all__ = ["build"]
 
-_CLOCKS = {
-    "time/total_timesteps": "environment steps",
-    "dagger/total_timesteps": "steps labelled by the expert",
-    "bc/batch": "optimiser steps",
-    "step": "step",
-}
-"""Metrics that say how far a run has come; the first that it has is the axis."""
-
 _COUNTERS = {
-    *_CLOCKS,
+    *CLOCKS,
     *("bc/epoch", "bc/samples_so_far", "dagger/round_num", "train/n_updates"),
     *("time/fps", "time/iterations", "time/time_elapsed"),
 }
 """Metrics that are no result and get no chart."""
+
+_GENERATOR = "mean/gen/"
+"""How metrics of a policy that is trained within another algorithm start."""
 
 _STATISTICS = ("n_traj", "return_", "len_", "monitor_")
 """How names of statistics start, in the order of the table."""
@@ -52,17 +49,42 @@ def build(run: RunRecord) -> Report:
     title = f"{run.command} on {environment}" if environment else run.command
     footer = blocks.paragraph(blocks.text(f"Made by imitation report from {run.path}."))
     report = Report(title, _lead(run), footer)
-    if run.result:
-        report.section("Result", *_result(run))
-    charts = _charts(run.metrics)
-    if run.episodes:
-        charts.insert(0, _episode_chart(run.episodes))
-    if charts:
-        report.section("While it ran", blocks.columns(*charts))
+    if is_adversarial(run):
+        _adversarial(report, run)
+    else:
+        if run.result:
+            report.section("Result", *_result(run))
+        charts = _charts(run.metrics)
+        if run.episodes:
+            charts.insert(0, _episode_chart(run.episodes))
+        if charts:
+            report.section("While it ran", blocks.columns(*charts))
     if run.status != "COMPLETED":
         report.section("Continue it", *_resume(run))
     report.section("Settings", _settings(run.settings))
     return report
+
+
+def _adversarial(report: Report, run: RunRecord) -> None:
+    """Adds what there is to say about GAIL and AIRL."""
+    if run.result:
+        words = (
+            "return_ is of the learned reward for imit_stats and of the environment's "
+            "for expert_stats, monitor_return_ always of the environment's."
+        )
+        *plot, table = _result(run, "monitor_return", "True return")
+        note = blocks.paragraph(blocks.text(words))
+        every = blocks.details("All statistics", blocks.join(note, table))
+        report.section("Result", *plot, every)
+    report.section("Return and reward", *adversarial.returns(run))
+    report.section("Discriminator", *adversarial.discriminator(run))
+    if saved := adversarial.checkpoints(run):
+        report.section("Checkpoints", *saved)
+    charts = _charts(run.metrics, adversarial.SHOWN)
+    if charts:
+        words = "Metrics of the algorithm that trains the policy"
+        shown = blocks.details(words, blocks.columns(*charts))
+        report.section("Generator", shown)
 
 
 def _lead(run: RunRecord) -> Html:
@@ -73,6 +95,11 @@ def _lead(run: RunRecord) -> Html:
         "INTERRUPTED": "Interrupted.",
         "FAILED": "Failed.",
     }.get(run.status, "It is not known whether it finished.")
+    if run.n_resumed:
+        times = "once" if run.n_resumed == 1 else f"{run.n_resumed} times"
+        state = f"{state[:-1]}, resumed {times}."
+    if is_adversarial(run):
+        return blocks.text(f"{state} {adversarial.lead(run)}".strip())
     means = ", ".join(
         f"{name} {number(stats['return_mean'], 4)}"
         for name, stats in run.result.items()
@@ -81,21 +108,29 @@ def _lead(run: RunRecord) -> Html:
     return blocks.text(f"{state} Mean return: {means}." if means else state)
 
 
-def _result(run: RunRecord) -> list[Html]:
-    """The returns of each policy as a plot, and all statistics in a table."""
-    parts: list[Html] = []
+def _result(
+    run: RunRecord, measure: str = "return", title: str = "Return"
+) -> list[Html]:
+    """The returns of each policy as a plot, and all statistics in a table.
+
+    Args:
+        run: a run with a result.
+        measure: how the names of the statistics start that are plotted.
+        title: of the plot.
+    """
     points = [
-        plots.Row(name, _interval(stats), f"c{i % 6}")
+        plots.Row(name, interval, f"c{i % 6}")
         for i, (name, stats) in enumerate(run.result.items())
-        if {"return_mean", "return_std", "n_traj"} <= set(stats)
+        if math.isfinite((interval := _interval(stats, measure)).value)
     ]
+    parts: list[Html] = []
     if points:
         alt = "Mean returns: " + "; ".join(
             f"{p.label} {number(p.interval.value, 4)}" for p in points
         )
         plot = plots.forest(points, x_label="mean return", alt=alt)
         note = blocks.text("Bars are 1.96 standard errors of the mean to each side.")
-        parts.append(blocks.columns(blocks.figure(plot, "Return", note)))
+        parts.append(blocks.columns(blocks.figure(plot, title, note)))
     names = sorted({key for s in run.result.values() for key in s}, key=_rank)
     rows = [
         [
@@ -109,8 +144,7 @@ def _result(run: RunRecord) -> list[Html]:
     ]
     numeric = range(1, len(run.result) + 1)
     headers = ["Statistic", *run.result]
-    parts.append(blocks.table("All statistics", headers, rows, numeric=numeric))
-    return parts
+    return [*parts, blocks.table("All statistics", headers, rows, numeric=numeric)]
 
 
 def _rank(name: str) -> tuple[int, str]:
@@ -119,19 +153,22 @@ def _rank(name: str) -> tuple[int, str]:
     return min(ranks, default=len(_STATISTICS)), name
 
 
-def _interval(stats: Mapping[str, float]) -> Interval:
-    """The mean return and 1.96 standard errors to each side."""
-    mean, n = stats["return_mean"], stats["n_traj"]
+def _interval(stats: Mapping[str, float], measure: str) -> Interval:
+    """A mean and 1.96 standard errors to each side; NaN where it is not known."""
+    mean, n = stats.get(f"{measure}_mean", math.nan), stats.get("n_traj", 0)
     if n < 2:
         return Interval(mean, math.nan, math.nan)
     # rollout_stats has the standard deviation of the population.
-    error = 1.96 * stats["return_std"] / math.sqrt(n - 1)
+    error = 1.96 * stats.get(f"{measure}_std", math.nan) / math.sqrt(n - 1)
     return Interval(mean, mean - error, mean + error)
 
 
-def _charts(metrics: Sequence[Mapping[str, float]]) -> list[Html]:
-    """A chart per metric that changes, returns first, with their range as a band."""
-    clock = next((c for c in _CLOCKS if any(c in row for row in metrics)), "")
+def _charts(metrics: Sequence[MetricRow], shown: tuple[str, ...] = ()) -> list[Html]:
+    """A chart per metric that changes, returns first, with their range as a band.
+
+    Metrics that start with one of `shown` are left out.
+    """
+    clock = find_clock(metrics)
     times = list(_times(metrics, clock))
     names = list(dict.fromkeys(name for row in metrics for name in row))
     bands = {"rollout/return_mean": ("rollout/return_min", "rollout/return_max")}
@@ -144,14 +181,15 @@ def _charts(metrics: Sequence[Mapping[str, float]]) -> list[Html]:
             if math.isfinite(t) and math.isfinite(row.get(name, math.nan))
         ]
         values = [row[name] for _, row in points]
-        if name in used or name in _COUNTERS or len(set(values)) < 2:
+        counts = name.removeprefix(_GENERATOR) in _COUNTERS or name in _COUNTERS
+        if name in used or counts or name.startswith(shown) or len(set(values)) < 2:
             continue
         edges = [
             [row.get(edge, math.nan) for _, row in points]
             for edge in bands.get(name, ())
         ]
         curve = plots.Series(name, [t for t, _ in points], values, "c0", *edges)
-        label = _CLOCKS.get(clock, "time of logging")
+        label = CLOCKS.get(clock, "time of logging")
         alt = (
             f"{name} against {label}: from {number(values[0])} to {number(values[-1])}"
         )
@@ -161,7 +199,7 @@ def _charts(metrics: Sequence[Mapping[str, float]]) -> list[Html]:
     return charts
 
 
-def _times(metrics: Sequence[Mapping[str, float]], clock: str) -> Iterator[float]:
+def _times(metrics: Sequence[MetricRow], clock: str) -> Iterator[float]:
     """The position of each row; rows between two readings share the earlier one."""
     last = 0.0
     for i, row in enumerate(metrics):
@@ -201,7 +239,7 @@ def _resume(run: RunRecord) -> list[Html]:
 
 def _settings(settings: Mapping[str, Any]) -> Html:
     rows = [
-        [blocks.text(name), blocks.code(repr(value))]
+        [blocks.code(name), blocks.code(repr(value))]
         for name, value in _leaves(settings, "")
     ]
     return blocks.table("Every setting with its value", ["Setting", "Value"], rows)
