@@ -15,6 +15,7 @@ from imitation.algorithms.adversarial import common
 from imitation.algorithms.adversarial.log_probs import (
     STOCHASTIC_POLICIES,
     action_log_probs,
+    can_tell_log_probs,
 )
 from imitation.errors import ConfigError
 from imitation.rewards import reward_nets
@@ -41,7 +42,7 @@ class AIRL(common.AdversarialTrainer):
         **kwargs: passed to `common.AdversarialTrainer`.
 
     Raises:
-        TypeError: the policy of `gen_algo` is not stochastic.
+        TypeError: the policy of `gen_algo` is not stochastic, or is recurrent.
         ValueError: see `common.AdversarialTrainer`.
     """
 
@@ -55,7 +56,7 @@ class AIRL(common.AdversarialTrainer):
         reward_net: RewardNet,
         **kwargs: Any,
     ) -> None:
-        if not isinstance(gen_algo.policy, STOCHASTIC_POLICIES):
+        if not can_tell_log_probs(gen_algo.policy):
             raise TypeError(
                 "AIRL needs a stochastic policy to compute the discriminator output, "
                 f"but {type(gen_algo).__name__} has a "

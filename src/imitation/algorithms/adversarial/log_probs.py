@@ -17,10 +17,19 @@ from stable_baselines3.sac.policies import SACPolicy
 from imitation.data import types
 from imitation.util import networks, tensors
 
-__all__ = ["STOCHASTIC_POLICIES", "action_log_probs"]
+__all__ = ["STOCHASTIC_POLICIES", "action_log_probs", "can_tell_log_probs"]
 
 STOCHASTIC_POLICIES = (ActorCriticPolicy, SACPolicy)
 """Policies that can tell the probability of an action."""
+
+
+def can_tell_log_probs(policy: BasePolicy) -> bool:
+    """Whether the probability of an action follows from the policy and one state.
+
+    That of a recurrent policy depends on the whole episode.
+    """
+    is_recurrent = hasattr(policy, "lstm_actor")  # sb3-contrib may not be installed
+    return isinstance(policy, STOCHASTIC_POLICIES) and not is_recurrent
 
 
 def action_log_probs(
@@ -48,6 +57,8 @@ def action_log_probs(
         low = th.as_tensor(space.low, device=policy.device)
         high = th.as_tensor(space.high, device=policy.device)
         actions = 2 * (actions.to(low.dtype) - low) / (high - low) - 1
+    if actions.ndim > 2:
+        actions = actions.flatten(1)  # as the policy's network does
     with th.no_grad(), networks.evaluating(policy):
         log_probs = _distribution(policy, observations).log_prob(actions)
     if squashed:
