@@ -213,13 +213,13 @@ def test_settings_reach_the_trainer(workdir, monkeypatch):
         discriminator__gradient_penalty="r1",
         discriminator__gradient_penalty_coef=2.0,
         algorithm_kwargs__disc_opt_cls="torch.optim.SGD",
-        algorithm_kwargs__disc_opt_kwargs={"lr": 0.01},
+        algorithm_kwargs__disc_opt_kwargs={"lr": 1e-6},
         algorithm_specific__gail={"reward_form": "airl", "demo_batch_size": 4},
     )
     assert made["disc_options"].gradient_penalty == "r1"
     assert made["disc_options"].gradient_penalty_coef == 2
     assert made["disc_opt_cls"] is th.optim.SGD
-    assert made["disc_opt_kwargs"] == {"lr": 0.01}
+    assert made["disc_opt_kwargs"] == {"lr": 1e-6}
     assert (made["reward_form"], made["demo_batch_size"]) == ("airl", 4)
     assert made["gen_replay_buffer_capacity"] == 16
     assert reward("run").reward_form == "airl"
