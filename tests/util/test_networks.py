@@ -121,3 +121,27 @@ def test_mlp_takes_any_layer_made_from_a_number_of_features(layer):
     assert isinstance(model.get_submodule("normalize_input"), layer)
     model(th.randn(5, 3)).sum().backward()
     assert all(p.grad is not None for p in model.parameters())
+
+
+class CountsSwitches(th.nn.Linear):
+    def train(self, mode=True):
+        self.switches = getattr(self, "switches", 0) + 1
+        return super().train(mode)
+
+
+def test_training_mode_honours_modules_that_switch_in_their_own_way():
+    inner = CountsSwitches(1, 1)
+    model = th.nn.Sequential(th.nn.Sequential(inner), th.nn.Dropout())
+    with networks.evaluating(model):
+        assert inner.switches == 1
+        assert not any(module.training for module in model.modules())
+    assert all(module.training for module in model.modules())
+
+
+def test_submodules_come_in_the_order_of_torch():
+    shared = th.nn.ReLU()
+    model = th.nn.Sequential(
+        th.nn.Sequential(th.nn.Linear(1, 1), shared), th.nn.Linear(1, 1), shared
+    )
+    found = list(networks.submodules(model))
+    assert found == [*model.modules(), shared]
