@@ -139,13 +139,26 @@ def smooth_net(**kwargs):
     ).double()
 
 
+def standardised(net, batch):
+    """The logits as a function of inputs in standard deviations, and those."""
+    units = [x.std(dim=0) for x in (batch.state, batch.action, batch.next_state)]
+
+    def function(*inputs):
+        return logit_function(net)(*(x * u for x, u in zip(inputs, units, strict=True)))
+
+    return function, units
+
+
 @pytest.mark.parametrize("coef", [0.0, 2.5])
 def test_r1_against_a_loop_over_expert_samples(coef):
     net = smooth_net()
     batch = prepared(net)
     options = DiscriminatorOptions(gradient_penalty="r1", gradient_penalty_coef=coef)
     record, found = accumulated(net, batch, options)
-    penalty = slow.r1(logit_function(net), rows(batch, range(5)))
+    function, units = standardised(net, batch)
+    points = [tuple(x / u for x, u in zip(row, units, strict=True))
+              for row in rows(batch, range(5))]  # fmt: skip
+    penalty = slow.r1(function, points)
     bce = th.nn.functional.binary_cross_entropy_with_logits(
         logit_function(net)(batch.state, batch.action, batch.next_state), batch.labels
     )
@@ -164,16 +177,17 @@ def test_wgan_gp_against_a_loop_over_points_between():
     record, found = accumulated(net, batch, options)
     th.manual_seed(3)
     weight = th.rand(5)
+    function, units = standardised(net, batch)
     points = [
         tuple(
-            w * expert + (1 - w) * generated
-            for expert, generated in zip(one, other, strict=True)
+            (w * expert + (1 - w) * generated) / unit
+            for expert, generated, unit in zip(one, other, units, strict=True)
         )
         for w, one, other in zip(
             weight, rows(batch, range(5)), rows(batch, range(5, 10)), strict=True
         )
     ]
-    penalty = slow.wgan_gp(logit_function(net), points)
+    penalty = slow.wgan_gp(function, points)
     bce = th.nn.functional.binary_cross_entropy_with_logits(
         logit_function(net)(batch.state, batch.action, batch.next_state), batch.labels
     )

@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import torch as th
@@ -55,9 +55,10 @@ def update(
     optimizer.zero_grad()
     parts: list[Update] = []
     weight = 2 * minibatch_size / len(batch)
+    scales = _feature_scales(batch) if options.gradient_penalty else []
     with _frozen_statistics(net, logits_of, batch, minibatch_size):
         for minibatch in batch.minibatches(minibatch_size):
-            part, total = _losses(net, logits_of, minibatch, options)
+            part, total = _losses(net, logits_of, minibatch, options, scales)
             th.autograd.backward(total * weight)
             parts.append(part)
     optimizer.step()
@@ -105,6 +106,7 @@ def _losses(
     logits_of: Logits,
     batch: DiscriminatorBatch,
     options: DiscriminatorOptions,
+    scales: Sequence[th.Tensor],
 ) -> tuple[Update, th.Tensor]:
     """The parts to report, and the loss to minimise."""
     if options.instance_noise:
@@ -121,9 +123,9 @@ def _losses(
     if uses_r1:
         expert = logits[: len(logits) // 2]
         # Rows do not depend on each other, so only the expert's have a gradient.
-        penalty = 2 * losses.r1_penalty(expert, batch.float_inputs())
+        penalty = 2 * losses.r1_penalty(expert, batch.float_inputs(), scales)
     elif options.gradient_penalty == "wgan-gp":
-        penalty = _wgan_gp(net, logits_of, batch)
+        penalty = _wgan_gp(net, logits_of, batch, scales)
     if options.gradient_penalty:
         total = total + options.gradient_penalty_coef * penalty
     record = Update(logits.detach(), batch.labels, loss.detach(), penalty.detach())
@@ -131,7 +133,10 @@ def _losses(
 
 
 def _wgan_gp(
-    net: th.nn.Module, logits_of: Logits, batch: DiscriminatorBatch
+    net: th.nn.Module,
+    logits_of: Logits,
+    batch: DiscriminatorBatch,
+    scales: Sequence[th.Tensor],
 ) -> th.Tensor:
     """The penalty at random points between expert and generator samples."""
     half = len(batch) // 2
@@ -145,7 +150,13 @@ def _wgan_gp(
     for part in points.float_inputs():
         part.requires_grad_()
     with networks.evaluating(net):
-        return losses.wgan_gp_penalty(_logits(logits_of, points), points.float_inputs())
+        logits = _logits(logits_of, points)
+    return losses.wgan_gp_penalty(logits, points.float_inputs(), scales)
+
+
+def _feature_scales(batch: DiscriminatorBatch) -> list[th.Tensor]:
+    """The standard deviation of each feature, for gradients by standardised inputs."""
+    return [part.detach().std(dim=0) for part in batch.float_inputs()]
 
 
 def _with_noise(batch: DiscriminatorBatch, scale: float) -> DiscriminatorBatch:

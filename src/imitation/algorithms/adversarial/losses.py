@@ -72,40 +72,63 @@ def bernoulli_entropy(logits: th.Tensor) -> th.Tensor:
     return (functional.softplus(logits) - logits * th.sigmoid(logits)).mean()
 
 
-def r1_penalty(logits: th.Tensor, inputs: Sequence[th.Tensor]) -> th.Tensor:
+def r1_penalty(
+    logits: th.Tensor,
+    inputs: Sequence[th.Tensor],
+    scales: Sequence[th.Tensor] | None = None,
+) -> th.Tensor:
     """½·E‖∂ℓ/∂x‖² at the given samples (Mescheder et al. 2018, eq. 9).
 
     Args:
         logits: of expert samples, shape ``(B,)``, with a graph to `inputs`.
         inputs: what they depend on, each ``(B, ...)`` and requiring gradients.
+        scales: for each input the unit that its features are measured in, shape
+            ``(...)``, so that the penalty does not depend on the units of observations;
+            None for 1.
 
     Returns:
         The penalty, differentiable, shape ``()``.
     """
-    return 0.5 * _squared_norms(logits, inputs).mean()
+    return 0.5 * _squared_norms(logits, inputs, scales).mean()
 
 
-def wgan_gp_penalty(logits: th.Tensor, inputs: Sequence[th.Tensor]) -> th.Tensor:
+def wgan_gp_penalty(
+    logits: th.Tensor,
+    inputs: Sequence[th.Tensor],
+    scales: Sequence[th.Tensor] | None = None,
+) -> th.Tensor:
     """E(‖∂ℓ/∂x‖ − 1)² at points between samples (Gulrajani et al. 2017, eq. 3).
 
     Args:
         logits: of the points, shape ``(B,)``, with a graph to `inputs`.
         inputs: the points, each ``(B, ...)`` and requiring gradients.
+        scales: see `r1_penalty`.
 
     Returns:
         The penalty, differentiable, shape ``()``.
     """
     # The root has no gradient at zero.
-    norms = (_squared_norms(logits, inputs) + 1e-12).sqrt()
+    norms = (_squared_norms(logits, inputs, scales) + 1e-12).sqrt()
     return (norms - 1).square().mean()
 
 
-def _squared_norms(logits: th.Tensor, inputs: Sequence[th.Tensor]) -> th.Tensor:
+def _squared_norms(
+    logits: th.Tensor,
+    inputs: Sequence[th.Tensor],
+    scales: Sequence[th.Tensor] | None,
+) -> th.Tensor:
     """‖∂ℓᵢ/∂xᵢ‖² over all inputs, shape ``(B,)``; inputs that are not used count 0."""
     gradients = th.autograd.grad(
         logits.sum(), inputs, create_graph=True, allow_unused=True
     )
-    norms = [g.flatten(1).square().sum(dim=1) for g in gradients if g is not None]
+    norms = [
+        (gradient if scales is None else gradient * scales[i])
+        .flatten(1)
+        .square()
+        .sum(dim=1)
+        for i, gradient in enumerate(gradients)
+        if gradient is not None
+    ]
     return th.stack(norms).sum(dim=0) if norms else th.zeros_like(logits)
 
 

@@ -21,7 +21,8 @@ class DiscriminatorOptions:
     """``"r1"`` penalises the gradient of the logits at expert samples (Mescheder et al.
     2018, "Which Training Methods for GANs do actually Converge?", eq. 9); ``"wgan-gp"``
     its distance from norm 1 between expert and generator samples (Gulrajani et al.
-    2017, "Improved Training of Wasserstein GANs", eq. 3)."""
+    2017, "Improved Training of Wasserstein GANs", eq. 3). Gradients are by inputs in
+    units of each feature's standard deviation in the batch."""
 
     gradient_penalty_coef: float = 1.0
     """Weight γ (R1, which halves it) or λ (WGAN-GP) of the gradient penalty, ≥ 0."""
