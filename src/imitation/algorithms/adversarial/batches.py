@@ -6,6 +6,7 @@ from typing import Any
 
 import torch as th
 
+from imitation.data import types
 from imitation.errors import DataError
 from imitation.rewards.reward_nets.base import RewardNet, TensorObs
 from imitation.util import tensors
@@ -73,7 +74,8 @@ def join(expert: Mapping[str, Any], generated: Mapping[str, Any]) -> dict[str, A
     Returns:
         Tensors (dictionaries of them for such observations), not preprocessed.
     """
-    return {key: _join(expert[key], generated[key]) for key in FIELDS}
+    unwrap = types.maybe_unwrap_dictobs
+    return {key: _join(unwrap(expert[key]), unwrap(generated[key])) for key in FIELDS}
 
 
 def prepare(

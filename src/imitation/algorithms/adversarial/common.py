@@ -34,6 +34,7 @@ from imitation.algorithms.adversarial.generator import (
     check_environment,
     default_train_timesteps,
     progress_over,
+    timesteps_of_round,
 )
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.algorithms.adversarial.recording import (
@@ -188,6 +189,10 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self.gen_algo.set_logger(self.logger)
         if gen_train_timesteps is None:
             gen_train_timesteps = default_train_timesteps(gen_algo, venv.num_envs)
+        if gen_train_timesteps <= 0:
+            raise ConfigError(
+                f"gen_train_timesteps={gen_train_timesteps} must be positive."
+            )
         self.gen_train_timesteps = gen_train_timesteps
         capacity = gen_replay_buffer_capacity or gen_train_timesteps
         self._gen_samples = GeneratorSamples(capacity, self.rng)
@@ -367,7 +372,11 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         saver = Checkpoints(self, checkpoint_dir, checkpoint_interval)
         evaluator = Evaluator(self, eval_venv, eval_interval, n_eval_episodes, saver)
         first = saver.resume() if resume else 0
-        left = (n_rounds - first) * self.gen_train_timesteps
+        left = (n_rounds - first) * timesteps_of_round(
+            self.gen_algo, self.venv.num_envs, self.gen_train_timesteps
+        )
+        # New episodes, as somebody may have used the environments in between.
+        self.gen_algo._last_obs = None
         with (
             training_threads(self.policy, self._reward_net),
             progress_over(self.gen_algo, left),
@@ -465,6 +474,9 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         log_probs = self._log_probs(samples["obs"], samples["acts"])
         batch = batches.prepare(self._reward_net, samples, log_probs)
         self._disc_updates += 1
+        if self._wants_graph and self._summary is not None:
+            self._summary.write_graph(self._reward_net, batch)
+            self._wants_graph = False
         return discriminator.update(
             self._reward_net,
             self.logits_expert_is_high,

@@ -1,11 +1,13 @@
 """Noticing that a discriminator gives the generator nothing to learn from."""
 
 from collections.abc import Mapping
-from typing import Any
 
+import torch as th
 from torch.utils.tensorboard.writer import SummaryWriter
 
+from imitation.algorithms.adversarial.batches import DiscriminatorBatch
 from imitation.util import logger as imit_logger
+from imitation.util import networks, seeding
 from imitation.util.paths import AnyPath, parse_path
 
 __all__ = ["Diagnostics", "Summary"]
@@ -78,6 +80,14 @@ class Summary:
         for name, value in stats.items():
             self._writer.add_scalar(name, value, step)
 
-    def write_graph(self, net: Any, inputs: Any) -> None:
-        """Writes the graph of a network, once."""
-        self._writer.add_graph(net, inputs)
+    def write_graph(self, net: th.nn.Module, batch: DiscriminatorBatch) -> None:
+        """Writes the graph of a network.
+
+        Args:
+            net: the discriminator's network.
+            batch: an example of its inputs.
+        """
+        inputs = (batch.state, batch.action, batch.next_state, batch.done)
+        with networks.evaluating(net), seeding.forked_torch_rng():
+            self._writer.add_graph(net, inputs)
+        self._writer.flush()

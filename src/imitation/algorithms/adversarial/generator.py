@@ -27,6 +27,7 @@ __all__ = [
     "check_rewards",
     "default_train_timesteps",
     "progress_over",
+    "timesteps_of_round",
 ]
 
 Array = npt.NDArray[Any]
@@ -55,6 +56,23 @@ def default_train_timesteps(algo: BaseAlgorithm, num_envs: int) -> int:
         f"cannot tell how {type(algo).__name__} collects experience; pass "
         "gen_train_timesteps"
     )
+
+
+def timesteps_of_round(algo: BaseAlgorithm, num_envs: int, timesteps: int) -> int:
+    """The environment steps that ``algo.learn(timesteps)`` really takes.
+
+    Args:
+        algo: on- or off-policy.
+        num_envs: number of environments.
+        timesteps: what is asked for.
+
+    Returns:
+        The next multiple of what the algorithm collects at a time.
+    """
+    if not isinstance(algo, OnPolicyAlgorithm | OffPolicyAlgorithm):
+        return timesteps
+    unit = default_train_timesteps(algo, num_envs)
+    return -(-timesteps // unit) * unit
 
 
 @contextlib.contextmanager
