@@ -1,5 +1,7 @@
 """Tests of the network builders and of switching between training and evaluation."""
 
+import warnings
+
 import pytest
 import torch as th
 from torch import nn
@@ -123,7 +125,7 @@ def test_mlp_takes_any_layer_made_from_a_number_of_features(layer):
     assert all(p.grad is not None for p in model.parameters())
 
 
-class CountsSwitches(th.nn.Linear):
+class CountsSwitches(nn.Linear):
     def train(self, mode=True):
         self.switches = getattr(self, "switches", 0) + 1
         return super().train(mode)
@@ -131,7 +133,7 @@ class CountsSwitches(th.nn.Linear):
 
 def test_training_mode_honours_modules_that_switch_in_their_own_way():
     inner = CountsSwitches(1, 1)
-    model = th.nn.Sequential(th.nn.Sequential(inner), th.nn.Dropout())
+    model = nn.Sequential(nn.Sequential(inner), nn.Dropout())
     with networks.evaluating(model):
         assert inner.switches == 1
         assert not any(module.training for module in model.modules())
@@ -139,9 +141,19 @@ def test_training_mode_honours_modules_that_switch_in_their_own_way():
 
 
 def test_submodules_come_in_the_order_of_torch():
-    shared = th.nn.ReLU()
-    model = th.nn.Sequential(
-        th.nn.Sequential(th.nn.Linear(1, 1), shared), th.nn.Linear(1, 1), shared
+    shared = nn.ReLU()
+    model = nn.Sequential(
+        nn.Sequential(nn.Linear(1, 1), shared), nn.Linear(1, 1), shared
     )
     found = list(networks.submodules(model))
     assert found == [*model.modules(), shared]
+
+
+def test_scripted_modules_switch_too():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of scripting itself
+        model = th.jit.script(nn.Sequential(nn.Dropout(0.5)))
+    x = th.ones(64)
+    with networks.evaluating(model):
+        th.testing.assert_close(model(x), x)
+    assert model.training and not th.equal(model(x), x)
