@@ -10,7 +10,9 @@ __all__ = [
     "ConfigError",
     "DataError",
     "ImitationError",
+    "LabelConflictError",
     "MissingExtraError",
+    "UnknownPairError",
     "UnsafeLoadError",
     "missing_extra",
     "reason",
@@ -35,6 +37,14 @@ class UnsafeLoadError(ArtifactError):
 
 class ConfigError(ImitationError, ValueError):
     """A setting is unknown, has the wrong type or lies outside its range."""
+
+
+class LabelConflictError(ImitationError, ValueError):
+    """A pair was judged before, is used for training, or is in other hands now."""
+
+
+class UnknownPairError(ImitationError, LookupError):
+    """A label queue holds no pair or verdict of that number."""
 
 
 class MissingExtraError(ImitationError, ModuleNotFoundError):

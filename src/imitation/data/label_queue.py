@@ -1,0 +1,339 @@
+"""A queue of pairs of clips that people compare, safe for any number of processes.
+
+A trainer adds pairs and reads the answers; the labelling app hands pairs out and
+stores what people say. Both may run, stop, be killed and come back at any time: all
+there is lies in one SQLite file, and what a method has returned for is on disk.
+
+- A pair is *handed out* by a lease, so that no two people judge it, unless more are
+  asked for (`LabelQueue.set_overlap`). A lease ends after `lease_seconds`; until then
+  its holder gets the same pair again, and after that still if nobody else has it.
+- A *verdict* is a preference or a skip. A skip says that the clips cannot be compared;
+  such a pair is left out of the data (Christiano et al. 2017, "Deep reinforcement
+  learning from human preferences", section 2.2.2).
+- A pair is *pending* until it has as many verdicts as the overlap, or is retired.
+- A *retired* pair is handed out no more, and its verdicts cannot be undone.
+"""
+
+import json
+import pathlib
+import sqlite3
+import time
+from collections.abc import Collection, Iterable, Sequence
+from types import TracebackType
+
+from imitation.data import label_transactions as transactions
+from imitation.data.label_records import (
+    PREFERENCES,
+    Answer,
+    PairRecord,
+    QueuedPair,
+    Verdict,
+)
+from imitation.data.label_store import FILE_NAME, LabelStore
+from imitation.errors import ConfigError, DataError, UnknownPairError
+from imitation.util.paths import AnyPath, parse_path
+
+__all__ = [
+    "FILE_NAME",
+    "PREFERENCES",
+    "Answer",
+    "LabelQueue",
+    "PairRecord",
+    "QueuedPair",
+    "Verdict",
+]
+
+LEASE_SECONDS = 600.0
+_POLL_SECONDS = 0.2
+_MAX_NAME = 64
+_COLUMNS = "v.pair_id, v.preference, v.labeller, v.time, v.id"
+
+
+class LabelQueue:
+    """A label queue. Threads may share it; processes each open their own.
+
+    Args:
+        path: directory of the queue, which holds the SQLite file and the clips.
+        create: make a queue where there is none.
+        lease_seconds: how long a pair is kept for the person it was handed to.
+
+    Raises:
+        ArtifactError: there is no queue, or the file is damaged.
+    """
+
+    def __init__(
+        self,
+        path: AnyPath,
+        *,
+        create: bool = True,
+        lease_seconds: float = LEASE_SECONDS,
+    ) -> None:
+        self.directory: pathlib.Path = parse_path(path)
+        self.lease_seconds = lease_seconds
+        self._store = LabelStore(self.directory, create=create)
+
+    def add(self, pairs: Sequence[PairRecord]) -> list[int]:
+        """Adds pairs at the end of the queue, all of them or none.
+
+        Args:
+            pairs: the pairs. Clips are written before they are added.
+
+        Returns:
+            Their numbers.
+
+        Raises:
+            DataError: a clip lies outside the queue's directory, or meta data are
+                nothing that JSON can hold.
+        """
+        rows = [self._row(pair) for pair in pairs]
+        query = (
+            "INSERT INTO pairs (clip_a, clip_b, meta, model_probability) "
+            "VALUES (?, ?, ?, ?)"
+        )
+        with self._store.writing() as connection:
+            ids = [connection.execute(query, row).lastrowid for row in rows]
+        return [pair_id for pair_id in ids if pair_id is not None]
+
+    def pair(self, pair_id: int) -> QueuedPair:
+        """Returns a pair.
+
+        Raises:
+            UnknownPairError: there is none of that number.
+        """
+        query = "SELECT * FROM pairs WHERE id = ?"
+        with self._store.reading() as connection:
+            row = connection.execute(query, (pair_id,)).fetchone()
+        if row is None:
+            raise UnknownPairError(f"the queue holds no pair {pair_id}")
+        return _pair(row)
+
+    def lease(self, labeller: str, n: int = 1) -> list[QueuedPair]:
+        """Hands out pairs: those the labeller holds already first.
+
+        Args:
+            labeller: who will judge them.
+            n: how many at most; more than one lets clips load ahead.
+
+        Returns:
+            The pairs in the order to judge them; none if there are none for them now.
+
+        Raises:
+            DataError: the labeller's name is empty or long.
+        """
+        _check_name(labeller)
+        now = time.time()
+        with self._store.writing() as connection:
+            ids = transactions.hand_out(
+                connection, labeller, n, now, now + self.lease_seconds
+            )
+        return [self.pair(pair_id) for pair_id in ids]
+
+    def submit(
+        self,
+        pair_id: int,
+        labeller: str,
+        preference: float | None,
+        *,
+        key: str | None = None,
+    ) -> Verdict:
+        """Stores a verdict; it is on disk when this returns.
+
+        Args:
+            pair_id: a pair that was handed to the labeller.
+            labeller: whose verdict it is.
+            preference: one of `PREFERENCES`, or None to skip.
+            key: any text that is unique to this decision. A repeat with the same key,
+                as after a lost connection, changes nothing.
+
+        Returns:
+            The verdict as stored.
+
+        Raises:
+            DataError: the preference or the name is none.
+            UnknownPairError: there is no such pair.
+            LabelConflictError: the pair was judged, retired, or is in other hands.
+        """
+        _check_name(labeller)
+        if preference is not None and preference not in PREFERENCES:
+            raise DataError(
+                f"expected a preference of {PREFERENCES} or None, got {preference!r}"
+            )
+        verdict = Verdict(pair_id, preference, labeller, time.time(), 0)
+        with self._store.writing() as connection:
+            return transactions.store_verdict(connection, verdict, key)
+
+    def undo(self, labeller: str, verdict_id: int | None = None) -> Verdict:
+        """Takes a verdict back; its pair is handed to the labeller next.
+
+        Args:
+            labeller: who gave it.
+            verdict_id: the verdict; None for the labeller's latest. One that is undone
+                already stays so.
+
+        Returns:
+            The verdict that does not count any more.
+
+        Raises:
+            UnknownPairError: the labeller gave no such verdict.
+            LabelConflictError: it is used for training already.
+        """
+        expires = time.time() + self.lease_seconds
+        latest = "SELECT max(id) FROM verdicts WHERE labeller = ? AND undone = 0"
+        with self._store.writing() as connection:
+            if verdict_id is None:
+                verdict_id = connection.execute(latest, (labeller,)).fetchone()[0]
+            if verdict_id is None:
+                raise UnknownPairError(f"{labeller} gave no verdict yet")
+            return transactions.undo_verdict(connection, labeller, verdict_id, expires)
+
+    def answers(self, since: int = 0) -> list[Answer]:
+        """Returns the preferences given so far, oldest first, without skips.
+
+        Args:
+            since: only those whose `id` is larger.
+        """
+        found = self._select("v.preference IS NOT NULL AND v.id > ?", (since,))
+        return [Answer(*row) for row in found]
+
+    def verdicts(self, labeller: str | None = None) -> list[Verdict]:
+        """Returns all verdicts that count, oldest first.
+
+        Args:
+            labeller: only theirs.
+        """
+        found = self._select("(?1 IS NULL OR v.labeller = ?1)", (labeller,))
+        return [Verdict(*row) for row in found]
+
+    def pending(self, ids: Collection[int] | None = None) -> int:
+        """Returns how many pairs still want verdicts.
+
+        Args:
+            ids: among these pairs; None for all.
+        """
+        query = (
+            "SELECT id FROM pairs WHERE retired = 0 AND n_verdicts < "
+            "(SELECT value FROM settings WHERE name = 'overlap')"
+        )
+        with self._store.reading() as connection:
+            found = {row["id"] for row in connection.execute(query)}
+        return len(found if ids is None else found.intersection(ids))
+
+    def wait(
+        self, ids: Collection[int] | None = None, timeout: float | None = None
+    ) -> bool:
+        """Blocks until pairs want no more verdicts.
+
+        Args:
+            ids: the pairs; None for all there are.
+            timeout: give up after so many seconds; None waits for ever.
+
+        Returns:
+            Whether all of them have their verdicts; False after the timeout.
+        """
+        end = None if timeout is None else time.monotonic() + timeout
+        while self.pending(ids):
+            rest = _POLL_SECONDS if end is None else end - time.monotonic()
+            if rest <= 0:
+                return False
+            time.sleep(min(rest, _POLL_SECONDS))
+        return True
+
+    def retire(self, ids: Iterable[int]) -> list[Answer]:
+        """Takes pairs off the queue: used for training, or not wanted any more.
+
+        Nobody is asked about them from now on and no verdict on them can be undone, so
+        what this returns is final.
+
+        Args:
+            ids: the pairs.
+
+        Returns:
+            The preferences about them, oldest first.
+        """
+        wanted = set(ids)
+        with self._store.writing() as connection:
+            connection.executemany(
+                "UPDATE pairs SET retired = 1 WHERE id = ?", [(i,) for i in wanted]
+            )
+            connection.executemany(
+                "DELETE FROM leases WHERE pair_id = ?", [(i,) for i in wanted]
+            )
+        return [answer for answer in self.answers() if answer.pair_id in wanted]
+
+    @property
+    def overlap(self) -> int:
+        """How many people shall judge each pair."""
+        with self._store.reading() as connection:
+            return transactions.overlap(connection)
+
+    def set_overlap(self, overlap: int) -> None:
+        """Says how many people shall judge each pair; kept in the queue.
+
+        Raises:
+            ConfigError: the number is not positive.
+        """
+        if overlap < 1:
+            raise ConfigError(f"overlap must be 1 or more, got {overlap}")
+        query = "UPDATE settings SET value = ? WHERE name = 'overlap'"
+        with self._store.writing() as connection:
+            connection.execute(query, (overlap,))
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._store.close()
+
+    def __enter__(self) -> "LabelQueue":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _select(self, condition: str, values: tuple[object, ...]) -> list[sqlite3.Row]:
+        query = (
+            f"SELECT {_COLUMNS} FROM verdicts v "
+            f"WHERE v.undone = 0 AND {condition} ORDER BY v.id"
+        )
+        with self._store.reading() as connection:
+            return connection.execute(query, values).fetchall()
+
+    def _row(
+        self, pair: PairRecord
+    ) -> tuple[str | None, str | None, str, float | None]:
+        """A pair as it is stored, checked."""
+        for name in (pair.clip_a, pair.clip_b):
+            if name is not None:
+                self._check_clip(name)
+        try:
+            meta = json.dumps(dict(pair.meta))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise DataError(
+                f"expected meta data that JSON can hold, got {pair.meta!r}"
+            ) from error
+        return pair.clip_a, pair.clip_b, meta, pair.model_probability
+
+    def _check_clip(self, name: str) -> None:
+        path = pathlib.PurePosixPath(name)
+        if path.is_absolute() or ".." in path.parts or name != path.as_posix():
+            raise DataError(
+                "expected the name of a clip relative to the queue's directory "
+                f"{self.directory}, got {name!r}"
+            )
+        if not (self.directory / path).is_file():
+            raise DataError(f"the clip {name!r} is not in {self.directory}")
+
+
+def _pair(row: sqlite3.Row) -> QueuedPair:
+    return QueuedPair(row["clip_a"], row["clip_b"], json.loads(row["meta"]), row["id"])
+
+
+def _check_name(labeller: str) -> None:
+    if not 1 <= len(labeller) <= _MAX_NAME or not labeller.isprintable():
+        raise DataError(
+            f"expected a labeller's name of 1 to {_MAX_NAME} printable characters, "
+            f"got {labeller[:80]!r}"
+        )

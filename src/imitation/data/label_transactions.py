@@ -1,0 +1,212 @@
+"""The steps of a label queue, each inside a transaction of its store.
+
+A lease is *live* until it expires. A pair has *room* for a labeller while its verdicts
+and the live leases of others are fewer than the overlap.
+"""
+
+import sqlite3
+
+from imitation.data.label_records import Verdict
+from imitation.errors import LabelConflictError, UnknownPairError
+
+__all__ = ["hand_out", "overlap", "store_verdict", "undo_verdict"]
+
+_OTHERS = """(
+    SELECT count(*) FROM leases l
+    WHERE l.pair_id = p.id AND l.labeller != :labeller AND l.expires > :now
+)"""
+
+_HELD = f"""
+SELECT p.id FROM leases mine JOIN pairs p ON p.id = mine.pair_id
+WHERE mine.labeller = :labeller AND p.retired = 0 AND p.n_verdicts < :overlap
+AND (mine.expires > :now OR p.n_verdicts + {_OTHERS} < :overlap)
+ORDER BY mine.rank LIMIT :n
+"""
+
+_FREE = f"""
+SELECT p.id FROM pairs p
+WHERE p.retired = 0 AND p.n_verdicts < :overlap
+AND NOT EXISTS (
+    SELECT 1 FROM leases l WHERE l.pair_id = p.id AND l.labeller = :labeller
+)
+AND NOT EXISTS (
+    SELECT 1 FROM verdicts v
+    WHERE v.pair_id = p.id AND v.labeller = :labeller AND v.undone = 0
+)
+AND p.n_verdicts + {_OTHERS} < :overlap
+ORDER BY p.id LIMIT :n
+"""
+
+_LEASE = """
+INSERT INTO leases (pair_id, labeller, expires, rank) VALUES (?, ?, ?, ?)
+ON CONFLICT (pair_id, labeller) DO UPDATE SET expires = excluded.expires
+"""
+
+
+def overlap(connection: sqlite3.Connection) -> int:
+    """Returns how many people shall judge each pair."""
+    query = "SELECT value FROM settings WHERE name = 'overlap'"
+    return int(connection.execute(query).fetchone()[0])
+
+
+def hand_out(
+    connection: sqlite3.Connection, labeller: str, n: int, now: float, expires: float
+) -> list[int]:
+    """Leases pairs: those that the labeller holds already, then free ones.
+
+    Args:
+        connection: in a writing transaction.
+        labeller: who wants them.
+        n: how many at most.
+        now: the time, in seconds since 1970.
+        expires: when the leases end.
+
+    Returns:
+        The pairs' numbers, in the order to judge them.
+    """
+    values = {"labeller": labeller, "now": now, "overlap": overlap(connection), "n": n}
+    ids = [row["id"] for row in connection.execute(_HELD, values)]
+    values["n"] = n - len(ids)
+    ids += [row["id"] for row in connection.execute(_FREE, values)]
+    rows = [(pair_id, labeller, expires, pair_id) for pair_id in ids]
+    connection.executemany(_LEASE, rows)
+    return ids
+
+
+def store_verdict(
+    connection: sqlite3.Connection, verdict: Verdict, key: str | None
+) -> Verdict:
+    """Stores a verdict on a pair that was handed to its labeller.
+
+    Args:
+        connection: in a writing transaction.
+        verdict: the verdict; its id is ignored.
+        key: identifies the decision. With the key of a stored verdict, this is a repeat
+            of the same request and changes nothing.
+
+    Returns:
+        The verdict as stored.
+
+    Raises:
+        UnknownPairError: there is no such pair.
+        LabelConflictError: the pair was judged, retired, or is in other hands.
+    """
+    known = _with_key(connection, verdict, key)
+    if known is not None:
+        return known
+    query = "SELECT * FROM pairs WHERE id = ?"
+    pair = connection.execute(query, (verdict.pair_id,)).fetchone()
+    if pair is None:
+        raise UnknownPairError(f"the queue holds no pair {verdict.pair_id}")
+    problem = _problem(connection, pair, verdict)
+    if problem is not None:
+        raise LabelConflictError(f"pair {verdict.pair_id} {problem}")
+    mine = (verdict.pair_id, verdict.labeller)
+    connection.execute("DELETE FROM leases WHERE pair_id = ? AND labeller = ?", mine)
+    cursor = connection.execute(
+        "INSERT INTO verdicts (pair_id, labeller, preference, time, key) "
+        "VALUES (?, ?, ?, ?, ?)",
+        (*mine, verdict.preference, verdict.time, key),
+    )
+    _count_verdict(connection, verdict.pair_id, 1)
+    return _read_verdict(connection, cursor.lastrowid)
+
+
+def undo_verdict(
+    connection: sqlite3.Connection,
+    labeller: str,
+    verdict_id: int,
+    expires: float,
+) -> Verdict:
+    """Takes a verdict back and hands its pair to the labeller again, as the next.
+
+    Args:
+        connection: in a writing transaction.
+        labeller: who gave the verdict.
+        verdict_id: its number. One that is undone already stays so.
+        expires: when the lease of the pair ends.
+
+    Returns:
+        The verdict.
+
+    Raises:
+        UnknownPairError: this labeller gave no such verdict.
+        LabelConflictError: the verdict is used for training.
+    """
+    row = connection.execute(
+        "SELECT v.undone, p.retired FROM verdicts v JOIN pairs p ON p.id = v.pair_id "
+        "WHERE v.id = ? AND v.labeller = ?",
+        (verdict_id, labeller),
+    ).fetchone()
+    if row is None:
+        raise UnknownPairError(f"{labeller} gave no verdict {verdict_id}")
+    verdict = _read_verdict(connection, verdict_id)
+    if row["undone"]:
+        return verdict
+    if row["retired"]:
+        raise LabelConflictError(
+            f"the verdict on pair {verdict.pair_id} is used for training already"
+        )
+    connection.execute("UPDATE verdicts SET undone = 1 WHERE id = ?", (verdict_id,))
+    _count_verdict(connection, verdict.pair_id, -1)
+    # Below every pair number, the latest undone first.
+    connection.execute(_LEASE, (verdict.pair_id, labeller, expires, -float(verdict_id)))
+    return verdict
+
+
+def _with_key(
+    connection: sqlite3.Connection, verdict: Verdict, key: str | None
+) -> Verdict | None:
+    """The verdict that was stored with a key, if it is the same decision."""
+    if key is None:
+        return None
+    query = "SELECT * FROM verdicts WHERE key = ?"
+    row = connection.execute(query, (key,)).fetchone()
+    if row is None:
+        return None
+    stored = (row["pair_id"], row["labeller"], row["preference"], row["undone"])
+    if stored != (verdict.pair_id, verdict.labeller, verdict.preference, 0):
+        raise LabelConflictError(
+            "this decision was stored with other content, or was undone since"
+        )
+    return _read_verdict(connection, row["id"])
+
+
+def _problem(
+    connection: sqlite3.Connection, pair: sqlite3.Row, verdict: Verdict
+) -> str | None:
+    """Why a labeller may not judge a pair now; None if they may."""
+    values = {"id": pair["id"], "labeller": verdict.labeller, "now": verdict.time}
+    if pair["retired"]:
+        return "is no longer wanted"
+    judged = (
+        "SELECT 1 FROM verdicts "
+        "WHERE pair_id = :id AND labeller = :labeller AND undone = 0"
+    )
+    if connection.execute(judged, values).fetchone():
+        return f"was judged by {verdict.labeller} before; undo that to change it"
+    lease = connection.execute(
+        "SELECT expires FROM leases WHERE pair_id = :id AND labeller = :labeller",
+        values,
+    ).fetchone()
+    if lease is None:
+        return f"was not handed to {verdict.labeller}"
+    room = f"SELECT p.n_verdicts + {_OTHERS} FROM pairs p WHERE p.id = :id"
+    taken = connection.execute(room, values).fetchone()[0]
+    wanted = overlap(connection)
+    live = lease["expires"] > verdict.time
+    if pair["n_verdicts"] >= wanted or (not live and taken >= wanted):
+        return "was handed to someone else meanwhile"
+    return None
+
+
+def _count_verdict(
+    connection: sqlite3.Connection, pair_id: int, difference: int
+) -> None:
+    query = "UPDATE pairs SET n_verdicts = n_verdicts + ? WHERE id = ?"
+    connection.execute(query, (difference, pair_id))
+
+
+def _read_verdict(connection: sqlite3.Connection, verdict_id: int | None) -> Verdict:
+    query = "SELECT pair_id, preference, labeller, time, id FROM verdicts WHERE id = ?"
+    return Verdict(*connection.execute(query, (verdict_id,)).fetchone())
