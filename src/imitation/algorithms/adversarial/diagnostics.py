@@ -1,5 +1,6 @@
 """Noticing that a discriminator gives the generator nothing to learn from."""
 
+import warnings
 from collections.abc import Mapping
 
 import torch as th
@@ -88,6 +89,12 @@ class Summary:
             batch: an example of its inputs.
         """
         inputs = (batch.state, batch.action, batch.next_state, batch.done)
-        with networks.evaluating(net), seeding.forked_torch_rng():
+        with (
+            networks.evaluating(net),
+            seeding.forked_torch_rng(),
+            warnings.catch_warnings(),
+        ):
+            # Of torch.jit.trace: that it is deprecated, and that it fixes the shapes.
+            warnings.simplefilter("ignore")
             self._writer.add_graph(net, inputs)
         self._writer.flush()
