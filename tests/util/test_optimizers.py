@@ -42,3 +42,50 @@ def test_what_was_asked_for_stays(optimizer_cls, options):
     assert not optimizer.param_groups[0].get("fused")
     for name, value in options.items():
         assert optimizer.param_groups[0][name] == value
+
+
+@pytest.mark.parametrize("optimizer_cls", [th.optim.Adam, th.optim.AdamW])
+def test_others_optimisers_are_fused_for_a_block(optimizer_cls):
+    nets = [th.nn.Linear(4, 2) for _ in range(2)]
+    nets[1].load_state_dict(nets[0].state_dict())
+    plain, changed = (optimizer_cls(net.parameters(), lr=1e-2) for net in nets)
+    for fused in (False, True, False, True):
+        for net, optimizer in zip(nets, (plain, changed), strict=True):
+            with optimizers.fused([optimizer] if fused and net is nets[1] else []):
+                assert bool(optimizer.param_groups[0]["fused"]) is (
+                    fused and net is nets[1]
+                )
+                for _ in range(5):
+                    optimizer.zero_grad()
+                    net(th.ones(3, 4)).square().sum().backward()
+                    optimizer.step()
+    th.testing.assert_close(nets[0].weight, nets[1].weight, rtol=1e-5, atol=1e-6)
+    assert changed.param_groups[0]["fused"] is None
+
+
+def test_a_block_that_fails_leaves_optimisers_as_they_were():
+    optimizer = th.optim.Adam(th.nn.Linear(4, 2).parameters())
+    before = optimizer.state_dict()
+    with pytest.raises(RuntimeError, match="inside"), optimizers.fused([optimizer]):
+        raise RuntimeError("inside")
+    assert optimizer.state_dict() == before
+
+
+@pytest.mark.parametrize(
+    ("optimizer_cls", "options"),
+    [
+        (th.optim.SGD, {"lr": 0.1}),
+        (th.optim.RMSprop, {}),
+        (th.optim.Adam, {"fused": False}),
+        (th.optim.Adam, {"foreach": False}),
+        (th.optim.Adam, {"foreach": True}),
+        (th.optim.Adam, {"capturable": True}),
+        (th.optim.Adam, {"differentiable": True}),
+    ],
+)
+def test_a_block_changes_no_choice_of_the_owner(optimizer_cls, options):
+    optimizer = optimizer_cls(th.nn.Linear(4, 2).parameters(), **options)
+    before = optimizer.state_dict()
+    with optimizers.fused([optimizer]):
+        assert optimizer.state_dict() == before
+    assert optimizer.state_dict() == before

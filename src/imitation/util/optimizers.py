@@ -1,11 +1,12 @@
-"""Building optimisers, fused where that is quicker."""
+"""Fused optimisers, which update many small tensors in one call."""
 
-from collections.abc import Iterable, Mapping
+import contextlib
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch as th
 
-__all__ = ["make_optimizer"]
+__all__ = ["fused", "make_optimizer"]
 
 FUSED = (th.optim.Adam, th.optim.AdamW)
 """Optimisers whose fused form does in one call what takes a dozen calls otherwise."""
@@ -34,3 +35,36 @@ def make_optimizer(
     if optimizer_cls in FUSED and fusible:
         kwargs["fused"] = True
     return optimizer_cls(parameters, **kwargs)
+
+
+@contextlib.contextmanager
+def fused(optimizers: Iterable[th.optim.Optimizer]) -> Iterator[None]:
+    """Lets optimisers that others have built update fused within a block.
+
+    Only Adam and AdamW on the CPU, where the default is a loop over the tensors, and
+    only where their owner has chosen no form.
+
+    Args:
+        optimizers: any optimisers; the others stay as they are.
+    """
+    groups = [
+        group
+        for optimizer in optimizers
+        if type(optimizer) in FUSED
+        for group in optimizer.param_groups
+        if group["fused"] is None
+        and group["foreach"] is None
+        and not (group["capturable"] or group["differentiable"])
+        and all(_is_on_cpu(p) for p in group["params"])
+    ]
+    for group in groups:
+        group["fused"] = True
+    try:
+        yield
+    finally:
+        for group in groups:
+            group["fused"] = None
+
+
+def _is_on_cpu(parameter: th.Tensor) -> bool:
+    return parameter.is_floating_point() and parameter.device.type == "cpu"

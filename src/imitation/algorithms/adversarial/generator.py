@@ -2,11 +2,13 @@
 
 import contextlib
 import functools
+import operator
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback, ConvertCallback
@@ -20,6 +22,7 @@ from imitation.errors import ConfigError, DataError
 from imitation.policies import replay_buffer_wrapper
 from imitation.rewards.reward_nets.base import RewardNet
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
+from imitation.util import optimizers
 
 __all__ = [
     "RewardedAlgorithm",
@@ -165,6 +168,7 @@ class RewardedAlgorithm:
             elif each is not None:
                 callbacks.append(ConvertCallback(each))
         with contextlib.ExitStack() as stack:
+            stack.enter_context(optimizers.fused(_optimizers(self.algo)))
             if isinstance(self.venv, RewardVecEnvWrapper):
                 stack.enter_context(self.venv.deferring())
                 callbacks.append(self.venv.make_log_callback())
@@ -197,6 +201,14 @@ class RewardedAlgorithm:
         rewards = check_rewards(rewards, steps)
         self.venv.record_rewards(rewards, steps.dones)
         return rewards
+
+
+def _optimizers(algo: BaseAlgorithm) -> Iterator[th.optim.Optimizer]:
+    """The optimisers of an algorithm, wherever it keeps them."""
+    for path in algo._get_torch_save_params()[0]:
+        found = operator.attrgetter(path)(algo)
+        if isinstance(found, th.optim.Optimizer):
+            yield found
 
 
 class _RolloutRewards(BaseCallback):
