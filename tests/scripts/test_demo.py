@@ -16,8 +16,20 @@ import pytest
 from imitation.policies import base
 from imitation.scripts import console
 from imitation.scripts.demo import command, rows, study
+from imitation.scripts.train_adversarial import train_adversarial_ex
 from imitation.scripts.train_imitation import train_imitation_ex
 from imitation.testing.html_checks import check_page
+
+POLICIES = {
+    "seals/CartPole-v0": ["Expert", "BC", "DAgger", "GAIL", "AIRL", "Random"],
+    "Pendulum-v1": ["Expert", "BC", "DAgger", "Random"],
+}
+SCRIPTS = {
+    "bc": train_imitation_ex,
+    "dagger": train_imitation_ex,
+    "gail": train_adversarial_ex,
+    "airl": train_adversarial_ex,
+}
 
 
 @dataclasses.dataclass
@@ -33,7 +45,8 @@ def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo") / "out"
     stdout, stderr = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
-        assert console.run(["demo", "--fast", "--seed", "3", "--out", str(out)]) == 0
+        words = ["demo", "--fast", "--seed", "3", "--out", str(out)]
+        assert console.run(words) == 0, stderr.getvalue()
     return Demo(out, stdout.getvalue(), stderr.getvalue())
 
 
@@ -49,7 +62,7 @@ def test_the_report_is_one_page(demo, written):
         assert environment in text
         for policy in policies:
             assert f"<code>{policy['command']}</code>" in text
-    n_films = 4 * len(written["environments"])
+    n_films = sum(map(len, POLICIES.values()))
     assert text.count('<img class="moving" src="data:image/webp;base64,') == n_films
     assert text.count('<img class="still" src="data:image/webp;base64,') == n_films
     assert "95%" in text
@@ -59,17 +72,16 @@ def test_the_report_is_one_page(demo, written):
 def test_it_shows_progress_and_ends_with_a_table_and_the_path(demo):
     for word in ("Pendulum-v1: DAgger", "evaluation", "drawing"):
         assert word in demo.stderr
-    for word in ("seals/CartPole-v0", "Pendulum-v1", "Expert", "BC", "DAgger"):
+    for word in {*POLICIES, *POLICIES["seals/CartPole-v0"]}:
         assert word in demo.stdout
     last = demo.stdout.splitlines()[-1]
     assert last == f"Report: {demo.out / 'report.html'}"
 
 
 def test_everything_is_measured_in_both_environments(written):
-    assert list(written["environments"]) == ["seals/CartPole-v0", "Pendulum-v1"]
-    for policies in written["environments"].values():
-        names = [policy["policy"] for policy in policies]
-        assert names == ["Expert", "BC", "DAgger", "Random"]
+    assert list(written["environments"]) == list(POLICIES)
+    for environment, policies in written["environments"].items():
+        assert [policy["policy"] for policy in policies] == POLICIES[environment]
         for policy in policies:
             assert len(policy["returns"]) == 5
             assert policy["return_mean"] == pytest.approx(np.mean(policy["returns"]))
@@ -86,8 +98,10 @@ def test_scores_are_normalised_by_the_references(written):
     assert "normalised" not in policies["Expert"]
 
 
-@pytest.mark.parametrize("environment", ["seals/CartPole-v0", "Pendulum-v1"])
-@pytest.mark.parametrize("policy", ["Expert", "BC", "DAgger", "Random"])
+@pytest.mark.parametrize(
+    ("environment", "policy"),
+    [(name, policy) for name, policies in POLICIES.items() for policy in policies],
+)
 def test_each_command_gives_the_number_of_its_row(
     written, workdir, environment, policy
 ):
@@ -100,7 +114,7 @@ def test_each_command_gives_the_number_of_its_row(
     (run_file,) = (workdir / "output" / "sacred").glob("*/1/run.json")
     result = json.loads(run_file.read_text())["result"]
     stats = result.get("imit_stats", result)
-    assert stats["return_mean"] == pytest.approx(row["return_mean"], rel=1e-6)
+    assert stats[row["statistic"]] == pytest.approx(row["return_mean"], rel=1e-6)
     assert stats["n_traj"] == len(row["returns"])
 
 
@@ -150,7 +164,9 @@ def test_a_row_is_one_file(tmp_path, monkeypatch):
     monkeypatch.setattr(rows, "__path__", [*rows.__path__, str(package)])
     name = "imitation.scripts.demo.rows.zero"
     monkeypatch.delitem(sys.modules, name, raising=False)
-    assert [row.label for row in rows.all_rows()] == ["BC", "DAgger", "Zero"]
+    assert [row.label for row in rows.all_rows()] == [
+        *("BC", "DAgger", "GAIL", "AIRL", "Zero")
+    ]
     monkeypatch.setattr(rows, "all_rows", lambda: [sys.modules[name].ROW])
     results = command.make_report(study.Options(0, tmp_path / "out", True))
     assert [[p.label for p in r.learners] for r in results] == [[], ["Zero"]]
@@ -164,19 +180,25 @@ def test_a_row_is_one_file(tmp_path, monkeypatch):
 
 
 def test_the_settings_of_the_rows_exist():
+    environments = {e.name: e for e in study.ENVIRONMENTS}
     for row in rows.all_rows():
-        assert set(row.settings) <= {e.name for e in study.ENVIRONMENTS}
-        for environment in study.ENVIRONMENTS:
+        for name, own in row.settings.items():
             options = study.Options(0, None, fast=False)
-            words = (
-                *options.shared_words(environment),
-                *row.settings[environment.name],
-            )
-            script, name, settings = rows.resolve(row.command, words)
-            assert script is train_imitation_ex.script
-            assert name == row.command
+            words = (*options.shared_words(environments[name]), *own)
+            script, command_name, settings = rows.resolve(row.command, words)
+            assert script is SCRIPTS[row.command].script
+            assert command_name == row.command
             assert settings.policy_evaluation.n_episodes_eval == options.n_episodes
-            assert settings.environment.env_name == environment.name
+            assert settings.environment.env_name == name
+
+
+def test_adversarial_rows_show_how_they_learnt(demo):
+    text = (demo.out / "report.html").read_text(encoding="utf-8")
+    for label in ("GAIL", "AIRL"):
+        for chart in ("return while it learns", "accuracy of the discriminator"):
+            assert f"<strong>{label}: {chart}</strong>" in text
+    assert "Nothing was logged" not in text
+    assert "50 demonstrations and 640 steps of its own" in text
 
 
 def test_curves_leave_out_rows_without_the_metric():

@@ -151,6 +151,7 @@ def _row_as_json(
     row = {
         "policy": policy.label,
         "command": policy.command,
+        "statistic": policy.statistic,
         "return_mean": mean.value,
         "return_ci95": [mean.low, mean.high],
         "returns": policy.returns.tolist(),

@@ -215,8 +215,11 @@ def _commands(results: Sequence[EnvironmentResult]) -> list[Html]:
         blocks.paragraph(
             blocks.text(
                 "Each command gives the mean return of its row, digit for digit on the "
-                "same machine, as return_mean: of imit_stats for what was learnt. What "
-                "the runs of this report have written lies beside it, in runs/."
+                "same machine: as return_mean, for what was learnt of imit_stats, and "
+                "for GAIL and AIRL, whose return_mean is of the reward that they have "
+                "learned, as monitor_return_mean. What the runs of this report have "
+                "written lies beside it, in runs/; imitation report runs/… shows more "
+                "of each."
             )
         )
     ]

@@ -116,6 +116,9 @@ class Result:
     origin: str
     """Where it comes from, in a few words."""
 
+    statistic: str = "return_mean"
+    """What the command calls the mean of `returns`."""
+
     charts: tuple[rows.Chart, ...] = ()
     """Learning curves."""
 
@@ -290,6 +293,7 @@ def _learner(
         returns=returns,
         policy=trained.policy,
         origin=f"learnt from {trained.learnt_from}",
+        statistic=row.statistic,
         charts=trained.charts,
         animate=row.animate,
     )

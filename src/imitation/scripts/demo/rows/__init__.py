@@ -1,7 +1,7 @@
 """The algorithms of the demo, one module each: **to add a row, add one file here**.
 
 A module of this package defines `ROW`, a `DemoRow`; the demo runs the rows in the order
-of their modules' names. A row names the console command that trains it (an entry of
+of their positions. A row names the console command that trains it (an entry of
 `imitation.scripts.console.COMMANDS`), the words that follow ``with`` in each
 environment, and a function that runs the command and collects what the report shows::
 
@@ -147,6 +147,12 @@ class DemoRow:
     animate: bool = True
     """Whether the report shows the policy in motion."""
 
+    position: int = 100
+    """Rows with lower numbers come first; equal ones by the names of their modules."""
+
+    statistic: str = "return_mean"
+    """What the command calls the mean return of the environment's own reward."""
+
 
 class _Run:
     """A run without observers: the demo keeps its own record."""
@@ -161,9 +167,10 @@ class _Run:
 
 
 def all_rows() -> list[DemoRow]:
-    """Imports every module of this package and returns their rows, sorted by module."""
+    """Imports every module of this package and returns their rows, in order."""
     names = sorted(module.name for module in pkgutil.iter_modules(__path__))
-    return [importlib.import_module(f"{__name__}.{name}").ROW for name in names]
+    rows = [importlib.import_module(f"{__name__}.{name}").ROW for name in names]
+    return sorted(rows, key=lambda row: row.position)
 
 
 def resolve(command: str, words: Sequence[str]) -> tuple[Script[Any], str, Any]:

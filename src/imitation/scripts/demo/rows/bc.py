@@ -80,4 +80,5 @@ ROW = DemoRow(
     },
     fast=("bc.train_kwargs.n_epochs=2", "bc.train_kwargs.log_interval=1"),
     train=train,
+    position=0,
 )

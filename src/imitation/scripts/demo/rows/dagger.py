@@ -72,4 +72,5 @@ ROW = DemoRow(
         "bc.train_kwargs.n_epochs=1",
     ),
     train=train,
+    position=1,
 )
