@@ -3,7 +3,7 @@
 The ``python`` blocks of a page run top to bottom in one namespace, in an empty
 directory. Each command of a ``bash`` block that is ours has its settings resolved
 without being run. A block is left out only by a first line ``# not run: <reason>``,
-which readers see.
+which readers see; blocks after a comment ``<!-- slow -->`` are run with ``--runslow``.
 """
 
 import importlib
@@ -28,25 +28,46 @@ PAGES = [
         if "_build" not in path.parts and "api" not in path.parts
     ),
 ]
-FENCE = re.compile(r"^( *)```(\w+)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
+FENCE = re.compile(
+    r"^(<!-- slow -->\n)?( *)```(\w+)\n(.*?)^\2```$", re.MULTILINE | re.DOTALL
+)
 NOT_RUN = re.compile(r"# not run: \S+")
 
 
-def blocks(page: Path, language: str) -> Iterator[tuple[int, str]]:
+def blocks(
+    page: Path, language: str, *, slow: bool = True
+) -> Iterator[tuple[int, str]]:
     """Yields (line number, source) of the blocks in a language that are to run."""
     text = page.read_text(encoding="utf-8")
     for match in FENCE.finditer(text):
-        source = textwrap.dedent(match[3])
-        if match[2] == language and not NOT_RUN.match(source):
-            yield text.count("\n", 0, match.start(3)) + 1, source
+        source = textwrap.dedent(match[4])
+        if match[1] and not slow:
+            continue
+        if match[3] == language and not NOT_RUN.match(source):
+            yield text.count("\n", 0, match.start(4)) + 1, source
 
 
 def pages_with(language: str) -> list[Path]:
     return [page for page in PAGES if any(blocks(page, language))]
 
 
+SLOW_PAGES = [
+    page
+    for page in pages_with("python")
+    if len([*blocks(page, "python")]) > len([*blocks(page, "python", slow=False)])
+]
+
+
 def page_id(page: Path) -> str:
     return str(page.relative_to(ROOT))
+
+
+def run_python_blocks(page: Path, *, slow: bool) -> None:
+    namespace = {"__name__": "__snippet__"}
+    for line, source in blocks(page, "python", slow=slow):
+        # Blank lines in front, so that a traceback shows the line of the page.
+        code = compile("\n" * (line - 1) + source, str(page), "exec")
+        exec(code, namespace)
 
 
 @pytest.mark.filterwarnings("ignore:.*is not wrapped with a ``Monitor``:UserWarning")
@@ -55,11 +76,17 @@ def test_python_blocks_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    namespace = {"__name__": "__snippet__"}
-    for line, source in blocks(page, "python"):
-        # Blank lines in front, so that a traceback shows the line of the page.
-        code = compile("\n" * (line - 1) + source, str(page), "exec")
-        exec(code, namespace)
+    run_python_blocks(page, slow=False)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*is not wrapped with a ``Monitor``:UserWarning")
+@pytest.mark.parametrize("page", SLOW_PAGES, ids=page_id)
+def test_all_python_blocks_run(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_python_blocks(page, slow=True)
 
 
 def commands(source: str) -> Iterator[list[str]]:
