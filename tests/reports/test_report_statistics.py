@@ -98,9 +98,10 @@ def test_one_episode_has_no_interval():
 
 
 def test_resamples_without_a_scale_leave_the_value_and_no_interval():
-    interval = normalised_interval([1.0, 0.0], [2.0, 0.0], [0.0, 0.0])
-    assert interval.value == 0.5
-    assert math.isnan(interval.low)
+    for scores, value in (([1.0, 0.0], 0.5), ([-2.0, 0.0], -1.0)):
+        interval = normalised_interval(scores, [2.0, 0.0], [0.0, 0.0])
+        assert interval.value == value
+        assert math.isnan(interval.low)
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,8 @@ def _normalised(
 ) -> Any:
     low = random.mean(axis)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (scores.mean(axis) - low) / (expert.mean(axis) - low)
+        score = (scores.mean(axis) - low) / (expert.mean(axis) - low)
+    return np.where(np.isfinite(score), score, np.nan)
 
 
 def _bootstrap(
