@@ -64,7 +64,13 @@ class VideoRecorder:
         self._shape = shape
         height, width, _ = shape
         temporary = self._file.enter_context(replacing_file(self.path))
-        self._container = self._av.open(str(temporary), mode="w", format="mp4")
+        self._container = self._av.open(
+            # Browsers can start before they have the whole file.
+            str(temporary),
+            mode="w",
+            format="mp4",
+            options={"movflags": "faststart"},
+        )
         self._stream = self._container.add_stream("libx264", rate=self._rate)
         self._stream.height = height + height % 2
         self._stream.width = width + width % 2

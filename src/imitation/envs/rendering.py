@@ -1,0 +1,106 @@
+"""A wrapper that keeps what every step looks like, for people to judge.
+
+A trajectory of thousands of steps holds thousands of pictures, so they are kept
+compressed: a few kilobytes instead of one or two megabytes each.
+"""
+
+import zlib
+from typing import Any, SupportsFloat
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+
+from imitation.data.clips import RENDERED_KEY
+from imitation.errors import ConfigError, DataError
+
+__all__ = ["PackedImage", "RenderImageInfoWrapper"]
+
+Frame = npt.NDArray[np.uint8]
+
+
+class PackedImage:
+    """A compressed picture; `np.asarray` gives its pixels.
+
+    Args:
+        pixels: RGB, shape (height, width, 3), uint8.
+    """
+
+    def __init__(self, pixels: Frame) -> None:
+        self.shape: tuple[int, ...] = pixels.shape
+        self._packed = zlib.compress(pixels.tobytes(), level=1)
+
+    def __array__(
+        self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
+    ) -> npt.NDArray[Any]:
+        flat = np.frombuffer(zlib.decompress(self._packed), dtype=np.uint8)
+        return flat.reshape(self.shape).astype(dtype or np.uint8)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PackedImage):
+            return NotImplemented
+        return self.shape == other.shape and self._packed == other._packed
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self._packed))
+
+    def __repr__(self) -> str:
+        return f"PackedImage(shape={self.shape}, bytes={len(self._packed)})"
+
+
+class RenderImageInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
+    """Puts ``env.render()`` after each step into ``info["rendered_img"]``.
+
+    Args:
+        env: environment with ``render_mode="rgb_array"``.
+        scale: the size of the pictures relative to what the environment renders, in
+            (0, 1]. Half is enough to judge most tasks, in a quarter of the memory.
+
+    Raises:
+        ConfigError: the environment has another render mode, or the scale is wrong.
+    """
+
+    def __init__(self, env: gym.Env[Any, Any], scale: float = 1.0) -> None:
+        super().__init__(env)
+        if env.render_mode != "rgb_array":
+            raise ConfigError(
+                "RenderImageInfoWrapper needs an environment with "
+                f"render_mode='rgb_array', got {env.render_mode!r}; pass "
+                "render_mode='rgb_array' to gymnasium.make, or "
+                "env_make_kwargs={'render_mode': 'rgb_array'} to make_vec_env"
+            )
+        if not 0 < scale <= 1:
+            raise ConfigError(f"scale must lie in (0, 1], got {scale}")
+        self.scale = scale
+
+    def step(
+        self, action: Any
+    ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        """Steps the environment and renders it.
+
+        Args:
+            action: as for the environment.
+
+        Returns:
+            What the environment returns, with a `PackedImage` in the info.
+        """
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        info = {**info, RENDERED_KEY: PackedImage(self._picture())}
+        return obs, reward, terminated, truncated, info
+
+    def _picture(self) -> Frame:
+        """What the environment looks like now, scaled down."""
+        frame: Any = self.env.render()
+        if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3:
+            raise DataError(
+                "render() must return an array of shape (height, width, 3), got "
+                f"{getattr(frame, 'shape', type(frame).__name__)}"
+            )
+        if self.scale == 1:
+            return frame
+        from PIL import Image
+
+        height, width, _ = frame.shape
+        size = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
+        small = Image.fromarray(frame).resize(size, Image.Resampling.BOX)
+        return np.asarray(small, dtype=np.uint8)
