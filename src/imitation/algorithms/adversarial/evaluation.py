@@ -6,6 +6,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import rollout
+from imitation.errors import ConfigError
 from imitation.util import seeding
 
 if TYPE_CHECKING:
@@ -24,6 +25,9 @@ class Evaluator:
         interval: rounds between measurements; 0 for none.
         n_episodes: episodes of a measurement.
         saver: gets the generator when it is the best so far.
+
+    Raises:
+        ConfigError: `venv` is that of the trainer.
     """
 
     def __init__(
@@ -34,6 +38,11 @@ class Evaluator:
         n_episodes: int,
         saver: "Checkpoints",
     ) -> None:
+        if venv is not None and (venv is trainer.venv or venv is trainer.venv_train):
+            raise ConfigError(
+                "eval_venv must not be the environments that are trained in, whose "
+                "episodes an evaluation would cut off; make others"
+            )
         self._trainer = trainer
         self._venv = venv
         self._interval = interval if venv is not None else 0

@@ -50,7 +50,7 @@ def save(trainer: "AdversarialTrainer", path: AnyPath) -> None:
     """
     seed = seeding.make_seeds(trainer.rng)
     state = {
-        "algorithm": type(trainer).__name__,
+        "kinds": _kinds(trainer),
         "env_seed": seed,
         "trainer": trainer.state_dict(),
         "generator": _generator_state(trainer.gen_algo),
@@ -71,11 +71,13 @@ def load(trainer: "AdversarialTrainer", path: AnyPath) -> None:
         ArtifactError: there is no state, or one of another algorithm or shape.
     """
     state = checkpoint.load_state(path, "adversarial")
-    if state.get("algorithm") != type(trainer).__name__:
-        raise ArtifactError(
-            f"{os.fsdecode(path)} is the state of {state.get('algorithm')}, this "
-            f"trainer is {type(trainer).__name__}"
-        )
+    for name, kind in _kinds(trainer).items():
+        saved = state.get("kinds", {}).get(name)
+        if saved != kind:
+            raise ArtifactError(
+                f"{os.fsdecode(path)} is a state with the {name} {saved}, this trainer "
+                f"has {kind}; make it with the arguments of the saved one"
+            )
     try:
         trainer.load_state_dict(state["trainer"])
         _load_generator(trainer.gen_algo, state["generator"])
@@ -87,6 +89,15 @@ def load(trainer: "AdversarialTrainer", path: AnyPath) -> None:
             f"arguments of the saved one: {lines[-1].strip()}"
         ) from error
     _restart(trainer, int(state["env_seed"]))
+
+
+def _kinds(trainer: "AdversarialTrainer") -> dict[str, str]:
+    """Names of classes whose states are of different kinds, even where they load."""
+    return {
+        "algorithm": type(trainer).__name__,
+        "generator": type(trainer.gen_algo).__name__,
+        "discriminator's optimiser": type(trainer._disc_opt).__name__,
+    }
 
 
 def _restart(trainer: "AdversarialTrainer", seed: int) -> None:
