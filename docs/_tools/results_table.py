@@ -20,8 +20,11 @@ SECTION = re.compile(r"<!-- results: (\w+) -->\n.*?<!-- end of results -->", re.
 RATIO = "release ÷ ours"
 NAMES = {
     "adversarial": "adversarial training",
+    "airl": "AIRL",
     "bc": "BC",
     "dagger": "DAgger",
+    "gaifo": "GAIfO",
+    "gail": "GAIL",
     "flatten": "`flatten_trajectories`",
     "imports": "import",
     "rewards": "`predict_processed`",
@@ -148,6 +151,44 @@ def threads() -> str:
     return table(header, rows)
 
 
+def shares(benchmark: str, ratio: str, over: str, header: list[str]) -> str:
+    """Times of ours beside another measurement of the same cases, and their ratio.
+
+    Args:
+        benchmark: name of the file.
+        ratio: name of the ratio.
+        over: the other measurement.
+        header: of the four columns.
+    """
+    path = SPEED / f"{benchmark}.json"
+    if not path.exists():
+        return ""
+    rows = []
+    for case in json.loads(path.read_text("utf-8"))["cases"]:
+        if ratio not in case["ratios"]:
+            continue
+        times = [
+            f"{duration(case['times'][key]['per_unit_us']['wall'])} / {case['unit']}"
+            for key in (over, "ours")
+        ]
+        share = case["ratios"][ratio]["wall"]
+        spread = f"[{share['min']:.2f}, {share['max']:.2f}]"
+        rows.append([case["case"], *times, f"{share['median']:.2f} {spread}"])
+    return table(header, rows)
+
+
+def beside_ppo() -> str:
+    """Adversarial training beside the PPO inside it."""
+    header = ["", "bare PPO", "here", "steps per second, PPO = 1"]
+    return shares("adversarial", "bare ÷ ours", "bare", header)
+
+
+def beside_one_net() -> str:
+    """An ensemble of five reward networks beside one of them."""
+    header = ["", "one network", "ensemble", "time, one network = 1"]
+    return shares("rewards", "five nets ÷ one", "ours one net", header)
+
+
 def return_records() -> list[Mapping[str, Any]]:
     """What trained policies scored; files of other shapes are about experts."""
     loaded = [json.loads(p.read_text("utf-8")) for p in sorted(RETURNS.glob("*.json"))]
@@ -164,35 +205,60 @@ def interval(result: Mapping[str, Any]) -> str:
 
 def budget(row: Mapping[str, Any]) -> str:
     """What the algorithm could learn from."""
-    if "n_demonstrations" in row:
-        return f"{row['n_demonstrations']} episodes of the expert"
-    return f"{row['total_timesteps']:,} steps, the expert asked in each"
+    steps = f"{row['total_timesteps']:,} steps" if "total_timesteps" in row else ""
+    if "n_demonstrations" not in row:
+        return f"{steps}, the expert asked in each"
+    episodes = f"{row['n_demonstrations']} episodes of the expert"
+    if row.get("state_only"):
+        episodes += " without actions"
+    return f"{episodes}, {steps}" if steps else episodes
 
 
-def returns_table(algorithm: str | None = None) -> str:
-    """Mean return with its interval, beside the expert's from equal initial states."""
+def learner(row: Mapping[str, Any]) -> str:
+    """The algorithm, with its generator where that is another than usual."""
+    generator = row.get("generator", "ppo")
+    suffix = "" if generator == "ppo" else f" with {generator.upper()}"
+    return f"{NAMES[row['algorithm']]}{suffix}"
+
+
+def scored(record: Mapping[str, Any]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
+    """Yields (learner, budget, row) of every kind of policy that was measured."""
+    for row in record["rows"]:
+        yield learner(row), budget(row), row
+        if "retrained" in row:
+            steps = f"{row['retrain_timesteps']:,} steps"
+            again = {**row, **row["retrained"]}
+            yield f"fresh policy on {learner(row)}'s reward", steps, again
+
+
+def returns_table(*algorithms: str) -> str:
+    """Mean return with its interval, beside the expert's from equal initial states.
+
+    Args:
+        *algorithms: which; none is all.
+    """
     found = [
-        (record["command"], row)
+        (record["command"], *found)
         for record in return_records()
-        for row in record["rows"]
-        if algorithm in (None, row["algorithm"])
+        for found in scored(record)
+        if not algorithms or found[-1]["algorithm"] in algorithms
     ]
     if not found:
         return ""
     rows = [
         [
-            NAMES[row["algorithm"]],
+            name,
             f"`{row['env_name']}`",
-            budget(row),
+            learnt_from,
             interval(row),
             f"{min(row['return_mean_by_seed']):.1f}".replace("-", "−"),
             interval(row["expert"]),
         ]
-        for _, row in found
+        for _, name, learnt_from, row in found
     ]
-    commands = [f"`{command}`" for command, _ in found]
-    n_seeds = {len(row["seeds"]) for _, row in found}
-    n_episodes = {row["n_episodes"] for _, row in found}
+    commands = [f"`{command}`" for command, *_ in found]
+    n_seeds = {len(row["seeds"]) for *_, row in found}
+    n_episodes = {row["n_episodes"] for *_, row in found}
     header = ["", "task", "learns from", "mean return", "worst seed", "expert"]
     return (
         f"{table(header, rows)}\n\n"
@@ -210,6 +276,10 @@ TABLES: dict[str, Callable[[], str]] = {
     "threads": threads,
     "bc": lambda: returns_table("bc"),
     "dagger": lambda: returns_table("dagger"),
+    "gail": lambda: returns_table("gail", "gaifo"),
+    "airl": lambda: returns_table("airl"),
+    "beside_ppo": beside_ppo,
+    "beside_one_net": beside_one_net,
 }
 
 

@@ -11,8 +11,11 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pygame
 import pytest
+
+from imitation.testing.reward_improvement import is_significant_reward_improvement
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -53,6 +56,33 @@ def test_page_of_behavioural_cloning() -> None:
 def test_tutorial_of_dagger() -> None:
     variables, _ = run("tutorial_2.py")
     assert variables["reward"] >= LEARNED
+
+
+@pytest.mark.parametrize("program", ["page_gail.py", "page_airl.py"])
+def test_page_of_adversarial_training(program: str) -> None:
+    """A single round, in which the reward is that of an untrained discriminator.
+
+    Nothing can be learned from it, here or with release 1.0; the page says itself that
+    it takes 40 to 100 times as many steps.
+    """
+    variables, output = run(program)
+    for when in ("after", "before"):
+        (printed,) = numbers(output, f"mean reward {when} training: ")
+        returns = variables[f"learner_rewards_{when}_training"]
+        assert printed == pytest.approx(np.mean(returns))
+        assert len(returns) == 100
+        assert 8 <= min(returns) <= max(returns) <= 500  # a fall takes 8 steps
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("program", ["tutorial_3.py", "tutorial_4.py"])
+def test_tutorial_of_adversarial_training(program: str) -> None:
+    """The learner improves: release 1.0 printed less after training than before."""
+    variables, _ = run(program)
+    assert is_significant_reward_improvement(
+        variables["learner_rewards_before_training"],
+        variables["learner_rewards_after_training"],
+    )
 
 
 @pytest.mark.slow

@@ -1,0 +1,68 @@
+"""Recovers a reward with AIRL and trains a fresh policy on it.
+
+    python examples/airl.py
+"""
+
+import numpy as np
+from stable_baselines3 import PPO
+from stable_baselines3.common.evaluation import evaluate_policy
+
+from imitation.algorithms.adversarial.airl import AIRL
+from imitation.algorithms.adversarial.options import DiscriminatorOptions
+from imitation.algorithms.adversarial.retrain import retrain_policy
+from imitation.data import rollout
+from imitation.policies import experts
+from imitation.rewards.reward_nets import BasicShapedRewardNet
+from imitation.rewards.serialize import save_reward_net
+from imitation.util import networks, util
+
+GAMMA = 0.95
+
+rng = np.random.default_rng(0)
+venv = util.make_vec_env("seals:seals/CartPole-v0", rng=rng, n_envs=8)
+expert = experts.load_expert("seals/CartPole-v0", venv)
+demonstrations = rollout.rollout(
+    expert, venv, rollout.make_min_episodes(20), rng=rng, unwrap=False
+)
+
+
+def make_ppo(seed):
+    """A learner that knows nothing yet."""
+    return PPO(
+        "MlpPolicy",
+        venv,
+        n_steps=256,
+        batch_size=64,
+        n_epochs=5,
+        gamma=GAMMA,
+        learning_rate=4e-4,
+        seed=seed,
+    )
+
+
+trainer = AIRL(
+    demonstrations=demonstrations,
+    demo_batch_size=512,
+    n_disc_updates_per_round=8,
+    gen_replay_buffer_capacity=4096,
+    venv=venv,
+    gen_algo=make_ppo(seed=1),
+    reward_net=BasicShapedRewardNet(
+        venv.observation_space,
+        venv.action_space,
+        discount_factor=GAMMA,
+        normalize_input_layer=networks.RunningNorm,
+    ),
+    disc_options=DiscriminatorOptions(gradient_penalty="r1"),
+    gen_entropy_weight=1.0,
+)
+trainer.train(200_000)
+imitated, _ = evaluate_policy(trainer.policy, venv, n_eval_episodes=20)
+print(f"the generator: {imitated:.1f} of 500")
+
+# The reward without its shaping, for others: load_reward_net("cartpole-reward").
+save_reward_net(trainer.reward_test, "cartpole-reward")
+fresh = make_ppo(seed=2)
+retrain_policy(trainer.reward_test, fresh, 150_000)
+mean_return, _ = evaluate_policy(fresh.policy, venv, n_eval_episodes=20)
+print(f"return of the learner: {mean_return:.1f} of 500")
