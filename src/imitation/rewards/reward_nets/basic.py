@@ -45,10 +45,9 @@ class BasicRewardNet(RewardNet):
     ) -> None:
         super().__init__(observation_space, action_space)
         self.uses = (use_state, use_action, use_next_state, use_done)
-        self.obs_features = VectorFeatures(observation_space)
-        self.action_features = VectorFeatures(action_space)
-        obs_size = self.obs_features.size
-        sizes = (obs_size, self.action_features.size, obs_size, 1)
+        obs_features = VectorFeatures(observation_space)
+        action_features = VectorFeatures(action_space)
+        sizes = (obs_features.size, action_features.size, obs_features.size, 1)
         in_size = sum(s for s, used in zip(sizes, self.uses, strict=True) if used)
         if in_size == 0:
             raise ConfigError(
@@ -57,7 +56,10 @@ class BasicRewardNet(RewardNet):
             )
         options = {"hid_sizes": (32, 32)} | kwargs
         fixed = {"in_size": in_size, "out_size": 1, "squeeze_output": True}
+        # First, as device and dtype of the network are those of its first parameter.
         self.mlp = networks.build_mlp(**(options | fixed))
+        self.obs_features = obs_features
+        self.action_features = action_features
 
     def forward(
         self,

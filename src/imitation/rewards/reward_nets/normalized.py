@@ -77,9 +77,10 @@ class NormalizedRewardNet(PredictProcessedWrapper):
             statistics are.
         """
         layer = self.normalize_output_layer
-        statistics = next(layer.buffers(recurse=False), None)
-        if statistics is not None:
-            rewards = rewards.to(statistics.device)
+        for tensor in (*layer._buffers.values(), *layer._parameters.values()):
+            if tensor is not None:
+                rewards = rewards.to(tensor.device)
+                break
         with th.no_grad(), networks.training_mode(layer, update_stats):
             normalized: th.Tensor = layer(rewards.unsqueeze(1))
         return normalized.squeeze(1)
