@@ -1,0 +1,1 @@
+"""Regularisation of networks' weights, of a strength that may adapt while training."""
