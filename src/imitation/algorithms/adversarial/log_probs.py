@@ -3,6 +3,11 @@
 Stable-Baselines3's policies disagree about units: a squashed policy (SAC, gSDE with
 ``squash_output``) has its density over actions scaled to [−1, 1]. With a = low +
 (high − low)·(u + 1)/2, the density of a is that of u times ∏ 2/(high − low).
+
+Other Gaussian policies are clipped to the bounds of the action space before they act.
+So at a bound an action has the probability of all that lies beyond it, not a density:
+an expert that acts at the bounds would otherwise look impossible to a policy whose mean
+is far outside.
 """
 
 from typing import Any, cast
@@ -44,8 +49,8 @@ def action_log_probs(
         acts: actions of the environment, ``(B, *action_shape)``.
 
     Returns:
-        Log-probabilities (of a density for continuous actions), shape ``(B,)``, on the
-        policy's device.
+        Log-probabilities, shape ``(B,)``, on the policy's device: of a density for
+        continuous actions inside their bounds.
     """
     assert isinstance(policy, STOCHASTIC_POLICIES)
     arrays = types.map_maybe_dict(tensors.safe_to_numpy, obs)
@@ -60,7 +65,10 @@ def action_log_probs(
     if actions.ndim > 2:
         actions = actions.flatten(1)  # as the policy's network does
     with th.no_grad(), networks.evaluating(policy):
-        log_probs = _distribution(policy, observations).log_prob(actions)
+        distribution = _distribution(policy, observations)
+        if isinstance(space, spaces.Box) and not squashed:
+            return _clipped_log_probs(distribution.distribution, actions, space)
+        log_probs = distribution.log_prob(actions)
     if squashed:
         assert isinstance(space, spaces.Box)
         log_probs = log_probs - float(np.log((space.high - space.low) / 2).sum())
@@ -73,3 +81,15 @@ def _distribution(policy: ActorCriticPolicy | SACPolicy, observations: Any) -> A
     mean, log_std, kwargs = policy.actor.get_action_dist_params(observations)
     actor = policy.actor.action_dist
     return actor.proba_distribution(mean, log_std, **kwargs)
+
+
+def _clipped_log_probs(normal: Any, actions: th.Tensor, space: spaces.Box) -> th.Tensor:
+    """Log-probabilities of normally distributed actions clipped to the bounds."""
+    low = th.as_tensor(space.low, device=actions.device).flatten()
+    high = th.as_tensor(space.high, device=actions.device).flatten()
+    below = th.special.log_ndtr((low - normal.loc) / normal.scale)
+    above = th.special.log_ndtr((normal.loc - high) / normal.scale)
+    log_probs = normal.log_prob(actions)  # (B, action_dim)
+    log_probs = th.where(actions <= low, below, log_probs)
+    log_probs = th.where(actions >= high, above, log_probs)
+    return cast(th.Tensor, log_probs.sum(dim=1))
