@@ -92,4 +92,4 @@ def _clipped_log_probs(normal: Any, actions: th.Tensor, space: spaces.Box) -> th
     log_probs = normal.log_prob(actions)  # (B, action_dim)
     log_probs = th.where(actions <= low, below, log_probs)
     log_probs = th.where(actions >= high, above, log_probs)
-    return cast(th.Tensor, log_probs.sum(dim=1))
+    return log_probs.sum(dim=1)
