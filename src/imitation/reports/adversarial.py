@@ -53,11 +53,13 @@ def returns(run: RunRecord) -> list[Html]:
     Args:
         run: of an adversarial algorithm.
     """
+    x_label = history.axis(run.metrics)
     expert = history.true_return(run, "expert_stats")
     levels = [plots.Level("expert", expert)] if math.isfinite(expert) else []
     mean, deviation, _ = history.EVALUATION
     figures = [
         _figure(
+            x_label,
             [
                 _curve(run, history.TRUE_RETURN, "training episodes", "c0"),
                 _curve(run, mean, "evaluation", "c1", deviation),
@@ -69,6 +71,7 @@ def returns(run: RunRecord) -> list[Html]:
             levels,
         ),
         _figure(
+            x_label,
             [_curve(run, history.LEARNED_RETURN, "learned return", "c3")],
             "Learned return",
             "What the discriminator pays, the only reward that the policy is trained "
@@ -89,9 +92,11 @@ def discriminator(run: RunRecord) -> list[Html]:
     def curve(name: str, label: str, colour: str = "c0") -> plots.Series:
         return _curve(run, history.DISC + name, label, colour)
 
+    x_label = history.axis(run.metrics)
     undecided = [plots.Level("undecided", math.log(2))]
     figures = [
         _figure(
+            x_label,
             [
                 curve("disc_acc_expert", "expert", "c2"),
                 curve("disc_acc_gen", "policy", "c1"),
@@ -103,6 +108,7 @@ def discriminator(run: RunRecord) -> list[Html]:
             [plots.Level("chance", 0.5)],
         ),
         _figure(
+            x_label,
             [curve("disc_entropy", "entropy")],
             "Entropy of its decisions",
             "In nats: ln 2 ≈ 0.69 if it cannot decide; near 0 it is always sure, and "
@@ -110,6 +116,7 @@ def discriminator(run: RunRecord) -> list[Html]:
             undecided,
         ),
         _figure(
+            x_label,
             [curve("disc_loss", "loss")],
             "Loss",
             "The cross-entropy in nats, ln 2 for guesses.",
@@ -119,7 +126,7 @@ def discriminator(run: RunRecord) -> list[Html]:
     penalty = curve("disc_grad_penalty", "penalty")
     if any(map(math.isfinite, penalty.y)):
         note = "Before it is weighted: how steep its decisions are."
-        figures.append(_figure([penalty], "Gradient penalty", note))
+        figures.append(_figure(x_label, [penalty], "Gradient penalty", note))
     return [_health(run), blocks.columns(*figures)]
 
 
@@ -194,7 +201,10 @@ def _health(run: RunRecord) -> Html:
         return blocks.paragraph(blocks.text(words))
     return blocks.join(
         *(
-            blocks.notice(f"After {number(at)} environment steps", blocks.text(message))
+            blocks.notice(
+                f"Warning after {number(at)} {history.axis(run.metrics)}",
+                blocks.text(message),
+            )
             for at, message in found
         )
     )
@@ -218,6 +228,7 @@ def _curve(
 
 
 def _figure(
+    x_label: str,
     curves: Sequence[plots.Series],
     title: str,
     note: str,
@@ -233,9 +244,9 @@ def _figure(
     )
     plot = plots.curves(
         shown,
-        x_label="environment steps",
+        x_label=x_label,
         y_label="",
-        alt=f"{title} against environment steps: {ends}.",
+        alt=f"{title} against {x_label}: {ends}.",
         levels=levels,
     )
     return blocks.figure(plot, title, blocks.text(note))

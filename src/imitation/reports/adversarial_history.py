@@ -17,6 +17,7 @@ __all__ = [
     "LEARNED_RETURN",
     "TRUE_RETURN",
     "Checkpoint",
+    "axis",
     "checkpoints",
     "is_adversarial",
     "steps",
@@ -79,17 +80,19 @@ def steps(rows: Sequence[MetricRow]) -> list[float]:
         rows: the metrics of the run.
 
     Returns:
-        Shape (n_rows,), increasing; the numbers of the rows if no reading is there.
+        Shape (n_rows,), increasing; the numbers of the rows if nothing tells the time,
+        as in TensorBoard events of a run without evaluations.
     """
-    known = [(-1.0, 0.0)]
-    for i, row in enumerate(rows):
-        reading = row.get(EVALUATION[2], row.get(_CLOCK, math.nan))
-        if math.isfinite(reading):
-            known.append((float(i), reading))
-    if len(known) == 1:
+    known = _readings(rows)
+    if not known:
         return [float(i) for i in range(len(rows))]
-    at, readings = zip(*known, strict=True)
+    at, readings = zip((-1.0, 0.0), *known, strict=True)
     return [float(x) for x in np.interp(np.arange(len(rows)), at, readings)]
+
+
+def axis(rows: Sequence[MetricRow]) -> str:
+    """Says what `steps` returns, as the label of an axis."""
+    return "environment steps" if _readings(rows) else "lines of the log"
 
 
 def round_timesteps(run: RunRecord) -> float:
@@ -191,6 +194,12 @@ def _checkpoint(run: RunRecord, name: str) -> Checkpoint:
     if not trained:
         return Checkpoint(name, at, math.nan, "")
     return Checkpoint(name, at, trained[-1], "measured by the last training episodes")
+
+
+def _readings(rows: Sequence[MetricRow]) -> list[tuple[float, float]]:
+    """The number of each row that tells the time, and what it tells."""
+    read = [row.get(EVALUATION[2], row.get(_CLOCK, math.nan)) for row in rows]
+    return [(float(i), now) for i, now in enumerate(read) if math.isfinite(now)]
 
 
 def _mapping(settings: Mapping[str, Any], *path: str) -> Mapping[str, Any]:

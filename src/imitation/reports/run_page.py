@@ -8,23 +8,13 @@ from typing import Any
 from imitation.reports import adversarial, blocks, plots
 from imitation.reports.adversarial_history import is_adversarial
 from imitation.reports.blocks import Html
-from imitation.reports.metrics import CLOCKS, MetricRow, find_clock
+from imitation.reports.charts import metric_charts
 from imitation.reports.page import Report
 from imitation.reports.runs import Episode, RunRecord
 from imitation.reports.statistics import Interval
 from imitation.reports.svg import number
 
-__all__ = ["build"]
-
-_COUNTERS = {
-    *CLOCKS,
-    *("bc/epoch", "bc/samples_so_far", "dagger/round_num", "train/n_updates"),
-    *("time/fps", "time/iterations", "time/time_elapsed"),
-}
-"""Metrics that are no result and get no chart."""
-
-_GENERATOR = "mean/gen/"
-"""How metrics of a policy that is trained within another algorithm start."""
+__all__ = ["build", "leaves", "mean_with_error"]
 
 _STATISTICS = ("n_traj", "return_", "len_", "monitor_")
 """How names of statistics start, in the order of the table."""
@@ -54,7 +44,7 @@ def build(run: RunRecord) -> Report:
     else:
         if run.result:
             report.section("Result", *_result(run))
-        charts = _charts(run.metrics)
+        charts = metric_charts(run.metrics)
         if run.episodes:
             charts.insert(0, _episode_chart(run.episodes))
         if charts:
@@ -80,7 +70,7 @@ def _adversarial(report: Report, run: RunRecord) -> None:
     report.section("Discriminator", *adversarial.discriminator(run))
     if saved := adversarial.checkpoints(run):
         report.section("Checkpoints", *saved)
-    charts = _charts(run.metrics, adversarial.SHOWN)
+    charts = metric_charts(run.metrics, adversarial.SHOWN)
     if charts:
         words = "Metrics of the algorithm that trains the policy"
         shown = blocks.details(words, blocks.columns(*charts))
@@ -121,7 +111,7 @@ def _result(
     points = [
         plots.Row(name, interval, f"c{i % 6}")
         for i, (name, stats) in enumerate(run.result.items())
-        if math.isfinite((interval := _interval(stats, measure)).value)
+        if math.isfinite((interval := mean_with_error(stats, measure)).value)
     ]
     parts: list[Html] = []
     if points:
@@ -153,58 +143,19 @@ def _rank(name: str) -> tuple[int, str]:
     return min(ranks, default=len(_STATISTICS)), name
 
 
-def _interval(stats: Mapping[str, float], measure: str) -> Interval:
-    """A mean and 1.96 standard errors to each side; NaN where it is not known."""
+def mean_with_error(stats: Mapping[str, float], measure: str) -> Interval:
+    """Computes a mean and 1.96 standard errors to each side; NaN where it is not known.
+
+    Args:
+        stats: statistics of a result.
+        measure: how their names start, such as "return".
+    """
     mean, n = stats.get(f"{measure}_mean", math.nan), stats.get("n_traj", 0)
     if n < 2:
         return Interval(mean, math.nan, math.nan)
     # rollout_stats has the standard deviation of the population.
     error = 1.96 * stats.get(f"{measure}_std", math.nan) / math.sqrt(n - 1)
     return Interval(mean, mean - error, mean + error)
-
-
-def _charts(metrics: Sequence[MetricRow], shown: tuple[str, ...] = ()) -> list[Html]:
-    """A chart per metric that changes, returns first, with their range as a band.
-
-    Metrics that start with one of `shown` are left out.
-    """
-    clock = find_clock(metrics)
-    times = list(_times(metrics, clock))
-    names = list(dict.fromkeys(name for row in metrics for name in row))
-    bands = {"rollout/return_mean": ("rollout/return_min", "rollout/return_max")}
-    used = {edge for name, edges in bands.items() if name in names for edge in edges}
-    charts = []
-    for name in sorted(names, key=lambda n: (not n.startswith("rollout/"), n)):
-        points = [
-            (t, row)
-            for t, row in zip(times, metrics, strict=True)
-            if math.isfinite(t) and math.isfinite(row.get(name, math.nan))
-        ]
-        values = [row[name] for _, row in points]
-        counts = name.removeprefix(_GENERATOR) in _COUNTERS or name in _COUNTERS
-        if name in used or counts or name.startswith(shown) or len(set(values)) < 2:
-            continue
-        edges = [
-            [row.get(edge, math.nan) for _, row in points]
-            for edge in bands.get(name, ())
-        ]
-        curve = plots.Series(name, [t for t, _ in points], values, "c0", *edges)
-        label = CLOCKS.get(clock, "time of logging")
-        alt = (
-            f"{name} against {label}: from {number(values[0])} to {number(values[-1])}"
-        )
-        plot = plots.curves([curve], x_label=label, y_label="", alt=alt)
-        note = blocks.text("The band is the range of the episodes.") if edges else None
-        charts.append(blocks.figure(plot, name, note))
-    return charts
-
-
-def _times(metrics: Sequence[MetricRow], clock: str) -> Iterator[float]:
-    """The position of each row; rows between two readings share the earlier one."""
-    last = 0.0
-    for i, row in enumerate(metrics):
-        last = row.get(clock, last) if clock else float(i)
-        yield last
 
 
 def _episode_chart(episodes: Sequence[Episode]) -> Html:
@@ -240,16 +191,24 @@ def _resume(run: RunRecord) -> list[Html]:
 def _settings(settings: Mapping[str, Any]) -> Html:
     rows = [
         [blocks.code(name), blocks.code(repr(value))]
-        for name, value in _leaves(settings, "")
+        for name, value in leaves(settings, "")
     ]
     return blocks.table("Every setting with its value", ["Setting", "Value"], rows)
 
 
-def _leaves(settings: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
-    """The dotted name and value of each leaf."""
+def leaves(settings: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+    """Finds the settings in nested mappings.
+
+    Args:
+        settings: nested mappings.
+        path: where they belong, put before the names; "" for nowhere.
+
+    Yields:
+        The dotted name and the value of each leaf.
+    """
     for key, value in settings.items():
         name = f"{path}.{key}" if path else str(key)
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, name)
+            yield from leaves(value, name)
         else:
             yield name, value

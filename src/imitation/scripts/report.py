@@ -1,8 +1,8 @@
-"""Makes a report of one run: ``imitation report RUN_DIR``.
+"""Makes a report of a run, or of several: ``imitation report RUN_DIR...``.
 
 Reads what a command has written to its run directory (settings, metrics, episodes,
 result; of runs that are going on or were killed, as much as there is) and writes one
-HTML file.
+HTML file, which compares the runs if there are several.
 """
 
 import argparse
@@ -34,32 +34,37 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _report(arguments: Sequence[str]) -> None:
     parsed = _parser().parse_args(arguments)
-    out = parsed.out or parsed.run_dir / "report.html"
+    if parsed.out is None and len(parsed.run_dirs) > 1:
+        raise ConfigError("a report of several runs needs --out FILE")
+    out = parsed.out or parsed.run_dirs[0] / "report.html"
     if out.is_dir():
         raise ConfigError(f"--out {out} must be a file, it is a directory")
     if out.exists() and out.suffix.lower() not in (".html", ".htm"):
         raise ConfigError(f"--out {out} exists and is no HTML file; name another file")
-    from imitation.reports import run_page, runs
+    from imitation.reports import compare_page, run_page, runs
 
-    run_page.build(runs.read_run(parsed.run_dir)).write(out)
+    found = [runs.read_run(path) for path in parsed.run_dirs]
+    page = compare_page.build(found) if len(found) > 1 else run_page.build(found[0])
+    page.write(out)
     print(f"Report: {out.absolute()}")
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
-        prog="imitation report", description="Makes a report of one run."
+        prog="imitation report", description="Makes a report of a run, or of several."
     )
     parser.add_argument(
-        "run_dir",
+        "run_dirs",
         type=pathlib.Path,
         metavar="RUN_DIR",
-        help="the directory that a command has printed",
+        nargs="+",
+        help="the directory that a command has printed; several are compared",
     )
     parser.add_argument(
         "--out",
         type=pathlib.Path,
         metavar="FILE",
-        help="the HTML file (default: RUN_DIR/report.html)",
+        help="the HTML file (default for one run: RUN_DIR/report.html)",
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser

@@ -1,0 +1,142 @@
+"""The report of several runs: their returns, what differs between them, their curves.
+
+For runs of one command with different seeds, or with different settings.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from imitation.errors import ConfigError
+from imitation.reports import blocks, plots
+from imitation.reports.adversarial_history import is_adversarial, true_return
+from imitation.reports.blocks import Html
+from imitation.reports.charts import compared_charts
+from imitation.reports.page import Report
+from imitation.reports.run_page import leaves, mean_with_error
+from imitation.reports.runs import RunRecord
+from imitation.reports.statistics import Interval, mean_interval
+from imitation.reports.svg import number
+
+__all__ = ["build"]
+
+_SAME = ("logging.", "resume")
+"""How the settings start that say where a run writes, not what it does."""
+
+
+def build(runs: Sequence[RunRecord]) -> Report:
+    """Builds the report.
+
+    Args:
+        runs: at least two, of different directories.
+
+    Returns:
+        The report, to be written.
+
+    Raises:
+        ConfigError: a directory is named twice.
+    """
+    labels = _labels(runs)
+    kinds = dict.fromkeys(_kind(run) for run in runs)
+    title = f"{len(runs)} runs of {', '.join(kinds)}"
+    paths = ", ".join(str(run.path) for run in runs)
+    footer = blocks.paragraph(blocks.text(f"Made by imitation report from {paths}."))
+    report = Report(title, _lead(runs), footer)
+    report.section("Returns", *_returns(runs, labels))
+    if differences := _differences(runs, labels):
+        report.section("What differs", differences)
+    logs = {label: run.metrics for label, run in zip(labels, runs, strict=True)}
+    returns, others = compared_charts(logs)
+    if returns or others:
+        words = "Everything else that was logged"
+        rest = blocks.details(words, blocks.columns(*others))
+        report.section("While they ran", blocks.columns(*returns), rest)
+    return report
+
+
+def _labels(runs: Sequence[RunRecord]) -> list[str]:
+    """The shortest ends of the paths that tell the runs apart."""
+    parts = [run.path.absolute().parts for run in runs]
+    for depth in range(1, max(map(len, parts)) + 1):
+        labels = ["/".join(part[-depth:]) for part in parts]
+        if len(set(labels)) == len(labels):
+            return labels
+    raise ConfigError("the same run directory is named twice; name each one once")
+
+
+def _kind(run: RunRecord) -> str:
+    environment = run.settings.get("environment", {}).get("gym_id", "")
+    return f"{run.command} on {environment}" if environment else run.command
+
+
+def _lead(runs: Sequence[RunRecord]) -> Html:
+    """The mean over runs, whose interval says what another seed may change."""
+    means = [interval.value for interval in map(_return, runs)]
+    known = [mean for mean in means if math.isfinite(mean)]
+    if not known:
+        return blocks.text("None of them has a result yet.")
+    mean = mean_interval(known)
+    words = f"Mean return of {len(known)} runs: {number(mean.value, 4)}"
+    if math.isfinite(mean.low):
+        low, high = number(mean.low, 4), number(mean.high, 4)
+        words += f" (95% bootstrap interval over runs: {low} to {high})"
+    missing = len(runs) - len(known)
+    return blocks.text(f"{words}; {missing} without a result." if missing else words)
+
+
+def _return(run: RunRecord) -> Interval:
+    """The true return of what a run has trained; NaN if it has no result."""
+    measure = "monitor_return" if is_adversarial(run) else "return"
+    learner = next(iter(run.result.values()), {})
+    return mean_with_error(learner, measure)
+
+
+def _returns(runs: Sequence[RunRecord], labels: Sequence[str]) -> list[Html]:
+    """The return of each run, as a plot and in a table."""
+    returns = [_return(run) for run in runs]
+    points = [
+        plots.Row(label, interval, f"c{i % 6}")
+        for i, (label, interval) in enumerate(zip(labels, returns, strict=True))
+        if math.isfinite(interval.value)
+    ]
+    parts: list[Html] = []
+    if points:
+        experts = {true_return(run, "expert_stats") for run in runs}
+        (expert,) = experts if len(experts) == 1 else (math.nan,)
+        levels = [plots.Level("expert", expert)] if math.isfinite(expert) else []
+        alt = "Mean returns: " + "; ".join(
+            f"{p.label} {number(p.interval.value, 4)}" for p in points
+        )
+        plot = plots.forest(points, x_label="mean return", alt=alt, levels=levels)
+        note = "Bars are 1.96 standard errors of the mean over episodes to each side."
+        figure = blocks.figure(plot, "True return", blocks.text(note))
+        parts.append(blocks.columns(figure))
+    rows = [
+        [
+            Html(
+                f'<span class="key c{i % 6}"></span>{blocks.text(label)}'
+                f'<span class="note">{blocks.text(run.status.lower())}</span>'
+            ),
+            blocks.text(number(interval.value, 4)),
+            blocks.text(number(true_return(run, "expert_stats"), 4)),
+        ]
+        for i, (run, label, interval) in enumerate(
+            zip(runs, labels, returns, strict=True)
+        )
+    ]
+    headers = ["Run", "Return", "Expert's return"]
+    table = blocks.table("Mean true returns", headers, rows, numeric=(1, 2))
+    return [*parts, table]
+
+
+def _differences(runs: Sequence[RunRecord], labels: Sequence[str]) -> Html | None:
+    """The settings that are not the same in all runs."""
+    settings: list[Mapping[str, object]] = [dict(leaves(r.settings, "")) for r in runs]
+    names = dict.fromkeys(name for values in settings for name in values)
+    rows = []
+    for name in names:
+        values = [repr(one[name]) if name in one else "–" for one in settings]
+        if len(set(values)) > 1 and not name.startswith(_SAME):
+            rows.append([blocks.code(name), *map(blocks.code, values)])
+    if not rows:
+        return None
+    return blocks.table("Settings that differ", ["Setting", *labels], rows)
