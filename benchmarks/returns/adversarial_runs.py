@@ -166,8 +166,8 @@ def measure(setting: Setting, seeds: list[int]) -> dict[str, Any]:
         teachers.append(common.play(expert, setting.env_name, seed))
         seconds.append(round(took, 2))
         print(
-            f"{setting.algorithm} ({setting.generator}) {setting.env_name} seed {seed}:"
-            f" {learners[-1].mean():.1f}, expert {teachers[-1].mean():.1f}, {took:.1f} s",
+            f"{setting.algorithm} {setting.env_name} seed {seed}: "
+            f"{learners[-1].mean():.1f}, expert {teachers[-1].mean():.1f}, {took:.1f} s",
             flush=True,
         )
         if setting.retrain_timesteps:
