@@ -167,7 +167,8 @@ def measure(setting: Setting, seeds: list[int]) -> dict[str, Any]:
         seconds.append(round(took, 2))
         print(
             f"{setting.algorithm} {setting.env_name} seed {seed}: "
-            f"{learners[-1].mean():.1f}, expert {teachers[-1].mean():.1f}, {took:.1f} s",
+            f"{learners[-1].mean():.1f}, expert {teachers[-1].mean():.1f}, "
+            f"{took:.1f} s",
             flush=True,
         )
         if setting.retrain_timesteps:
