@@ -15,7 +15,7 @@ import common
 
 SETTINGS = [
     adversarial_runs.Setting(
-        algorithm="gail_sac",
+        algorithm="gail",
         env_name="Pendulum-v1",
         total_timesteps=20_000,
         generator="sac",
