@@ -27,6 +27,7 @@ SETTINGS = [
             "gen_entropy_weight": 1.0,
         },
         discriminator={"gradient_penalty": "r1"},
+        falling_learning_rate=True,
         retrain_timesteps=150_000,
     ),
 ]

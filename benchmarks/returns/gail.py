@@ -23,6 +23,7 @@ SETTINGS = [
         generator_kwargs=adversarial_runs.CARTPOLE_PPO,
         trainer_kwargs=adversarial_runs.CARTPOLE_TRAINER,
         discriminator={"gradient_penalty": "r1"},
+        falling_learning_rate=True,
     ),
     adversarial_runs.Setting(
         algorithm="gaifo",
@@ -32,6 +33,7 @@ SETTINGS = [
         generator_kwargs=adversarial_runs.CARTPOLE_PPO,
         trainer_kwargs=adversarial_runs.CARTPOLE_TRAINER,
         discriminator={"gradient_penalty": "r1"},
+        falling_learning_rate=True,
         state_only=True,
     ),
 ]

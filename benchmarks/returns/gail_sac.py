@@ -27,7 +27,7 @@ SETTINGS = [
             "n_disc_updates_per_round": 10,
             "reward_form": "airl",
         },
-        discriminator={"gradient_penalty": "r1"},
+        discriminator={"gradient_penalty": "r1", "gradient_penalty_coef": 1.0},
         n_envs=1,
         deterministic_expert=True,
     ),

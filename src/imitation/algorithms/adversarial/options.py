@@ -24,8 +24,9 @@ class DiscriminatorOptions:
     2017, "Improved Training of Wasserstein GANs", eq. 3). Gradients are by inputs in
     units of each feature's standard deviation in the batch."""
 
-    gradient_penalty_coef: float = 1.0
-    """Weight γ (R1, which halves it) or λ (WGAN-GP) of the gradient penalty, ≥ 0."""
+    gradient_penalty_coef: float = 10.0
+    """Weight γ (R1, which halves it) or λ (WGAN-GP) of the gradient penalty, ≥ 0; 10 in
+    both papers."""
 
     spectral_norm: bool = False
     """Divide the weights of linear and convolutional layers by their largest singular
