@@ -29,8 +29,9 @@ from imitation.data.label_records import (
     QueuedPair,
     Verdict,
 )
+from imitation.data.label_statistics import QueueStatistics, read_statistics
 from imitation.data.label_store import FILE_NAME, LabelStore
-from imitation.errors import ConfigError, DataError, UnknownPairError
+from imitation.errors import ArtifactError, ConfigError, DataError, UnknownPairError
 from imitation.util.paths import AnyPath, parse_path
 
 __all__ = [
@@ -90,8 +91,9 @@ class LabelQueue:
             "INSERT INTO pairs (clip_a, clip_b, meta, model_probability) "
             "VALUES (?, ?, ?, ?)"
         )
-        with self._store.writing() as connection:
-            ids = [connection.execute(query, row).lastrowid for row in rows]
+        ids = self._store.write(
+            lambda connection: [connection.execute(query, r).lastrowid for r in rows]
+        )
         return [pair_id for pair_id in ids if pair_id is not None]
 
     def pair(self, pair_id: int) -> QueuedPair:
@@ -106,6 +108,26 @@ class LabelQueue:
         if row is None:
             raise UnknownPairError(f"the queue holds no pair {pair_id}")
         return _pair(row)
+
+    def clip_path(self, pair_id: int, side: int) -> pathlib.Path:
+        """Returns the file of a clip.
+
+        Args:
+            pair_id: the pair.
+            side: 0 for the first clip, 1 for the second.
+
+        Raises:
+            UnknownPairError: there is no such pair.
+            ArtifactError: the pair has no such clip, or its file is gone.
+        """
+        pair = self.pair(pair_id)
+        name = (pair.clip_a, pair.clip_b)[side]
+        if name is None:
+            raise ArtifactError(f"pair {pair_id} has no clip to show")
+        path = (self.directory / name).resolve()
+        if not path.is_relative_to(self.directory) or not path.is_file():
+            raise ArtifactError(f"the clip {name} of pair {pair_id} is missing")
+        return path
 
     def lease(self, labeller: str, n: int = 1) -> list[QueuedPair]:
         """Hands out pairs: those the labeller holds already first.
@@ -122,10 +144,12 @@ class LabelQueue:
         """
         _check_name(labeller)
         now = time.time()
-        with self._store.writing() as connection:
-            ids = transactions.hand_out(
-                connection, labeller, n, now, now + self.lease_seconds
+        expires = now + self.lease_seconds
+        ids = self._store.write(
+            lambda connection: transactions.hand_out(
+                connection, labeller, n, now, expires
             )
+        )
         return [self.pair(pair_id) for pair_id in ids]
 
     def submit(
@@ -159,8 +183,9 @@ class LabelQueue:
                 f"expected a preference of {PREFERENCES} or None, got {preference!r}"
             )
         verdict = Verdict(pair_id, preference, labeller, time.time(), 0)
-        with self._store.writing() as connection:
-            return transactions.store_verdict(connection, verdict, key)
+        return self._store.write(
+            lambda connection: transactions.store_verdict(connection, verdict, key)
+        )
 
     def undo(self, labeller: str, verdict_id: int | None = None) -> Verdict:
         """Takes a verdict back; its pair is handed to the labeller next.
@@ -178,13 +203,11 @@ class LabelQueue:
             LabelConflictError: it is used for training already.
         """
         expires = time.time() + self.lease_seconds
-        latest = "SELECT max(id) FROM verdicts WHERE labeller = ? AND undone = 0"
-        with self._store.writing() as connection:
-            if verdict_id is None:
-                verdict_id = connection.execute(latest, (labeller,)).fetchone()[0]
-            if verdict_id is None:
-                raise UnknownPairError(f"{labeller} gave no verdict yet")
-            return transactions.undo_verdict(connection, labeller, verdict_id, expires)
+        return self._store.write(
+            lambda connection: transactions.undo_verdict(
+                connection, labeller, verdict_id, expires
+            )
+        )
 
     def answers(self, since: int = 0) -> list[Answer]:
         """Returns the preferences given so far, oldest first, without skips.
@@ -195,14 +218,24 @@ class LabelQueue:
         found = self._select("v.preference IS NOT NULL AND v.id > ?", (since,))
         return [Answer(*row) for row in found]
 
-    def verdicts(self, labeller: str | None = None) -> list[Verdict]:
-        """Returns all verdicts that count, oldest first.
+    def verdicts(
+        self, labeller: str | None = None, last: int | None = None
+    ) -> list[Verdict]:
+        """Returns the verdicts that count, oldest first.
 
         Args:
             labeller: only theirs.
+            last: only so many of the latest.
         """
-        found = self._select("(?1 IS NULL OR v.labeller = ?1)", (labeller,))
-        return [Verdict(*row) for row in found]
+        condition, values = ("v.labeller = ?", [labeller]) if labeller else ("1", [])
+        limit = -1 if last is None else last
+        found = self._select(condition, (*values, limit), "DESC LIMIT ?")
+        return [Verdict(*row) for row in reversed(found)]
+
+    def statistics(self) -> QueueStatistics:
+        """Returns the progress, and how far people and the reward model agree."""
+        with self._store.reading() as connection:
+            return read_statistics(connection, transactions.overlap(connection))
 
     def pending(self, ids: Collection[int] | None = None) -> int:
         """Returns how many pairs still want verdicts.
@@ -251,13 +284,7 @@ class LabelQueue:
             The preferences about them, oldest first.
         """
         wanted = set(ids)
-        with self._store.writing() as connection:
-            connection.executemany(
-                "UPDATE pairs SET retired = 1 WHERE id = ?", [(i,) for i in wanted]
-            )
-            connection.executemany(
-                "DELETE FROM leases WHERE pair_id = ?", [(i,) for i in wanted]
-            )
+        self._store.write(lambda connection: transactions.retire(connection, wanted))
         return [answer for answer in self.answers() if answer.pair_id in wanted]
 
     @property
@@ -275,8 +302,7 @@ class LabelQueue:
         if overlap < 1:
             raise ConfigError(f"overlap must be 1 or more, got {overlap}")
         query = "UPDATE settings SET value = ? WHERE name = 'overlap'"
-        with self._store.writing() as connection:
-            connection.execute(query, (overlap,))
+        self._store.write(lambda connection: connection.execute(query, (overlap,)))
 
     def close(self) -> None:
         """Closes the file."""
@@ -293,10 +319,12 @@ class LabelQueue:
     ) -> None:
         self.close()
 
-    def _select(self, condition: str, values: tuple[object, ...]) -> list[sqlite3.Row]:
+    def _select(
+        self, condition: str, values: tuple[object, ...], order: str = "ASC"
+    ) -> list[sqlite3.Row]:
         query = (
             f"SELECT {_COLUMNS} FROM verdicts v "
-            f"WHERE v.undone = 0 AND {condition} ORDER BY v.id"
+            f"WHERE v.undone = 0 AND {condition} ORDER BY v.id {order}"
         )
         with self._store.reading() as connection:
             return connection.execute(query, values).fetchall()

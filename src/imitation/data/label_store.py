@@ -4,11 +4,13 @@ In WAL mode readers never wait for a writer, and with ``synchronous=FULL`` a com
 returns when the disk has it: a kill or a power cut after that loses nothing.
 """
 
+import collections
 import contextlib
 import pathlib
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, TypeVar, cast
 
 from imitation.errors import ArtifactError, reason
 
@@ -54,8 +56,40 @@ INSERT INTO settings VALUES ('overlap', 1);
 """
 
 
+T = TypeVar("T")
+
+
+class _Job(Generic[T]):
+    """A step of a transaction that a thread waits for."""
+
+    def __init__(self, step: Callable[[sqlite3.Connection], T]) -> None:
+        self._step = step
+        self._outcome: T | BaseException | None = None
+        self.done = False
+
+    def run(self, connection: sqlite3.Connection) -> None:
+        """Takes the step, without a trace if it raises."""
+        connection.execute("SAVEPOINT job")
+        try:
+            self._outcome = self._step(connection)
+        except Exception as error:
+            connection.execute("ROLLBACK TO job")
+            self._outcome = error
+        connection.execute("RELEASE job")
+
+    def fail(self, error: BaseException) -> None:
+        """Gives up, as the transaction has failed."""
+        self._outcome = error
+
+    def result(self) -> T:
+        """Returns or raises what the step did."""
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        return cast(T, self._outcome)
+
+
 class LabelStore:
-    """A connection that threads may share; processes each open their own.
+    """One queue's file. Threads may share it; processes each open their own.
 
     Args:
         directory: where the file lies.
@@ -73,13 +107,9 @@ class LabelStore:
                 "asks for labels there"
             )
         directory.mkdir(parents=True, exist_ok=True)
-        self._lock = threading.RLock()
-        self._connection = sqlite3.connect(
-            self.path,
-            timeout=_BUSY_SECONDS,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        self._read_lock, self._write_lock = threading.Lock(), threading.Lock()
+        self._jobs: collections.deque[_Job[Any]] = collections.deque()
+        self._writer, self._reader = self._connect(), self._connect()
         try:
             self._prepare()
         except sqlite3.DatabaseError as error:
@@ -88,12 +118,76 @@ class LabelStore:
                 f"cannot open the label queue {self.path}: {reason(error)}"
             ) from error
 
+    def write(self, step: Callable[[sqlite3.Connection], T]) -> T:
+        """Takes a step in a transaction; the disk has it when this returns.
+
+        Waiting for the disk takes longer than everything else. So what other threads
+        have asked for meanwhile goes into one transaction, and all wait once.
+
+        Args:
+            step: what to do with the connection. If it raises, nothing is stored.
+
+        Returns:
+            What `step` returns.
+        """
+        job = _Job(step)
+        self._jobs.append(job)
+        with self._write_lock:
+            if not job.done:
+                self._run_jobs()
+        return job.result()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """Yields a connection in a transaction that sees one state of the queue."""
+        with self._read_lock:
+            self._reader.execute("BEGIN")
+            try:
+                yield self._reader
+            finally:
+                self._reader.execute("COMMIT")
+
+    def close(self) -> None:
+        """Closes the file."""
+        with self._read_lock, self._write_lock:
+            self._reader.close()
+            self._writer.close()
+
+    def _run_jobs(self) -> None:
+        """Runs the jobs that have come so far in one transaction."""
+        jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
+        try:
+            self._writer.execute("BEGIN IMMEDIATE")
+            for job in jobs:
+                job.run(self._writer)
+            self._writer.execute("COMMIT")
+        except BaseException as error:
+            for job in jobs:
+                job.fail(error)
+            raise
+        finally:
+            if self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+            for job in jobs:
+                job.done = True
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=_BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        connection.row_factory = sqlite3.Row
+        return connection
+
     def _prepare(self) -> None:
-        self._connection.row_factory = sqlite3.Row
-        self._connection.execute("PRAGMA journal_mode=WAL")
-        self._connection.execute("PRAGMA synchronous=FULL")
-        self._connection.execute("PRAGMA foreign_keys=ON")
-        with self.writing() as connection:
+        """Sets the file up, or checks that it is of this version."""
+        self._writer.execute("PRAGMA journal_mode=WAL")
+        self._writer.execute("PRAGMA synchronous=FULL")
+        self._writer.execute("PRAGMA foreign_keys=ON")
+
+        def create(connection: sqlite3.Connection) -> None:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 for statement in _SCHEMA.split(";\n"):
@@ -104,32 +198,4 @@ class LabelStore:
                     f"expected version {_VERSION}, got {version}"
                 )
 
-    @contextlib.contextmanager
-    def writing(self) -> Iterator[sqlite3.Connection]:
-        """Yields the connection in a transaction that no other writer disturbs.
-
-        It is committed to disk when the block ends, and undone if the block raises.
-        """
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection
-                self._connection.execute("COMMIT")
-            finally:
-                if self._connection.in_transaction:
-                    self._connection.execute("ROLLBACK")
-
-    @contextlib.contextmanager
-    def reading(self) -> Iterator[sqlite3.Connection]:
-        """Yields the connection in a transaction that sees one state of the queue."""
-        with self._lock:
-            self._connection.execute("BEGIN")
-            try:
-                yield self._connection
-            finally:
-                self._connection.execute("COMMIT")
-
-    def close(self) -> None:
-        """Closes the connection."""
-        with self._lock:
-            self._connection.close()
+        self.write(create)

@@ -5,11 +5,12 @@ and the live leases of others are fewer than the overlap.
 """
 
 import sqlite3
+from collections.abc import Iterable
 
 from imitation.data.label_records import Verdict
 from imitation.errors import LabelConflictError, UnknownPairError
 
-__all__ = ["hand_out", "overlap", "store_verdict", "undo_verdict"]
+__all__ = ["hand_out", "overlap", "retire", "store_verdict", "undo_verdict"]
 
 _OTHERS = """(
     SELECT count(*) FROM leases l
@@ -115,7 +116,7 @@ def store_verdict(
 def undo_verdict(
     connection: sqlite3.Connection,
     labeller: str,
-    verdict_id: int,
+    verdict_id: int | None,
     expires: float,
 ) -> Verdict:
     """Takes a verdict back and hands its pair to the labeller again, as the next.
@@ -123,7 +124,7 @@ def undo_verdict(
     Args:
         connection: in a writing transaction.
         labeller: who gave the verdict.
-        verdict_id: its number. One that is undone already stays so.
+        verdict_id: its number; None for the latest. One that is undone stays so.
         expires: when the lease of the pair ends.
 
     Returns:
@@ -133,6 +134,11 @@ def undo_verdict(
         UnknownPairError: this labeller gave no such verdict.
         LabelConflictError: the verdict is used for training.
     """
+    latest = "SELECT max(id) FROM verdicts WHERE labeller = ? AND undone = 0"
+    if verdict_id is None:
+        verdict_id = connection.execute(latest, (labeller,)).fetchone()[0]
+    if verdict_id is None:
+        raise UnknownPairError(f"{labeller} gave no verdict yet")
     row = connection.execute(
         "SELECT v.undone, p.retired FROM verdicts v JOIN pairs p ON p.id = v.pair_id "
         "WHERE v.id = ? AND v.labeller = ?",
@@ -152,6 +158,18 @@ def undo_verdict(
     # Below every pair number, the latest undone first.
     connection.execute(_LEASE, (verdict.pair_id, labeller, expires, -float(verdict_id)))
     return verdict
+
+
+def retire(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
+    """Hands pairs out no more.
+
+    Args:
+        connection: in a writing transaction.
+        ids: the pairs.
+    """
+    rows = [(pair_id,) for pair_id in ids]
+    connection.executemany("UPDATE pairs SET retired = 1 WHERE id = ?", rows)
+    connection.executemany("DELETE FROM leases WHERE pair_id = ?", rows)
 
 
 def _with_key(

@@ -69,6 +69,9 @@ COMMANDS: dict[str, Entry] = {
         f"{_SCRIPTS}.eval_policy:eval_policy_ex",
         "measure a policy, record videos of it or watch it",
     ),
+    "label": Entry(
+        f"{_SCRIPTS}.label:main", "compare clips for a run, in a browser or here"
+    ),
     "report": Entry(f"{_SCRIPTS}.report:main", "make an HTML report of one run"),
     "convert": Entry(
         f"{_SCRIPTS}.convert:main", "convert demonstrations from and to other formats"

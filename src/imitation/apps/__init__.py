@@ -1,0 +1,1 @@
+"""Programs with a user interface of their own."""

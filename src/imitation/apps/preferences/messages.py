@@ -1,0 +1,86 @@
+"""What the page and the server say to each other, as checked JSON."""
+
+import unicodedata
+from typing import Annotated, Any, Literal
+
+import pydantic
+
+from imitation.data.label_queue import Verdict
+
+__all__ = [
+    "CHOICES",
+    "AnswerIn",
+    "Choice",
+    "LabellerName",
+    "LeaseIn",
+    "UndoIn",
+    "verdict_out",
+]
+
+Choice = Literal["first", "second", "equal", "skip"]
+
+CHOICES: dict[Choice, float | None] = {
+    "first": 1.0,
+    "second": 0.0,
+    "equal": 0.5,
+    "skip": None,
+}
+"""The preference that each choice stands for."""
+
+_NAMES = {preference: choice for choice, preference in CHOICES.items()}
+
+
+def _clean_name(name: str) -> str:
+    """One spelling of a name, however it was typed."""
+    name = " ".join(unicodedata.normalize("NFC", name).split())
+    if not name or not name.isprintable():
+        raise ValueError("expected a name of printable characters")
+    return name
+
+
+_Number = Annotated[int, pydantic.Field(ge=1, lt=2**53)]
+LabellerName = Annotated[
+    str,
+    pydantic.Field(min_length=1, max_length=64),
+    pydantic.AfterValidator(_clean_name),
+]
+"""A person's name."""
+
+
+class _Message(pydantic.BaseModel):
+    """A request's body: exactly these fields, of exactly these types."""
+
+    model_config = pydantic.ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class LeaseIn(_Message):
+    """A labeller asks for pairs."""
+
+    labeller: LabellerName
+    n: Annotated[int, pydantic.Field(ge=1, le=8)] = 1
+
+
+class AnswerIn(_Message):
+    """A labeller judges a pair."""
+
+    pair: _Number
+    labeller: LabellerName
+    choice: Choice
+    key: Annotated[str, pydantic.Field(min_length=8, max_length=64)]
+
+
+class UndoIn(_Message):
+    """A labeller takes a verdict back; the latest one without a number."""
+
+    labeller: LabellerName
+    verdict: _Number | None = None
+
+
+def verdict_out(verdict: Verdict) -> dict[str, Any]:
+    """Returns a verdict as the page knows it."""
+    return {
+        "verdict": verdict.id,
+        "pair": verdict.pair_id,
+        "choice": _NAMES[verdict.preference],
+        "time": verdict.time,
+    }

@@ -1,0 +1,123 @@
+"""Labelling in a terminal, for machines without a browser.
+
+The clips play side by side until a key is pressed. Where input is no terminal, as in a
+script, an answer is a line with the name of its key; where output is none, the files of
+the clips are named.
+"""
+
+import shutil
+import sys
+from typing import TextIO
+
+from imitation.apps.preferences.half_blocks import Clip, read_clip, side_by_side
+from imitation.apps.preferences.keys import END, NOTHING, KeyReader, key_reader
+from imitation.data.label_queue import LabelQueue
+from imitation.errors import ArtifactError, LabelConflictError, UnknownPairError
+
+__all__ = ["run"]
+
+_PREFERENCES = {"left": 1.0, "right": 0.0, "down": 0.5, "s": None}
+_HELP = (
+    "left or right arrow: that clip is better; down: equal; s: skip; u: undo; "
+    "space: replay; q: stop"
+)
+_MAX_FPS = 12.0
+_MAX_COLUMNS = 72
+_REST_SECONDS = 0.7
+
+
+def run(queue: LabelQueue, labeller: str, question: str, out: TextIO) -> None:
+    """Asks about pairs until there are none, or the person stops.
+
+    Args:
+        queue: the label queue.
+        labeller: whose answers these are.
+        question: what is asked about each pair.
+        out: where to write; keys are read from the process's input.
+
+    Raises:
+        DataError: the labeller's name is empty or long.
+        MissingExtraError: PyAV is not installed, and clips shall play here.
+    """
+    with key_reader() as read_key:
+        dialog = _Dialog(queue, labeller, read_key, out)
+        dialog.say(f"{question}\n{_HELP}")
+        while pairs := queue.lease(labeller):
+            if not dialog.ask(pairs[0].id):
+                return
+        dialog.say("There is nothing to label now.")
+
+
+class _Dialog:
+    """Asks one person."""
+
+    def __init__(
+        self, queue: LabelQueue, labeller: str, read_key: KeyReader, out: TextIO
+    ) -> None:
+        self._queue = queue
+        self._labeller = labeller
+        self._read_key = read_key
+        self._out = out
+
+    def say(self, text: str) -> None:
+        """Writes a line."""
+        print(text, file=self._out, flush=True)
+
+    def ask(self, pair_id: int) -> bool:
+        """Shows a pair until something is decided; False to stop."""
+        self.say(f"\nPair {pair_id}, {self._queue.pending()} to go")
+        key = self._watch(pair_id)
+        while key not in (*_PREFERENCES, "u", "q", END):
+            self.say(_HELP)
+            key = self._watch(pair_id)
+        if key in ("q", END):
+            return False
+        try:
+            self.say(self._decide(pair_id, key))
+        except (LabelConflictError, UnknownPairError) as error:
+            self.say(f"Not done: {error}.")
+        return True
+
+    def _decide(self, pair_id: int, key: str) -> str:
+        """Stores what a key says."""
+        if key == "u":
+            return f"Pair {self._queue.undo(self._labeller).pair_id} is back."
+        self._queue.submit(pair_id, self._labeller, _PREFERENCES[key])
+        return f"Pair {pair_id}: {'skip' if key == 's' else key}. Saved."
+
+    def _watch(self, pair_id: int) -> str:
+        """Shows the clips again and again until a key comes; returns its name."""
+        try:
+            paths = [self._queue.clip_path(pair_id, side) for side in (0, 1)]
+            if not self._out.isatty() or not sys.stdin.isatty():
+                self.say(f"  left:  {paths[0]}\n  right: {paths[1]}")
+                return self._read_key(None)
+            size = shutil.get_terminal_size()
+            columns = min(_MAX_COLUMNS, (size.columns - 3) // 2)
+            clips = [read_clip(path, columns, size.lines - 5) for path in paths]
+        except ArtifactError as error:
+            self.say(f"  {error}")
+            return self._read_key(None)
+        while (key := self._play(clips)) in ("space", NOTHING):
+            pass
+        return key
+
+    def _play(self, clips: list[Clip]) -> str:
+        """Plays both clips once, the shorter one waiting at its end."""
+        step = max(1, round(clips[0].fps / _MAX_FPS))
+        end = max(len(clip.frames) for clip in clips) - 1
+        key = NOTHING
+        for now in [*range(0, end, step), end]:
+            left, right = (
+                clip.frames[min(now, len(clip.frames) - 1)] for clip in clips
+            )
+            lines = side_by_side(left, right)
+            self.say("\n".join(lines))
+            key = self._read_key(_REST_SECONDS if now == end else step / clips[0].fps)
+            if key not in (NOTHING, "space"):
+                break
+            # The next frame is drawn over this one.
+            self._out.write(f"\x1b[{len(lines)}A")
+            if key == "space":
+                break
+        return key

@@ -1,0 +1,167 @@
+"""Lets people compare clips: ``imitation label RUN_DIR``.
+
+Serves the labelling app for the pairs that a run of preference comparisons asks about,
+or asks in this terminal with ``--terminal``.
+"""
+
+import argparse
+import getpass
+import pathlib
+import sys
+from collections.abc import Sequence
+
+from imitation.data.label_queue import FILE_NAME, LabelQueue
+from imitation.errors import ArtifactError, missing_extra
+from imitation.scripts import command_line
+from imitation.scripts.argument_parser import OneLineParser
+
+__all__ = ["find_queue", "main"]
+
+_DEFAULT_PORT = 8765
+_PLACES = ("", "label_queue", "labels")
+"""Where in a run's directory the queue may lie."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs the command.
+
+    Args:
+        argv: the arguments without the program's name; None takes the process's.
+
+    Returns:
+        The exit status: 0, or 2 where the arguments or the directory are wrong.
+    """
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    return command_line.guarded(lambda: _label(arguments), debug="--debug" in arguments)
+
+
+def find_queue(run_dir: pathlib.Path) -> pathlib.Path:
+    """Returns the directory of a run's label queue.
+
+    Args:
+        run_dir: of the run, or of the queue itself.
+
+    Raises:
+        ArtifactError: there is none.
+    """
+    for place in _PLACES:
+        if (run_dir / place / FILE_NAME).is_file():
+            return run_dir / place
+    if not run_dir.is_dir():
+        raise ArtifactError(f"there is no directory {run_dir}")
+    raise ArtifactError(
+        f"{run_dir} holds no label queue ({FILE_NAME}); start the run that asks people "
+        "first, and give its directory"
+    )
+
+
+def _label(arguments: Sequence[str]) -> None:
+    parsed = _parser().parse_args(arguments)
+    with LabelQueue(find_queue(parsed.run_dir), create=False) as queue:
+        if parsed.overlap is not None:
+            queue.set_overlap(parsed.overlap)
+        if parsed.terminal:
+            _in_terminal(queue, parsed)
+        else:
+            _in_browser(queue, parsed)
+        n_answers, n_pending = len(queue.answers()), queue.pending()
+    print(f"{n_answers} answers stored, {n_pending} pairs to go")
+
+
+def _in_terminal(queue: LabelQueue, parsed: argparse.Namespace) -> None:
+    try:
+        from imitation.apps.preferences import terminal
+    except ModuleNotFoundError as error:
+        raise missing_extra(str(error.name), "apps") from error
+
+    terminal.run(
+        queue, parsed.labeller or getpass.getuser(), parsed.question, sys.stdout
+    )
+
+
+def _in_browser(queue: LabelQueue, parsed: argparse.Namespace) -> None:
+    try:
+        from imitation.apps.preferences import server, serving
+    except ModuleNotFoundError as error:
+        raise missing_extra(str(error.name), "apps") from error
+
+    token = serving.read_token(queue.directory, renew=parsed.new_token)
+    app = server.create_app(
+        queue, token, question=parsed.question, labeller=parsed.labeller or ""
+    )
+    listener = serving.listen(parsed.host, parsed.port)
+    port = listener.getsockname()[1]
+
+    def announce() -> None:
+        for link in serving.links(parsed.host, port, token):
+            print(link)
+        if not serving.is_local(parsed.host):
+            print(
+                "Whoever reads the network can read this link: use it in a network "
+                "you trust, or through an encrypted tunnel."
+            )
+        print("Open the link to label; Ctrl-C stops, and nothing is lost.", flush=True)
+
+    try:
+        serving.serve(app, listener, announce)
+    except KeyboardInterrupt:
+        print()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = OneLineParser(
+        prog="imitation label",
+        description="Lets people compare the clips that a run asks about.",
+    )
+    parser.add_argument(
+        "run_dir",
+        type=pathlib.Path,
+        metavar="RUN_DIR",
+        help="the directory that the run has printed",
+    )
+    parser.add_argument(
+        "--port",
+        type=_port,
+        default=_DEFAULT_PORT,
+        help=f"port of the app (default: {_DEFAULT_PORT}; 0 takes any that is free)",
+    )
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen on (default: 127.0.0.1, which only this machine can "
+        "reach; 0.0.0.0 lets others in who have the link)",
+    )
+    parser.add_argument(
+        "--overlap",
+        type=int,
+        metavar="N",
+        help="how many people shall judge each pair (default: as before, at first 1)",
+    )
+    parser.add_argument(
+        "--labeller", metavar="NAME", help="whose labels these are (asked otherwise)"
+    )
+    parser.add_argument(
+        "--question",
+        default="Which clip is better?",
+        help="what is asked about each pair (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--new-token",
+        action="store_true",
+        help="make a new link; earlier ones stop working",
+    )
+    parser.add_argument(
+        "--terminal", action="store_true", help="ask here instead of in a browser"
+    )
+    parser.add_argument("--debug", action="store_true", help="show tracebacks")
+    return parser
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"expected a port of 0 to 65535, got {text!r}")
+    return int(text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
