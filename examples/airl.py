@@ -1,5 +1,8 @@
 """Recovers a reward with AIRL and trains a fresh policy on it.
 
+The fresh policy knows neither the demonstrations nor the environment's reward: what it
+learns, the recovered reward must have told it.
+
     python examples/airl.py
 """
 
@@ -35,7 +38,7 @@ def make_ppo(seed):
         batch_size=64,
         n_epochs=5,
         gamma=GAMMA,
-        learning_rate=4e-4,
+        learning_rate=lambda remaining: 4e-4 * remaining,
         seed=seed,
     )
 

@@ -32,7 +32,7 @@ learner = PPO(
     batch_size=64,
     n_epochs=5,
     gamma=0.95,
-    learning_rate=4e-4,
+    learning_rate=lambda remaining: 4e-4 * remaining,
     seed=1,
 )
 discriminator = BasicRewardNet(

@@ -22,23 +22,37 @@ rng = np.random.default_rng(0)
 venv = util.make_vec_env("Pendulum-v1", rng=rng, n_envs=1)
 expert = experts.load_expert("Pendulum-v1", venv)
 demonstrations = rollout.rollout(
-    expert, venv, rollout.make_min_episodes(60), rng=rng, unwrap=False
+    expert,
+    venv,
+    rollout.make_min_episodes(60),
+    rng=rng,
+    unwrap=False,
+    deterministic_policy=True,
 )
 
 trainer = GAIL(
     demonstrations=demonstrations,
     demo_batch_size=256,
-    n_disc_updates_per_round=8,
-    gen_train_timesteps=200,
-    gen_replay_buffer_capacity=4096,
+    n_disc_updates_per_round=10,
+    gen_train_timesteps=100,
+    gen_replay_buffer_capacity=10_000,
+    reward_form="airl",
     venv=venv,
-    gen_algo=SAC("MlpPolicy", venv, learning_rate=1e-3, learning_starts=200, seed=0),
+    gen_algo=SAC(
+        "MlpPolicy",
+        venv,
+        learning_rate=1e-3,
+        gamma=0.95,
+        learning_starts=500,
+        policy_kwargs={"net_arch": [64, 64]},
+        seed=0,
+    ),
     reward_net=BasicRewardNet(
         venv.observation_space,
         venv.action_space,
         normalize_input_layer=networks.RunningNorm,
     ),
-    disc_options=DiscriminatorOptions(gradient_penalty="r1"),
+    disc_options=DiscriminatorOptions(gradient_penalty="r1", gradient_penalty_coef=1.0),
 )
 trainer.train(20_000)
 
