@@ -126,6 +126,17 @@ def test_one_curve_needs_no_legend():
     assert "s" not in texts(tree)
 
 
+def test_a_long_legend_takes_more_lines_and_stays_within_the_picture():
+    names = [f"20260101_12000{i}_abcdef" for i in range(5)]
+    series = [Series(name, [0, 1], [0, 1], "c0") for name in names]
+    tree = parse(curves(series, x_label="x", y_label="", alt="a"))
+    shown = [e for e in tree.iter("text") if e.text in names]
+    assert [e.text for e in shown] == names
+    assert len({e.get("y") for e in shown}) > 1
+    assert all(float(e.get("x")) + 7 * len(e.text) <= 480 for e in shown)
+    assert len({(e.get("x"), e.get("y")) for e in shown}) == 5
+
+
 def test_labels_are_escaped():
     row = Row("<b> & co", Interval(1, 0, 2), "c0")
     tree = parse(forest([row], x_label="<x>", alt='"quoted" <alt>'))

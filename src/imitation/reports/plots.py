@@ -131,7 +131,9 @@ def curves(
     x_marks = svg.ticks(*_extent([v for s in series for v in s.x]))
     names = [svg.number(mark, 4) for mark in y_marks]
     left = 12 + _CHARACTER * max(map(len, names))
-    top = 16 + _LINE * ((y_label != "") + (len(series) > 1))
+    legend = _legend(series, left, 16 + _LINE * (y_label != ""))
+    n_lines = (y_label != "") + len(legend)
+    top = 16 + _LINE * n_lines
     bottom = top + 224
     last = max(v for s in series for v in s.x)
     x = svg.Scale((x_marks[0], max(last, x_marks[1])), (left, _RIGHT))
@@ -140,8 +142,7 @@ def curves(
     parts = _x_axis(x, shown, bottom, bottom, x_label)
     parts.append(svg.label(y_label, 4.0, _LINE - 2, class_="strong"))
     parts += _y_axis(y, y_marks, names, left)
-    if len(series) > 1:
-        parts += _legend(series, left, top - 16)
+    parts += [part for line in legend for part in line]
     for level in levels:
         parts.append(_line(left, y(level.value), _RIGHT, y(level.value), "level"))
     for s in series:
@@ -225,14 +226,20 @@ def _y_axis(
     return parts
 
 
-def _legend(series: Sequence[Series], left: float, y: float) -> list[str]:
-    """A line sample and a name for each series."""
-    parts, at = [], left
-    for s in series:
-        parts.append(_line(at, y - 4, at + 18, y - 4, f"line {s.colour}"))
-        parts.append(svg.label(s.label, at + 24, y))
-        at += 44 + _CHARACTER * len(s.label)
-    return parts
+def _legend(series: Sequence[Series], left: float, y: float) -> list[list[str]]:
+    """A sample and a name for each series, in lines; none for a single one."""
+    lines: list[list[str]] = []
+    at = WIDTH
+    for s in series if len(series) > 1 else ():
+        width = 44 + _CHARACTER * len(s.label)
+        if at + width - 20 > WIDTH:
+            lines.append([])
+            at = left
+        below = y + _LINE * (len(lines) - 1)
+        lines[-1].append(_line(at, below - 4, at + 18, below - 4, f"line {s.colour}"))
+        lines[-1].append(svg.label(s.label, at + 24, below))
+        at += width
+    return lines
 
 
 def _level_name(level: Level, levels: Sequence[Level], y: svg.Scale) -> str:
