@@ -19,6 +19,7 @@ ROW = DemoRow(
         "seals/CartPole-v0": (
             *adversarial.SETTINGS,
             "algorithm_kwargs.gen_replay_buffer_capacity=4096",
+            "algorithm_kwargs.gen_entropy_weight=1.0",
             "total_timesteps=204800",
         ),
     },
