@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import stable_baselines3 as sb3
 import torch as th
+from stable_baselines3.common.vec_env import VecNormalize
 
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.errors import ArtifactError
@@ -390,3 +391,23 @@ def test_killed_at_random_instants(tmp_path, generator, seed):
     )
     assert result.returncode == 0, result.stderr[-3000:]
     assert result.stdout.endswith("ok\n")
+
+
+def test_statistics_of_normalised_environments_are_saved(tmp_path):
+    def made(directory):
+        venv = VecNormalize(tiny_envs.make_venv(), gamma=0.9)
+        return make_trainer(directory, venv=venv)
+
+    one, other = made(tmp_path / "one"), made(tmp_path / "other")
+    one.train(64)
+    one.save(tmp_path / "state")
+    other.load_state(tmp_path / "state")
+    for name in ("obs_rms", "ret_rms"):
+        for moment in ("mean", "var", "count"):
+            np.testing.assert_array_equal(
+                getattr(getattr(one.venv, name), moment),
+                getattr(getattr(other.venv, name), moment),
+            )
+    plain = make_trainer(tmp_path / "plain")
+    with pytest.raises(ArtifactError, match="does not fit this trainer"):
+        plain.load_state(tmp_path / "state")

@@ -24,6 +24,7 @@ CASES = [
     ("A2C", "box", "box"),
     ("A2C", "dict", "discrete"),
     ("TRPO", "box", "discrete"),
+    ("MaskablePPO", "box", "discrete"),
     ("RecurrentPPO", "box", "discrete"),
     ("RecurrentPPO", "box", "box"),
     ("RecurrentPPO", "image", "discrete"),

@@ -11,6 +11,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from imitation.algorithms.adversarial import airl, common, diagnostics
 from imitation.data import rollout, types
 from imitation.util import logger as imit_logger
+from imitation.util import networks
 from reference import tiny_envs
 from reference.adversarial_trainers import (
     assert_same_weights,
@@ -335,3 +336,32 @@ def test_learn_kwargs_reach_the_generator(tmp_path):
     trainer.train_gen(32, {"callback": lambda *_: calls.append(1) or True})
     assert len(calls) == 16
     trainer.train_gen(32, {"log_interval": 5})
+
+
+@pytest.mark.parametrize("minibatch", [16, 4])
+@pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
+def test_inputs_are_normalised_once(tmp_path, algorithm, minibatch):
+    """#229: statistics count each row of a discriminator's batch, and nothing else."""
+    trainer = make_trainer(
+        tmp_path, algorithm, n_disc_updates_per_round=3, demo_minibatch_size=minibatch,
+        net_settings={"normalize_input_layer": networks.RunningNorm},
+    )  # fmt: skip
+    trainer.train(64)
+    counts = [
+        module.count.item()
+        for module in trainer._reward_net.modules()
+        if isinstance(module, networks.RunningNorm)
+    ]
+    assert counts == [2 * 3 * 32]
+
+
+@pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
+def test_images_are_scaled_once(tmp_path, algorithm):
+    trainer = make_trainer(tmp_path, algorithm, obs_kind="image")
+    highest = []
+    trainer._reward_net.register_forward_pre_hook(
+        lambda _, inputs: highest.append((inputs[0].max().item(), inputs[0].dtype))
+    )
+    trainer.train(32)
+    assert len(highest) == 1 + 2
+    assert all(0.1 < value <= 1 and kind == th.float32 for value, kind in highest)

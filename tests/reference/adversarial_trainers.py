@@ -22,6 +22,10 @@ ON_POLICY = {
     "PPO": (sb3.PPO, {"n_steps": 16, "batch_size": 16, "n_epochs": 2}),
     "A2C": (sb3.A2C, {"n_steps": 16}),
     "TRPO": (sb3_contrib.TRPO, {"n_steps": 16, "batch_size": 16}),
+    "MaskablePPO": (
+        sb3_contrib.MaskablePPO,
+        {"n_steps": 16, "batch_size": 16, "n_epochs": 2},
+    ),
     "RecurrentPPO": (
         sb3_contrib.RecurrentPPO,
         {"n_steps": 16, "batch_size": 16, "n_epochs": 2},

@@ -56,6 +56,10 @@ class TinyEnv(gym.Env[Any, Any]):
         self.time += 1
         return self.observe(), reward, False, self.time == self.length, {}
 
+    def action_masks(self) -> Any:
+        """For MaskablePPO: one of the two actions is forbidden now and then."""
+        return np.array([True, self.time % 3 != 0])
+
     def observe(self) -> Any:
         self.where = self.np_random.uniform(-1, 1, size=3).astype(np.float32)
         if self.obs_kind == "image":

@@ -13,6 +13,7 @@ import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.running_mean_std import RunningMeanStd
 
 from imitation.errors import ArtifactError
 from imitation.util import checkpoint, seeding
@@ -31,6 +32,7 @@ COUNTERS = (
     "_num_timesteps_at_start",
     "exploration_rate",
 )
+MOMENTS = ("mean", "var", "count")
 REPLAY_ARRAYS = (
     "observations",
     "next_observations",
@@ -116,6 +118,10 @@ def _generator_state(algo: BaseAlgorithm) -> dict[str, Any]:
         "variables": {name: _get(algo, name).detach() for name in variables},
         "counters": {name: getattr(algo, name, 0) for name in COUNTERS},
         "progress": algo._current_progress_remaining,
+        "normalization": [
+            {name: getattr(moments, name) for name in MOMENTS}
+            for moments in _normalization(algo)
+        ],
     }
     if isinstance(algo, OffPolicyAlgorithm):
         replay = algo.replay_buffer
@@ -141,12 +147,28 @@ def _load_generator(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
         if hasattr(algo, name):
             setattr(algo, name, value)
     algo._current_progress_remaining = state["progress"]
+    own = _normalization(algo)
+    for moments, saved in zip(own, state["normalization"], strict=True):
+        for name in MOMENTS:
+            setattr(moments, name, saved[name])
     if isinstance(algo, OffPolicyAlgorithm):
         replay: Any = algo.replay_buffer
         for name, value in state["replay"].items():
             if name not in ("pos", "full"):
                 _fill(getattr(replay, name), value)
         replay.pos, replay.full = state["replay"]["pos"], state["replay"]["full"]
+
+
+def _normalization(algo: BaseAlgorithm) -> list[RunningMeanStd]:
+    """The statistics of a `VecNormalize` around or below the environments."""
+    normalizer = algo.get_vec_normalize_env()
+    if normalizer is None:
+        return []
+    found = [normalizer.ret_rms]
+    if normalizer.norm_obs:
+        obs_rms = normalizer.obs_rms
+        found += obs_rms.values() if isinstance(obs_rms, dict) else [obs_rms]
+    return found
 
 
 def _randomness(trainer: "AdversarialTrainer") -> dict[str, Any]:
