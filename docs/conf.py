@@ -1,9 +1,14 @@
 """Settings of the documentation: built by ``make docs``, warnings are errors."""
 
+import contextlib
 import sys
 from pathlib import Path
 
 import imitation
+
+with contextlib.suppress(ImportError):
+    # Autodoc imports with TYPE_CHECKING set, under which pydantic's classes fail.
+    import fastapi  # noqa: F401
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 
