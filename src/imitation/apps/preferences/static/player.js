@@ -3,6 +3,7 @@
 const SPEEDS = [0.25, 0.5, 1, 2, 4];
 const DRIFT = 0.05; // seconds
 const REST = 700; // milliseconds between two rounds
+const PATIENCE = 1500; // milliseconds to wait for both
 
 const calm = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -15,9 +16,11 @@ export class Player {
     this.speed = SPEEDS.indexOf(Number(localStorage.getItem("speed")));
     if (this.speed < 0) this.speed = SPEEDS.indexOf(1);
     this.round = null;
+    this.plays = 0;
     for (const video of this.videos) {
       video.addEventListener("ended", () => this.#ended());
       video.addEventListener("click", () => this.replay());
+      video.addEventListener("loadedmetadata", () => this.#fit(video));
     }
     this.changeSpeed(0);
     requestAnimationFrame(() => this.#tick());
@@ -38,21 +41,23 @@ export class Player {
   // Starts both at once, when both can play.
   async replay() {
     clearTimeout(this.round);
+    const play = ++this.plays;
     const shown = this.#shown();
     for (const video of shown) {
       video.pause();
       video.currentTime = 0;
     }
     await Promise.all(shown.map(ready));
-    if (shown.some((video) => video.hidden)) return;
+    if (play !== this.plays) return; // stopped or started again meanwhile
     for (const video of shown) {
       video.playbackRate = SPEEDS[this.speed];
-      video.play().catch(() => {}); // another round has begun meanwhile
+      video.play().catch(() => {}); // as when a new clip has come
     }
   }
 
   stop() {
     clearTimeout(this.round);
+    this.plays += 1;
     for (const video of this.videos) video.pause();
   }
 
@@ -65,6 +70,12 @@ export class Player {
 
   #shown() {
     return this.videos.filter((video) => !video.hidden);
+  }
+
+  // Both cards take the shape of the clips.
+  #fit(video) {
+    const ratio = `${video.videoWidth} / ${video.videoHeight}`;
+    for (const card of this.cards) card.style.aspectRatio = ratio;
   }
 
   #ended() {
@@ -86,10 +97,13 @@ export class Player {
   }
 }
 
+// Some browsers load no more than the length until they shall play, hence the limit.
 function ready(video) {
   if (video.readyState >= HTMLMediaElement.HAVE_FUTURE_DATA || video.error) return null;
   return new Promise((resolve) => {
-    video.addEventListener("canplay", resolve, { once: true });
-    video.addEventListener("error", resolve, { once: true });
+    for (const event of ["canplay", "error"]) {
+      video.addEventListener(event, resolve, { once: true });
+    }
+    setTimeout(resolve, PATIENCE);
   });
 }
