@@ -148,7 +148,7 @@ def curves(
     for s in series:
         parts += _curve(s, x, y)
     parts += [_level_name(level, levels, y) for level in levels]
-    return svg.picture(parts, WIDTH, bottom + 44, alt)
+    return svg.picture(parts, WIDTH, bottom + 44, alt, "curves")
 
 
 def _estimate(row: Row, x: svg.Scale, y: float, left: float) -> list[str]:

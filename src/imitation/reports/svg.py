@@ -82,7 +82,9 @@ def label(words: str, x: float, y: float, **attributes: object) -> str:
     return element("text", html.escape(words), x=x, y=y, **attributes)
 
 
-def picture(parts: Sequence[str], width: float, height: float, alt: str) -> Html:
+def picture(
+    parts: Sequence[str], width: float, height: float, alt: str, kind: str = ""
+) -> Html:
     """Makes a picture that scales with the page.
 
     Args:
@@ -90,6 +92,7 @@ def picture(parts: Sequence[str], width: float, height: float, alt: str) -> Html
         width: in pixels at its natural size.
         height: likewise.
         alt: what it shows, for those who cannot see it.
+        kind: a further class.
     """
     return Html(
         element(
@@ -98,7 +101,7 @@ def picture(parts: Sequence[str], width: float, height: float, alt: str) -> Html
             viewBox=f"0 0 {width:g} {height:g}",
             role="img",
             aria_label=alt,
-            class_="plot",
+            class_=f"plot {kind}".strip(),
         )
     )
 
