@@ -376,3 +376,14 @@ def test_moving_to_the_gpu_and_back(name):
         rewards = ensemble.predict_processed_all(*data)
         np.testing.assert_allclose(rewards, looped, rtol=1e-3, atol=1e-4)
         assert is_at_once(ensemble)
+
+
+@pytest.mark.parametrize("kind", [*AT_ONCE, *IN_TURN])
+def test_predict_th_all_leaves_members_unprocessed(kind):
+    ensemble = ensemble_of((AT_ONCE | IN_TURN)[kind])
+    data = batch(ensemble)
+    ensemble.predict_processed_all(*data)  # gives layers that normalise statistics
+    expected = [copy.deepcopy(m).predict_th(*data).numpy() for m in ensemble.members]
+    rewards = ensemble.predict_th_all(*data)
+    assert not rewards.requires_grad
+    close(rewards.numpy(), np.stack(expected, axis=1))

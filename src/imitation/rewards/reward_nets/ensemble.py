@@ -90,6 +90,32 @@ class RewardEnsemble(RewardNetWithVariance):
         ]
         return np.stack(each, axis=-1)
 
+    def predict_th_all(
+        self,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
+    ) -> th.Tensor:
+        """Computes what `predict_th` of every member does, without their processing.
+
+        Args:
+            state: see `RewardNet.preprocess`.
+            action: see `RewardNet.preprocess`.
+            next_state: see `RewardNet.preprocess`.
+            done: see `RewardNet.preprocess`.
+
+        Returns:
+            Rewards, shape ``(B, num_members)``, without gradients.
+        """
+        members = self._members()
+        stack = self._stack(members)
+        if stack.possible:
+            parts = members[0].preprocess(state, action, next_state, done)
+            return stack.unprocessed(parts)
+        each = [m.predict_th(state, action, next_state, done) for m in members]
+        return th.stack(each, dim=-1)
+
     def predict_reward_moments(
         self,
         state: ArrayObs,

@@ -74,13 +74,25 @@ class StackedMembers:
         Returns:
             Rewards, shape ``(B, len(members))``, without gradients.
         """
-        assert self._rewards is not None, "check `possible` first"
-        with th.no_grad():
-            rewards = self._rewards(parts).t()
-            if self._norm is not None:
+        rewards = self.unprocessed(parts)
+        if self._norm is not None:
+            with th.no_grad():
                 self._norm.training = update_stats
                 rewards = self._norm(rewards)
         return rewards
+
+    def unprocessed(self, parts: Parts) -> th.Tensor:
+        """Computes what ``predict_th`` of each network does.
+
+        Args:
+            parts: a batch, preprocessed.
+
+        Returns:
+            Rewards, shape ``(B, len(members))``, without gradients.
+        """
+        assert self._rewards is not None, "check `possible` first"
+        with th.no_grad():
+            return self._rewards(parts).t()
 
     def _build(self, members: Sequence[RewardNet]) -> None:
         bases = members

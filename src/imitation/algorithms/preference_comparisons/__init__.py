@@ -1,0 +1,63 @@
+"""Learning rewards from comparisons of trajectory fragments, and policies from them.
+
+Christiano et al. (2017), "Deep reinforcement learning from human preferences",
+https://arxiv.org/abs/1706.03741. `PreferenceComparisons` puts the parts together: a
+`TrajectoryGenerator` (`AgentTrainer`, or a fixed `TrajectoryDataset`), a `Fragmenter`,
+a `PreferenceGatherer` and a `RewardTrainer`.
+"""
+
+from imitation.algorithms.preference_comparisons.active import (
+    ActiveSelectionFragmenter,
+)
+from imitation.algorithms.preference_comparisons.dataset import (
+    PreferenceDataset,
+    preference_collate_fn,
+)
+from imitation.algorithms.preference_comparisons.ensemble_trainer import (
+    EnsembleTrainer,
+)
+from imitation.algorithms.preference_comparisons.fragmenters import (
+    Fragmenter,
+    RandomFragmenter,
+)
+from imitation.algorithms.preference_comparisons.gatherers import (
+    PreferenceGatherer,
+    SyntheticGatherer,
+)
+from imitation.algorithms.preference_comparisons.generators import (
+    TrajectoryDataset,
+    TrajectoryGenerator,
+)
+from imitation.algorithms.preference_comparisons.losses import (
+    CrossEntropyRewardLoss,
+    LossAndMetrics,
+    RewardLoss,
+)
+from imitation.algorithms.preference_comparisons.model import (
+    PreferenceModel,
+    get_base_model,
+)
+from imitation.algorithms.preference_comparisons.reward_trainer import (
+    BasicRewardTrainer,
+    RewardTrainer,
+)
+
+__all__ = [
+    "ActiveSelectionFragmenter",
+    "BasicRewardTrainer",
+    "CrossEntropyRewardLoss",
+    "EnsembleTrainer",
+    "Fragmenter",
+    "LossAndMetrics",
+    "PreferenceDataset",
+    "PreferenceGatherer",
+    "PreferenceModel",
+    "RandomFragmenter",
+    "RewardLoss",
+    "RewardTrainer",
+    "SyntheticGatherer",
+    "TrajectoryDataset",
+    "TrajectoryGenerator",
+    "get_base_model",
+    "preference_collate_fn",
+]

@@ -1,0 +1,29 @@
+"""What a checkpoint has to know of the parts of a training."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from imitation.util import seeding
+
+__all__ = ["Stateful"]
+
+
+class Stateful:
+    """A part whose state goes into checkpoints: that of its `rng`, unless overridden.
+
+    Attributes:
+        rng: decides whatever is random; None if nothing is.
+    """
+
+    rng: np.random.Generator | None = None
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a part made with the same arguments needs to go on alike."""
+        return {"rng": None if self.rng is None else seeding.rng_state(self.rng)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Puts back what `state_dict` returned."""
+        if self.rng is not None and state["rng"] is not None:
+            seeding.restore_rng(self.rng, state["rng"])
