@@ -15,7 +15,7 @@ from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.algorithms.adversarial.retrain import retrain_policy
 from imitation.data import rollout
 from imitation.policies import experts
-from imitation.rewards.reward_nets import BasicShapedRewardNet
+from imitation.rewards.reward_nets import BasicShapedRewardNet, NormalizedRewardNet
 from imitation.rewards.serialize import save_reward_net
 from imitation.util import networks, util
 
@@ -25,7 +25,7 @@ rng = np.random.default_rng(0)
 venv = util.make_vec_env("seals:seals/CartPole-v0", rng=rng, n_envs=8)
 expert = experts.load_expert("seals/CartPole-v0", venv)
 demonstrations = rollout.rollout(
-    expert, venv, rollout.make_min_episodes(20), rng=rng, unwrap=False
+    expert, venv, rollout.make_min_episodes(60), rng=rng, unwrap=False
 )
 
 
@@ -59,13 +59,14 @@ trainer = AIRL(
     disc_options=DiscriminatorOptions(gradient_penalty="r1"),
     gen_entropy_weight=1.0,
 )
-trainer.train(200_000)
+trainer.train(300_000)
 imitated, _ = evaluate_policy(trainer.policy, venv, n_eval_episodes=20)
 print(f"the generator: {imitated:.1f} of 500")
 
 # The reward without its shaping, for others: load_reward_net("cartpole-reward").
 save_reward_net(trainer.reward_test, "cartpole-reward")
 fresh = make_ppo(seed=2)
-retrain_policy(trainer.reward_test, fresh, 150_000)
+recovered = NormalizedRewardNet(trainer.reward_test, networks.RunningNorm)
+retrain_policy(recovered, fresh, 150_000)
 mean_return, _ = evaluate_policy(fresh.policy, venv, n_eval_episodes=20)
 print(f"return of the learner: {mean_return:.1f} of 500")

@@ -16,7 +16,7 @@ from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.algorithms.adversarial.retrain import retrain_policy
 from imitation.data import rollout
 from imitation.policies import experts
-from imitation.rewards.reward_nets import BasicShapedRewardNet
+from imitation.rewards.reward_nets import BasicShapedRewardNet, NormalizedRewardNet
 from imitation.util import networks, util
 
 GAMMA = 0.95
@@ -52,7 +52,7 @@ heavy = util.make_vec_env(
 )
 expert = experts.load_expert("seals/CartPole-v0", light)
 demonstrations = rollout.rollout(
-    expert, light, rollout.make_min_episodes(20), rng=rng, unwrap=False
+    expert, light, rollout.make_min_episodes(60), rng=rng, unwrap=False
 )
 trainer = AIRL(
     demonstrations=demonstrations,
@@ -71,9 +71,10 @@ trainer = AIRL(
     disc_options=DiscriminatorOptions(gradient_penalty="r1"),
     gen_entropy_weight=1.0,
 )
-trainer.train(200_000)
+trainer.train(300_000)
 
 fresh = make_ppo(heavy, seed=2)
-retrain_policy(trainer.reward_test, fresh, 150_000)
+recovered = NormalizedRewardNet(trainer.reward_test, networks.RunningNorm)
+retrain_policy(recovered, fresh, 150_000)
 mean_return, _ = evaluate_policy(fresh.policy, heavy, n_eval_episodes=20)
 print(f"return of the learner: {mean_return:.1f} of 500")
