@@ -155,8 +155,8 @@ def undo_verdict(
         )
     connection.execute("UPDATE verdicts SET undone = 1 WHERE id = ?", (verdict_id,))
     _count_verdict(connection, verdict.pair_id, -1)
-    # Below every pair number, the latest undone first.
-    connection.execute(_LEASE, (verdict.pair_id, labeller, expires, -float(verdict_id)))
+    # Before every pair that is ranked by its number, the one undone last first.
+    connection.execute(_LEASE, (verdict.pair_id, labeller, expires, -expires))
     return verdict
 
 
