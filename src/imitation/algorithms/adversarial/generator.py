@@ -20,6 +20,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from imitation.algorithms.adversarial.recording import StepRecorder, Steps
 from imitation.errors import ConfigError, DataError
 from imitation.policies import replay_buffer_wrapper
+from imitation.rewards.reward_function import RewardFn
 from imitation.rewards.reward_nets.base import RewardNet
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
 from imitation.util import optimizers
@@ -118,7 +119,8 @@ class RewardedAlgorithm:
     Args:
         algo: gets the environment `venv`.
         venv: the environments to learn in.
-        reward_net: rates its steps; None leaves the environment's own rewards.
+        reward: rates its steps, a network or a function; None leaves the environment's
+            own rewards.
         entropy_weight: an on-policy algorithm is also rewarded by this times
             −log π(a|s).
     """
@@ -127,7 +129,7 @@ class RewardedAlgorithm:
         self,
         algo: BaseAlgorithm,
         venv: VecEnv,
-        reward_net: RewardNet | None,
+        reward: RewardNet | RewardFn | None,
         entropy_weight: float = 0.0,
     ) -> None:
         self.algo = algo
@@ -135,12 +137,14 @@ class RewardedAlgorithm:
         self.recorder = StepRecorder(venv)
         self.venv: VecEnvWrapper = self.recorder
         """The environments as `algo` sees them."""
-        if reward_net is not None:
-            self.venv = RewardVecEnvWrapper(self.recorder, reward_net.predict_processed)
+        if reward is not None:
+            rate = _reward_fn(reward)
+            self.venv = RewardVecEnvWrapper(self.recorder, rate)
         algo.set_env(self.venv)
-        if reward_net is not None and isinstance(algo, OffPolicyAlgorithm):
-            frozen = functools.partial(reward_net.predict_processed, update_stats=False)
-            replay_buffer_wrapper.relabel(algo, frozen)
+        if reward is not None and isinstance(algo, OffPolicyAlgorithm):
+            if isinstance(reward, RewardNet):
+                rate = functools.partial(reward.predict_processed, update_stats=False)
+            replay_buffer_wrapper.relabel(algo, rate)
 
     def learn(
         self, total_timesteps: int, callback: MaybeCallback = None, **kwargs: Any
@@ -201,6 +205,10 @@ class RewardedAlgorithm:
         rewards = check_rewards(rewards, steps)
         self.venv.record_rewards(rewards, steps.dones)
         return rewards
+
+
+def _reward_fn(reward: RewardNet | RewardFn) -> RewardFn:
+    return reward.predict_processed if isinstance(reward, RewardNet) else reward
 
 
 def _optimizers(algo: BaseAlgorithm) -> Iterator[th.optim.Optimizer]:

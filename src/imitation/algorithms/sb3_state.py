@@ -1,0 +1,178 @@
+"""The state of a Stable-Baselines3 algorithm and of all it draws from, to resume it.
+
+Environments cannot be saved in the middle of an episode. So whoever saves an algorithm
+abandons the episodes in flight and seeds the environments anew (`begin_anew`), and
+whoever loads it does the same with the same seed: both go on alike.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch as th
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.running_mean_std import RunningMeanStd
+from stable_baselines3.common.vec_env import VecEnv
+
+from imitation.util import seeding
+
+__all__ = [
+    "algorithm_state",
+    "begin_anew",
+    "load_algorithm_state",
+    "load_randomness",
+    "randomness",
+]
+
+COUNTERS = (
+    "num_timesteps",
+    "_n_updates",
+    "_n_calls",
+    "_episode_num",
+    "_num_timesteps_at_start",
+    "exploration_rate",
+)
+MOMENTS = ("mean", "var", "count")
+REPLAY_ARRAYS = (
+    "observations",
+    "next_observations",
+    "actions",
+    "rewards",
+    "dones",
+    "timeouts",
+)
+
+
+def begin_anew(algo: BaseAlgorithm, venv: VecEnv, seed: int) -> None:
+    """Lets an algorithm begin new episodes from a seed.
+
+    Args:
+        algo: the algorithm.
+        venv: the environments beneath it.
+        seed: their seed.
+    """
+    venv.seed(seed)
+    algo._last_obs = None  # makes the next `learn` reset the environments
+    if isinstance(algo, OffPolicyAlgorithm) and algo.action_noise is not None:
+        algo.action_noise.reset()
+
+
+def algorithm_state(algo: BaseAlgorithm) -> dict[str, Any]:
+    """Collects what an algorithm has learned and recorded.
+
+    Args:
+        algo: on- or off-policy; the latter with its replay buffer.
+
+    Returns:
+        A state that `checkpoint.save_state` takes.
+    """
+    _, variables = algo._get_torch_save_params()
+    state: dict[str, Any] = {
+        "parameters": algo.get_parameters(),
+        "variables": {name: _get(algo, name).detach() for name in variables},
+        "counters": {name: getattr(algo, name, 0) for name in COUNTERS},
+        "progress": algo._current_progress_remaining,
+        "normalization": [
+            {name: getattr(moments, name) for name in MOMENTS}
+            for moments in _normalization(algo)
+        ],
+    }
+    if isinstance(algo, OffPolicyAlgorithm):
+        replay = algo.replay_buffer
+        assert replay is not None
+        filled = len(replay.rewards) if replay.full else replay.pos
+        state["replay"] = {
+            "pos": replay.pos,
+            "full": replay.full,
+            **{
+                name: _map(lambda part: part[:filled], getattr(replay, name))
+                for name in REPLAY_ARRAYS
+                if hasattr(replay, name)
+            },
+        }
+    return state
+
+
+def load_algorithm_state(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
+    """Puts an algorithm, made with the same arguments, into a state.
+
+    Args:
+        algo: what to change.
+        state: what `algorithm_state` returned.
+
+    Raises:
+        KeyError: something is missing from the state.
+        ValueError: it is of an algorithm of another shape.
+    """
+    algo.set_parameters(state["parameters"], exact_match=True, device=algo.device)
+    for name, value in state["variables"].items():
+        _get(algo, name).data.copy_(value)
+    for name, value in state["counters"].items():
+        if hasattr(algo, name):
+            setattr(algo, name, value)
+    algo._current_progress_remaining = state["progress"]
+    own = _normalization(algo)
+    for moments, saved in zip(own, state["normalization"], strict=True):
+        for name in MOMENTS:
+            setattr(moments, name, saved[name])
+    if isinstance(algo, OffPolicyAlgorithm):
+        replay: Any = algo.replay_buffer
+        for name, value in state["replay"].items():
+            if name not in ("pos", "full"):
+                _fill(getattr(replay, name), value)
+        replay.pos, replay.full = state["replay"]["pos"], state["replay"]["full"]
+
+
+def _normalization(algo: BaseAlgorithm) -> list[RunningMeanStd]:
+    """The statistics of a `VecNormalize` around or below the environments."""
+    normalizer = algo.get_vec_normalize_env()
+    if normalizer is None:
+        return []
+    found = [normalizer.ret_rms]
+    if normalizer.norm_obs:
+        obs_rms = normalizer.obs_rms
+        found += obs_rms.values() if isinstance(obs_rms, dict) else [obs_rms]
+    return found
+
+
+def randomness(algo: BaseAlgorithm) -> dict[str, Any]:
+    """Collects the state of every generator that an algorithm draws from.
+
+    Stable-Baselines3 uses the global ones.
+    """
+    kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
+    return {
+        "torch": seeding.torch_rng_state(algo.device),
+        "numpy": [kind, np.asarray(keys), position, has_gauss, cached],
+        "actions": seeding.rng_state(algo.action_space.np_random),
+    }
+
+
+def load_randomness(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
+    """Puts back what `randomness` returned."""
+    seeding.restore_torch_rng(state["torch"], algo.device)
+    np.random.set_state(tuple(state["numpy"]))
+    seeding.restore_rng(algo.action_space.np_random, state["actions"])
+
+
+def _get(algo: BaseAlgorithm, path: str) -> th.Tensor:
+    value: Any = algo
+    for name in path.split("."):
+        value = getattr(value, name)
+    assert isinstance(value, th.Tensor)
+    return value
+
+
+def _map(function: Any, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {key: function(part) for key, part in value.items()}
+    return function(value)
+
+
+def _fill(array: Any, value: Any) -> None:
+    if isinstance(value, Mapping):
+        for key, part in value.items():
+            _fill(array[key], part)
+    else:
+        array[: len(value)] = value
