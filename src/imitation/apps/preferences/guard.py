@@ -19,6 +19,9 @@ __all__ = ["MAX_BODY_BYTES", "Guard", "cookie_name"]
 MAX_BODY_BYTES = 4096
 """More than any request of the page needs."""
 
+_MAX_URL_BYTES = 2048
+_MAX_HEAD_BYTES = 16 * 1024
+
 _HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
@@ -81,6 +84,10 @@ class Guard:
     def _refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that may not pass; None if it may."""
         headers = Headers(scope=scope)
+        if len(scope["raw_path"]) + len(scope["query_string"]) > _MAX_URL_BYTES:
+            return _plain(414, f"a URL may hold {_MAX_URL_BYTES} bytes")
+        if sum(len(name) + len(value) for name, value in headers.raw) > _MAX_HEAD_BYTES:
+            return _plain(431, f"headers may hold {_MAX_HEAD_BYTES} bytes")
         reading = scope["method"] in ("GET", "HEAD")
         if reading and scope["path"] == "/" and scope["query_string"]:
             return self._login(scope)

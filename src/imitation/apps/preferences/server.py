@@ -157,6 +157,7 @@ def _add_errors(app: fastapi.FastAPI) -> None:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         status = 400 if first["type"] == "json_invalid" else 422
+        status = 404 if first["loc"][0] == "path" else status
         return JSONResponse({"error": f"{place}: {first['msg']}"}, status)
 
     @app.exception_handler(ImitationError)
