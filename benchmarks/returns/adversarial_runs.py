@@ -62,6 +62,9 @@ class Setting:
     n_demonstrations: int = 60
     deterministic_expert: bool = False
     state_only: bool = False
+    """The demonstrations have no actions."""
+    action_free_reward: bool = False
+    """The reward depends on states and next states alone."""
     retrain_timesteps: int = 0
 
 
@@ -103,10 +106,11 @@ def reward_net(
             discount_factor=discount,
             **normalized,
         )
+    action_free = setting.state_only or setting.action_free_reward
     return reward_nets.BasicRewardNet(
         *spaces,
-        use_action=not setting.state_only,
-        use_next_state=setting.state_only,
+        use_action=not action_free,
+        use_next_state=action_free,
         hid_sizes=hid_sizes,
         **normalized,
     )
