@@ -6,6 +6,7 @@ import gymnasium as gym
 import numpy as np
 import pytest
 import torch as th
+from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
 from imitation.algorithms.adversarial.demonstrations import depends_on_action
 from imitation.data import rollout, types
@@ -124,6 +125,14 @@ WRONG_SETTINGS = {
     "batch": ({"demo_batch_size": 0}, "must be positive"),
     "negative minibatch": ({"demo_minibatch_size": -4}, "must be positive"),
     "capacity": ({"gen_replay_buffer_capacity": -1}, "gen_replay_buffer_capacity"),
+    "no minibatch": ({"demo_minibatch_size": 0}, "must be positive"),
+    "no capacity": ({"gen_replay_buffer_capacity": 0}, "gen_replay_buffer_capacity"),
+    "updates": ({"n_disc_updates_per_round": -1}, "n_disc_updates_per_round"),
+    "entropy": ({"gen_entropy_weight": float("nan")}, "gen_entropy_weight"),
+    "entropy off-policy": (
+        {"gen_entropy_weight": 1.0, "generator": "DQN"},
+        "gen_entropy_weight is for on-policy generators, and DQN",
+    ),
     "reward form": ({"reward_form": "hinge"}, "reward_form must be one of"),
     "no steps": ({"gen_train_timesteps": -5}, "gen_train_timesteps"),
 }
@@ -142,6 +151,35 @@ def test_another_number_of_environments(tmp_path):
     with pytest.raises(ConfigError, match="1 environments, venv has 2") as error:
         make_trainer(tmp_path, gen_algo=algo)
     one_line(error)
+
+
+def test_an_algorithm_that_another_trainer_took(tmp_path):
+    first = make_trainer(tmp_path)
+    second = make_trainer(tmp_path, gen_algo=first.gen_algo)
+    with pytest.raises(ConfigError, match="given another environment") as error:
+        first.train(64)
+    one_line(error)
+    second.train(64)
+
+
+@pytest.mark.parametrize("interval", [0, 1])
+def test_nowhere_to_save(tmp_path, interval):
+    (tmp_path / "file").write_text("mine")
+    trainer = make_trainer(tmp_path)
+    with pytest.raises(ConfigError, match="pass another checkpoint_dir") as error:
+        trainer.train(
+            64, checkpoint_dir=tmp_path / "file", checkpoint_interval=interval
+        )
+    one_line(error)
+    assert trainer.rounds_trained == 0
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+@pytest.mark.parametrize("norm_obs", [True, False])
+def test_normalised_observations_are_warned_of(tmp_path, capsys, norm_obs):
+    venv = VecMonitor(VecNormalize(tiny_envs.make_venv(), norm_obs=norm_obs))
+    make_trainer(tmp_path, venv=venv, formats=("stdout",))
+    assert ("normalises observations by VecN" in capsys.readouterr().out) == norm_obs
 
 
 @pytest.mark.parametrize(

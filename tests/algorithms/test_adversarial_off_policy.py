@@ -5,8 +5,10 @@ import pytest
 import sb3_contrib
 import stable_baselines3 as sb3
 import torch as th
+from stable_baselines3.common.buffers import ReplayBuffer
 
 from imitation.algorithms.adversarial.generator import default_train_timesteps
+from imitation.algorithms.adversarial.retrain import retrain_policy
 from imitation.rewards import reward_nets
 from imitation.util import networks
 from reference import tiny_envs
@@ -182,8 +184,24 @@ def test_whole_episodes(tmp_path):
     assert trainer.gen_algo._current_progress_remaining == 0
 
 
-def test_ground_truth_is_left_alone(tmp_path):
-    trainer = make_trainer(tmp_path, "GAIL", "DQN", debug_use_ground_truth=True)
+@pytest.mark.parametrize("used", [False, True])
+def test_ground_truth_is_left_alone(tmp_path, used):
+    algo = {}
+    if used:  # by a trainer whose rewards it learned from
+        before = make_trainer(tmp_path, "GAIL", "DQN")
+        before.train(48)
+        algo = {"gen_algo": before.gen_algo}
+    trainer = make_trainer(tmp_path, "GAIL", "DQN", debug_use_ground_truth=True, **algo)
     trainer.train(48)
     rewards = trainer.gen_algo.replay_buffer.sample(30).rewards
     assert set(rewards.ravel().tolist()) <= {0.0, 1.0}
+
+
+def test_retraining_leaves_the_rewards_of_the_environment(tmp_path):
+    trainer = make_trainer(tmp_path, "GAIL", "DQN")
+    algo = make_generator("DQN", tiny_envs.make_venv())
+    retrain_policy(trainer.reward_test, algo, 48)
+    assert type(algo.replay_buffer) is ReplayBuffer
+    rewards = algo.replay_buffer.sample(30).rewards.ravel().tolist()
+    assert set(rewards) == {0.0, 1.0}
+    algo.learn(16, reset_num_timesteps=False)

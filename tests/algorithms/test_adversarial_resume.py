@@ -339,6 +339,16 @@ def test_best_checkpoint(tmp_path):
     assert at_best[0] < at_best[1] == at_best[2] == at_best[3]
 
 
+def test_never_saving_means_the_best_too(tmp_path):
+    trainer = make_trainer(tmp_path / "log")
+    trainer.train(
+        32, checkpoint_dir=tmp_path / "saved", checkpoint_interval=-1,
+        eval_venv=tiny_envs.make_venv(), eval_interval=1, n_eval_episodes=1,
+    )  # fmt: skip
+    assert trainer.best_return > -float("inf")
+    assert not (tmp_path / "saved").exists()
+
+
 @pytest.mark.parametrize("generator", ["PPO", "SAC", "DQN"])
 @pytest.mark.parametrize("obs_kind", ["box", "image"])
 def test_evaluation_changes_nothing(tmp_path, generator, obs_kind):

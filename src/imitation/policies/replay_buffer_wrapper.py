@@ -11,6 +11,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 import torch as th
+from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import BaseBuffer, DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import (
@@ -37,10 +38,13 @@ from imitation.rewards.reward_function import RewardFn
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
 from imitation.util import tensors
 
-__all__ = ["ReplayBufferRewardWrapper", "relabel"]
+__all__ = ["ReplayBufferRewardWrapper", "relabel", "unrelabel"]
 
 Array = npt.NDArray[Any]
 Samples = ReplayBufferSamples | DictReplayBufferSamples
+
+ORIGINAL = "original_env_rew"
+"""Where a `RewardVecEnvWrapper` leaves the reward that it replaced."""
 
 
 class ReplayBufferRewardWrapper(ReplayBuffer):
@@ -221,7 +225,8 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
             obs: observations, shape ``(n_envs, *stored_shape)``, or a dictionary.
             next_obs: observations after the actions; at the end of an episode, its own.
             action: actions, shape ``(n_envs, ...)``, scaled for a box.
-            reward: stored, but not used.
+            reward: stored, but not used. Where a `RewardVecEnvWrapper` replaced it, the
+                environment's own is stored, which `unrelabel` brings back.
             done: which episodes ended, shape ``(n_envs,)``.
             infos: info dictionaries; ``TimeLimit.truncated`` marks time limits.
         """
@@ -231,7 +236,8 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
                 self._last_obs.pop((self.pos, env), None)
                 if done[env]:
                     self._last_obs[self.pos, env] = np.array(next_obs[env])
-        self.replay_buffer.add(obs, next_obs, action, reward, done, infos)
+        own = [i.get(ORIGINAL, r) for i, r in zip(infos, reward, strict=True)]
+        self.replay_buffer.add(obs, next_obs, action, np.array(own), done, infos)
 
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> Samples:  # type: ignore[override]  # of either kind
         """Samples transitions and computes their rewards.
@@ -396,6 +402,19 @@ def relabel(
     )
     gen_algo.replay_buffer = wrapper
     return wrapper
+
+
+def unrelabel(gen_algo: BaseAlgorithm) -> None:
+    """Undoes `relabel`: the rewards in the replay buffer are the environment's own.
+
+    Args:
+        gen_algo: its content stays; one that does not relabel is left alone.
+    """
+    buffer = getattr(gen_algo, "replay_buffer", None)
+    if isinstance(gen_algo, OffPolicyAlgorithm) and isinstance(
+        buffer, ReplayBufferRewardWrapper
+    ):
+        gen_algo.replay_buffer = buffer.replay_buffer
 
 
 def _check_class(replay_buffer_class: type[ReplayBuffer]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from imitation.algorithms.adversarial import state
 from imitation.algorithms.adversarial.spectral import without_spectral_norm
+from imitation.errors import ConfigError
 from imitation.rewards.net_io import save_reward_net
 from imitation.util import artifacts, rebuilding
 from imitation.util.paths import AnyPath, parse_path
@@ -33,6 +34,7 @@ class Checkpoints:
 
     Raises:
         ArtifactError: the reward network cannot be saved; better now than at the end.
+        ConfigError: `directory` cannot be made.
     """
 
     def __init__(
@@ -40,6 +42,7 @@ class Checkpoints:
     ) -> None:
         if directory is not None and interval >= 0:
             rebuilding.describe(without_spectral_norm(trainer.reward_train))
+            _make_directory(parse_path(directory))
         self._trainer = trainer
         self._directory = None if directory is None else parse_path(directory)
         self._interval = interval
@@ -71,13 +74,23 @@ class Checkpoints:
         state.save(self._trainer, self._directory / LATEST)
 
     def save(self, name: str) -> None:
-        """Saves rewards and policy to a subdirectory, atomically."""
-        if self._directory is None:
+        """Saves rewards and policy to a subdirectory, atomically, if at all."""
+        if self._directory is None or self._interval < 0:
             return
         with artifacts.replacing_directory(self._directory / name) as directory:
             _save_rewards(self._trainer, directory)
             (directory / "gen_policy").mkdir()
             self._trainer.gen_algo.save(directory / "gen_policy" / "model.zip")
+
+
+def _make_directory(directory: pathlib.Path) -> None:
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot save checkpoints in {directory}: {error.strerror}; pass another "
+            "checkpoint_dir"
+        ) from error
 
 
 def _save_rewards(trainer: "AdversarialTrainer", directory: pathlib.Path) -> None:

@@ -20,6 +20,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from imitation.algorithms import base
 from imitation.algorithms.adversarial import (
     batches,
+    checks,
     discriminator,
     losses,
     spectral,
@@ -42,6 +43,7 @@ from imitation.algorithms.adversarial.recording import (
 )
 from imitation.data import types
 from imitation.errors import ConfigError
+from imitation.policies import replay_buffer_wrapper
 from imitation.rewards.reward_nets.base import RewardNet
 from imitation.util import logger as imit_logger
 from imitation.util import networks, optimizers, seeding
@@ -161,8 +163,11 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         rng: np.random.Generator | None = None,
     ) -> None:
         self.demo_batch_size = demo_batch_size
-        self.demo_minibatch_size = demo_minibatch_size or demo_batch_size
-        _check_sizes(demo_batch_size, self.demo_minibatch_size)
+        if demo_minibatch_size is None:
+            demo_minibatch_size = demo_batch_size
+        self.demo_minibatch_size = demo_minibatch_size
+        checks.check_sizes(demo_batch_size, self.demo_minibatch_size)
+        checks.check_settings(gen_algo, n_disc_updates_per_round, gen_entropy_weight)
         check_environment(gen_algo, venv, reward_net)
         self.venv = venv
         self.gen_algo = gen_algo
@@ -176,9 +181,12 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             custom_logger=custom_logger,
             allow_variable_horizon=allow_variable_horizon,
         )
+        checks.warn_of_normalized_observations(venv, self.logger)
         self._disc_opt = optimizers.make_optimizer(
             disc_opt_cls, self._reward_net.parameters(), disc_opt_kwargs
         )
+        if debug_use_ground_truth:  # another trainer may have replaced its rewards
+            replay_buffer_wrapper.unrelabel(gen_algo)
         self._generator = RewardedAlgorithm(
             gen_algo,
             venv,
@@ -194,8 +202,9 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
                 f"gen_train_timesteps={gen_train_timesteps} must be positive."
             )
         self.gen_train_timesteps = gen_train_timesteps
-        capacity = gen_replay_buffer_capacity or gen_train_timesteps
-        self._gen_samples = GeneratorSamples(capacity, self.rng)
+        if gen_replay_buffer_capacity is None:
+            gen_replay_buffer_capacity = gen_train_timesteps
+        self._gen_samples = GeneratorSamples(gen_replay_buffer_capacity, self.rng)
         self.rounds_trained = 0
         """Rounds trained so far, before an interruption too."""
         self.best_return = -float("inf")
@@ -298,10 +307,16 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             learn_kwargs: keyword arguments of the algorithm's ``learn``.
 
         Raises:
-            ValueError: episodes have different lengths, or rewards are not finite.
+            ValueError: episodes have different lengths, rewards are not finite, or
+                `gen_algo` has been given another environment since.
         """
         if total_timesteps is None:
             total_timesteps = self.gen_train_timesteps
+        if not self._generator.recorder.is_below(self.gen_algo.get_env()):
+            raise ConfigError(
+                "gen_algo has been given another environment, as another trainer does; "
+                "make this trainer anew, or give each its own algorithm"
+            )
         with self.logger.accumulate_means("gen"):
             collected = self._generator.learn(total_timesteps, **(learn_kwargs or {}))
         for steps in collected:
@@ -350,7 +365,8 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         """Trains generator and discriminator in turn.
 
         Args:
-            total_timesteps: an upper bound on the environment steps.
+            total_timesteps: an upper bound on the environment steps, where the
+                algorithm collects `gen_train_timesteps` in whole rollouts.
             callback: called with the number of each round when it has ended.
             checkpoint_dir: where to save; None saves nothing. See `checkpoints`.
             checkpoint_interval: rounds between checkpoints; 0 saves only at the end,
@@ -516,16 +532,3 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
                 self.logger.dump(self._disc_updates)
         if self._summary is not None:
             self._summary.write(stats, self._disc_updates)
-
-
-def _check_sizes(batch_size: int, minibatch_size: int) -> None:
-    if batch_size <= 0 or minibatch_size <= 0:
-        raise ConfigError(
-            f"demo_batch_size={batch_size} and demo_minibatch_size={minibatch_size} "
-            "must be positive."
-        )
-    if batch_size % minibatch_size != 0:
-        raise ConfigError(
-            "Batch size must be a multiple of minibatch size. Got demo_batch_size="
-            f"{batch_size}, demo_minibatch_size={minibatch_size}."
-        )

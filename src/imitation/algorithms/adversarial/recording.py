@@ -98,6 +98,12 @@ class StepRecorder(VecEnvWrapper):
         self._obs = _map(np.array, obs)
         return obs, rews, dones, infos
 
+    def is_below(self, env: VecEnv | None) -> bool:
+        """Whether `env` is this recorder or wrapped around it."""
+        while isinstance(env, VecEnvWrapper) and env is not self:
+            env = env.venv
+        return env is self
+
     @property
     def n_steps(self) -> int:
         """The number of recorded vector steps."""

@@ -15,6 +15,7 @@ from imitation.algorithms.adversarial.generator import (
     check_environment,
 )
 from imitation.errors import ConfigError
+from imitation.policies import replay_buffer_wrapper
 from imitation.rewards.reward_nets.base import RewardNet
 from imitation.util.threads import training_threads
 
@@ -37,8 +38,8 @@ def retrain_policy(
 
     Args:
         reward_net: the reward, such as ``trainer.reward_test`` of `AIRL`.
-        gen_algo: a new algorithm with an environment. Afterwards its environment gives
-            its own rewards again.
+        gen_algo: a new algorithm with an environment. Afterwards its environment and
+            its replay buffer give the environment's own rewards again.
         total_timesteps: environment steps to train for.
         venv: environments to train in; None for those of `gen_algo`.
         callback: of the algorithm's ``learn``; it sees the environment's own returns as
@@ -55,9 +56,12 @@ def retrain_policy(
         venv = _own_environment(gen_algo)
     check_environment(gen_algo, venv, reward_net)
     rewarded = RewardedAlgorithm(gen_algo, venv, reward_net.to(gen_algo.device))
-    with training_threads(gen_algo.policy, reward_net):
-        rewarded.learn(total_timesteps, callback)
-    gen_algo.set_env(venv)
+    try:
+        with training_threads(gen_algo.policy, reward_net):
+            rewarded.learn(total_timesteps, callback)
+    finally:
+        gen_algo.set_env(venv)
+        replay_buffer_wrapper.unrelabel(gen_algo)
     return gen_algo.policy
 
 
