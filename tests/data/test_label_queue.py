@@ -212,7 +212,7 @@ REFUSED_PAIRS = [
     PairRecord("missing.mp4"),
     PairRecord("."),
     PairRecord(""),
-    PairRecord(meta={"x": object()}),
+    PairRecord(meta={"x": {1, 2}}),
     PairRecord(meta=[1]),  # type: ignore[arg-type]
 ]
 
