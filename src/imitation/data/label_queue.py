@@ -145,12 +145,12 @@ class LabelQueue:
         _check_name(labeller)
         now = time.time()
         expires = now + self.lease_seconds
-        ids = self._store.write(
+        rows = self._store.write(
             lambda connection: transactions.hand_out(
                 connection, labeller, n, now, expires
             )
         )
-        return [self.pair(pair_id) for pair_id in ids]
+        return [_pair(row) for row in rows]
 
     def submit(
         self,

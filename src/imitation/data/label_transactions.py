@@ -18,14 +18,14 @@ _OTHERS = """(
 )"""
 
 _HELD = f"""
-SELECT p.id FROM leases mine JOIN pairs p ON p.id = mine.pair_id
+SELECT p.* FROM leases mine JOIN pairs p ON p.id = mine.pair_id
 WHERE mine.labeller = :labeller AND p.retired = 0 AND p.n_verdicts < :overlap
 AND (mine.expires > :now OR p.n_verdicts + {_OTHERS} < :overlap)
 ORDER BY mine.rank LIMIT :n
 """
 
 _FREE = f"""
-SELECT p.id FROM pairs p
+SELECT p.* FROM pairs p
 WHERE p.retired = 0 AND p.n_verdicts < :overlap
 AND NOT EXISTS (
     SELECT 1 FROM leases l WHERE l.pair_id = p.id AND l.labeller = :labeller
@@ -52,7 +52,7 @@ def overlap(connection: sqlite3.Connection) -> int:
 
 def hand_out(
     connection: sqlite3.Connection, labeller: str, n: int, now: float, expires: float
-) -> list[int]:
+) -> list[sqlite3.Row]:
     """Leases pairs: those that the labeller holds already, then free ones.
 
     Args:
@@ -63,15 +63,15 @@ def hand_out(
         expires: when the leases end.
 
     Returns:
-        The pairs' numbers, in the order to judge them.
+        The pairs' rows, in the order to judge them.
     """
     values = {"labeller": labeller, "now": now, "overlap": overlap(connection), "n": n}
-    ids = [row["id"] for row in connection.execute(_HELD, values)]
-    values["n"] = n - len(ids)
-    ids += [row["id"] for row in connection.execute(_FREE, values)]
-    rows = [(pair_id, labeller, expires, pair_id) for pair_id in ids]
-    connection.executemany(_LEASE, rows)
-    return ids
+    pairs = connection.execute(_HELD, values).fetchall()
+    values["n"] = n - len(pairs)
+    pairs += connection.execute(_FREE, values).fetchall()
+    leases = [(pair["id"], labeller, expires, pair["id"]) for pair in pairs]
+    connection.executemany(_LEASE, leases)
+    return pairs
 
 
 def store_verdict(

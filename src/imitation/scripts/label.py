@@ -69,10 +69,7 @@ def _label(arguments: Sequence[str]) -> None:
 
 
 def _in_terminal(queue: LabelQueue, parsed: argparse.Namespace) -> None:
-    try:
-        from imitation.apps.preferences import terminal
-    except ModuleNotFoundError as error:
-        raise missing_extra(str(error.name), "apps") from error
+    from imitation.apps.preferences import terminal
 
     terminal.run(
         queue, parsed.labeller or getpass.getuser(), parsed.question, sys.stdout
