@@ -6,7 +6,6 @@ that the generator has just made.
 """
 
 import abc
-import collections
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -22,13 +21,16 @@ from imitation.algorithms.adversarial import (
     batches,
     checks,
     discriminator,
-    losses,
     spectral,
     state,
 )
 from imitation.algorithms.adversarial import demonstrations as expert_data
 from imitation.algorithms.adversarial.checkpoints import Checkpoints
 from imitation.algorithms.adversarial.diagnostics import Diagnostics, Summary
+from imitation.algorithms.adversarial.discriminator_stats import (
+    compute_train_stats,
+    describe,
+)
 from imitation.algorithms.adversarial.evaluation import Evaluator
 from imitation.algorithms.adversarial.generator import (
     RewardedAlgorithm,
@@ -56,31 +58,6 @@ Array = npt.NDArray[Any]
 
 MIN_LOG_TIMESTEPS = 1024
 """Rounds shorter than this, as off-policy generators have, share a line of the log."""
-
-
-def compute_train_stats(
-    disc_logits_expert_is_high: th.Tensor,
-    labels_expert_is_one: th.Tensor,
-    disc_loss: th.Tensor,
-) -> Mapping[str, float]:
-    """Describes how well a discriminator tells expert from generator.
-
-    Args:
-        disc_logits_expert_is_high: logits, high for the expert, shape ``(B,)``.
-        labels_expert_is_one: 1 for expert and 0 for generator samples, shape ``(B,)``.
-        disc_loss: the final loss, shape ``()``.
-
-    Returns:
-        An ordered dictionary: ``disc_loss``; the accuracies ``disc_acc``,
-        ``disc_acc_expert`` (NaN without expert samples) and ``disc_acc_gen`` (0 without
-        generator samples); ``disc_entropy``, the mean entropy of the decisions in nats;
-        ``disc_proportion_expert_true`` and ``…_pred``, the share of expert samples and
-        of those called so; ``n_expert`` and ``n_generated``. All are floats.
-    """
-    stats = losses.statistics(
-        disc_logits_expert_is_high, labels_expert_is_one, disc_loss
-    )
-    return collections.OrderedDict(stats)
 
 
 class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
@@ -346,7 +323,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         """
         with networks.training(self._reward_net), training_threads(self._reward_net):
             update = self._update_discriminator(expert_samples, gen_samples)
-        stats = self._describe([update])
+        stats = describe([update], bool(self.disc_options.gradient_penalty))
         self._record(stats, dump=False)
         return stats
 
@@ -464,7 +441,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self.rounds_trained += 1
         if not updates:
             return
-        stats = self._describe(updates)
+        stats = describe(updates, bool(self.disc_options.gradient_penalty))
         self._record(stats, dump=self._log_every == 1)
         self._diagnostics.after_round(stats)
 
@@ -506,22 +483,6 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         """Computes log π(a|s), shape ``(B,)``, if the algorithm needs it."""
         del obs, acts
         return None
-
-    def _describe(self, updates: list[discriminator.Update]) -> Mapping[str, float]:
-        """Statistics over some updates, in one transfer from the device."""
-        stats = dict(
-            compute_train_stats(
-                th.cat([update.logits for update in updates]),
-                th.cat([update.labels for update in updates]),
-                th.stack([update.loss for update in updates]).mean(),
-            )
-        )
-        for key in ("n_expert", "n_generated"):
-            stats[key] /= len(updates)
-        if self.disc_options.gradient_penalty:
-            penalties = th.stack([update.grad_penalty for update in updates])
-            stats["disc_grad_penalty"] = penalties.mean().item()
-        return stats
 
     def _record(self, stats: Mapping[str, float], dump: bool) -> None:
         """Logs statistics of the discriminator."""
