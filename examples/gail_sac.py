@@ -35,13 +35,13 @@ trainer = GAIL(
     demo_batch_size=256,
     n_disc_updates_per_round=10,
     gen_train_timesteps=100,
-    gen_replay_buffer_capacity=10_000,
+    gen_replay_buffer_capacity=20_000,
     reward_form="airl",
     venv=venv,
     gen_algo=SAC(
         "MlpPolicy",
         venv,
-        learning_rate=1e-3,
+        learning_rate=lambda remaining: 1e-3 * remaining,
         gamma=0.95,
         learning_starts=500,
         policy_kwargs={"net_arch": [64, 64]},
@@ -50,9 +50,12 @@ trainer = GAIL(
     reward_net=BasicRewardNet(
         venv.observation_space,
         venv.action_space,
+        use_action=False,
+        use_next_state=True,
+        hid_sizes=(64, 64),
         normalize_input_layer=networks.RunningNorm,
     ),
-    disc_options=DiscriminatorOptions(gradient_penalty="r1", gradient_penalty_coef=1.0),
+    disc_options=DiscriminatorOptions(gradient_penalty="r1"),
 )
 trainer.train(20_000)
 
