@@ -71,7 +71,7 @@ def test_page_of_adversarial_training(program: str) -> None:
         returns = variables[f"learner_rewards_{when}_training"]
         assert printed == pytest.approx(np.mean(returns))
         assert len(returns) == 100
-        assert 8 <= min(returns) <= max(returns) <= 500  # a fall takes 8 steps
+        assert 5 < min(returns) <= max(returns) <= 500
 
 
 @pytest.mark.slow
