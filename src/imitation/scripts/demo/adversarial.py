@@ -80,11 +80,12 @@ def train(task: Task, label: str, colour: str) -> Trained:
         "approaches the expert.",
     )
     saved = task.directory / "checkpoints" / "final" / "gen_policy" / "model.zip"
+    generator = PPO.load(saved, device="cpu")
     demonstrations = settings.demonstrations.n_expert_demos
     return Trained(
-        policy=PPO.load(saved, device="cpu").policy,
+        policy=generator.policy,
         learnt_from=f"{demonstrations} demonstrations and "
-        f"{_steps(rows[-1]):,.0f} steps of its own",
+        f"{generator.num_timesteps:,} steps of its own",
         charts=(returns, accuracy),
     )
 
