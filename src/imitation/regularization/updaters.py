@@ -34,7 +34,7 @@ class LambdaUpdater(Protocol):
         """
 
 
-class IntervalParamScaler:
+class IntervalParamScaler(LambdaUpdater):
     """Scales the strength so that the ratio of losses stays within an interval.
 
     Where validation loss / training loss is above the interval, the network overfits

@@ -9,6 +9,7 @@ a `PreferenceGatherer` and a `RewardTrainer`.
 from imitation.algorithms.preference_comparisons.active import (
     ActiveSelectionFragmenter,
 )
+from imitation.algorithms.preference_comparisons.agent import AgentTrainer
 from imitation.algorithms.preference_comparisons.dataset import (
     PreferenceDataset,
     preference_collate_fn,
@@ -41,14 +42,21 @@ from imitation.algorithms.preference_comparisons.reward_trainer import (
     BasicRewardTrainer,
     RewardTrainer,
 )
+from imitation.algorithms.preference_comparisons.schedules import QUERY_SCHEDULES
+from imitation.algorithms.preference_comparisons.trainer import (
+    PreferenceComparisons,
+)
 
 __all__ = [
+    "QUERY_SCHEDULES",
     "ActiveSelectionFragmenter",
+    "AgentTrainer",
     "BasicRewardTrainer",
     "CrossEntropyRewardLoss",
     "EnsembleTrainer",
     "Fragmenter",
     "LossAndMetrics",
+    "PreferenceComparisons",
     "PreferenceDataset",
     "PreferenceGatherer",
     "PreferenceModel",

@@ -1,0 +1,289 @@
+"""Trajectories of an agent that is trained on a learned reward."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import (
+    VecEnv,
+    VecEnvWrapper,
+    VecTransposeImage,
+)
+
+from imitation.algorithms import sb3_state
+from imitation.algorithms.adversarial.generator import RewardedAlgorithm
+from imitation.algorithms.preference_comparisons.exact_steps import ExactSteps
+from imitation.algorithms.preference_comparisons.fragments import FragmentArrays
+from imitation.algorithms.preference_comparisons.generators import (
+    TrajectoryGenerator,
+    enough_of,
+)
+from imitation.data import policy_calls, rollout, types, wrappers
+from imitation.data.clips import RENDERED_KEY
+from imitation.errors import ConfigError
+from imitation.policies.exploration_wrapper import ExplorationWrapper
+from imitation.rewards.checks import check_spaces, network_of
+from imitation.rewards.reward_function import RewardFn
+from imitation.rewards.reward_nets import RewardNet
+from imitation.util import logger as imit_logger
+from imitation.util import seeding
+
+__all__ = ["AgentTrainer"]
+
+
+class AgentTrainer(TrajectoryGenerator):
+    """Trains a Stable-Baselines3 algorithm on any reward, and samples from it.
+
+    Learned rewards are computed once per rollout for on-policy algorithms. The replay
+    buffer of an off-policy one is wrapped, so that the rewards of old steps are always
+    those of the current reward function.
+
+    Args:
+        algorithm: on-policy (PPO, A2C, TRPO, …) or off-policy (SAC, TD3, DQN, …). It
+            gets the environment and logger of this trainer.
+        reward_fn: a reward network, of which ``predict_processed`` counts, or a
+            function.
+        venv: the environments to train and sample in.
+        rng: decides the exploration and seeds the policy when sampling; None for fresh
+            entropy.
+        exploration_frac: share of the steps sampled that are taken by random actions
+            and the policy in turns.
+        switch_prob: probability of switching between these after each action.
+        random_prob: probability of switching to random actions.
+        custom_logger: where to log to; None makes a new logger.
+
+    Attributes:
+        algorithm: the argument.
+        venv: the argument.
+        buffering_wrapper: records what training does in `venv`, with true rewards.
+
+    Raises:
+        ConfigError: spaces do not match, or `exploration_frac` lies outside [0, 1].
+    """
+
+    def __init__(
+        self,
+        algorithm: BaseAlgorithm,
+        reward_fn: RewardFn | RewardNet,
+        venv: VecEnv,
+        rng: np.random.Generator | None = None,
+        exploration_frac: float = 0.0,
+        switch_prob: float = 0.5,
+        random_prob: float = 0.5,
+        custom_logger: imit_logger.HierarchicalLogger | None = None,
+    ) -> None:
+        if not 0 <= exploration_frac <= 1:
+            raise ConfigError(
+                f"exploration_frac must lie in [0, 1], got {exploration_frac}"
+            )
+        reward = _as_network(reward_fn)
+        _check_environment(algorithm, reward, venv)
+        self.algorithm = algorithm
+        self.reward_fn = reward_fn
+        self.venv = venv
+        self.exploration_frac = exploration_frac
+        self.rng: np.random.Generator = seeding.make_rng(rng)
+        self.buffering_wrapper = wrappers.BufferingWrapper(venv)
+        self._rewarded = RewardedAlgorithm(algorithm, self.buffering_wrapper, reward)
+        self._steps = ExactSteps(algorithm)
+        # What training finished before a checkpoint.
+        self._finished: list[types.TrajectoryWithRew] = []
+        super().__init__(custom_logger)
+        self.switch_prob = switch_prob
+        self.random_prob = random_prob
+        self._explorer()  # checks them
+
+    @property
+    def logger(self) -> imit_logger.HierarchicalLogger:
+        """Where the trainer and the algorithm log to."""
+        return self._logger
+
+    @logger.setter
+    def logger(self, value: imit_logger.HierarchicalLogger) -> None:
+        self._logger = value
+        self.algorithm.set_logger(value)
+
+    @property
+    def steps_owed(self) -> int:
+        """Steps that `train` was asked for and has not taken; negative if too many."""
+        return self._steps.owed
+
+    def train(self, steps: int, **kwargs: Any) -> None:
+        """Trains the agent.
+
+        Exactly so many steps are taken over all calls together: what an algorithm can
+        only take more or less of at a time is made up for by the next call. The last
+        rollouts of an on-policy algorithm are shorter where needed.
+
+        Args:
+            steps: environment steps to train for.
+            **kwargs: further arguments of the algorithm's ``learn``.
+
+        Raises:
+            RuntimeError: the trajectories of the last call were not sampled.
+        """
+        n_left = self.buffering_wrapper.n_transitions
+        if n_left:
+            raise RuntimeError(
+                f"There are {n_left} transitions left in the buffer. Call "
+                "AgentTrainer.sample() first to clear them."
+            )
+        # New episodes, as sampling has used the environments in between.
+        self.algorithm._last_obs = None
+        self._steps.learn(self._rewarded.learn, steps, **kwargs)
+
+    def sample(self, steps: int) -> Sequence[types.TrajectoryWithRew]:
+        """Samples trajectories, with the environment's own rewards.
+
+        Those that training has finished come first, the newest before the others; then
+        fresh ones are made. Observations have the environment's layout, also where the
+        algorithm transposes images.
+
+        Args:
+            steps: the least number of steps of all together.
+
+        Returns:
+            Whole episodes.
+        """
+        finished, _ = self.buffering_wrapper.pop_finished_trajectories()
+        self.buffering_wrapper.pop_trajectories()  # of unfinished episodes
+        finished, self._finished = [*self._finished, *finished], []
+        n_explore = int(self.exploration_frac * steps)
+        if self.exploration_frac and not n_explore:
+            self.logger.warn(
+                f"No exploration steps included: exploration_frac = "
+                f"{self.exploration_frac} > 0 but steps={steps} is too small."
+            )
+        n_policy = steps - n_explore
+        trajectories = finished[::-1]
+        available = sum(map(len, trajectories))
+        if available < n_policy:
+            self.logger.log(
+                f"Requested {n_policy} transitions but only {available} in buffer. "
+                f"Sampling {n_policy - available} additional transitions."
+            )
+            policy = _policy_for(self.algorithm, self.venv)
+            trajectories += self._roll_out(policy, n_policy - available)
+        trajectories = enough_of(trajectories, n_policy)
+        if n_explore:
+            self.logger.log(f"Sampling {n_explore} exploratory transitions.")
+            fresh = self._roll_out(self._explorer(), n_explore)
+            trajectories += enough_of(fresh, n_explore)
+        return trajectories
+
+    def state_dict(self) -> dict[str, Any]:
+        """The algorithm, the trajectories not sampled yet, and all random states.
+
+        The environments begin new episodes, as they will when the state is loaded.
+        Trajectories with rendered pictures are left out: they would be without them.
+        """
+        seed = seeding.make_seeds(self.rng)
+        finished, _ = self.buffering_wrapper.pop_finished_trajectories()
+        self.buffering_wrapper.pop_trajectories()
+        kept = [t for t in finished if not _is_rendered(t)]
+        self._finished += kept
+        state = super().state_dict() | {
+            "algorithm": sb3_state.algorithm_state(self.algorithm),
+            "randomness": sb3_state.randomness(self.algorithm),
+            "env_seed": seed,
+            "owed": self._steps.owed,
+            "finished": _packed(self._finished),
+        }
+        sb3_state.begin_anew(self.algorithm, self.venv, seed)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Puts back what `state_dict` returned."""
+        sb3_state.load_algorithm_state(self.algorithm, state["algorithm"])
+        sb3_state.load_randomness(self.algorithm, state["randomness"])
+        super().load_state_dict(state)
+        self._steps.owed = int(state["owed"])
+        self._finished = _unpacked(state["finished"])
+        sb3_state.begin_anew(self.algorithm, self.venv, int(state["env_seed"]))
+
+    def _explorer(self) -> ExplorationWrapper:
+        """A new one each time, so that all that is random lies in `rng`."""
+        policy = _policy_for(self.algorithm, self.venv)
+        return ExplorationWrapper(
+            policy, self.venv, self.random_prob, self.switch_prob, rng=self.rng
+        )
+
+    def _roll_out(
+        self, policy: rollout.AnyPolicy, steps: int
+    ) -> Sequence[types.TrajectoryWithRew]:
+        with (
+            policy_calls.evaluating(self.algorithm),
+            seeding.numpy_seeded(self.rng),  # which DQN's exploration reads
+        ):
+            return rollout.generate_trajectories(
+                policy, self.venv, rollout.make_min_timesteps(steps), rng=self.rng
+            )
+
+
+def _as_network(reward_fn: RewardFn | RewardNet) -> RewardFn | RewardNet:
+    """The network, where its own method was given."""
+    if isinstance(reward_fn, RewardNet):
+        return reward_fn
+    net = network_of(reward_fn)
+    return net if net is not None and reward_fn == net.predict_processed else reward_fn
+
+
+def _check_environment(
+    algorithm: BaseAlgorithm, reward: RewardFn | RewardNet, venv: VecEnv
+) -> None:
+    if algorithm.n_envs != venv.num_envs:
+        raise ConfigError(
+            f"the algorithm was made for {algorithm.n_envs} environments, venv has "
+            f"{venv.num_envs}; make the algorithm with this venv"
+        )
+    fn = reward.predict_processed if isinstance(reward, RewardNet) else reward
+    try:
+        check_spaces(fn, venv.observation_space, venv.action_space)
+    except ConfigError as error:
+        raise ConfigError(f"spaces do not match: {error}") from error
+
+
+def _policy_for(algorithm: BaseAlgorithm, venv: VecEnv) -> rollout.AnyPolicy:
+    """The algorithm, or what asks it with images in the layout that it wants."""
+    env: VecEnv | None = algorithm.get_env()
+    while isinstance(env, VecEnvWrapper) and not isinstance(env, VecTransposeImage):
+        env = env.venv
+    if not isinstance(env, VecTransposeImage) or not _is_above(env, venv):
+        return algorithm
+    transpose = env.transpose_observations
+    act = policy_calls.policy_to_callable(algorithm, env)
+
+    def act_on_transposed(obs: Any, state: Any, episode_start: Any) -> tuple[Any, Any]:
+        return act(transpose(obs), state, episode_start)
+
+    return act_on_transposed
+
+
+def _is_rendered(trajectory: types.Trajectory) -> bool:
+    infos = trajectory.infos
+    return infos is not None and len(infos) > 0 and RENDERED_KEY in infos[0]
+
+
+def _packed(trajectories: Sequence[types.TrajectoryWithRew]) -> dict[str, Any] | None:
+    """Trajectories as arrays, without infos."""
+    if not trajectories:
+        return None
+    return dataclasses.asdict(FragmentArrays.of(trajectories))
+
+
+def _unpacked(state: Mapping[str, Any] | None) -> list[types.TrajectoryWithRew]:
+    if state is None:
+        return []
+    arrays = FragmentArrays(**state)
+    unpacked = [arrays.fragment(i) for i in range(len(arrays))]
+    return [t for t in unpacked if isinstance(t, types.TrajectoryWithRew)]
+
+
+def _is_above(env: VecEnv, venv: VecEnv) -> bool:
+    while env is not venv:
+        if not isinstance(env, VecEnvWrapper):
+            return False
+        env = env.venv
+    return True

@@ -1,0 +1,363 @@
+"""Learning a reward from preferences, and a policy from the reward, in turns."""
+
+import contextlib
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from imitation.algorithms import base
+from imitation.algorithms.adversarial.generator import progress_over
+from imitation.algorithms.preference_comparisons import schedules, state
+from imitation.algorithms.preference_comparisons.agent import AgentTrainer
+from imitation.algorithms.preference_comparisons.checkpoints import Checkpoints
+from imitation.algorithms.preference_comparisons.dataset import PreferenceDataset
+from imitation.algorithms.preference_comparisons.ensemble_trainer import (
+    EnsembleTrainer,
+)
+from imitation.algorithms.preference_comparisons.fragmenters import (
+    Fragmenter,
+    RandomFragmenter,
+)
+from imitation.algorithms.preference_comparisons.gatherers import (
+    PreferenceGatherer,
+    SyntheticGatherer,
+)
+from imitation.algorithms.preference_comparisons.generators import (
+    TrajectoryGenerator,
+)
+from imitation.algorithms.preference_comparisons.losses import (
+    CrossEntropyRewardLoss,
+)
+from imitation.algorithms.preference_comparisons.model import (
+    PreferenceModel,
+    get_base_model,
+)
+from imitation.algorithms.preference_comparisons.reward_trainer import (
+    BasicRewardTrainer,
+    RewardTrainer,
+)
+from imitation.errors import ConfigError
+from imitation.rewards.reward_nets import RewardNet
+from imitation.util import logger as imit_logger
+from imitation.util.paths import AnyPath
+
+__all__ = ["PreferenceComparisons"]
+
+
+class PreferenceComparisons(base.BaseImitationAlgorithm):
+    """Learns a reward from comparisons of trajectory fragments.
+
+    Christiano et al. (2017), https://arxiv.org/abs/1706.03741. Round 0 gathers the
+    initial comparisons, of fragments of the agent as it is; `num_iterations` further
+    rounds follow. Each round samples trajectories, cuts pairs of fragments from them,
+    gathers preferences, adds them to the data set, trains the reward on all there are,
+    and trains the agent on the reward.
+
+    Differences: rounds follow one another, where the paper's processes run at once.
+
+    The loggers of all parts become that of this class.
+
+    Args:
+        trajectory_generator: trains and samples an agent, or samples from a fixed data
+            set.
+        reward_model: the reward network to train.
+        num_iterations: rounds after the initial one.
+        fragmenter: chooses the pairs; None for random ones.
+        preference_gatherer: says which fragment is better; None for synthetic
+            preferences by the true rewards.
+        reward_trainer: trains the network; None for the cross entropy with the
+            defaults of `EnsembleTrainer` for an ensemble, else `BasicRewardTrainer`.
+        comparison_queue_size: how many of the latest comparisons to train on; None for
+            all.
+        fragment_length: steps of a fragment.
+        transition_oversampling: how many times the steps needed are sampled before
+            fragments are cut, as fragments may overlap.
+        initial_comparison_frac: share of the comparisons gathered in round 0.
+        initial_epoch_multiplier: how many times longer the reward is trained for the
+            first time.
+        custom_logger: where to log to; None makes a new logger.
+        allow_variable_horizon: see `base.BaseImitationAlgorithm`.
+        rng: for the parts that are not given. Seed those that are yourself.
+        query_schedule: how the other comparisons are spread over the iterations: a key
+            of `QUERY_SCHEDULES`, or a function from the share of the training that is
+            over, in [0, 1], to a weight.
+
+    Attributes:
+        dataset: the comparisons gathered.
+        model: the argument `reward_model`.
+        rounds_trained: rounds that are over, before an interruption too.
+
+    Raises:
+        ConfigError: `rng` is missing or not needed, there is no such schedule, or a
+            number lies out of its range.
+    """
+
+    def __init__(
+        self,
+        trajectory_generator: TrajectoryGenerator,
+        reward_model: RewardNet,
+        num_iterations: int,
+        fragmenter: Fragmenter | None = None,
+        preference_gatherer: PreferenceGatherer | None = None,
+        reward_trainer: RewardTrainer | None = None,
+        comparison_queue_size: int | None = None,
+        fragment_length: int = 100,
+        transition_oversampling: float = 1,
+        initial_comparison_frac: float = 0.1,
+        initial_epoch_multiplier: float = 200.0,
+        custom_logger: imit_logger.HierarchicalLogger | None = None,
+        allow_variable_horizon: bool = False,
+        rng: np.random.Generator | None = None,
+        query_schedule: str | schedules.QuerySchedule = "hyperbolic",
+    ) -> None:
+        _check_rng(rng, [fragmenter, preference_gatherer, reward_trainer])
+        _check_numbers(
+            num_iterations,
+            fragment_length,
+            transition_oversampling,
+            initial_comparison_frac,
+        )
+        self.schedule = schedules.schedule_of(query_schedule)
+        self.trajectory_generator = trajectory_generator
+        self.model = reward_model
+        self.num_iterations = num_iterations
+        self.fragmenter = fragmenter or RandomFragmenter(rng)
+        self.preference_gatherer = preference_gatherer or SyntheticGatherer(rng=rng)
+        self.reward_trainer = reward_trainer or _default_trainer(reward_model, rng)
+        _check_model(self.reward_trainer, reward_model)
+        self.fragment_length = fragment_length
+        self.transition_oversampling = transition_oversampling
+        self.initial_comparison_frac = initial_comparison_frac
+        self.initial_epoch_multiplier = initial_epoch_multiplier
+        self.dataset = PreferenceDataset(max_size=comparison_queue_size)
+        self.rounds_trained = 0
+        self._was_reward_trained = False
+        self._metrics: dict[str, float] = {}
+        super().__init__(
+            custom_logger=custom_logger, allow_variable_horizon=allow_variable_horizon
+        )
+        self.logger = self._logger
+
+    @property
+    def logger(self) -> imit_logger.HierarchicalLogger:
+        """Where the algorithm and all its parts log to."""
+        return self._logger
+
+    @logger.setter
+    def logger(self, value: imit_logger.HierarchicalLogger) -> None:
+        self._logger = value
+        self.trajectory_generator.logger = value
+        self.fragmenter.logger = value
+        self.preference_gatherer.logger = value
+        self.reward_trainer.logger = value
+
+    def train(
+        self,
+        total_timesteps: int,
+        total_comparisons: int,
+        callback: Callable[[int], None] | None = None,
+        *,
+        checkpoint_dir: AnyPath | None = None,
+        checkpoint_interval: int = 0,
+        resume: bool = False,
+    ) -> Mapping[str, Any]:
+        """Trains the reward, and the agent if there is one.
+
+        Args:
+            total_timesteps: environment steps to train the agent for, spread evenly
+                over all rounds. Steps to sample come on top.
+            total_comparisons: preferences to gather.
+            callback: called with the number of each round when it has ended.
+            checkpoint_dir: where to save; None saves nothing. See `Checkpoints`.
+            checkpoint_interval: rounds between checkpoints; 0 saves only at the end, a
+                negative number never.
+            resume: continue from the newest checkpoint in `checkpoint_dir`, if any; the
+                totals then count from the beginning.
+
+        Returns:
+            ``reward_loss`` and ``reward_accuracy`` of the last training of the reward,
+            NaN where there is none.
+
+        Raises:
+            ConfigError: a total is negative, or there are no comparisons.
+            ValueError: episodes have different lengths, which is not allowed.
+        """
+        n_comparisons = self._query_schedule(total_timesteps, total_comparisons)
+        n_steps = schedules.even_parts(total_timesteps, len(n_comparisons))
+        saver = Checkpoints(self, checkpoint_dir, checkpoint_interval)
+        first = saver.resume() if resume else 0
+        self.rounds_trained = first
+        with self._progress(sum(n_steps[first:])):
+            for number in range(first, len(n_comparisons)):
+                self._gather(n_comparisons[number])
+                self._train_reward()
+                self._train_agent(n_steps[number])
+                if self.logger.name_to_value:
+                    self.logger.dump(number)
+                self.rounds_trained = number + 1
+                if callback is not None:
+                    callback(number)
+                saver.after_round()
+        saver.finish()
+        return {
+            f"reward_{name}": self._metrics.get(name, math.nan)
+            for name in ("loss", "accuracy")
+        }
+
+    def save(self, path: AnyPath) -> None:
+        """Saves everything needed to continue, as a directory, atomically.
+
+        The environments begin new episodes, as they will when the state is loaded.
+
+        Args:
+            path: the directory to write.
+        """
+        state.save(self, path)
+
+    def load_state(self, path: AnyPath) -> None:
+        """Continues where `save` was called on a trainer made with the same arguments.
+
+        Args:
+            path: where it was saved.
+
+        Raises:
+            ArtifactError: nothing was saved there, or a trainer of another shape.
+        """
+        state.load(self, path)
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state of this class and its parts."""
+        return {
+            "reward_model": self.model.state_dict(),
+            "dataset": self.dataset.state_dict(),
+            "rounds_trained": self.rounds_trained,
+            "was_reward_trained": self._was_reward_trained,
+            "metrics": self._metrics,
+            "horizon": self._horizon,
+            "reward_trainer": self.reward_trainer.state_dict(),
+            "fragmenter": self.fragmenter.state_dict(),
+            "preference_gatherer": self.preference_gatherer.state_dict(),
+            # Last, because it may draw the next seeds from a generator shared by all.
+            "trajectory_generator": self.trajectory_generator.state_dict(),
+        }
+
+    def load_state_dict(self, values: Mapping[str, Any]) -> None:
+        """Puts back what `state_dict` returned."""
+        self.model.load_state_dict(values["reward_model"])
+        self.dataset.load_state_dict(values["dataset"])
+        self.rounds_trained = int(values["rounds_trained"])
+        self._was_reward_trained = bool(values["was_reward_trained"])
+        self._metrics = dict(values["metrics"])
+        self._horizon = values["horizon"]
+        self.reward_trainer.load_state_dict(values["reward_trainer"])
+        self.fragmenter.load_state_dict(values["fragmenter"])
+        self.preference_gatherer.load_state_dict(values["preference_gatherer"])
+        self.trajectory_generator.load_state_dict(values["trajectory_generator"])
+
+    def _query_schedule(self, total_timesteps: int, total: int) -> list[int]:
+        if total_timesteps < 0 or total < 1:
+            raise ConfigError(
+                "expected total_timesteps not negative and a positive number of "
+                f"total_comparisons, got {total_timesteps} and {total}"
+            )
+        n_comparisons = schedules.comparisons_by_round(
+            self.schedule, self.num_iterations, total, self.initial_comparison_frac
+        )
+        self.logger.log(f"Query schedule: {n_comparisons}")
+        return n_comparisons
+
+    def _progress(
+        self, total_timesteps: int
+    ) -> contextlib.AbstractContextManager[None]:
+        """Makes the schedules of an agent run over the whole training."""
+        generator = self.trajectory_generator
+        if isinstance(generator, AgentTrainer):
+            total_timesteps += generator.steps_owed
+            return progress_over(generator.algorithm, total_timesteps)
+        return contextlib.nullcontext()
+
+    def _gather(self, num_pairs: int) -> None:
+        """Gathers preferences about new fragments."""
+        if num_pairs == 0:
+            return
+        steps = math.ceil(
+            self.transition_oversampling * 2 * num_pairs * self.fragment_length
+        )
+        self.logger.log(f"Collecting {2 * num_pairs} fragments ({steps} transitions)")
+        trajectories = self.trajectory_generator.sample(steps)
+        self._check_fixed_horizon(len(t) for t in trajectories if t.terminal)
+        self.logger.log("Creating fragment pairs")
+        fragments = self.fragmenter(trajectories, self.fragment_length, num_pairs)
+        with self.logger.accumulate_means("preferences"):
+            self.logger.log("Gathering preferences")
+            pairs, preferences = self.preference_gatherer.gather(fragments)
+        self.dataset.push(pairs, preferences)
+        self.logger.log(f"Dataset now contains {len(self.dataset)} comparisons")
+
+    def _train_reward(self) -> None:
+        if not len(self.dataset):
+            return
+        multiplier = 1.0 if self._was_reward_trained else self.initial_epoch_multiplier
+        self.reward_trainer.train(self.dataset, epoch_multiplier=multiplier)
+        self._was_reward_trained = True
+        logged = self.logger.name_to_value
+        self._metrics = {
+            name: float(logged[f"reward/final/train/{name}"])
+            for name in ("loss", "accuracy")
+            if f"reward/final/train/{name}" in logged
+        }
+
+    def _train_agent(self, steps: int) -> None:
+        if steps == 0:
+            return
+        with self.logger.accumulate_means("agent"):
+            self.logger.log(f"Training agent for {steps} timesteps")
+            self.trajectory_generator.train(steps=steps)
+
+
+def _default_trainer(
+    reward_model: RewardNet, rng: np.random.Generator | None
+) -> RewardTrainer:
+    preference_model = PreferenceModel(reward_model)
+    is_ensemble = preference_model.ensemble_model is not None
+    trainer_class = EnsembleTrainer if is_ensemble else BasicRewardTrainer
+    return trainer_class(preference_model, CrossEntropyRewardLoss(), rng)
+
+
+def _check_rng(rng: np.random.Generator | None, parts: list[object]) -> None:
+    needed = any(part is None for part in parts)
+    if needed and rng is None:
+        raise ConfigError(
+            "If you don't provide a random state, you must provide your own seeded "
+            "fragmenter, preference gatherer, and reward_trainer. You can initialize a "
+            "random state with `np.random.default_rng(seed)`."
+        )
+    if not needed and rng is not None:
+        raise ConfigError(
+            "If you provide your own fragmenter, preference gatherer, and reward "
+            "trainer, you don't need to provide a random state."
+        )
+
+
+def _check_model(reward_trainer: RewardTrainer, reward_model: RewardNet) -> None:
+    trained = get_base_model(reward_trainer.preference_model.model)
+    assert trained is get_base_model(reward_model), (
+        "reward_trainer trains another network than reward_model; make its "
+        "PreferenceModel of reward_model"
+    )
+
+
+def _check_numbers(
+    num_iterations: int, fragment_length: int, oversampling: float, frac: float
+) -> None:
+    for name, value in (
+        ("num_iterations", num_iterations),
+        ("fragment_length", fragment_length),
+        ("transition_oversampling", oversampling),
+    ):
+        if not value > 0:
+            raise ConfigError(f"{name} must be positive, got {value}")
+    if not 0 <= frac <= 1:
+        raise ConfigError(f"initial_comparison_frac must lie in [0, 1], got {frac}")

@@ -1,0 +1,403 @@
+"""Whole trainings on preferences: counting, resuming, refusing, learning."""
+
+import json
+import math
+import pathlib
+from typing import Any
+
+import numpy as np
+import pytest
+import stable_baselines3 as sb3
+import torch as th
+
+from imitation.algorithms import preference_comparisons as prefs
+from imitation.data import rollout
+from imitation.errors import ArtifactError, ConfigError
+from imitation.regularization import regularizers
+from imitation.rewards import reward_nets
+from imitation.rewards.net_io import load_reward_net
+from imitation.util import logger as imit_logger
+from reference import tiny_envs
+from reference.adversarial_trainers import make_generator, make_reward_net
+
+
+class Counting(prefs.TrajectoryDataset):
+    """A fixed data set that counts what is asked of it."""
+
+    def __init__(self, trajectories: Any) -> None:
+        super().__init__(trajectories, np.random.default_rng(0))
+        self.trained: list[int] = []
+        self.sampled: list[int] = []
+
+    def train(self, steps: int, **kwargs: Any) -> None:
+        self.trained.append(steps)
+
+    def sample(self, steps: int) -> Any:
+        self.sampled.append(steps)
+        return super().sample(steps)
+
+
+def make_counting(directory: pathlib.Path, **kwargs: Any) -> Any:
+    generator = Counting(tiny_envs.expert_trajectories(60))
+    venv = tiny_envs.make_venv()
+    settings: dict[str, Any] = {
+        "num_iterations": 3,
+        "fragment_length": 4,
+        "initial_epoch_multiplier": 2.0,
+        "rng": np.random.default_rng(0),
+        "custom_logger": imit_logger.configure(directory, ["log"]),
+    }
+    net = kwargs.pop("reward_model", None) or make_reward_net(venv)
+    return prefs.PreferenceComparisons(generator, net, **settings | kwargs)
+
+
+@pytest.mark.parametrize("timesteps", [0, 1, 100, 103, 5000])
+@pytest.mark.parametrize("iterations", [1, 3, 7])
+def test_steps_and_comparisons_are_as_asked_for(
+    tmp_path: pathlib.Path, timesteps: int, iterations: int
+) -> None:
+    trainer = make_counting(tmp_path, num_iterations=iterations)
+    rounds: list[int] = []
+    result = trainer.train(timesteps, 20, callback=rounds.append)
+    generator = trainer.trajectory_generator
+    assert sum(generator.trained) == timesteps
+    assert rounds == list(range(iterations + 1))
+    assert len(trainer.dataset) == 20
+    assert sum(generator.sampled) == 20 * 2 * 4
+    assert result.keys() == {"reward_loss", "reward_accuracy"}
+    assert 0 < result["reward_loss"] < 5 and 0 <= result["reward_accuracy"] <= 1
+
+
+def test_the_log_says_what_happens(tmp_path: pathlib.Path) -> None:
+    make_counting(tmp_path, transition_oversampling=1.5).train(100, 20)
+    text = (tmp_path / "log.txt").read_text()
+    for line in (
+        "Query schedule: [2, 8, 6, 4]",
+        "Collecting 4 fragments (24 transitions)",
+        "Creating fragment pairs",
+        "Gathering preferences",
+        "Dataset now contains 20 comparisons",
+        "Training agent for 25 timesteps",
+    ):
+        assert line in text
+
+
+def test_logged_keys(tmp_path: pathlib.Path) -> None:
+    logger = imit_logger.configure(tmp_path, ["json"])
+    make_counting(tmp_path, custom_logger=logger).train(10, 10)
+    lines = (tmp_path / "progress.json").read_text().splitlines()
+    assert len(lines) == 4, "one for each round"
+    for line in lines:
+        keys = json.loads(line).keys()
+        for name in ("loss", "accuracy", "gt_reward_loss"):
+            assert f"reward/final/train/{name}" in keys
+            assert f"mean/reward/epoch-0/train/{name}" in keys
+        assert "mean/preferences/entropy" in keys
+    assert "mean/reward/epoch-1/train/loss" in json.loads(lines[0])
+    assert "mean/reward/epoch-1/train/loss" not in json.loads(lines[1])
+
+
+def test_the_first_training_is_longer_wherever_it_is(tmp_path: pathlib.Path) -> None:
+    trainer = make_counting(tmp_path, initial_comparison_frac=0.0)
+    multipliers: list[float] = []
+    train = trainer.reward_trainer.train
+
+    def noting(dataset: Any, epoch_multiplier: float = 1.0) -> None:
+        multipliers.append(epoch_multiplier)
+        train(dataset, epoch_multiplier)
+
+    trainer.reward_trainer.train = noting
+    trainer.train(0, 9)
+    assert multipliers == [2.0, 1.0, 1.0]
+
+
+def test_the_queue_keeps_the_latest(tmp_path: pathlib.Path) -> None:
+    trainer = make_counting(tmp_path, comparison_queue_size=6)
+    trainer.train(0, 20)
+    assert len(trainer.dataset) == 6
+
+
+def test_default_parts(tmp_path: pathlib.Path) -> None:
+    trainer = make_counting(tmp_path)
+    assert type(trainer.fragmenter) is prefs.RandomFragmenter
+    assert type(trainer.preference_gatherer) is prefs.SyntheticGatherer
+    assert type(trainer.reward_trainer) is prefs.BasicRewardTrainer
+    venv = tiny_envs.make_venv()
+    members = [make_reward_net(venv) for _ in range(2)]
+    spaces = venv.observation_space, venv.action_space
+    ensemble: Any = reward_nets.RewardEnsemble(*spaces, members)
+    for net in (ensemble, reward_nets.AddSTDRewardWrapper(ensemble)):
+        trainer = make_counting(tmp_path, reward_model=net)
+        assert type(trainer.reward_trainer) is prefs.EnsembleTrainer
+        trainer.train(0, 8)
+
+
+def test_the_logger_reaches_all_parts(tmp_path: pathlib.Path) -> None:
+    trainer = make_counting(tmp_path)
+    for logger in (trainer.logger, imit_logger.configure(tmp_path / "other", [])):
+        trainer.logger = logger
+        for part in (
+            trainer.trajectory_generator,
+            trainer.fragmenter,
+            trainer.preference_gatherer,
+            trainer.reward_trainer,
+        ):
+            assert part.logger is logger
+
+
+def test_episodes_of_different_length(tmp_path: pathlib.Path) -> None:
+    venv = tiny_envs.make_venv(horizon=None)
+    trajectories = rollout.rollout(
+        None, venv, rollout.make_min_episodes(30), unwrap=False, verbose=False
+    )
+    net = make_reward_net(venv)
+    settings: dict[str, Any] = {
+        "fragment_length": 2,
+        "rng": np.random.default_rng(0),
+        "custom_logger": imit_logger.configure(tmp_path, []),
+        "initial_epoch_multiplier": 1,
+    }
+    generator = prefs.TrajectoryDataset(trajectories, np.random.default_rng(0))
+    strict = prefs.PreferenceComparisons(generator, net, 2, **settings)
+    with pytest.raises(ValueError, match="Episodes of different length detected"):
+        strict.train(0, 10)
+    prefs.PreferenceComparisons(
+        generator, net, 2, allow_variable_horizon=True, **settings
+    ).train(0, 10)
+
+
+def parts(net: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    return {
+        "fragmenter": prefs.RandomFragmenter(rng, 0),
+        "preference_gatherer": prefs.SyntheticGatherer(rng=rng),
+        "reward_trainer": prefs.BasicRewardTrainer(
+            prefs.PreferenceModel(net), prefs.CrossEntropyRewardLoss(), rng
+        ),
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rng": None}, "If you don't provide a random state, you must provide your"),
+        ({"query_schedule": "quadratic"}, "Unknown query schedule: quadratic"),
+        ({"query_schedule": 3}, "Unknown query schedule: 3"),
+        ({"num_iterations": 0}, "num_iterations must be positive"),
+        ({"fragment_length": 0}, "fragment_length must be positive"),
+        ({"transition_oversampling": 0}, "transition_oversampling must be positive"),
+        ({"initial_comparison_frac": 1.5}, "initial_comparison_frac must lie in"),
+        ({"comparison_queue_size": 0}, "max_size must be positive"),
+    ],
+)
+def test_wrong_settings(tmp_path: pathlib.Path, options: Any, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        make_counting(tmp_path, **options)
+
+
+def test_a_generator_that_nothing_needs(tmp_path: pathlib.Path) -> None:
+    net = make_reward_net(tiny_envs.make_venv())
+    with pytest.raises(ValueError, match="you don't need to provide a random state"):
+        make_counting(tmp_path, reward_model=net, **parts(net))
+    make_counting(tmp_path, reward_model=net, **parts(net), rng=None)
+
+
+def test_a_trainer_of_another_network(tmp_path: pathlib.Path) -> None:
+    net, other = (make_reward_net(tiny_envs.make_venv()) for _ in range(2))
+    with pytest.raises(AssertionError, match="trains another network"):
+        make_counting(tmp_path, reward_model=net, **parts(other), rng=None)
+
+
+@pytest.mark.parametrize("totals", [(-1, 10), (10, 0), (10, -1)])
+def test_wrong_totals(tmp_path: pathlib.Path, totals: tuple[int, int]) -> None:
+    with pytest.raises(ConfigError, match="expected total_timesteps not negative"):
+        make_counting(tmp_path).train(*totals)
+
+
+def make_trainer(
+    directory: pathlib.Path,
+    name: str = "PPO",
+    obs_kind: str = "box",
+    act_kind: str = "discrete",
+    *,
+    ensemble: bool = False,
+    seed: int = 0,
+    **kwargs: Any,
+) -> Any:
+    """A training whose every random number follows from `seed`."""
+    np.random.seed(seed)
+    th.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    venv = tiny_envs.make_venv(obs_kind, act_kind, seed=seed)
+    net = make_reward_net(venv, obs_kind)
+    if ensemble:
+        members = [net, make_reward_net(venv, obs_kind)]
+        net = reward_nets.RewardEnsemble(
+            net.observation_space, net.action_space, members
+        )
+    trainer_class = prefs.EnsembleTrainer if ensemble else prefs.BasicRewardTrainer
+    model = prefs.PreferenceModel(net)
+    fragmenter: Any = prefs.RandomFragmenter(rng, 0)
+    if ensemble:
+        fragmenter = prefs.ActiveSelectionFragmenter(model, fragmenter, 2)
+    agent = prefs.AgentTrainer(
+        make_generator(name, venv, obs_kind, seed, **kwargs.pop("settings", {})),
+        net,
+        venv,
+        rng,
+        exploration_frac=0.3,
+    )
+    options: dict[str, Any] = {
+        "fragmenter": fragmenter,
+        "preference_gatherer": prefs.SyntheticGatherer(rng=rng),
+        "reward_trainer": trainer_class(
+            model,
+            prefs.CrossEntropyRewardLoss(),
+            rng,
+            regularizer_factory=regularizers.LpRegularizer.create(1e-3, p=2),
+        ),
+        "num_iterations": 3,
+        "fragment_length": 4,
+        "initial_epoch_multiplier": 2.0,
+        "custom_logger": imit_logger.configure(directory, ["csv"]),
+    }
+    return prefs.PreferenceComparisons(agent, net, **options | kwargs)
+
+
+def weights(trainer: Any) -> th.Tensor:
+    modules = trainer.model, trainer.trajectory_generator.algorithm.policy
+    return th.cat([p.detach().ravel() for m in modules for p in m.parameters()])
+
+
+class StoppedError(Exception):
+    pass
+
+
+CASES: dict[str, Any] = {
+    "PPO": {},
+    "PPO, schedule": {"settings": {"learning_rate": lambda left: 1e-2 * left}},
+    "PPO, images": {"obs_kind": "image"},
+    "ensemble": {"ensemble": True},
+    "SAC": {"name": "SAC", "obs_kind": "dict", "act_kind": "box"},
+    "DQN": {"name": "DQN"},
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_resumed_is_as_if_uninterrupted(tmp_path: pathlib.Path, case: str) -> None:
+    options = CASES[case]
+
+    def stop(number: int) -> None:
+        if number == 2:
+            raise StoppedError
+
+    totals = {"total_timesteps": 130, "total_comparisons": 20}
+    whole = make_trainer(tmp_path / "1", **options)
+    expected = whole.train(
+        **totals, checkpoint_dir=tmp_path / "whole", checkpoint_interval=2
+    )
+    broken = make_trainer(tmp_path / "2", **options)
+    saving = {"checkpoint_dir": tmp_path / "run", "checkpoint_interval": 2}
+    with pytest.raises(StoppedError):
+        broken.train(**totals, callback=stop, **saving)
+    resumed = make_trainer(tmp_path / "3", seed=7, **options)
+    rounds: list[int] = []
+    result = resumed.train(**totals, callback=rounds.append, **saving, resume=True)
+    assert rounds == [2, 3]
+    assert th.equal(weights(resumed), weights(whole))
+    assert result == expected
+    assert list(resumed.dataset) == list(whole.dataset)
+    agent = resumed.trajectory_generator.algorithm
+    # Off-policy algorithms take eight at a time here.
+    assert 0 <= agent.num_timesteps - 130 < (8 if "PPO" not in str(type(agent)) else 1)
+    again = make_trainer(tmp_path / "4", **options)
+    assert again.train(**totals, **saving, resume=True) == expected
+
+
+def test_checkpoints(tmp_path: pathlib.Path) -> None:
+    trainer = make_trainer(tmp_path)
+    trainer.train(64, 8, checkpoint_dir=tmp_path / "c", checkpoint_interval=3)
+    names = {path.name for path in (tmp_path / "c").iterdir()}
+    assert names == {"0003", "final", "latest"}
+    net = load_reward_net(tmp_path / "c" / "final" / "reward_net.pt")
+    policy = sb3.PPO.load(tmp_path / "c" / "final" / "policy" / "model.zip").policy
+    for loaded, own in (
+        (net, trainer.model),
+        (policy, trainer.trajectory_generator.algorithm.policy),
+    ):
+        for name, value in own.state_dict().items():
+            assert th.equal(loaded.state_dict()[name], value)
+
+
+@pytest.mark.parametrize(
+    ("interval", "expected"), [(0, {"final", "latest"}), (-1, set())]
+)
+def test_rare_checkpoints(
+    tmp_path: pathlib.Path, interval: int, expected: set[str]
+) -> None:
+    trainer = make_counting(tmp_path)
+    directory = tmp_path / "c"
+    trainer.train(0, 8, checkpoint_dir=directory, checkpoint_interval=interval)
+    found = {p.name for p in directory.iterdir()} if directory.exists() else set()
+    assert found == expected
+
+
+def test_a_state_of_another_kind(tmp_path: pathlib.Path) -> None:
+    make_trainer(tmp_path).save(tmp_path / "state")
+    other = make_trainer(tmp_path, "A2C")
+    with pytest.raises(ArtifactError, match="with the agent PPO, this trainer has A2C"):
+        other.load_state(tmp_path / "state")
+    ensemble = make_trainer(tmp_path, ensemble=True)
+    with pytest.raises(ArtifactError, match="with the fragmenter RandomFragmenter"):
+        ensemble.load_state(tmp_path / "state")
+    with pytest.raises(ArtifactError, match="no checkpoint"):
+        other.load_state(tmp_path / "absent")
+    images = make_trainer(tmp_path, obs_kind="dict")
+    with pytest.raises(ArtifactError, match="does not fit this trainer"):
+        images.load_state(tmp_path / "state")
+
+
+def test_learns_what_is_preferred(tmp_path: pathlib.Path) -> None:
+    """Actions that name the sign of an observation are preferred; nothing says so."""
+    th.manual_seed(0)
+    venv = tiny_envs.make_venv(n_envs=4)
+    net = reward_nets.BasicRewardNet(venv.observation_space, venv.action_space)
+    rng = np.random.default_rng(0)
+    agent = sb3.PPO(
+        "MlpPolicy", venv, n_steps=64, batch_size=64, n_epochs=5, learning_rate=5e-3,
+        gamma=0.0, seed=0, device="cpu",
+    )  # fmt: skip
+    model = prefs.PreferenceModel(net)
+    trainer = prefs.PreferenceComparisons(
+        prefs.AgentTrainer(agent, net, venv, rng),
+        net,
+        num_iterations=4,
+        fragmenter=prefs.RandomFragmenter(rng, 0),
+        preference_gatherer=prefs.SyntheticGatherer(rng=rng),
+        reward_trainer=prefs.BasicRewardTrainer(
+            model, prefs.CrossEntropyRewardLoss(), rng, epochs=5, lr=5e-3
+        ),
+        fragment_length=4,
+        initial_epoch_multiplier=4,
+        custom_logger=imit_logger.configure(tmp_path, []),
+    )
+    result = trainer.train(3000, 300)
+    assert result["reward_accuracy"] > 0.6, "of answers with noise"
+    learned, held_out = (
+        rollout.rollout(
+            policy,
+            venv,
+            rollout.make_min_episodes(40),
+            rng,
+            unwrap=False,
+            verbose=False,
+        )
+        for policy in (agent, None)
+    )
+    # Chance is half of the horizon of 8.
+    assert rollout.rollout_stats(learned)["return_mean"] > 6.5
+    pairs = prefs.RandomFragmenter(rng, 0)(held_out, 4, 200)
+    given = prefs.SyntheticGatherer(0, sample=False)(pairs)
+    _, metrics = prefs.CrossEntropyRewardLoss()(pairs, given, model)
+    assert metrics["accuracy"].item() > 0.8
+    assert not math.isnan(result["reward_loss"])
