@@ -118,7 +118,8 @@ class Guard:
             self._token,
             max_age=90 * 24 * 3600,
             httponly=True,
-            samesite="strict",
+            # "strict" would not survive the redirection of a link in somebody's mail.
+            samesite="lax",
         )
         return response
 
