@@ -16,6 +16,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError
@@ -57,7 +58,8 @@ class RLSettings:
     if None)."""
 
     rl_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    """Keyword arguments of the algorithm, such as learning_rate and gamma."""
+    """Keyword arguments of the algorithm, such as learning_rate and gamma. A
+    learning_rate of lin_3e-4 falls linearly from 3e-4 to 0."""
 
     ppo_batch_size: int = 2048
     """The batch_size of on-policy algorithms unless that is given; presets of
@@ -156,6 +158,9 @@ class RLSettings:
         """
         rl_cls = self.load_cls()
         kwargs = load_classes(self.rl_kwargs, object, "rl.rl_kwargs")
+        rate = kwargs.get("learning_rate")
+        if isinstance(rate, str):
+            kwargs["learning_rate"] = _falling_rate(rate)
         batch_size = self.batch_size
         assert batch_size is not None, "resolved settings have a batch size"
         if issubclass(rl_cls, OnPolicyAlgorithm):
@@ -180,6 +185,18 @@ class RLSettings:
         else:
             raise TypeError(f"Unsupported RL algorithm '{rl_cls}'")
         return kwargs
+
+
+def _falling_rate(text: str) -> LinearSchedule:
+    """A learning rate that falls to 0, from "lin_" and its start."""
+    start = text.removeprefix("lin_")
+    try:
+        return LinearSchedule(float(start), 0.0, 1.0)
+    except ValueError:
+        raise ConfigError(
+            "rl.rl_kwargs.learning_rate must be a number, or lin_ and a number for one "
+            f"that falls to 0, such as lin_3e-4; got {text!r}"
+        ) from None
 
 
 def make_rl_algo(
