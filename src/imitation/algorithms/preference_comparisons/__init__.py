@@ -29,6 +29,7 @@ from imitation.algorithms.preference_comparisons.generators import (
     TrajectoryDataset,
     TrajectoryGenerator,
 )
+from imitation.algorithms.preference_comparisons.human import HumanGatherer
 from imitation.algorithms.preference_comparisons.losses import (
     CrossEntropyRewardLoss,
     LossAndMetrics,
@@ -55,6 +56,7 @@ __all__ = [
     "CrossEntropyRewardLoss",
     "EnsembleTrainer",
     "Fragmenter",
+    "HumanGatherer",
     "LossAndMetrics",
     "PreferenceComparisons",
     "PreferenceDataset",
