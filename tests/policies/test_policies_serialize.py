@@ -256,10 +256,10 @@ def test_documented_registration_of_ones_own_expert(venv):
         policy.some_param = some_param
         return policy
 
-    policy_registry.register("my-policy", my_policy_loader)
-    assert load_policy("my-policy", venv, some_param=42).some_param == 42
+    policy_registry.register("a-policy-of-mine", my_policy_loader)
+    assert load_policy("a-policy-of-mine", venv, some_param=42).some_param == 42
     with pytest.raises(KeyError, match="Duplicate registration"):
-        policy_registry.register("my-policy", my_policy_loader)
+        policy_registry.register("a-policy-of-mine", my_policy_loader)
 
 
 def test_paths_may_be_relative(ppo_zip, venv, monkeypatch):
