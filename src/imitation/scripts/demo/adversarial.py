@@ -24,7 +24,10 @@ SETTINGS = (
     "discriminator.gradient_penalty=r1",
     "algorithm_kwargs.demo_batch_size=512",
     "algorithm_kwargs.n_disc_updates_per_round=8",
-    "rl.batch_size=1280",
+    "environment.num_vec=8",
+    "rl.batch_size=2048",
+    "rl.rl_kwargs.learning_rate=lin_4e-4",
+    "total_timesteps=204800",
     "eval_interval=8",
     "n_eval_episodes=5",
     # Saving the state would abandon the episodes in flight.

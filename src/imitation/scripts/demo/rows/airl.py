@@ -19,8 +19,6 @@ ROW = DemoRow(
         "seals/CartPole-v0": (
             *adversarial.SETTINGS,
             "algorithm_kwargs.gen_replay_buffer_capacity=4096",
-            "algorithm_kwargs.gen_entropy_weight=1.0",
-            "total_timesteps=204800",
         ),
     },
     fast=adversarial.FAST,

@@ -16,7 +16,7 @@ ROW = DemoRow(
     "learning to be taken for the expert.",
     command="gail",
     settings={
-        "seals/CartPole-v0": (*adversarial.SETTINGS, "total_timesteps=102400"),
+        "seals/CartPole-v0": adversarial.SETTINGS,
     },
     fast=adversarial.FAST,
     train=train,
