@@ -30,6 +30,7 @@ from imitation.algorithms.preference_comparisons.generators import (
     TrajectoryGenerator,
 )
 from imitation.algorithms.preference_comparisons.human import HumanGatherer
+from imitation.algorithms.preference_comparisons.importing import import_preferences
 from imitation.algorithms.preference_comparisons.losses import (
     CrossEntropyRewardLoss,
     LossAndMetrics,
@@ -69,5 +70,6 @@ __all__ = [
     "TrajectoryDataset",
     "TrajectoryGenerator",
     "get_base_model",
+    "import_preferences",
     "preference_collate_fn",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from imitation.algorithms.preference_comparisons.fragments import cut
 from imitation.algorithms.preference_comparisons.stateful import Stateful
 from imitation.data import types
 from imitation.errors import DataError
@@ -101,7 +102,7 @@ class RandomFragmenter(Fragmenter):
         )
         starts = self.rng.integers(lengths[chosen] - fragment_length, endpoint=True)
         fragments = [
-            _cut(usable[i], start, start + fragment_length)
+            cut(usable[i], start, start + fragment_length)
             for i, start in zip(chosen.tolist(), starts.tolist(), strict=True)
         ]
         return list(zip(fragments[::2], fragments[1::2], strict=True))
@@ -133,16 +134,3 @@ class RandomFragmenter(Fragmenter):
                 f"{available} are available. Because we sample with replacement, a "
                 "significant number of transitions are likely to appear multiple times."
             )
-
-
-def _cut(
-    trajectory: types.TrajectoryWithRew, start: int, stop: int
-) -> types.TrajectoryWithRew:
-    """The steps from `start` to `stop`, as views."""
-    return types.TrajectoryWithRew(
-        obs=trajectory.obs[start : stop + 1],
-        acts=trajectory.acts[start:stop],
-        infos=None if trajectory.infos is None else trajectory.infos[start:stop],
-        terminal=trajectory.terminal and stop == len(trajectory),
-        rews=trajectory.rews[start:stop],
-    )

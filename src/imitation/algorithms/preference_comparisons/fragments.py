@@ -6,7 +6,7 @@ observations. Fragments 2i and 2i + 1 make up pair i.
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +14,10 @@ import numpy.typing as npt
 from imitation.data import types
 from imitation.errors import DataError
 
-__all__ = ["FragmentArrays", "check_pairs"]
+__all__ = ["FragmentArrays", "check_pairs", "cut"]
 
 Array = npt.NDArray[Any]
+T = TypeVar("T", bound=types.Trajectory)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -152,6 +153,29 @@ def check_pairs(pairs: Sequence[types.TrajectoryPair]) -> None:
         assert have[0] == have[1], (
             f"pair {i} has rewards for only one of its fragments; give both or none"
         )
+
+
+def cut(trajectory: T, start: int, stop: int) -> T:
+    """Cuts the steps from `start` to `stop` out of a trajectory.
+
+    Args:
+        trajectory: with or without rewards.
+        start: the first step.
+        stop: the step after the last.
+
+    Returns:
+        A fragment of views, terminal only where the trajectory's real end is its own.
+    """
+    infos = trajectory.infos
+    parts: dict[str, Any] = {
+        "obs": trajectory.obs[start : stop + 1],
+        "acts": trajectory.acts[start:stop],
+        "infos": None if infos is None else infos[start:stop],
+        "terminal": trajectory.terminal and stop == len(trajectory),
+    }
+    if isinstance(trajectory, types.TrajectoryWithRew):
+        parts["rews"] = trajectory.rews[start:stop]
+    return dataclasses.replace(trajectory, **parts)
 
 
 def _by_key(obs: types.Observation) -> Mapping[str, Array]:

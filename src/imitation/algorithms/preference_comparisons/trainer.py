@@ -85,7 +85,8 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
             over, in [0, 1], to a weight.
 
     Attributes:
-        dataset: the comparisons gathered.
+        dataset: the comparisons gathered. Set it before `train` to begin with some that
+            were gathered elsewhere, see `import_preferences`.
         model: the argument `reward_model`.
         rounds_trained: rounds that are over, before an interruption too.
 
