@@ -254,17 +254,16 @@ def test_kill_while_saving_leaves_a_whole_data_set(tmp_path: pathlib.Path) -> No
     path = tmp_path / "preferences"
     root = pathlib.Path(__file__).parents[1]
     for _ in range(5):
-        process = subprocess.Popen(
+        with subprocess.Popen(
             [sys.executable, "-c", KILLED, str(path)],
             stdout=subprocess.PIPE,
             text=True,
             env={**os.environ, "PYTHONPATH": str(root)},
-        )
-        assert process.stdout is not None
-        saved = int(process.stdout.readline())
-        time.sleep(RNG.random())
-        process.send_signal(signal.SIGKILL)
-        rest = process.stdout.read().split()
-        process.wait()
+        ) as process:
+            assert process.stdout is not None
+            saved = int(process.stdout.readline())
+            time.sleep(RNG.random())
+            process.send_signal(signal.SIGKILL)
+            rest = process.stdout.read().split()
         saved = int(rest[-1]) if rest else saved
         assert len(prefs.PreferenceDataset.load(path)) >= saved

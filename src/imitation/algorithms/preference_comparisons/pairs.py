@@ -69,11 +69,11 @@ class PairStore:
         Args:
             net: the network that batches will be given to.
         """
-        # Bytes become floats, so images would take four times the memory they have.
-        n_numbers = self.arrays.acts.size + 2 * sum(
-            part.size for part in self.arrays.obs.values()
-        )
-        if 4 * n_numbers <= MAX_PREPARED_BYTES:
+        # One pair tells how much they grow: bytes of images become floats, discrete
+        # values vectors.
+        sample = self.inputs(net, np.arange(1))
+        per_step = _n_bytes(sample) / len(sample[1])
+        if per_step * len(self.arrays.acts) <= MAX_PREPARED_BYTES:
             self._prepared = net, net.preprocess(**self.arrays.steps())
 
     def batch(self, indices: npt.NDArray[np.int64]) -> "PairBatch":
@@ -224,3 +224,8 @@ class PairBatch(Sequence[types.TrajectoryPair]):
         if not self._store.arrays.has_rewards.reshape(-1, 2)[self._indices].all():
             return None
         return self._store.true_returns(discount)[self._indices]
+
+
+def _n_bytes(inputs: Inputs) -> int:
+    parts = [p for x in inputs for p in (x.values() if isinstance(x, dict) else (x,))]
+    return sum(part.numel() * part.element_size() for part in parts)
