@@ -258,7 +258,7 @@ LATE_CASES = [
         f"bc with {FAST} {RANDOM} environment.env_make_kwargs.x=1",
         "CartPole-v1 with environment.env_make_kwargs",
     ),
-    (f"train_rl with {FAST} rl.fast rl.rl_kwargs.learning_rate=x", "rl.rl_kwargs"),
+    (f"train_rl with {FAST} rl.fast rl.rl_kwargs.clip_range=x", "rl.rl_kwargs"),
     (f"train_rl with {FAST} rl.sac policy.sac rl.rl_kwargs.tau=1", "action spaces"),
     (
         f"eval_policy with cartpole fast environment.fast {RANDOM} "

@@ -13,6 +13,7 @@ from imitation.data import serialize
 from imitation.errors import ArtifactError, ConfigError
 from imitation.scripts import command_line
 from imitation.scripts import settings as typed
+from imitation.scripts.ingredients.rl import RLSettings
 from imitation.scripts.train_imitation import train_imitation_ex
 from imitation.scripts.train_rl import train_rl_ex
 from imitation.util import sacred as sacred_util
@@ -233,3 +234,18 @@ def test_help_lists_commands_and_options(workdir, capsys):
     assert command_line.run_script(train_rl_ex, ["--help"], "imitation train_rl") == 0
     out = capsys.readouterr().out
     assert "imitation train_rl [(with UPDATE...)]" in out and "print_config" in out
+
+
+def test_a_learning_rate_may_fall():
+    settings = RLSettings(rl_kwargs={"learning_rate": "lin_4e-4"}).resolved()
+    schedule = settings.constructor_kwargs(8)["learning_rate"]
+    assert [schedule(left) for left in (1.0, 0.5, 0.0)] == pytest.approx(
+        [4e-4, 2e-4, 0]
+    )
+
+
+@pytest.mark.parametrize("text", ["x", "lin_", "log_1e-3"])
+def test_a_learning_rate_of_another_form_is_refused(text):
+    settings = RLSettings(rl_kwargs={"learning_rate": text}).resolved()
+    with pytest.raises(ConfigError, match="lin_3e-4; got"):
+        settings.constructor_kwargs(8)
