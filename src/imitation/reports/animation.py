@@ -8,6 +8,7 @@ for paper, and for the page's pause switch.
 import dataclasses
 import html
 import io
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,6 +24,9 @@ Frame = npt.NDArray[np.uint8]
 
 MAX_BYTES = 600_000
 """The largest animation that `encode` makes."""
+
+_MAX_COLUMNS = 4
+"""Animations side by side on a wide screen; more are put into equally long rows."""
 
 _QUALITIES = (80, 60, 40, 20, 5)
 
@@ -115,8 +119,11 @@ def films(items: Sequence[tuple[str, str, Film]], switch: str) -> Html:
         A block; it needs no script.
     """
     pictures = "\n".join(_figure(*item) for item in items)
+    n_rows = math.ceil(len(items) / _MAX_COLUMNS)
+    n_columns = math.ceil(len(items) / max(1, n_rows))
     return Html(
-        f'<div class="animation"><div class="films">{pictures}</div>'
+        f'<div class="animation"><div class="films" style="--columns: {n_columns}">'
+        f"{pictures}</div>"
         f'<label class="pause"><input type="checkbox"> {html.escape(switch)}</label>'
         "</div>"
     )
