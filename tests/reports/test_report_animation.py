@@ -64,6 +64,14 @@ def test_films_have_words_and_a_switch():
     assert "A &lt;b&gt;" in text
 
 
+@pytest.mark.parametrize(("n", "columns"), [(1, 1), (4, 4), (5, 3), (6, 3), (9, 3)])
+def test_films_stand_in_rows_of_about_the_same_length(n, columns):
+    film = animation.encode(squares(), 10)
+    text = animation.films([("A", "a", film)] * n, "Pause")
+    check_page(text)
+    assert f'style="--columns: {columns}"' in text
+
+
 @pytest.mark.parametrize(
     ("frames", "message"),
     [

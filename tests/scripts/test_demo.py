@@ -201,6 +201,16 @@ def test_adversarial_rows_show_how_they_learnt(demo):
     assert "50 demonstrations and 640 steps of its own" in text
 
 
+@pytest.mark.parametrize("command_name", SCRIPTS)
+def test_the_runs_of_the_rows_can_be_reported_on(demo, tmp_path, command_name):
+    directory = demo.out / "runs" / "seals_cartpole" / command_name
+    page = tmp_path / "page.html"
+    assert console.run(["report", str(directory), "--out", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    check_page(text)
+    assert "Completed. " in text
+
+
 def test_curves_leave_out_rows_without_the_metric():
     logged = [{"t": 1.0, "y": 2.0, "l": 1.0}, {"t": 2.0}, {"y": 3.0, "l": 2.0}]
     logged.append({"t": 4.0, "y": math.nan, "l": 0.0})

@@ -54,7 +54,7 @@ def _lead(results: Sequence[EnvironmentResult], options: Options) -> Html:
     """The result in a sentence per environment."""
     sentences = []
     for result in results:
-        scores = " and ".join(
+        scores = ", ".join(
             f"{learner.label} {number(learner.mean.value)}"
             for learner in result.learners
         )

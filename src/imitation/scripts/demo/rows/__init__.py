@@ -40,8 +40,10 @@ from imitation.data.rollout import AnyPolicy
 from imitation.reports import runs
 from imitation.reports.plots import Series
 from imitation.scripts import console
-from imitation.scripts.command import Script
+from imitation.scripts.command import Script, stored_run
+from imitation.scripts.ingredients.logging import SETTINGS_FILE
 from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.util import artifacts
 from imitation.util.policy_io import load_policy
 
 __all__ = [
@@ -73,13 +75,24 @@ class Task:
     def run(self) -> Any:
         """Runs the command, logging metrics to ``log/progress.csv``.
 
+        Leaves a directory that ``imitation report`` can read.
+
         Returns:
             What the command returns, such as its ``imit_stats``.
         """
         own = (f"logging.log_dir={self.directory}", "logging.log_format_strs=['csv']")
         script, name, settings = resolve(self.command, (*self.words, *own))
         settings.check(name)
-        return script.commands[name](settings, _Run())
+        self.directory.mkdir(parents=True, exist_ok=True)
+        stored = stored_run(script.name, name, settings)
+        artifacts.write_json(self.directory / SETTINGS_FILE, stored)
+        result = script.commands[name](settings, _Run())
+        (self.directory / "sacred").mkdir()
+        artifacts.write_json(
+            self.directory / "sacred" / "run.json",
+            {"status": "COMPLETED", "result": result},
+        )
+        return result
 
 
 @dataclasses.dataclass(frozen=True)
