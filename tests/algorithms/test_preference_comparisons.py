@@ -314,6 +314,24 @@ def test_resumed_is_as_if_uninterrupted(tmp_path: pathlib.Path, case: str) -> No
     assert again.train(**totals, **saving, resume=True) == expected
 
 
+def test_rounds_without_comparisons_train_the_agent_too(tmp_path: pathlib.Path) -> None:
+    trainer = make_trainer(tmp_path)
+    trainer.train(160, 2)
+    agent = trainer.trajectory_generator.algorithm
+    assert agent.num_timesteps == 160 and len(trainer.dataset) == 2
+
+
+def test_comparisons_made_elsewhere_are_enough(tmp_path: pathlib.Path) -> None:
+    first = make_counting(tmp_path / "1")
+    first.train(0, 8)
+    trainer = make_counting(tmp_path / "2")
+    with pytest.raises(ConfigError, match="or 0 if there are some already"):
+        trainer.train(10, 0)
+    trainer.dataset = first.dataset
+    result = trainer.train(10, 0)
+    assert 0 < result["reward_loss"] < 5 and len(trainer.dataset) == 8
+
+
 def test_checkpoints(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     trainer.train(64, 8, checkpoint_dir=tmp_path / "c", checkpoint_interval=3)

@@ -151,7 +151,7 @@ class AgentTrainer(TrajectoryGenerator):
         self.buffering_wrapper.pop_trajectories()  # of unfinished episodes
         finished, self._finished = [*self._finished, *finished], []
         n_explore = int(self.exploration_frac * steps)
-        if self.exploration_frac and not n_explore:
+        if steps and self.exploration_frac and not n_explore:
             self.logger.warn(
                 f"No exploration steps included: exploration_frac = "
                 f"{self.exploration_frac} > 0 but steps={steps} is too small."

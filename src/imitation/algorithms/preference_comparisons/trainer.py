@@ -169,7 +169,7 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         Args:
             total_timesteps: environment steps to train the agent for, spread evenly
                 over all rounds. Steps to sample come on top.
-            total_comparisons: preferences to gather.
+            total_comparisons: preferences to gather; 0 trains on those in `dataset`.
             callback: called with the number of each round when it has ended.
             checkpoint_dir: where to save; None saves nothing. See `Checkpoints`.
             checkpoint_interval: rounds between checkpoints; 0 saves only at the end, a
@@ -258,10 +258,11 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         self.trajectory_generator.load_state_dict(values["trajectory_generator"])
 
     def _query_schedule(self, total_timesteps: int, total: int) -> list[int]:
-        if total_timesteps < 0 or total < 1:
+        if total_timesteps < 0 or total < (0 if len(self.dataset) else 1):
             raise ConfigError(
                 "expected total_timesteps not negative and a positive number of "
-                f"total_comparisons, got {total_timesteps} and {total}"
+                "total_comparisons, or 0 if there are some already, got "
+                f"{total_timesteps} and {total}"
             )
         n_comparisons = schedules.comparisons_by_round(
             self.schedule, self.num_iterations, total, self.initial_comparison_frac
@@ -282,6 +283,7 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
     def _gather(self, num_pairs: int) -> None:
         """Gathers preferences about new fragments."""
         if num_pairs == 0:
+            self.trajectory_generator.sample(0)  # makes room to train on
             return
         steps = math.ceil(
             self.transition_oversampling * 2 * num_pairs * self.fragment_length
