@@ -21,6 +21,7 @@ BENCHMARKS = (
     "dagger",
     "rewards",
     "adversarial",
+    "preferences",
 )
 
 if __name__ == "__main__":

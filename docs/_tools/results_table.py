@@ -27,6 +27,7 @@ NAMES = {
     "gail": "GAIL",
     "flatten": "`flatten_trajectories`",
     "imports": "import",
+    "preferences": "preference comparisons",
     "rewards": "`predict_processed`",
     "rollout": "`rollout`",
     "store": "`serialize`",
@@ -65,6 +66,8 @@ def duration(microseconds: float) -> str:
 
 
 def times_as_fast(ratio: float) -> str:
+    if ratio < 1:
+        return f"{ratio:.2f}"
     return f"{ratio:.1f}" if ratio < 100 else f"{ratio:,.0f}"
 
 
