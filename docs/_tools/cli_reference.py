@@ -13,6 +13,9 @@ from imitation.scripts.command import CommandSettings, Script
 from imitation.scripts.eval_policy import eval_policy_ex
 from imitation.scripts.train_adversarial import train_adversarial_ex
 from imitation.scripts.train_imitation import train_imitation_ex
+from imitation.scripts.train_preference_comparisons import (
+    train_preference_comparisons_ex,
+)
 from imitation.scripts.train_rl import train_rl_ex
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "guide" / "cli.md"
@@ -25,6 +28,7 @@ def scripts() -> list[Script[Any]]:
         train_rl_ex,
         train_imitation_ex,
         train_adversarial_ex,
+        train_preference_comparisons_ex,
         eval_policy_ex,
     )
     return [experiment.script for experiment in experiments]

@@ -56,6 +56,9 @@ class RenderImageInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
         scale: the size of the pictures relative to what the environment renders, in
             (0, 1]. Half is enough to judge most tasks, in a quarter of the memory.
 
+    Attributes:
+        enabled: whether to do it; set it to False for steps that nobody will look at.
+
     Raises:
         ConfigError: the environment has another render mode, or the scale is wrong.
     """
@@ -72,6 +75,7 @@ class RenderImageInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
         if not 0 < scale <= 1:
             raise ConfigError(f"scale must lie in (0, 1], got {scale}")
         self.scale = scale
+        self.enabled = True
 
     def step(
         self, action: Any
@@ -85,7 +89,8 @@ class RenderImageInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
             What the environment returns, with a `PackedImage` in the info.
         """
         obs, reward, terminated, truncated, info = self.env.step(action)
-        info = {**info, RENDERED_KEY: PackedImage(self._picture())}
+        if self.enabled:
+            info = {**info, RENDERED_KEY: PackedImage(self._picture())}
         return obs, reward, terminated, truncated, info
 
     def _picture(self) -> Frame:

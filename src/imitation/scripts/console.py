@@ -65,6 +65,10 @@ COMMANDS: dict[str, Entry] = {
     "train_adversarial": Entry(
         f"{_SCRIPTS}.train_adversarial:train_adversarial_ex", "the same: gail or airl"
     ),
+    "train_preference_comparisons": Entry(
+        f"{_SCRIPTS}.train_preference_comparisons:train_preference_comparisons_ex",
+        "learn a reward and a policy from comparisons of clips",
+    ),
     "eval_policy": Entry(
         f"{_SCRIPTS}.eval_policy:eval_policy_ex",
         "measure a policy, record videos of it or watch it",

@@ -5,9 +5,11 @@ or asks in this terminal with ``--terminal``.
 """
 
 import argparse
+import contextlib
 import getpass
 import pathlib
 import sys
+import time
 from collections.abc import Sequence
 
 from imitation.data.label_queue import FILE_NAME, LabelQueue
@@ -15,11 +17,17 @@ from imitation.errors import ArtifactError, missing_extra
 from imitation.scripts import command_line
 from imitation.scripts.argument_parser import OneLineParser
 
-__all__ = ["find_queue", "main"]
+__all__ = ["QUEUE_DIR", "find_queue", "main"]
 
 _DEFAULT_PORT = 8765
-_PLACES = ("", "label_queue", "labels")
-"""Where in a run's directory the queue may lie."""
+
+QUEUE_DIR = "label_queue"
+"""Where a run's directory has its queue."""
+
+_PLACES = ("", QUEUE_DIR, "labels")
+"""Where else a queue may lie."""
+
+_WAIT_SECONDS = 0.5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -51,13 +59,15 @@ def find_queue(run_dir: pathlib.Path) -> pathlib.Path:
         raise ArtifactError(f"there is no directory {run_dir}")
     raise ArtifactError(
         f"{run_dir} holds no label queue ({FILE_NAME}); start the run that asks people "
-        "first, and give its directory"
+        "first, and give its directory, or add --wait"
     )
 
 
 def _label(arguments: Sequence[str]) -> None:
     parsed = _parser().parse_args(arguments)
-    with LabelQueue(find_queue(parsed.run_dir), create=False) as queue:
+    directory = _await_queue(parsed.run_dir) if parsed.wait else None
+    directory = directory or find_queue(parsed.run_dir)
+    with LabelQueue(directory, create=False) as queue:
         if parsed.overlap is not None:
             queue.set_overlap(parsed.overlap)
         if parsed.terminal:
@@ -66,6 +76,18 @@ def _label(arguments: Sequence[str]) -> None:
             _in_browser(queue, parsed)
         n_answers, n_pending = len(queue.answers()), queue.pending()
     print(f"{n_answers} answers stored, {n_pending} pairs to go")
+
+
+def _await_queue(run_dir: pathlib.Path) -> pathlib.Path:
+    """Waits until a run has begun to ask."""
+    said = False
+    while True:
+        with contextlib.suppress(ArtifactError):
+            return find_queue(run_dir)
+        if not said:
+            print(f"Waiting for a run in {run_dir}; Ctrl-C stops", flush=True)
+            said = True
+        time.sleep(_WAIT_SECONDS)
 
 
 def _in_terminal(queue: LabelQueue, parsed: argparse.Namespace) -> None:
@@ -149,6 +171,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--terminal", action="store_true", help="ask here instead of in a browser"
+    )
+    parser.add_argument(
+        "--wait", action="store_true", help="wait for the run if it has not begun yet"
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser

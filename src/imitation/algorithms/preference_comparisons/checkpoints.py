@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         PreferenceComparisons,
     )
 
-__all__ = ["Checkpoints"]
+__all__ = ["Checkpoints", "save_agent", "save_results"]
 
 LATEST = "latest"
 
@@ -71,11 +71,33 @@ class Checkpoints:
     def _save(self, name: str) -> None:
         if self._directory is None:
             return
-        trainer = self._trainer
-        with artifacts.replacing_directory(self._directory / name) as directory:
-            save_reward_net(trainer.model, directory / "reward_net.pt")
-            if isinstance(trainer.trajectory_generator, AgentTrainer):
-                (directory / "policy").mkdir()
-                algorithm = trainer.trajectory_generator.algorithm
-                algorithm.save(directory / "policy" / "model.zip")
-        state.save(trainer, self._directory / LATEST)
+        save_results(self._trainer, self._directory / name)
+        state.save(self._trainer, self._directory / LATEST)
+
+
+def save_results(
+    trainer: "PreferenceComparisons", path: AnyPath, *, with_policy: bool = True
+) -> None:
+    """Saves what was learned, to use it: ``reward_net.pt`` and ``policy/model.zip``.
+
+    Args:
+        trainer: what has learned.
+        path: the directory to write, atomically.
+        with_policy: save the policy too, if an agent is trained.
+    """
+    with artifacts.replacing_directory(path) as directory:
+        save_reward_net(trainer.model, directory / "reward_net.pt")
+        generator = trainer.trajectory_generator
+        if with_policy and isinstance(generator, AgentTrainer):
+            save_agent(generator, directory / "policy")
+
+
+def save_agent(agent: AgentTrainer, path: AnyPath) -> None:
+    """Saves the algorithm of an agent as ``model.zip``.
+
+    Args:
+        agent: whose algorithm.
+        path: the directory to write, atomically.
+    """
+    with artifacts.replacing_directory(path) as directory:
+        agent.algorithm.save(directory / "model.zip")

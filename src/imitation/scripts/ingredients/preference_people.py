@@ -1,0 +1,133 @@
+"""People who compare clips: how they are asked, and what they see."""
+
+import dataclasses
+import functools
+import importlib.util
+import logging
+import shlex
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+import gymnasium as gym
+import numpy as np
+
+from imitation.data.label_queue import LabelQueue
+from imitation.envs.rendering import RenderImageInfoWrapper
+from imitation.errors import missing_extra
+from imitation.scripts.ingredients.environment import EnvironmentSettings
+from imitation.scripts.label import QUEUE_DIR
+from imitation.scripts.settings import require
+from imitation.util.vec_envs import PostWrapper, find_env_spec
+
+__all__ = ["PeopleSettings", "announce", "rendered"]
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PeopleSettings:
+    """How people are asked to compare clips."""
+
+    mode: Literal["sync", "async"] = "sync"
+    """sync waits until every pair has been compared; async trains meanwhile on what has
+    been said."""
+
+    fps: float = 30.0
+    """Frames per second of the clips."""
+
+    timeout: float | None = None
+    """Seconds after which an iteration goes on with the answers there are; None waits
+    for ever."""
+
+    min_answers: int = 1
+    """With async, how many answers to wait for at first."""
+
+    frame_size: int = 300
+    """Pixels of the longer side to which rendered frames are reduced."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges."""
+        for name in ("fps", "min_answers", "frame_size"):
+            value = getattr(self, name)
+            require(value > 0, f"human.{name}", "a positive number", value)
+        timeout = self.timeout
+        good = timeout is None or timeout > 0
+        require(good, "human.timeout", "a positive number or None", timeout)
+
+    def check(self) -> None:
+        """Raises a MissingExtraError unless clips can be written."""
+        if importlib.util.find_spec("av") is None:
+            raise missing_extra("av", "apps")
+
+    def gatherer_kwargs(self) -> dict[str, Any]:
+        """Returns the arguments of `HumanGatherer` among these settings."""
+        names = ("mode", "fps", "timeout", "min_answers")
+        return {name: getattr(self, name) for name in names}
+
+
+def announce(run_dir: Path) -> Path:
+    """Makes the label queue of a run, and says how to answer.
+
+    Args:
+        run_dir: the directory of the run.
+
+    Returns:
+        The directory of the queue, where ``imitation label`` looks for it.
+    """
+    queue_dir = run_dir / QUEUE_DIR
+    LabelQueue(queue_dir).close()
+    command = shlex.join(["imitation", "label", str(run_dir)])
+    print(f"To compare clips, type in another terminal: {command}", flush=True)
+    return queue_dir
+
+
+def rendered(
+    environment: EnvironmentSettings, settings: PeopleSettings
+) -> tuple[EnvironmentSettings, list[PostWrapper]]:
+    """Makes environments keep what each step looks like, if they can.
+
+    Args:
+        environment: resolved settings.
+        settings: the size of the frames.
+
+    Returns:
+        The settings and wrappers with which the environments render; the settings as
+        they are and no wrappers if they cannot, which is logged.
+    """
+    kwargs = {**environment.env_make_kwargs, "render_mode": "rgb_array"}
+    frame = _try_to_render(environment.gym_id, kwargs)
+    if frame is None:
+        _logger.warning(
+            "%s does not render pictures here; clips plot its observations",
+            environment.gym_id,
+        )
+        return environment, []
+    scale = min(1.0, settings.frame_size / max(frame.shape[:2]))
+    changed = dataclasses.replace(environment, env_make_kwargs=kwargs)
+    return changed, [functools.partial(_keep_frames, scale=scale)]
+
+
+def _keep_frames(env: gym.Env[Any, Any], index: int, scale: float) -> gym.Env[Any, Any]:
+    """Puts the picture of each step into its info."""
+    del index
+    return RenderImageInfoWrapper(env, scale)
+
+
+def _try_to_render(gym_id: str, kwargs: dict[str, Any]) -> np.ndarray | None:
+    """The first picture of an environment; None if there is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            env: gym.Env[Any, Any] = gym.make(find_env_spec(gym_id), **kwargs)
+            try:
+                env.reset(seed=0)
+                frame: Any = env.render()
+            finally:
+                env.close()
+        # Every renderer has its own words for a missing display, driver or package.
+        except Exception as error:
+            _logger.debug("%s cannot render: %s", gym_id, error)
+            return None
+    good = isinstance(frame, np.ndarray) and frame.ndim == 3 and frame.shape[2] == 3
+    return frame if good else None

@@ -1,0 +1,305 @@
+"""The parts of a training on preferences, built from the settings of the command."""
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import gymnasium as gym
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import VecEnv
+from tqdm import tqdm
+
+from imitation.algorithms import preference_comparisons as parts
+from imitation.data import serialize, types
+from imitation.errors import ConfigError
+from imitation.rewards.reward_nets import RewardNet
+from imitation.scripts.config.train_preference_comparisons import (
+    TrainPreferenceComparisonsSettings,
+)
+from imitation.scripts.ingredients.rl import load_rl_algo_from_path, make_rl_algo
+from imitation.scripts.settings import building
+from imitation.util.logger import HierarchicalLogger
+
+__all__ = [
+    "WatchedAgent",
+    "load_preferences",
+    "load_trajectories",
+    "make_agent",
+    "make_fragmenter",
+    "make_gatherer",
+    "make_reward_trainer",
+]
+
+Settings = TrainPreferenceComparisonsSettings
+
+
+class WatchedAgent(parts.AgentTrainer):
+    """An agent whose steps a progress bar counts, and whose training is not rendered.
+
+    Where environments render, pictures of the whole training would take most of its
+    time and memory. So only what is sampled for people to see has pictures, and all of
+    it is made afresh, by the agent as it is then.
+
+    Args:
+        bar: counts the steps of the training.
+        renders: whether the environments are wrapped in `RenderImageInfoWrapper`.
+        **kwargs: those of `AgentTrainer`.
+    """
+
+    def __init__(self, *, bar: "tqdm[Any]", renders: bool, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._bar = bar
+        self._renders = renders
+
+    def train(self, steps: int, **kwargs: Any) -> None:
+        """Trains the agent; see `AgentTrainer.train`."""
+        if self._renders:
+            self.venv.set_attr("enabled", False)
+        super().train(steps, callback=_StepCounter(self._bar), **kwargs)
+        if self._renders:
+            self.buffering_wrapper.pop_trajectories()
+            self.venv.set_attr("enabled", True)
+
+
+class _StepCounter(BaseCallback):
+    """Shows the steps of an agent."""
+
+    def __init__(self, bar: "tqdm[Any]") -> None:
+        super().__init__()
+        self._bar = bar
+
+    def _on_training_start(self) -> None:
+        if self._bar.n == 0:  # what an interrupted run has done does not count
+            self._bar.n = self._bar.initial = self.model.num_timesteps
+
+    def _on_step(self) -> bool:
+        self._bar.update(self.num_timesteps - self._bar.n)
+        return True
+
+
+def make_agent(
+    settings: Settings,
+    venv: VecEnv,
+    reward_net: RewardNet,
+    bar: "tqdm[Any]",
+    logger: HierarchicalLogger,
+    *,
+    renders: bool,
+) -> WatchedAgent:
+    """Makes a new agent, or loads one.
+
+    Args:
+        settings: resolved settings.
+        venv: where it is trained.
+        reward_net: what it is trained on.
+        bar: counts the steps of its training.
+        logger: where it logs to.
+        renders: whether `venv` renders what people shall see.
+
+    Returns:
+        The agent.
+
+    Raises:
+        ConfigError: the algorithm or the exploration do not take their arguments.
+        ArtifactError: the agent cannot be read.
+    """
+    seed = settings.make_seed("agent")
+    if settings.agent_path is None:
+        algorithm = make_rl_algo(venv, settings.rl, settings.policy, seed)
+    else:
+        path = settings.agent_path
+        algorithm = load_rl_algo_from_path(path, venv, settings.rl, seed)
+        algorithm.num_timesteps = 0  # It remembers its own training.
+    with building("AgentTrainer with trajectory_generator_kwargs"):
+        return WatchedAgent(
+            bar=bar,
+            renders=renders,
+            algorithm=algorithm,
+            reward_fn=reward_net,
+            venv=venv,
+            rng=settings.rng("trajectories"),
+            exploration_frac=settings.exploration_frac,
+            custom_logger=logger,
+            **settings.trajectory_generator_kwargs,
+        )
+
+
+def load_trajectories(
+    settings: Settings, venv: VecEnv, logger: HierarchicalLogger
+) -> parts.TrajectoryDataset:
+    """Loads the trajectories to compare fragments of.
+
+    Args:
+        settings: resolved settings with a `trajectory_path`.
+        venv: an environment with the same spaces.
+        logger: where to log to.
+
+    Returns:
+        The trajectories; without rewards only where nothing needs them.
+
+    Raises:
+        ConfigError: they are of other spaces.
+        ArtifactError: they cannot be read, or rewards are missing.
+    """
+    path = settings.trajectory_path
+    assert path is not None
+    trajectories: Sequence[types.Trajectory]
+    if issubclass(settings.load_gatherer(), parts.SyntheticGatherer):
+        trajectories = serialize.load_with_rewards(path)
+    else:
+        trajectories = serialize.load(path)
+    _check_fits(trajectories[0], venv, f"trajectory_path={path!r}")
+    return parts.TrajectoryDataset(
+        cast("Sequence[types.TrajectoryWithRew]", trajectories),
+        settings.rng("trajectories"),
+        logger,
+    )
+
+
+def make_reward_trainer(
+    settings: Settings, reward_net: RewardNet, logger: HierarchicalLogger
+) -> parts.BasicRewardTrainer:
+    """Makes what trains the reward, with its preference model.
+
+    Args:
+        settings: resolved settings.
+        reward_net: what to train.
+        logger: where to log to.
+
+    Returns:
+        An `EnsembleTrainer` for an ensemble, else a `BasicRewardTrainer`.
+
+    Raises:
+        ConfigError: the model or the trainer do not take their arguments.
+    """
+    with building("PreferenceModel with preference_model_kwargs"):
+        model = parts.PreferenceModel(reward_net, **settings.preference_model_kwargs)
+    with building("the reward trainer with reward_trainer_kwargs"):
+        return settings.load_reward_trainer()(
+            model,
+            parts.CrossEntropyRewardLoss(),
+            settings.rng("reward training"),
+            custom_logger=logger,
+            **settings.reward_trainer_kwargs,
+        )
+
+
+def make_fragmenter(
+    settings: Settings, model: parts.PreferenceModel, logger: HierarchicalLogger
+) -> parts.Fragmenter:
+    """Makes what chooses the pairs.
+
+    Args:
+        settings: resolved settings.
+        model: of an ensemble, if the selection is active.
+        logger: where to log to.
+
+    Returns:
+        A `RandomFragmenter`, within an `ActiveSelectionFragmenter` if asked for.
+
+    Raises:
+        ConfigError: it does not take its arguments, or the model is of no ensemble.
+    """
+    with building("RandomFragmenter with fragmenter_kwargs"):
+        fragmenter = parts.RandomFragmenter(
+            settings.rng("fragments"),
+            custom_logger=logger,
+            **settings.fragmenter_kwargs,
+        )
+    if not settings.active_selection:
+        return fragmenter
+    return parts.ActiveSelectionFragmenter(
+        model,
+        fragmenter,
+        settings.active_selection_oversampling,
+        settings.uncertainty_on,
+        logger,
+    )
+
+
+def make_gatherer(
+    settings: Settings,
+    model: parts.PreferenceModel,
+    logger: HierarchicalLogger,
+    queue_dir: Path | None,
+) -> parts.PreferenceGatherer:
+    """Makes what says which fragment is better.
+
+    Args:
+        settings: resolved settings.
+        model: what the app compares people's answers with.
+        logger: where to log to.
+        queue_dir: where people find what they are asked; None if they are not.
+
+    Returns:
+        The gatherer.
+
+    Raises:
+        ConfigError: it does not take its arguments.
+    """
+    kwargs: dict[str, Any] = {"custom_logger": logger}
+    if queue_dir is None:
+        kwargs["rng"] = settings.rng("preferences")
+    else:
+        people = {"queue_dir": queue_dir, "preference_model": model}
+        kwargs |= settings.human.gatherer_kwargs() | people
+    with building(f"gatherer_cls={settings.gatherer_cls} with gatherer_kwargs"):
+        return settings.load_gatherer()(**kwargs | dict(settings.gatherer_kwargs))
+
+
+def load_preferences(settings: Settings, venv: VecEnv) -> parts.PreferenceDataset:
+    """Loads the comparisons to begin with.
+
+    Args:
+        settings: resolved settings with a `preferences_path`.
+        venv: an environment with the same spaces.
+
+    Returns:
+        The latest of them, as many as `comparison_queue_size` allows.
+
+    Raises:
+        ConfigError: they are of other spaces.
+        ArtifactError: they cannot be read.
+        DataError: a line is malformed.
+    """
+    path = settings.preferences_path
+    assert path is not None
+    if os.path.isdir(path):
+        saved = parts.PreferenceDataset.load(path)
+        dataset = parts.PreferenceDataset(settings.comparison_queue_size)
+        dataset.push([pair for pair, _ in saved], saved.preferences)
+    else:
+        dataset = parts.import_preferences(path, settings.comparison_queue_size)
+    if len(dataset):
+        (first, _), _ = dataset[0]
+        _check_fits(first, venv, f"preferences_path={path!r}")
+    return dataset
+
+
+def _check_fits(trajectory: types.Trajectory, venv: VecEnv, what: str) -> None:
+    """Checks that observations and actions are shaped like those of an environment."""
+    for name, space, array in (
+        ("observations", venv.observation_space, trajectory.obs),
+        ("actions", venv.action_space, trajectory.acts),
+    ):
+        expected = _shapes(space)
+        parts_of = array.unwrap() if isinstance(array, types.DictObs) else {"": array}
+        found = {key: part.shape[1:] for key, part in parts_of.items()}
+        if found != expected:
+            raise ConfigError(
+                f"{what} has {name} of shape {_shown(found)}, the environment of "
+                f"{_shown(expected)}"
+            )
+
+
+def _shapes(space: gym.Space[Any]) -> dict[str, tuple[int, ...] | None]:
+    """The shape of a space, or of each part of a dictionary."""
+    if isinstance(space, gym.spaces.Dict):
+        return {key: part.shape for key, part in space.spaces.items()}
+    return {"": space.shape}
+
+
+def _shown(shapes: Mapping[str, tuple[int, ...] | None]) -> str:
+    """Shapes in words."""
+    return str(shapes[""] if shapes.keys() == {""} else dict(shapes))
