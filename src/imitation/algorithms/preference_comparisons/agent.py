@@ -173,6 +173,26 @@ class AgentTrainer(TrajectoryGenerator):
             trajectories += enough_of(fresh, n_explore)
         return trajectories
 
+    def play(
+        self,
+        venv: VecEnv,
+        sample_until: rollout.GenTrajTerminationCond,
+        rng: np.random.Generator,
+    ) -> Sequence[types.TrajectoryWithRew]:
+        """Plays episodes elsewhere, which leaves training and sampling as they were.
+
+        Args:
+            venv: where, with the spaces of the trainer's own environments.
+            sample_until: see `rollout.generate_trajectories`.
+            rng: decides the actions, which are sampled.
+
+        Returns:
+            Whole episodes.
+        """
+        policy = _policy_for(self.algorithm, self.venv)
+        with policy_calls.evaluating(self.algorithm), seeding.numpy_seeded(rng):
+            return rollout.generate_trajectories(policy, venv, sample_until, rng=rng)
+
     def state_dict(self) -> dict[str, Any]:
         """The algorithm, the trajectories not sampled yet, and all random states.
 
