@@ -2,14 +2,16 @@
 
 Writes ``checkpoints/{<iteration>,final}/`` with the reward ``reward_net.pt`` and the
 policy ``policy/model.zip``, and ``checkpoints/latest``, from which an interrupted run
-is resumed; and ``preferences.pkl``, a directory, if asked to. With ``gatherer=human``
-people are asked: ``label_queue`` holds what ``imitation label`` shows them.
+is resumed; ``held_out``, episodes for ``imitation report`` to judge the reward by; and
+``preferences.pkl``, a directory, if asked to. With ``gatherer=human`` people are asked:
+``label_queue`` holds what ``imitation label`` shows them.
 """
 
+import contextlib
 import functools
 import logging
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -29,7 +31,7 @@ from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_preference_comparisons import (
     TrainPreferenceComparisonsSettings,
 )
-from imitation.scripts.ingredients import preference_people
+from imitation.scripts.ingredients import held_out, preference_people
 from imitation.scripts.ingredients.environment import EnvironmentSettings, make_venv
 from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
@@ -91,7 +93,10 @@ def train_preference_comparisons(
         )
         if settings.preferences_path is not None:
             trainer.dataset = preference_parts.load_preferences(settings, venv)
-        results = _train(trainer, settings, log_dir / "checkpoints", bar)
+        with _keep_aside(settings, generator, log_dir) as after_round:
+            results = _train(
+                trainer, settings, log_dir / "checkpoints", bar, after_round
+            )
     if settings.save_preferences:
         trainer.dataset.save(log_dir / "preferences.pkl")
     if isinstance(generator, AgentTrainer):
@@ -141,6 +146,22 @@ def _ask_people(
     return environment, wrappers, queue_dir
 
 
+def _keep_aside(
+    settings: Settings, generator: TrajectoryGenerator, log_dir: pathlib.Path
+) -> contextlib.AbstractContextManager[Callable[[int], None]]:
+    """What plays episodes for the report after some rounds; nothing without agent."""
+    if not isinstance(generator, AgentTrainer) or not settings.held_out_episodes:
+        return contextlib.nullcontext(lambda number: None)
+    return held_out.keep_aside(
+        generator,
+        settings.environment,
+        log_dir,
+        n_episodes=settings.held_out_episodes,
+        n_rounds=settings.num_iterations + 1,
+        rng=settings.rng("held-out episodes"),
+    )
+
+
 def _progress(settings: Settings) -> "tqdm[Any]":
     """A bar of the agent's steps, or of rounds where there is no agent."""
     if settings.trains_agent and settings.total_timesteps:
@@ -185,13 +206,20 @@ def _train(
     settings: Settings,
     directory: pathlib.Path,
     bar: "tqdm[Any]",
+    also: Callable[[int], None],
 ) -> dict[str, Any]:
     """Trains, and returns the loss and the accuracy."""
+    save = _AfterRound(trainer, settings, directory / "latest", bar)
+
+    def after_round(number: int) -> None:
+        also(number)
+        save(number)
+
     try:
         results = trainer.train(
             settings.total_timesteps,
             settings.total_comparisons,
-            _AfterRound(trainer, settings, directory / "latest", bar),
+            after_round,
             checkpoint_dir=directory,
             checkpoint_interval=settings.checkpoint_interval,
             resume=settings.resume is not None,
@@ -203,6 +231,8 @@ def _train(
             f"{error} in trajectory_path={settings.trajectory_path!r}; lower "
             "total_comparisons, fragment_length or transition_oversampling"
         ) from error
+    if not len(trainer.dataset):
+        _logger.warning("Nobody compared anything: the reward is as it was at first")
     if settings.checkpoint_interval >= 0:
         _logger.info("Saved the reward to %s", directory / "final")
     return dict(results)

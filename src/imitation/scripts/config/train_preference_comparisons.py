@@ -100,6 +100,7 @@ _PRESETS: Mapping[str, Mapping[str, Any]] = {
     "seals_walker": _MUJOCO,
     "fast": {
         "fragment_length": 2,
+        "held_out_episodes": 3,
         "initial_comparison_frac": 0.2,
         "initial_epoch_multiplier": 1.0,
         "num_iterations": 2,
@@ -224,6 +225,10 @@ class TrainPreferenceComparisonsSettings(CommandSettings):
     """Comparisons to begin with: a .jsonl file (see import_preferences), or a saved
     preferences.pkl."""
 
+    held_out_episodes: int = 20
+    """Least number of episodes that the agent plays apart from the training, for the
+    report to judge the reward by; 0 for none."""
+
     allow_variable_horizon: bool = False
     """Accept episodes of different lengths, which give the reward away."""
 
@@ -268,7 +273,7 @@ class TrainPreferenceComparisonsSettings(CommandSettings):
         size = self.comparison_queue_size
         good = size is None or size > 0
         require(good, "comparison_queue_size", f"{positive} or None", size)
-        for name in ("total_timesteps", "state_interval"):
+        for name in ("total_timesteps", "state_interval", "held_out_episodes"):
             value = getattr(self, name)
             require(value is None or value >= 0, name, "an integer ≥ 0", value)
         n_pairs = self.total_comparisons
