@@ -1,0 +1,194 @@
+r"""Soft-optimal policies and the visits that policies make, for known dynamics.
+
+From Brian Ziebart's thesis "Modeling Purposeful Adaptive Behavior with the Principle of
+Maximum Causal Entropy" (2010), https://apps.dtic.mil/sti/citations/ADA608706, chapter
+9. With T decisions, reward r, discount γ and no value after the last decision,
+
+.. math::
+    Q_t(s, a) = r(s, a) + γ \sum_{s'} p(s'|s, a) V_{t+1}(s'), \quad
+    V_t(s) = \log \sum_a \exp Q_t(s, a), \quad
+    π_t(a|s) = \exp(Q_t(s, a) - V_t(s)),
+
+equations (9.1) to (9.3) for a finite horizon. Each time step is one product with the
+matrix of all transition probabilities.
+"""
+
+import numpy as np
+
+from imitation.envs.tabular.layouts import Array, Matrix
+from imitation.envs.tabular.model import TabularArrays, TabularModel, read_model
+from imitation.errors import ConfigError, DataError
+
+__all__ = [
+    "check_discount",
+    "mce_occupancy_measures",
+    "mce_partition_fh",
+    "occupancy",
+    "partition",
+]
+
+
+def mce_partition_fh(
+    env: TabularArrays, *, reward: Matrix | None = None, discount: float = 1.0
+) -> tuple[Array, Array, Array]:
+    """Performs the soft Bellman backup for a finite-horizon MDP.
+
+    Calculates soft values, action values and the policy that has the largest causal
+    entropy plus expected reward, by recurrences (9.1), (9.2) and (9.3) of Ziebart
+    (2010).
+
+    Args:
+        env: an environment with known dynamics, S states, A actions and T steps.
+        reward: rewards of shape ``(S,)``, ``(S, A)`` or ``(S, A, S)``. Defaults to
+            ``env.reward_matrix``.
+        discount: what a reward one step later is worth, in [0, 1].
+
+    Returns:
+        ``(V, Q, pi)``, float64: values ``V[t, s]`` of shape ``(T, S)``, action values
+        ``Q[t, s, a]`` and the policy ``pi[t, s, a]`` of shape ``(T, S, A)``.
+
+    Raises:
+        ValueError: ``env.horizon`` is None (infinite horizon), or the arrays are no
+            decision process.
+    """
+    check_discount(discount)
+    model = read_model(env)
+    return partition(model, model.reward(_reward_of(env, reward)), discount)
+
+
+def mce_occupancy_measures(
+    env: TabularArrays,
+    *,
+    reward: Matrix | None = None,
+    pi: Array | None = None,
+    discount: float = 1.0,
+) -> tuple[Array, Array]:
+    """Calculates state visitation frequencies under a policy.
+
+    Args:
+        env: an environment with known dynamics, S states, A actions and T steps.
+        reward: rewards as in `mce_partition_fh`. Defaults to ``env.reward_matrix``.
+        pi: policy ``pi[t, s, a]``, shape ``(T, S, A)``. Defaults to the soft-optimal
+            one for `reward` and `discount`.
+        discount: what a visit one step later counts, in [0, 1].
+
+    Returns:
+        ``(D, Dcum)``, float64: ``D[t, s]`` of shape ``(T + 1, S)``, the probability of
+        being in a state at a time, where T is after the last action, and ``Dcum`` of
+        shape ``(S,)``, the expected discounted number of visits of each state.
+
+    Raises:
+        ValueError: ``env.horizon`` is None (infinite horizon), the arrays are no
+            decision process, or `pi` is no policy for it.
+    """
+    check_discount(discount)
+    model = read_model(env)
+    if pi is None:
+        rewards = model.reward(_reward_of(env, reward))
+        _, _, pi = partition(model, rewards, discount)
+    else:
+        pi = _checked_policy(pi, model)
+    visits = occupancy(model, pi)
+    return visits, cumulative(visits, discount)
+
+
+def partition(
+    model: TabularModel, reward: Array, discount: float
+) -> tuple[Array, Array, Array]:
+    """Does the backup of `mce_partition_fh` for arrays that are known to be right.
+
+    Args:
+        model: the environment.
+        reward: as `TabularModel.reward` returns it.
+        discount: in [0, 1].
+
+    Returns:
+        See `mce_partition_fh`. The last two are views of arrays with actions first.
+    """
+    dynamics, horizon = model.dynamics, model.horizon
+    shape = (horizon, dynamics.n_actions, dynamics.n_states)
+    values, action_values, policy = (
+        np.empty(shape[::2]),
+        np.empty(shape),
+        np.empty(shape),
+    )
+    largest, total = np.empty(dynamics.n_states), np.empty(dynamics.n_states)
+    for t in range(horizon - 1, -1, -1):
+        q, probabilities = action_values[t], policy[t]
+        if t == horizon - 1:
+            q[...] = reward
+        else:
+            later = values[t + 1] if discount == 1.0 else discount * values[t + 1]
+            np.add(dynamics.expected(later), reward, out=q)
+        # log-sum-exp over actions, whose terms are the policy but for its norm
+        np.maximum.reduce(q, axis=0, out=largest)
+        np.subtract(q, largest, out=probabilities)
+        np.exp(probabilities, out=probabilities)
+        np.add.reduce(probabilities, axis=0, out=total)
+        np.divide(probabilities, total, out=probabilities)
+        np.add(np.log(total, out=total), largest, out=values[t])
+    return values, action_values.transpose(0, 2, 1), policy.transpose(0, 2, 1)
+
+
+def occupancy(model: TabularModel, pi: Array) -> Array:
+    """Computes where a policy is at each time.
+
+    Args:
+        model: the environment.
+        pi: the policy, shape ``(T, S, A)``; fastest as `partition` returns it.
+
+    Returns:
+        Probabilities of shape ``(T + 1, S)``.
+    """
+    dynamics = model.dynamics
+    policy = np.ascontiguousarray(pi.transpose(0, 2, 1))  # (T, A, S)
+    visits = np.empty((model.horizon + 1, dynamics.n_states))
+    joint = np.empty((dynamics.n_actions, dynamics.n_states))
+    visits[0] = model.initial
+    for t in range(model.horizon):
+        np.multiply(policy[t], visits[t], out=joint)
+        visits[t + 1] = dynamics.next_states(joint)
+    return visits
+
+
+def cumulative(visits: Array, discount: float) -> Array:
+    """Sums visits over time, discounted.
+
+    Args:
+        visits: at each time, shape ``(n_times, S)``.
+        discount: in [0, 1].
+
+    Returns:
+        Shape ``(S,)``.
+    """
+    weights = discount ** np.arange(len(visits))
+    total: Array = weights @ visits
+    return total
+
+
+def check_discount(discount: float) -> None:
+    """Raises a ConfigError unless a discount lies in [0, 1]."""
+    if not 0.0 <= discount <= 1.0:
+        raise ConfigError(f"discount={discount} must lie in [0, 1]")
+
+
+def _reward_of(env: TabularArrays, reward: Matrix | None) -> Matrix:
+    arrays = getattr(env, "unwrapped", env)
+    return arrays.reward_matrix if reward is None else reward
+
+
+def _checked_policy(pi: Array, model: TabularModel) -> Array:
+    pi = np.asarray(pi, dtype=np.float64)
+    dynamics = model.dynamics
+    expected = (model.horizon, dynamics.n_states, dynamics.n_actions)
+    if pi.shape != expected:
+        raise DataError(
+            f"pi has shape {pi.shape}, expected (horizon, n_states, n_actions) = "
+            f"{expected}"
+        )
+    if not (np.all(pi >= 0) and np.allclose(pi.sum(axis=2), 1.0, atol=1e-5)):
+        raise DataError(
+            "pi is no policy: for each time and state the probabilities of the actions "
+            "must be ≥ 0 and sum to 1"
+        )
+    return pi

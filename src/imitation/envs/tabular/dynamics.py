@@ -1,0 +1,128 @@
+"""Transition probabilities as one matrix, dense or sparse.
+
+Planning multiplies by p(s'|s, a) twice per time step: backwards with values, forwards
+with visits. Both are one product of a matrix of A * S rows with a vector.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from imitation.envs.tabular.layouts import Array, Matrix, as_rows, is_dense
+from imitation.errors import DataError
+
+__all__ = ["Dynamics"]
+
+TOLERANCE = 1e-5
+"""How far the sum of a row may be from 1: rows of float32 need some room."""
+
+
+class Dynamics:
+    """The transition probabilities p(s'|s, a) of S states and A actions.
+
+    Args:
+        transition_matrix: in any layout of `layouts.as_rows`.
+
+    Raises:
+        DataError: it has another layout, a negative or NaN value, or a row whose sum is
+            not 1.
+    """
+
+    def __init__(self, transition_matrix: Matrix) -> None:
+        rows = as_rows(transition_matrix, "transition_matrix")
+        self.rows: Any = rows
+        """Array or CSR matrix, float64 of shape ``(A * S, S)``; row ``a * S + s``."""
+        self.n_states: int = rows.shape[1]
+        self.n_actions: int = rows.shape[0] // rows.shape[1]
+        self._check()
+        self._columns: Any = rows.T if is_dense(rows) else rows.T.tocsr()
+
+    def expected(self, values: Array) -> Array:
+        """Computes the mean of a function of the next state.
+
+        Args:
+            values: of each next state, float64 of shape ``(S,)``.
+
+        Returns:
+            The mean after each action in each state, shape ``(A, S)``.
+        """
+        means: Array = self.rows @ values
+        return means.reshape(self.n_actions, self.n_states)
+
+    def next_states(self, visits: Array) -> Array:
+        """Computes how often each state comes next.
+
+        Args:
+            visits: how often each action is done in each state, float64 of shape
+                ``(A, S)``.
+
+        Returns:
+            Shape ``(S,)``.
+        """
+        result: Array = self._columns @ visits.reshape(-1)
+        return result
+
+    def expected_reward(self, reward_matrix: Matrix) -> Array:
+        """Computes the mean of a reward that depends on the next state.
+
+        Args:
+            reward_matrix: r(s, a, s') in any layout of `layouts.as_rows`.
+
+        Returns:
+            Shape ``(A, S)``.
+
+        Raises:
+            DataError: it has another number of states or actions.
+        """
+        rewards = as_rows(reward_matrix, "reward_matrix", not is_dense(self.rows))
+        if rewards.shape != self.rows.shape:
+            raise DataError(
+                f"reward_matrix is for {rewards.shape[1]} states and "
+                f"{rewards.shape[0] // rewards.shape[1]} actions, transition_matrix "
+                f"for {self.n_states} and {self.n_actions}"
+            )
+        means = np.asarray((self.rows * rewards).sum(axis=1), dtype=np.float64)
+        return means.reshape(self.n_actions, self.n_states)
+
+    def successors(self, state: int, action: int) -> tuple[Array, Array]:
+        """Returns the states that may come next and their probabilities.
+
+        Args:
+            state: where the action is done.
+            action: what is done.
+        """
+        at = action * self.n_states + state
+        if is_dense(self.rows):
+            states = np.flatnonzero(self.rows[at])
+            return states, self.rows[at, states]
+        part = slice(self.rows.indptr[at], self.rows.indptr[at + 1])
+        return self.rows.indices[part], self.rows.data[part]
+
+    def _check(self) -> None:
+        values = self.rows if is_dense(self.rows) else self.rows.data
+        if values.size and values.min() < 0:
+            raise DataError(self._negative())
+        sums = np.asarray(self.rows.sum(axis=1)).reshape(-1)
+        wrong = np.flatnonzero(~(np.abs(sums - 1.0) <= TOLERANCE))  # NaN as well
+        if len(wrong):
+            raise DataError(
+                f"transition_matrix: the probabilities after {self._name(wrong[0])} "
+                f"sum to {sums[wrong[0]]:.6g}, expected 1; normalise each row"
+            )
+
+    def _negative(self) -> str:
+        """The message about the first negative probability."""
+        if is_dense(self.rows):
+            row, column = np.argwhere(self.rows < 0)[0]
+            value = self.rows[row, column]
+        else:
+            coo = self.rows.tocoo()
+            at = np.flatnonzero(coo.data < 0)[0]
+            row, column, value = coo.coords[0][at], coo.coords[1][at], coo.data[at]
+        return (
+            f"transition_matrix has the negative probability {value:.6g} of state "
+            f"{column} after {self._name(row)}; probabilities lie in [0, 1]"
+        )
+
+    def _name(self, row: int) -> str:
+        return f"state {row % self.n_states}, action {row // self.n_states}"

@@ -1,0 +1,153 @@
+"""The layouts in which functions of (state, action, next state) may come.
+
+All become one matrix whose row ``a * S + s`` belongs to action a in state s: actions
+first, because sums and maxima over few actions are fast over whole rows of states.
+"""
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch as th
+
+from imitation.errors import DataError
+
+__all__ = ["Array", "Matrix", "as_rows", "is_dense"]
+
+Array = npt.NDArray[Any]
+
+Matrix: TypeAlias = Any
+"""A function of (state, action, next state) in one of the layouts of `as_rows`."""
+
+MAX_DENSITY = 0.2
+"""Share of non-zero values up to which products with sparse matrices are faster."""
+
+LAYOUTS = (
+    "an array or torch tensor of shape (S, A, S), a sparse one of that shape or of "
+    "shape (S * A, S) with row s * A + a, or a list of A sparse matrices (S, S)"
+)
+
+
+def is_dense(rows: Any) -> bool:
+    """Whether `as_rows` returned an array, not a sparse matrix."""
+    return isinstance(rows, np.ndarray)
+
+
+def as_rows(matrix: Matrix, name: str, sparse: bool | None = None) -> Any:
+    """Brings a function of (state, action, next state) into one layout.
+
+    Args:
+        matrix: of S states and A actions: an array or torch tensor of shape
+            ``(S, A, S)``; a sparse matrix of scipy or torch, of that shape or of shape
+            ``(S * A, S)`` with row ``s * A + a``; or a list of A matrices of shape
+            ``(S, S)``, dense or sparse.
+        name: what to call it in an error.
+        sparse: whether the result shall be sparse; None makes sparse what is given so,
+            and what is mostly zero.
+
+    Returns:
+        float64 of shape ``(A * S, S)`` with row ``a * S + s``: a contiguous array or a
+        ``scipy.sparse.csr_array``.
+
+    Raises:
+        DataError: the matrix has another layout or is not of real numbers.
+    """
+    from scipy import sparse as sp
+
+    if isinstance(matrix, th.Tensor):
+        matrix = _from_torch(matrix)
+    if isinstance(matrix, Sequence) and not isinstance(matrix, str):
+        rows = _stacked(matrix, name)
+    elif sp.issparse(matrix):
+        rows = _from_sparse(matrix, name)
+    else:
+        return _from_array(_real(np.asarray(matrix), name), name, sparse)
+    return rows.toarray() if sparse is False else rows
+
+
+def _from_array(array: Array, name: str, sparse: bool | None) -> Any:
+    if array.ndim != 3 or array.shape[0] != array.shape[2] or 0 in array.shape:
+        raise _wrong_shape(name, array.shape)
+    by_action = array.transpose(1, 0, 2)  # (A, S, S)
+    n_rows, n_states = array.shape[1] * array.shape[0], array.shape[2]
+    if sparse is not False:
+        present = np.ascontiguousarray(by_action != 0).reshape(-1)
+        flat = np.flatnonzero(present)
+        if sparse or len(flat) <= MAX_DENSITY * present.size:
+            return _compressed(by_action, flat, n_rows, n_states)
+    dense = np.ascontiguousarray(by_action, dtype=np.float64)
+    return dense.reshape(n_rows, n_states)
+
+
+def _compressed(by_action: Array, flat: Array, n_rows: int, n_states: int) -> Any:
+    """A CSR matrix of the values at flat indices into ``(A, S, S)``."""
+    from scipy import sparse as sp
+
+    row, column = np.divmod(flat, n_states)
+    action, state = np.divmod(row, n_states)
+    values = by_action[action, state, column].astype(np.float64)
+    ends = np.searchsorted(row, np.arange(n_rows + 1))
+    return sp.csr_array((values, column, ends), shape=(n_rows, n_states))
+
+
+def _from_sparse(matrix: Any, name: str) -> Any:
+    """The rows of a scipy matrix, of shape ``(S * A, S)`` or ``(S, A, S)``."""
+    from scipy import sparse as sp
+
+    shape = matrix.shape
+    coo = matrix.tocoo()
+    if len(shape) == 3 and shape[0] == shape[2] and 0 not in shape:
+        n_states, n_actions = shape[:2]
+        state, action, column = coo.coords
+    elif len(shape) == 2 and 0 not in shape and shape[0] % shape[1] == 0:
+        n_states, n_actions = shape[1], shape[0] // shape[1]
+        state, action = np.divmod(coo.coords[0], n_actions)
+        column = coo.coords[1]
+    else:
+        raise _wrong_shape(name, shape)
+    row = action.astype(np.int64) * n_states + state
+    values = _real(coo.data, name).astype(np.float64)
+    shape = (n_actions * n_states, n_states)
+    return sp.csr_array(sp.coo_array((values, (row, column)), shape=shape))
+
+
+def _stacked(matrices: Sequence[Any], name: str) -> Any:
+    """The rows of one matrix per action."""
+    from scipy import sparse as sp
+
+    parts = [_from_torch(m) if isinstance(m, th.Tensor) else m for m in matrices]
+    parts = [m if sp.issparse(m) else np.asarray(m) for m in parts]
+    shapes = {m.shape for m in parts}
+    if len(shapes) != 1 or len(shape := shapes.pop()) != 2 or shape[0] != shape[1]:
+        found = ", ".join(sorted({str(m.shape) for m in parts})) or "an empty list"
+        raise DataError(
+            f"{name}: expected a list of one square matrix per action, got {found}"
+        )
+    values = [_real(m.data if sp.issparse(m) else m, name) for m in parts]
+    del values
+    return sp.csr_array(sp.vstack([sp.csr_array(m, dtype=np.float64) for m in parts]))
+
+
+def _from_torch(tensor: th.Tensor) -> Any:
+    """A torch tensor as an array, or as a scipy matrix if it is sparse."""
+    from scipy import sparse as sp
+
+    tensor = tensor.detach().cpu()
+    if tensor.layout == th.strided:
+        return tensor.numpy()
+    if tensor.layout != th.sparse_coo:
+        tensor = tensor.to_sparse()
+    tensor = tensor.coalesce()
+    indices = tuple(tensor.indices().numpy())
+    return sp.coo_array((tensor.values().numpy(), indices), shape=tuple(tensor.shape))
+
+
+def _real(values: Array, name: str) -> Array:
+    if values.dtype.kind not in "fiub":
+        raise DataError(f"{name} has the type {values.dtype}, expected real numbers")
+    return values
+
+
+def _wrong_shape(name: str, shape: tuple[int, ...]) -> DataError:
+    return DataError(f"{name} has shape {tuple(shape)}, expected {LAYOUTS}")

@@ -1,0 +1,150 @@
+"""Finite-horizon decision processes given as arrays, checked and ready for planning."""
+
+import dataclasses
+import numbers
+from typing import Any, Protocol
+
+import numpy as np
+
+from imitation.envs.tabular.dynamics import Dynamics
+from imitation.envs.tabular.layouts import Array, Matrix
+from imitation.errors import ConfigError, DataError
+
+__all__ = ["TabularArrays", "TabularModel", "read_model"]
+
+
+class TabularArrays(Protocol):
+    """An environment with S states and A actions whose dynamics are known.
+
+    `TabularEnv` is one, and so are the environments of seals that derive from its
+    ``BaseTabularModelPOMDP``, such as ``CliffWorldEnv``.
+    """
+
+    transition_matrix: Any
+    """p(s'|s, a), usually an array of shape ``(S, A, S)``; see `layouts.as_rows`."""
+
+    reward_matrix: Any
+    """Rewards of shape ``(S,)``, ``(S, A)``, or as ``transition_matrix``."""
+
+    horizon: int | None
+    """Steps of an episode."""
+
+    initial_state_dist: Any
+    """Probability of each first state, shape ``(S,)``."""
+
+
+@dataclasses.dataclass(frozen=True)
+class TabularModel:
+    """What planning needs to know of an environment."""
+
+    dynamics: Dynamics
+    """The transition probabilities."""
+
+    horizon: int
+    """Number T of decisions in an episode, positive."""
+
+    initial: Array
+    """Probability of each first state, float64 of shape ``(S,)``."""
+
+    def reward(self, reward_matrix: Matrix, name: str = "reward_matrix") -> Array:
+        """Brings rewards into one layout.
+
+        Args:
+            reward_matrix: r(s) of shape ``(S,)``, r(s, a) of shape ``(S, A)``, or
+                r(s, a, s') in any layout of `layouts.as_rows`. Of the last, planning
+                needs the mean over next states only.
+            name: what to call it in an error.
+
+        Returns:
+            float64 that broadcasts to ``(A, S)``.
+
+        Raises:
+            DataError: it has another shape, or a NaN or infinite value.
+        """
+        n_states, n_actions = self.dynamics.n_states, self.dynamics.n_actions
+        rewards = reward_matrix
+        if getattr(rewards, "ndim", 3) < 3 and not hasattr(rewards, "tocoo"):
+            rewards = np.asarray(rewards, dtype=np.float64)
+            if rewards.shape not in ((n_states,), (n_states, n_actions)):
+                raise DataError(
+                    f"{name} has shape {rewards.shape}, expected ({n_states},), "
+                    f"({n_states}, {n_actions}) or that of transition_matrix"
+                )
+            rewards = rewards.T.reshape(-1, n_states)
+        else:
+            rewards = self.dynamics.expected_reward(rewards)
+        if not np.isfinite(rewards).all():
+            state = int(np.flatnonzero(~np.isfinite(rewards).all(axis=0))[0])
+            raise DataError(
+                f"{name} has a NaN or infinite reward in state {state}; every reward "
+                "must be finite"
+            )
+        return rewards
+
+
+def read_model(env: TabularArrays) -> TabularModel:
+    """Reads and checks the arrays of an environment, except its reward.
+
+    Args:
+        env: the environment; wrappers around it are looked through.
+
+    Returns:
+        What planning needs.
+
+    Raises:
+        ConfigError: the horizon is not a finite positive integer.
+        DataError: an array has a wrong shape or value.
+        TypeError: it is no environment with known dynamics.
+    """
+    arrays: Any = getattr(env, "unwrapped", env)
+    for name in ("transition_matrix", "horizon", "initial_state_dist"):
+        if not hasattr(arrays, name):
+            raise TypeError(
+                f"expected an environment with known dynamics, {type(arrays).__name__} "
+                f"has no {name}; make one with imitation.envs.tabular.TabularEnv"
+            )
+    horizon = check_horizon(arrays.horizon)
+    dynamics = Dynamics(arrays.transition_matrix)
+    return TabularModel(
+        dynamics, horizon, check_initial(arrays.initial_state_dist, dynamics.n_states)
+    )
+
+
+def check_horizon(horizon: Any) -> int:
+    """Returns the horizon, or raises a ConfigError unless it is a positive integer."""
+    integer = isinstance(horizon, numbers.Integral) and not isinstance(horizon, bool)
+    if not integer or int(horizon) <= 0:
+        raise ConfigError(
+            "Only finite-horizon environments are supported. Expected a positive "
+            f"integer as env.horizon, got {horizon!r}"
+        )
+    return int(horizon)
+
+
+def check_initial(distribution: Any, n_states: int) -> Array:
+    """Returns a distribution of first states.
+
+    Args:
+        distribution: probabilities; None stands for state 0.
+        n_states: how many states there are.
+
+    Returns:
+        float64 of shape ``(n_states,)``.
+
+    Raises:
+        DataError: it has another shape, or is not a distribution.
+    """
+    if distribution is None:
+        return np.eye(1, n_states)[0]
+    initial = np.asarray(distribution, dtype=np.float64)
+    if initial.shape != (n_states,):
+        raise DataError(
+            f"initial_state_dist has shape {initial.shape}, expected ({n_states},), one "
+            "probability per state"
+        )
+    if not (np.all(initial >= 0) and abs(initial.sum() - 1) <= 1e-5):
+        raise DataError(
+            f"initial_state_dist has values from {initial.min():.6g} that sum to "
+            f"{initial.sum():.6g}, expected probabilities that sum to 1"
+        )
+    return initial
