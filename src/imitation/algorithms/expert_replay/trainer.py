@@ -1,0 +1,319 @@
+"""The trainer that SQIL and IQ-Learn have in common."""
+
+import abc
+import contextlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import gymnasium as gym
+import torch as th
+from stable_baselines3.common.callbacks import BaseCallback, ConvertCallback
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import MaybeCallback
+from stable_baselines3.common.vec_env import VecEnv
+
+from imitation.algorithms import base
+from imitation.algorithms.expert_replay import state
+from imitation.algorithms.expert_replay.buffers import (
+    SQILDictReplayBuffer,
+    SQILReplayBuffer,
+)
+from imitation.data import types
+from imitation.errors import ConfigError
+from imitation.util import logger as imit_logger
+from imitation.util import optimizers, seeding
+from imitation.util.paths import AnyPath, parse_path
+from imitation.util.threads import training_threads
+
+__all__ = ["ExpertReplayTrainer"]
+
+LATEST = "latest"
+
+
+class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
+    """Trains an off-policy algorithm on replay that is half the expert's.
+
+    Args:
+        venv: the environments to train in.
+        demonstrations: trajectories, transitions, or batches with next observations;
+            None to pass them to `set_demonstrations` before training.
+        policy: a policy class of the algorithm or its name, such as "MlpPolicy".
+        rl_algo_class: the algorithm.
+        custom_logger: where to log to; None makes a new logger.
+        rl_kwargs: further arguments of the algorithm.
+
+    Raises:
+        ValueError: `rl_kwargs` holds an argument that the trainer fills in.
+        ConfigError: the algorithm does not take its arguments or the environment.
+    """
+
+    venv: VecEnv
+    """The environments to train in."""
+
+    rl_algo: OffPolicyAlgorithm
+    """The algorithm that learns."""
+
+    def __init__(
+        self,
+        *,
+        venv: VecEnv,
+        demonstrations: base.AnyTransitions | None,
+        policy: str | type[BasePolicy],
+        rl_algo_class: type[OffPolicyAlgorithm],
+        custom_logger: imit_logger.HierarchicalLogger | None = None,
+        rl_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        kwargs = dict(rl_kwargs or {})
+        _check_rl_kwargs(self.name, kwargs)
+        self.venv = venv
+        self.rl_algo = _make_algorithm(rl_algo_class, policy, venv, kwargs)
+        self.rng = seeding.make_rng(self.rl_algo.seed)
+        super().__init__(demonstrations=demonstrations, custom_logger=custom_logger)
+        if custom_logger is not None or self.rl_algo.tensorboard_log is None:
+            self.rl_algo.set_logger(self._logger)
+
+    @property
+    @abc.abstractmethod
+    def name(self) -> str:
+        """What the algorithm is called in messages and logs."""
+
+    @property
+    def logger(self) -> imit_logger.HierarchicalLogger:
+        """Where the trainer and its algorithm log to."""
+        return self._logger
+
+    @logger.setter
+    def logger(self, value: imit_logger.HierarchicalLogger) -> None:
+        self._logger = value
+        self.rl_algo.set_logger(value)
+
+    @property
+    def policy(self) -> BasePolicy:
+        """The policy that imitates the demonstrations."""
+        return self.rl_algo.policy
+
+    @property
+    def replay_buffer(self) -> SQILReplayBuffer:
+        """The learner's transitions and the expert's."""
+        buffer = self.rl_algo.replay_buffer
+        assert isinstance(buffer, SQILReplayBuffer)
+        return buffer
+
+    @property
+    def has_demonstrations(self) -> bool:
+        """Whether there is an expert to imitate."""
+        return hasattr(self.replay_buffer, "expert_buffer")
+
+    def set_demonstrations(self, demonstrations: base.AnyTransitions) -> None:
+        """Sets the demonstrations; earlier ones are forgotten.
+
+        Args:
+            demonstrations: trajectories, transitions, or batches with the keys obs,
+                acts, next_obs and dones. The last step of an episode that was cut by a
+                time limit says so in its info (``"TimeLimit.truncated"``); a trajectory
+                whose infos do not was cut if it is as long as the limit of `venv`.
+
+        Raises:
+            NotImplementedError: they hold no next observations.
+            DataError: they do not fit the spaces.
+        """
+        self.replay_buffer.set_demonstrations(demonstrations, _time_limit(self.venv))
+
+    def learn(
+        self,
+        total_timesteps: int,
+        *,
+        checkpoint_dir: AnyPath | None,
+        checkpoint_interval: int,
+        resume: bool,
+        callback: MaybeCallback = None,
+        reset_num_timesteps: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        """Trains in the environments.
+
+        Args:
+            total_timesteps: environment steps; with `resume` those of the interrupted
+                call count.
+            checkpoint_dir: where the state goes; None saves none.
+            checkpoint_interval: environment steps between states; 0 saves only the
+                last.
+            resume: go on from the state in `checkpoint_dir`, if there is one.
+            callback: of Stable-Baselines3's ``learn``.
+            reset_num_timesteps: count steps and run schedules anew.
+            **kwargs: further arguments of ``learn``.
+
+        Raises:
+            ConfigError: there are no demonstrations, or nowhere to resume from.
+            ArtifactError: the state is of another trainer.
+        """
+        self._check_ready(checkpoint_dir, resume)
+        resumed = resume and self._resume(checkpoint_dir)
+        if resumed:
+            total_timesteps -= self.rl_algo.num_timesteps
+            reset_num_timesteps = False
+        callbacks = _as_list(callback)
+        if checkpoint_dir is not None and checkpoint_interval > 0:
+            latest = parse_path(checkpoint_dir) / LATEST
+            callbacks.append(_SaveStates(self, latest, checkpoint_interval))
+        if total_timesteps > 0:
+            with self.fast_updates():
+                self.rl_algo.learn(
+                    total_timesteps=total_timesteps,
+                    callback=callbacks,
+                    reset_num_timesteps=reset_num_timesteps,
+                    **kwargs,
+                )
+        if checkpoint_dir is not None:
+            self.save(parse_path(checkpoint_dir) / LATEST)
+
+    def save(self, path: AnyPath) -> None:
+        """Saves everything needed to go on; the environments begin new episodes.
+
+        Args:
+            path: the directory to write, atomically.
+        """
+        state.save(self, path)
+
+    def load_state(self, path: AnyPath) -> None:
+        """Puts a trainer, made with the same arguments, into a saved state.
+
+        Args:
+            path: where `save` wrote.
+
+        Raises:
+            ArtifactError: there is no state, or one of another trainer.
+        """
+        state.load(self, path)
+
+    @contextlib.contextmanager
+    def fast_updates(self) -> Iterator[None]:
+        """Uses fused optimisers and a fitting number of threads within a block."""
+        found = [
+            part
+            for name in self.rl_algo._get_torch_save_params()[0]
+            if isinstance(part := _attribute(self.rl_algo, name), th.optim.Optimizer)
+        ]
+        with training_threads(self.policy), optimizers.fused(found):
+            yield
+
+    def _check_ready(self, checkpoint_dir: AnyPath | None, resume: bool) -> None:
+        """Raises a ConfigError unless training can begin."""
+        if not self.has_demonstrations:
+            raise ConfigError(
+                f"{self.name} has no demonstrations: pass them to the constructor or "
+                "call set_demonstrations() before train()"
+            )
+        if resume and checkpoint_dir is None:
+            raise ConfigError(
+                "resume=True needs checkpoint_dir, the place of the state"
+            )
+
+    def _resume(self, checkpoint_dir: AnyPath | None) -> bool:
+        """Loads the last state, if there is one."""
+        assert checkpoint_dir is not None
+        latest = parse_path(checkpoint_dir) / LATEST
+        if not latest.is_dir():
+            return False
+        self.load_state(latest)
+        return True
+
+
+class _SaveStates(BaseCallback):
+    """Saves the state of a trainer between two rollouts of its algorithm.
+
+    Args:
+        trainer: what to save.
+        path: where to.
+        interval: environment steps between states.
+    """
+
+    def __init__(
+        self, trainer: ExpertReplayTrainer, path: AnyPath, interval: int
+    ) -> None:
+        super().__init__()
+        self.trainer, self.path, self.interval = trainer, path, interval
+
+    def _on_training_start(self) -> None:
+        self.saved_at = self.model.num_timesteps
+
+    def _on_rollout_start(self) -> None:
+        if self.model.num_timesteps - self.saved_at < self.interval:
+            return
+        self.saved_at = self.model.num_timesteps
+        self.trainer.save(self.path)
+        # `learn` does this only when it begins.
+        algo: Any = self.model
+        algo._last_obs = algo.env.reset()
+        if algo._vec_normalize_env is not None:
+            algo._last_original_obs = algo._vec_normalize_env.get_original_obs()
+
+    def _on_step(self) -> bool:
+        return True
+
+
+def _check_rl_kwargs(name: str, kwargs: Mapping[str, Any]) -> None:
+    for key in ("replay_buffer_class", "replay_buffer_kwargs"):
+        if key in kwargs:
+            raise ConfigError(
+                f"{name} uses a custom replay buffer: '{key}' not allowed."
+            )
+    if kwargs.get("n_steps", 1) != 1:
+        raise ConfigError(
+            f"{name} learns from single transitions: n_steps must be 1, got "
+            f"{kwargs['n_steps']}"
+        )
+
+
+def _make_algorithm(
+    rl_algo_class: type[OffPolicyAlgorithm],
+    policy: str | type[BasePolicy],
+    venv: VecEnv,
+    kwargs: Mapping[str, Any],
+) -> OffPolicyAlgorithm:
+    is_dict = isinstance(venv.observation_space, gym.spaces.Dict)
+    make: Any = rl_algo_class
+    try:
+        made = make(
+            policy=policy,
+            env=venv,
+            replay_buffer_class=SQILDictReplayBuffer if is_dict else SQILReplayBuffer,
+            replay_buffer_kwargs={"demonstrations": None},
+            **kwargs,
+        )
+    except AssertionError as error:
+        if "action spaces" not in str(error):
+            raise
+        raise ConfigError(
+            f"rl_algo_class={rl_algo_class.__name__} cannot act in "
+            f"{venv.action_space}; pass SoftQ or DQN for discrete actions, SAC, TD3 or "
+            "DDPG for continuous ones"
+        ) from error
+    assert isinstance(made, OffPolicyAlgorithm)
+    return made
+
+
+def _time_limit(venv: VecEnv) -> int | None:
+    """Steps after which the environments cut off an episode, if they say so."""
+    try:
+        specs = venv.get_attr("spec")
+    except (AttributeError, NotImplementedError):  # not made of gymnasium environments
+        return None
+    limits = {None if spec is None else spec.max_episode_steps for spec in specs}
+    return limits.pop() if len(limits) == 1 else None
+
+
+def _as_list(callback: MaybeCallback) -> list[BaseCallback]:
+    given = callback if isinstance(callback, list) else [callback]
+    return [
+        each if isinstance(each, BaseCallback) else ConvertCallback(each)
+        for each in given
+        if each is not None
+    ]
+
+
+def _attribute(value: Any, path: str) -> Any:
+    for name in path.split("."):
+        value = getattr(value, name)
+    return value
