@@ -13,6 +13,9 @@ from imitation.scripts import settings as typed
 from imitation.scripts.eval_policy import eval_policy_ex
 from imitation.scripts.train_adversarial import train_adversarial_ex
 from imitation.scripts.train_imitation import train_imitation_ex
+from imitation.scripts.train_preference_comparisons import (
+    train_preference_comparisons_ex,
+)
 from imitation.scripts.train_rl import train_rl_ex
 from imitation.util.vec_envs import find_env_spec
 
@@ -20,6 +23,7 @@ EXPERIMENTS = (
     train_rl_ex,
     train_imitation_ex,
     train_adversarial_ex,
+    train_preference_comparisons_ex,
     eval_policy_ex,
 )
 BY_NAME = {experiment.path: experiment.script for experiment in EXPERIMENTS}
@@ -48,6 +52,14 @@ RL = {
     "policy.policy_cls": "imitation.policies.base:FeedForward32Policy",
     "policy.policy_kwargs": {},
     "policy_evaluation.n_episodes_eval": 50,
+}
+REWARD = {
+    "reward.net_cls": None,
+    "reward.net_kwargs": {},
+    "reward.normalize_output_layer": "imitation.util.networks:RunningNorm",
+    "reward.add_std_alpha": None,
+    "reward.ensemble_size": None,
+    "reward.ensemble_member_config": {},
 }
 EXPERT = {"expert.policy_type": "ppo-huggingface", "expert.loader_kwargs": {}}
 DEMONSTRATIONS = {
@@ -98,12 +110,7 @@ DOCUMENTED_DEFAULTS = {
         **RL,
         **EXPERT,
         **DEMONSTRATIONS,
-        "reward.net_cls": None,
-        "reward.net_kwargs": {},
-        "reward.normalize_output_layer": "imitation.util.networks:RunningNorm",
-        "reward.add_std_alpha": None,
-        "reward.ensemble_size": None,
-        "reward.ensemble_member_config": {},
+        **REWARD,
         "show_config": False,
         "total_timesteps": 10**6,
         "algorithm_kwargs.demo_batch_size": 1024,
@@ -112,6 +119,35 @@ DOCUMENTED_DEFAULTS = {
         "algorithm_specific.airl": {},
         "checkpoint_interval": 0,
         "agent_path": None,
+    },
+    "train_preference_comparisons": {
+        **DEFAULTS,
+        **RL,
+        **REWARD,
+        "fragment_length": 100,
+        "total_timesteps": 10**6,
+        "total_comparisons": 5000,
+        "num_iterations": 5,
+        "comparison_queue_size": None,
+        "transition_oversampling": 1,
+        "initial_comparison_frac": 0.1,
+        "initial_epoch_multiplier": 200,
+        "exploration_frac": 0.0,
+        "preference_model_kwargs": {},
+        "reward_trainer_kwargs.epochs": 3,
+        "save_preferences": False,
+        "agent_path": None,
+        "gatherer_cls": "imitation.algorithms.preference_comparisons:SyntheticGatherer",
+        "gatherer_kwargs": {},
+        "active_selection": False,
+        "active_selection_oversampling": 2,
+        "uncertainty_on": "logit",
+        "fragmenter_kwargs.warning_threshold": 0,
+        "trajectory_path": None,
+        "trajectory_generator_kwargs": {},
+        "allow_variable_horizon": False,
+        "checkpoint_interval": 0,
+        "query_schedule": "hyperbolic",
     },
     "eval_policy": {
         **DEFAULTS,
@@ -133,6 +169,11 @@ INGREDIENT_PRESETS = ["environment.fast", "logging.wandb_logging"]
 RL_PRESETS = [
     *("rl.fast", "rl.sac", "policy.sac", "policy.normalize_running"),
     *("policy.cnn_policy", "policy_evaluation.fast"),
+]
+REWARD_PRESETS = [
+    *("reward.normalize_input_disable", "reward.normalize_input_running"),
+    *("reward.normalize_output_disable", "reward.normalize_output_running"),
+    *("reward.normalize_output_ema", "reward.reward_ensemble"),
 ]
 RL_ENVS = [
     *("acrobot", "ant", "cartpole", "seals_cartpole", "half_cheetah"),
@@ -164,13 +205,17 @@ DOCUMENTED_PRESETS = {
         *INGREDIENT_PRESETS,
         *RL_PRESETS,
         "demonstrations.fast",
-        *("reward.normalize_input_disable", "reward.normalize_input_running"),
-        *("reward.normalize_output_disable", "reward.normalize_output_running"),
-        *("reward.normalize_output_ema", "reward.reward_ensemble"),
+        *REWARD_PRESETS,
         *("acrobot", "cartpole", "seals_cartpole", "mountain_car"),
         *("seals_mountain_car", "pendulum", "half_cheetah", "seals_humanoid"),
         *("reacher", "fast"),
         *TUNED["train_adversarial"],
+    ],
+    "train_preference_comparisons": [
+        *(*INGREDIENT_PRESETS, *RL_PRESETS, *REWARD_PRESETS),
+        *("cartpole", "seals_ant", "seals_half_cheetah", "seals_hopper"),
+        *("seals_swimmer", "seals_walker", "seals_humanoid", "seals_cartpole"),
+        *("seals_mountain_car", "half_cheetah", "pendulum", "mountain_car", "fast"),
     ],
     "eval_policy": [*INGREDIENT_PRESETS, *RL_ENVS, "explore_eps_greedy", "render"],
 }
@@ -178,6 +223,7 @@ COMMANDS = {
     "train_rl": "train_rl",
     "train_imitation": "bc",
     "train_adversarial": "gail",
+    "train_preference_comparisons": "train_preference_comparisons",
     "eval_policy": "eval_policy",
 }
 

@@ -65,9 +65,9 @@ def find_queue(run_dir: pathlib.Path) -> pathlib.Path:
 
 def _label(arguments: Sequence[str]) -> None:
     parsed = _parser().parse_args(arguments)
-    directory = _await_queue(parsed.run_dir) if parsed.wait else None
-    directory = directory or find_queue(parsed.run_dir)
-    with LabelQueue(directory, create=False) as queue:
+    if parsed.wait:
+        _await_queue(parsed.run_dir)
+    with LabelQueue(find_queue(parsed.run_dir), create=False) as queue:
         if parsed.overlap is not None:
             queue.set_overlap(parsed.overlap)
         if parsed.terminal:
@@ -78,12 +78,13 @@ def _label(arguments: Sequence[str]) -> None:
     print(f"{n_answers} answers stored, {n_pending} pairs to go")
 
 
-def _await_queue(run_dir: pathlib.Path) -> pathlib.Path:
+def _await_queue(run_dir: pathlib.Path) -> None:
     """Waits until a run has begun to ask."""
     said = False
     while True:
         with contextlib.suppress(ArtifactError):
-            return find_queue(run_dir)
+            find_queue(run_dir)
+            return
         if not said:
             print(f"Waiting for a run in {run_dir}; Ctrl-C stops", flush=True)
             said = True
@@ -93,9 +94,10 @@ def _await_queue(run_dir: pathlib.Path) -> pathlib.Path:
 def _in_terminal(queue: LabelQueue, parsed: argparse.Namespace) -> None:
     from imitation.apps.preferences import terminal
 
-    terminal.run(
-        queue, parsed.labeller or getpass.getuser(), parsed.question, sys.stdout
-    )
+    labeller = parsed.labeller or getpass.getuser()
+    while terminal.run(queue, labeller, parsed.question, sys.stdout) and parsed.wait:
+        while not queue.lease(labeller):
+            time.sleep(_WAIT_SECONDS)
 
 
 def _in_browser(queue: LabelQueue, parsed: argparse.Namespace) -> None:
@@ -173,7 +175,9 @@ def _parser() -> argparse.ArgumentParser:
         "--terminal", action="store_true", help="ask here instead of in a browser"
     )
     parser.add_argument(
-        "--wait", action="store_true", help="wait for the run if it has not begun yet"
+        "--wait",
+        action="store_true",
+        help="wait for the run to begin, and in a terminal also for more pairs",
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser

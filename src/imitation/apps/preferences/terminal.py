@@ -26,7 +26,7 @@ _MAX_COLUMNS = 72
 _REST_SECONDS = 0.7
 
 
-def run(queue: LabelQueue, labeller: str, question: str, out: TextIO) -> None:
+def run(queue: LabelQueue, labeller: str, question: str, out: TextIO) -> bool:
     """Asks about pairs until there are none, or the person stops.
 
     Args:
@@ -34,6 +34,9 @@ def run(queue: LabelQueue, labeller: str, question: str, out: TextIO) -> None:
         labeller: whose answers these are.
         question: what is asked about each pair.
         out: where to write; keys are read from the process's input.
+
+    Returns:
+        Whether there are no pairs left; False if the person stopped.
 
     Raises:
         DataError: the labeller's name is empty or long.
@@ -44,8 +47,9 @@ def run(queue: LabelQueue, labeller: str, question: str, out: TextIO) -> None:
         dialog.say(f"{question}\n{_HELP}")
         while pairs := queue.lease(labeller):
             if not dialog.ask(pairs[0].id):
-                return
+                return False
         dialog.say("There is nothing to label now.")
+        return True
 
 
 class _Dialog:
