@@ -10,6 +10,9 @@ from imitation.scripts import command_line, console
 from imitation.scripts.eval_policy import eval_policy_ex
 from imitation.scripts.train_adversarial import train_adversarial_ex
 from imitation.scripts.train_imitation import train_imitation_ex
+from imitation.scripts.train_preference_comparisons import (
+    train_preference_comparisons_ex,
+)
 from imitation.scripts.train_rl import train_rl_ex
 from imitation.util import util
 
@@ -218,6 +221,55 @@ CASES = [
     ("airl with expert.policy_type=oracle", "is not registered; known are"),
     ("gail with resume=a_file", "holds no run to resume"),
     ("train_adversarial with cartpole", "needs a command, one of gail, airl"),
+    *(
+        (f"train_preference_comparisons with {words}", message)
+        for words, message in {
+            "fragment_length=0": "fragment_length must be a positive integer",
+            "num_iterations=0": "num_iterations must be a positive integer",
+            "total_comparisons=0": "positive integer (0 is possible with preferences_p",
+            "total_timesteps=-1": "total_timesteps must be an integer ≥ 0",
+            "comparison_queue_size=0": "comparison_queue_size must be a positive",
+            "state_interval=-1": "state_interval must be an integer ≥ 0",
+            "initial_comparison_frac=1.1": "initial_comparison_frac must be a number",
+            "exploration_frac=-0.1": "exploration_frac must be a number in [0, 1]",
+            "transition_oversampling=0": "transition_oversampling must be a positive",
+            "initial_epoch_multiplier=0": "initial_epoch_multiplier must be a positi",
+            "active_selection_oversampling=0.5": "must be a number ≥ 1, got 0.5",
+            "uncertainty_on=reward": "one of 'logit', 'probability', 'label', got",
+            "query_schedule=sometimes": "Unknown query schedule: sometimes",
+            "gatherer=nobody": "one of 'synthetic', 'human' or None, got 'nobody'",
+            "gatherer_cls=torch.nn:ReLU": "must name a subclass of PreferenceGatherer",
+            "trajectory_path=a_file exploration_frac=0.1": (
+                "exploration_frac can't be set when a trajectory dataset is used"
+            ),
+            "trajectory_path=missing": "trajectory_path='missing' does not exist",
+            "preferences_path=missing": "preferences_path='missing' does not exist",
+            "agent_path=missing": "agent_path='missing' does not exist",
+            "active_selection=True": (
+                "PreferenceModel not wrapped over an ensemble of networks."
+            ),
+            "preference_model_kwargs.model=1": "preference_model_kwargs.model is not",
+            "reward_trainer_kwargs.n_epochs=1": "reward_trainer_kwargs.n_epochs is not",
+            "gatherer_kwargs.noise=1": "gatherer_kwargs.noise is not known; possible",
+            "gatherer=human gatherer_kwargs.sample=True": "gatherer_kwargs.sample is",
+            "gatherer=human gatherer_kwargs.queue_dir=x": "gatherer_kwargs.queue_dir",
+            "fragmenter_kwargs.rng=1": "fragmenter_kwargs.rng is not known; possible",
+            "trajectory_generator_kwargs.venv=1": "trajectory_generator_kwargs.venv",
+            "trajectory_path=a_file trajectory_generator_kwargs.switch_prob=1": (
+                "trajectory_generator_kwargs.switch_prob is not known"
+            ),
+            "pendulum fragment_length=201": "more than the 200 steps of an episode of",
+            "environment.fast": "more than the 5 steps of an episode of seals/CartPole",
+            "human.mode=later": "human.mode must be one of 'sync', 'async', got",
+            "human.fps=0": "human.fps must be a positive number, got 0",
+            "human.timeout=0": "human.timeout must be a positive number or None",
+            "rl.sac": "add the named configs rl.sac policy.sac",
+            "reward.reward_ensemble reward.normalize_output_running": (
+                "Output normalization not supported on RewardEnsembles."
+            ),
+            "resume=a_file": "holds no run to resume",
+        }.items()
+    ),
     (
         "eval_policy with eval_n_timesteps=None",
         "set eval_n_timesteps or eval_n_episodes",
@@ -249,8 +301,13 @@ def test_a_mistake_is_one_line_and_writes_nothing(workdir, capsys, line, message
 
 
 FAST = "cartpole fast environment.fast policy_evaluation.fast"
+PREFERENCES = f"train_preference_comparisons with {FAST}"
 
 LATE_CASES = [
+    (f"{PREFERENCES} preference_model_kwargs.noise_prob=x", "PreferenceModel with"),
+    (f"{PREFERENCES} reward_trainer_kwargs.epochs=x", "reward_trainer_kwargs"),
+    (f"{PREFERENCES} gatherer_kwargs.temperature=cold", "with gatherer_kwargs"),
+    (f"{PREFERENCES} trajectory_generator_kwargs.switch_prob=x", "AgentTrainer with"),
     (f"bc with {FAST} {RANDOM} policy.policy_kwargs.depth=2", "policy.policy_kwargs"),
     (f"bc with {FAST} {RANDOM} policy.cnn_policy", "ActorCriticCnnPolicy"),
     (f"bc with {FAST} {RANDOM} expert.loader_kwargs.x=1", "expert.loader_kwargs"),
@@ -301,7 +358,13 @@ def test_settings_of_a_damaged_run(workdir, capsys):
 
 @pytest.mark.parametrize(
     "experiment",
-    [train_rl_ex, train_imitation_ex, train_adversarial_ex, eval_policy_ex],
+    [
+        train_rl_ex,
+        train_imitation_ex,
+        train_adversarial_ex,
+        train_preference_comparisons_ex,
+        eval_policy_ex,
+    ],
 )
 def test_python_m_handles_mistakes_the_same_way(workdir, capsys, experiment):
     arguments = [*list(experiment.script.commands)[:1], "with", "nonsense=1"]
