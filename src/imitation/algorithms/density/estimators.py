@@ -219,7 +219,7 @@ ESTIMATORS: dict[str, Callable[[Array, DensityOptions], DensityEstimate]] = {
 
 
 def _log_sum_exp(terms: Array) -> Array:
-    """log Σⱼ exp(termsᵢⱼ), shape ``(rows,)``; `terms` is overwritten."""
+    """Returns log Σⱼ exp(termsᵢⱼ), shape ``(rows,)``; `terms` is overwritten."""
     largest = terms.max(axis=1)
     terms -= largest[:, None]
     np.exp(terms, out=terms)

@@ -39,6 +39,8 @@ __all__ = ["DensityAlgorithm"]
 
 Array = npt.NDArray[Any]
 
+MANY_FEATURES = 100
+
 NOT_TRAINED = "there is no density yet: call train() first"
 
 
@@ -163,9 +165,15 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         self.set_reward(
             DensityReward(self._features(), self.transitions, self._options())
         )
-        parts = self.transitions.values()
+        parts = list(self.transitions.values())
+        n_features = parts[0].shape[1]
+        if n_features > MANY_FEATURES:
+            self.logger.warn(
+                f"Densities of {n_features} numbers say little, as all samples are far "
+                "from each other: encode images and long vectors first."
+            )
         self.logger.record("density/transitions", sum(map(len, parts)))
-        self.logger.record("density/features", next(iter(parts)).shape[1])
+        self.logger.record("density/features", n_features)
         self.logger.record("density/models", len(parts))
 
     def set_reward(self, reward: DensityReward) -> None:
