@@ -77,6 +77,12 @@ COMMANDS: dict[str, Entry] = {
         f"{_SCRIPTS}.label:main", "compare clips for a run, in a browser or here"
     ),
     "report": Entry(f"{_SCRIPTS}.report:main", "make an HTML report of one run"),
+    "benchmark_summary": Entry(
+        f"{_SCRIPTS}.benchmark_summary:main", "summarise the runs of a folder"
+    ),
+    "probability_of_improvement": Entry(
+        f"{_SCRIPTS}.probability_of_improvement:main", "compare two folders of runs"
+    ),
     "convert": Entry(
         f"{_SCRIPTS}.convert:main", "convert demonstrations from and to other formats"
     ),

@@ -227,13 +227,13 @@ def _interquartile_mean(scores: Floats) -> Floats:
 
 def _wins(x: Floats, y: Floats) -> Floats:
     """1 where a run beats a run of the baseline, ½ at a draw; shape (n_x, n_y)."""
-    return (x[:, None] > y) + 0.5 * (x[:, None] == y)
+    return np.asarray((x[:, None] > y) + 0.5 * (x[:, None] == y), dtype=np.float64)
 
 
 def _weights(generator: np.random.Generator, n: int, n_runs: int) -> Floats:
     """Resamples of n_runs runs as weights that add up to 1, shape (n, n_runs)."""
     counts = generator.multinomial(n_runs, np.full(n_runs, 1 / n_runs), size=n)
-    return counts / n_runs
+    return np.asarray(counts / n_runs, dtype=np.float64)
 
 
 def _interval(

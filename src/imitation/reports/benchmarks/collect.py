@@ -1,0 +1,148 @@
+"""Reading the runs of a folder: what each Sacred run trained, where, and its score.
+
+A run is a directory with ``config.json`` and ``run.json``, at any depth. Runs of
+release 1.0 are read too.
+"""
+
+import dataclasses
+import math
+import pathlib
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from imitation.errors import ArtifactError
+from imitation.util.paths import AnyPath, parse_path
+from imitation.util.sacred import SacredDicts, dict_get_nested, filter_subdirs
+
+__all__ = ["COMPLETED", "DAMAGED", "Run", "algorithm_of", "read_run", "read_runs"]
+
+COMPLETED = "COMPLETED"
+DAMAGED = "DAMAGED"
+"""The status of a run whose files cannot be read."""
+
+_LEGACY_NAMES = {"train_bc": "bc", "train_dagger": "dagger"}
+"""How releases before 1.0 called their commands."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """One run of a command."""
+
+    path: pathlib.Path
+    """Its Sacred directory."""
+
+    algorithm: str
+    """The command that ran, such as "gail"; "" if it is not known."""
+
+    env: str
+    """The environment's id; "" if it is not known."""
+
+    status: str
+    """As Sacred says, such as "COMPLETED", or "DAMAGED"."""
+
+    seed: int | None = None
+    """Its seed, if it has one."""
+
+    score: float | None = None
+    """Mean return of the evaluated policy, by the environment's own reward."""
+
+    expert_score: float | None = None
+    """Mean return of the expert or its demonstrations."""
+
+    policy_type: str = ""
+    """Of eval_policy: the type of the policy, such as "random"."""
+
+    error: str = ""
+    """Why it failed or cannot be read, in a line."""
+
+    @property
+    def usable(self) -> bool:
+        """Whether it was completed and has a score."""
+        return self.status == COMPLETED and self.score is not None
+
+
+def read_runs(*roots: AnyPath) -> list[Run]:
+    """Reads all runs below some folders, in the order of their paths.
+
+    Args:
+        *roots: folders, such as ``output/sacred``.
+
+    Returns:
+        The runs, whatever became of them; a run found twice is returned once.
+
+    Raises:
+        ArtifactError: a folder does not exist or holds no run.
+    """
+    found: dict[pathlib.Path, Run] = {}
+    for root in roots:
+        for directory in _directories(parse_path(root)):
+            found.setdefault(directory, read_run(directory))
+    return list(found.values())
+
+
+def read_run(directory: AnyPath) -> Run:
+    """Reads a run.
+
+    Args:
+        directory: its Sacred directory.
+
+    Returns:
+        The run; one whose files are damaged has the status "DAMAGED".
+    """
+    path = parse_path(directory)
+    try:
+        _, config, run = SacredDicts.load_from_dir(path)
+    except ArtifactError as error:
+        return Run(path, "", "", DAMAGED, error=" ".join(str(error).split()))
+    seed = config.get("seed")
+    result = run.get("result")
+    tables: Mapping[str, Any] = result if isinstance(result, Mapping) else {}
+    trace = run.get("fail_trace")
+    return Run(
+        path=path,
+        algorithm=algorithm_of(run),
+        env=str(dict_get_nested(config, "environment.gym_id", default="")),
+        status=str(run.get("status", DAMAGED)),
+        seed=seed if isinstance(seed, int) else None,
+        score=_mean_return(tables.get("imit_stats", tables)),
+        expert_score=_mean_return(tables.get("expert_stats")),
+        policy_type=str(dict_get_nested(config, "expert.policy_type", default="")),
+        error=str(trace[-1]).strip() if isinstance(trace, Sequence) and trace else "",
+    )
+
+
+def algorithm_of(run: Mapping[str, Any]) -> str:
+    """Returns the name of the command that a run ran, "" if it is not known.
+
+    Args:
+        run: the content of ``run.json``.
+    """
+    command = run.get("command")
+    if not isinstance(command, str):
+        return ""
+    return _LEGACY_NAMES.get(command, command)
+
+
+def _directories(root: pathlib.Path) -> Iterator[pathlib.Path]:
+    if not root.is_dir():
+        raise ArtifactError(f"expected a folder of runs, {root} is none")
+    directories = filter_subdirs(root, nested_ok=True)
+    if not directories:
+        raise ArtifactError(
+            f"{root} holds no runs: no folder in it has both run.json and config.json; "
+            "name one that commands write to, such as output/sacred"
+        )
+    yield from directories
+
+
+def _mean_return(stats: Any) -> float | None:
+    """The environment's own return, which a learned reward does not change."""
+    if not isinstance(stats, Mapping):
+        return None
+    for name in ("monitor_return_mean", "return_mean"):
+        value = stats.get(name)
+        if isinstance(value, Mapping):  # a NumPy number, as release 1.0 stored it
+            value = value.get("value")
+        if isinstance(value, int | float) and math.isfinite(value):
+            return float(value)
+    return None

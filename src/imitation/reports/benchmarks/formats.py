@@ -1,0 +1,207 @@
+"""Writing a summary as Markdown, LaTeX, HTML, or its runs as CSV."""
+
+import csv
+import io
+import pathlib
+from collections.abc import Callable, Mapping
+
+from imitation import __version__
+from imitation.errors import ConfigError
+from imitation.reports import blocks, plots
+from imitation.reports.benchmarks.summary import Algorithm, Summary
+from imitation.reports.benchmarks.tables import INTRODUCTION, Section, Table, sections
+from imitation.reports.page import Report
+from imitation.util import artifacts
+
+__all__ = [
+    "FORMATS",
+    "check_suffix",
+    "to_csv",
+    "to_html",
+    "to_latex",
+    "to_markdown",
+    "write",
+]
+
+_TITLE = "Benchmark Summary"
+
+
+def to_csv(summary: Summary) -> str:
+    """Writes one row per run: algorithm, environment, score and expert's score.
+
+    Args:
+        summary: the summary of the runs.
+
+    Returns:
+        CSV with a header; the columns ``algo``, ``env``, ``score`` and
+        ``expert_score`` (empty if unknown) come first, then ``normalized_score`` and
+        ``seed``.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    columns = ("algo", "env", "score", "expert_score", "normalized_score", "seed")
+    writer.writerow(columns)
+    for run in summary.runs:
+        reference = summary.references[run.env]
+        assert run.score is not None, "summaries hold runs with scores"
+        scaled = reference.normalise(run.score) if reference.complete else None
+        cells = (run.algorithm, run.env, run.score, run.expert_score, scaled, run.seed)
+        writer.writerow(["" if cell is None else cell for cell in cells])
+    return text.getvalue()
+
+
+def to_markdown(summary: Summary) -> str:
+    """Writes a page of Markdown tables.
+
+    Args:
+        summary: the summary.
+    """
+    parts = [f"# {_TITLE}", f"## Scores\n\n{INTRODUCTION}"]
+    for section in sections(summary):
+        parts.append(f"### {section.heading}")
+        if section.note:
+            parts.append(section.note)
+        for table in section.tables:
+            if len(section.tables) > 1:
+                parts.append(f"#### {table.caption}")
+            parts.append(_markdown_table(table))
+    return "\n\n".join(parts) + "\n"
+
+
+def to_latex(summary: Summary) -> str:
+    """Writes tables for a LaTeX document that uses the package booktabs.
+
+    Args:
+        summary: the summary.
+    """
+    parts = [f"% {_TITLE}; needs \\usepackage{{booktabs}}", f"% {INTRODUCTION}"]
+    for section in sections(summary):
+        parts += [_latex_table(section, table) for table in section.tables]
+    return "\n\n".join(parts) + "\n"
+
+
+def to_html(summary: Summary) -> str:
+    """Writes a self-contained page with plots.
+
+    Args:
+        summary: the summary.
+    """
+    n_envs = len({run.env for run in summary.runs})
+    lead = (
+        f"{len(summary.runs)} runs of {len(summary.algorithms)} algorithms in "
+        f"{n_envs} environments. {INTRODUCTION}"
+    )
+    footer = blocks.text(f"Made by imitation benchmark_summary, version {__version__}.")
+    report = Report(_TITLE, blocks.text(lead), blocks.paragraph(footer))
+    scaled = [a for a in summary.algorithms if a.mean and a.iqm]
+    if scaled:
+        report.section("Aggregates", blocks.columns(*_plots(scaled)))
+    for section in sections(summary):
+        tables = [_html_table(table) for table in section.tables]
+        note = [blocks.paragraph(blocks.text(section.note))] if section.note else []
+        report.section(section.heading, *note, *tables)
+    return report.to_html()
+
+
+FORMATS: Mapping[str, Callable[[Summary], str]] = {
+    ".csv": to_csv,
+    ".html": to_html,
+    ".md": to_markdown,
+    ".tex": to_latex,
+}
+"""How to write a summary, by the suffix of the file."""
+
+
+def check_suffix(path: pathlib.Path) -> None:
+    """Checks that a file's suffix names a format.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    if path.suffix not in FORMATS:
+        raise ConfigError(
+            f"--output {path}: expected a file ending in {', '.join(FORMATS)}"
+        )
+
+
+def write(summary: Summary, path: pathlib.Path) -> None:
+    """Writes a summary in the format that a file's suffix names, atomically.
+
+    Args:
+        summary: the summary.
+        path: the file; an older one is replaced.
+
+    Raises:
+        ConfigError: the suffix names no format.
+    """
+    check_suffix(path)
+    content = FORMATS[path.suffix](summary)
+    with artifacts.replacing_file(path) as temporary:
+        temporary.write_text(content, encoding="utf-8")
+
+
+def _markdown_table(table: Table) -> str:
+    lines = [table.headers, ["---"] * len(table.headers), *table.rows]
+    escaped = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
+
+
+def _latex_table(section: Section, table: Table) -> str:
+    alignment = "l" * table.n_text + "r" * (len(table.headers) - table.n_text)
+    rows = [" & ".join(map(_latex_text, row)) + r" \\" for row in table.rows]
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{_latex_text(f'{section.heading}: {table.caption}')}}}",
+            rf"\begin{{tabular}}{{{alignment}}}",
+            r"\toprule",
+            " & ".join(map(_latex_text, table.headers)) + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+    )
+
+
+def _latex_text(text: str) -> str:
+    """Escapes what LaTeX would take for commands."""
+    text = text.replace("\\", r"\textbackslash ")
+    for character in "&%$#_{}":
+        text = text.replace(character, f"\\{character}")
+    return text.replace("~", r"\textasciitilde ").replace(">", r"\textgreater ")
+
+
+def _html_table(table: Table) -> blocks.Html:
+    rows = [[blocks.text(cell) for cell in row] for row in table.rows]
+    numeric = range(table.n_text, len(table.headers))
+    return blocks.table(table.caption, table.headers, rows, numeric=numeric)
+
+
+def _plots(algorithms: list[Algorithm]) -> list[blocks.Html]:
+    """The aggregates with their intervals, and the profiles."""
+    rows, curves = [], []
+    for i, algorithm in enumerate(algorithms):
+        colour = f"c{i % 6}"
+        assert algorithm.mean is not None and algorithm.iqm is not None
+        for name, interval in (("mean", algorithm.mean), ("IQM", algorithm.iqm)):
+            rows.append(plots.Row(algorithm.name, interval, colour, name))
+        profile = algorithm.profile
+        assert profile is not None
+        taus, share = profile.thresholds.tolist(), profile.fraction.tolist()
+        curve = plots.Series(algorithm.name, taus, share, colour)
+        if (profile.low == profile.low).all():
+            band = profile.low.tolist(), profile.high.tolist()
+            curve = plots.Series(algorithm.name, taus, share, colour, *band)
+        curves.append(curve)
+    rows.sort(key=lambda row: row.group)
+    words = "; ".join(f"{r.group} of {r.label} {r.interval.value:.3f}" for r in rows)
+    label = "normalised score"
+    forest = plots.forest(rows, x_label=label, alt=f"Aggregates: {words}")
+    alt = "Share of runs above each normalised score, by algorithm"
+    profiles = plots.curves(curves, x_label=label, y_label="share of runs", alt=alt)
+    return [
+        blocks.figure(forest, "Aggregate scores"),
+        blocks.figure(profiles, "Performance profiles"),
+    ]

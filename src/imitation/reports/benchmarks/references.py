@@ -1,0 +1,149 @@
+"""What scores are normalised by: one expert and one random policy per environment.
+
+normalised = (score − random) / (expert − random)
+
+Release 1.0 divided each run by the expert score stored with it. Its DAgger stored that
+of the demonstrations which the learner had helped to collect, so that its scores came
+out too high; here every run of an environment has the same denominator.
+"""
+
+import dataclasses
+import functools
+import importlib.resources
+import json
+import os
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+
+from imitation.errors import ArtifactError
+from imitation.reports.benchmarks.collect import Run
+from imitation.util import artifacts
+from imitation.util.paths import AnyPath
+
+__all__ = ["Reference", "bundled", "find_references", "read_references"]
+
+_MIXED = "dagger"
+"""The command whose runs by release 1.0 stored another expert score."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Reference:
+    """The mean returns that count as 0 and as 1 in an environment."""
+
+    random: float | None = None
+    """Of random actions; None if unknown."""
+
+    expert: float | None = None
+    """Of the expert; None if unknown."""
+
+    random_source: str = ""
+    """Where it comes from."""
+
+    expert_source: str = ""
+    """Likewise."""
+
+    @property
+    def complete(self) -> bool:
+        """Whether there is a scale."""
+        known = self.random is not None and self.expert is not None
+        return known and self.random != self.expert
+
+    def normalise(self, score: float) -> float:
+        """Returns (score − random) / (expert − random); needs a `complete` scale."""
+        assert self.random is not None and self.expert is not None
+        return (score - self.random) / (self.expert - self.random)
+
+
+def find_references(
+    runs: Iterable[Run], given: Mapping[str, Reference] | None = None
+) -> dict[str, Reference]:
+    """Finds the references of every environment of some runs.
+
+    In the order of precedence, the random score is a given one, the mean over
+    completed runs of ``eval_policy`` with a random policy, or one that comes with the
+    package. The expert score is a given one, or the median over completed runs of the
+    expert scores stored with them; those of DAgger count only where there are no
+    others.
+
+    Args:
+        runs: all runs, of several algorithms.
+        given: scores that the user knows better.
+
+    Returns:
+        References by environment, incomplete where nothing is known.
+    """
+    by_env: dict[str, list[Run]] = {}
+    for run in runs:
+        if run.usable and run.env:
+            by_env.setdefault(run.env, []).append(run)
+    found = {}
+    for env, group in by_env.items():
+        own = (given or {}).get(env, Reference())
+        random, random_source = own.random, "given"
+        if random is None:
+            random, random_source = _random_score(env, group)
+        expert, expert_source = own.expert, "given"
+        if expert is None:
+            expert, expert_source = _expert_score(group)
+        found[env] = Reference(random, expert, random_source, expert_source)
+    return found
+
+
+def read_references(path: AnyPath) -> dict[str, Reference]:
+    """Reads references that a user has written.
+
+    Args:
+        path: a JSON file, ``{"CartPole-v1": {"random": 22, "expert": 500}, ...}``;
+            either number may be left out.
+
+    Returns:
+        References by environment.
+
+    Raises:
+        ArtifactError: the file does not exist or is not like that.
+    """
+    content = artifacts.read_json(path)
+    name = os.fsdecode(path)
+    expected = 'an object such as {"CartPole-v1": {"random": 22, "expert": 500}}'
+    if not isinstance(content, Mapping):
+        raise ArtifactError(f"{name} must hold {expected}")
+    references = {}
+    for env, scores in content.items():
+        fine = isinstance(scores, Mapping) and set(scores) <= {"random", "expert"}
+        if not fine or not all(isinstance(v, int | float) for v in scores.values()):
+            raise ArtifactError(f"{name} must hold {expected}, got {env!r}: {scores!r}")
+        references[env] = Reference(scores.get("random"), scores.get("expert"))
+    return references
+
+
+@functools.cache
+def bundled() -> Mapping[str, float]:
+    """Returns the mean returns of random actions that come with the package.
+
+    ``benchmarks/returns/random_scores.py`` measures them.
+    """
+    file = importlib.resources.files("imitation.reports.benchmarks")
+    content = json.loads((file / "random_scores.json").read_text("utf-8"))
+    return {row["env_name"]: row["return_mean"] for row in content["rows"]}
+
+
+def _random_score(env: str, runs: Sequence[Run]) -> tuple[float | None, str]:
+    scores = [r.score for r in runs if r.policy_type == "random" and _evaluated(r)]
+    if scores:
+        return statistics.fmean(s for s in scores if s is not None), "runs"
+    if env in bundled():
+        return bundled()[env], "bundled"
+    return None, ""
+
+
+def _evaluated(run: Run) -> bool:
+    return run.algorithm == "eval_policy"
+
+
+def _expert_score(runs: Sequence[Run]) -> tuple[float | None, str]:
+    stored = [r for r in runs if r.expert_score is not None]
+    clean = [r for r in stored if r.algorithm != _MIXED] or stored
+    if not clean:
+        return None, ""
+    scores = [r.expert_score for r in clean if r.expert_score is not None]
+    return statistics.median(scores), "runs"
