@@ -26,9 +26,10 @@ from imitation.util import optimizers, seeding
 from imitation.util.paths import AnyPath, parse_path
 from imitation.util.threads import training_threads
 
-__all__ = ["ExpertReplayTrainer"]
+__all__ = ["LATEST", "ExpertReplayTrainer"]
 
 LATEST = "latest"
+"""What a checkpoint directory holds: the whole state."""
 
 
 class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):

@@ -1,0 +1,202 @@
+"""Training IQ-Learn: with an environment or from demonstrations alone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.vec_env import VecEnv
+
+from imitation.algorithms import base
+from imitation.algorithms.expert_replay.trainer import LATEST, ExpertReplayTrainer
+from imitation.algorithms.iq_learn.continuous import IQSAC
+from imitation.algorithms.iq_learn.discrete import IQSoftQ
+from imitation.algorithms.iq_learn.reward import InverseSoftQReward, recover_reward
+from imitation.errors import ConfigError
+from imitation.util import logger as imit_logger
+from imitation.util.paths import AnyPath, parse_path
+from imitation.util.progress import progress_bar as make_progress_bar
+
+__all__ = ["IQLearn"]
+
+
+class IQLearn(ExpertReplayTrainer):
+    """Inverse soft Q-learning: one Q-function for both reward and policy.
+
+    Garg et al. (2021), https://arxiv.org/abs/2106.12142, with χ² regularisation. The
+    environment's rewards are never used.
+
+    Args:
+        venv: the environments to train in; `train_offline` never steps them.
+        demonstrations: trajectories, transitions, or batches with next observations;
+            None to pass them to `set_demonstrations` before training.
+        policy: a policy class of the algorithm or its name, such as "MlpPolicy".
+        custom_logger: where to log to; None makes a new logger.
+        rl_algo_class: `IQSoftQ`, `IQSAC` or a subclass; None is the first for discrete
+            actions and the second for continuous ones.
+        rl_kwargs: further arguments of the algorithm.
+
+    Raises:
+        ValueError: `rl_kwargs` holds ``replay_buffer_class`` or
+            ``replay_buffer_kwargs``.
+        ConfigError: the algorithm is another, or does not take its arguments or the
+            environment.
+    """
+
+    name = "IQ-Learn"
+
+    def __init__(
+        self,
+        *,
+        venv: VecEnv,
+        demonstrations: base.AnyTransitions | None,
+        policy: str | type[BasePolicy],
+        custom_logger: imit_logger.HierarchicalLogger | None = None,
+        rl_algo_class: type[OffPolicyAlgorithm] | None = None,
+        rl_kwargs: Mapping[str, Any] | None = None,
+    ) -> None:
+        if rl_algo_class is None:
+            discrete = isinstance(venv.action_space, gym.spaces.Discrete)
+            rl_algo_class = IQSoftQ if discrete else IQSAC
+        if not issubclass(rl_algo_class, IQSoftQ | IQSAC):
+            raise ConfigError(
+                "rl_algo_class must be IQSoftQ, IQSAC or a subclass, got "
+                f"{rl_algo_class.__name__}"
+            )
+        super().__init__(
+            venv=venv,
+            demonstrations=demonstrations,
+            policy=policy,
+            rl_algo_class=rl_algo_class,
+            custom_logger=custom_logger,
+            rl_kwargs=rl_kwargs,
+        )
+
+    def train(
+        self,
+        *,
+        total_timesteps: int,
+        tb_log_name: str = "IQ-Learn",
+        checkpoint_dir: AnyPath | None = None,
+        checkpoint_interval: int = 0,
+        resume: bool = False,
+        **kwargs: Any,
+    ) -> None:
+        """Trains in the environments; half of each batch is the learner's own.
+
+        Args:
+            total_timesteps: environment steps; with `resume` those of the interrupted
+                call count.
+            tb_log_name: name of the run where `rl_kwargs` gives a ``tensorboard_log``
+                and there is no `custom_logger`.
+            checkpoint_dir: the state to resume from goes to its ``latest``; None
+                saves none.
+            checkpoint_interval: environment steps between states; 0 saves only the
+                last.
+            resume: go on from the state in `checkpoint_dir`, if there is one.
+            **kwargs: further arguments of the algorithm's ``learn``, such as
+                ``callback``, ``log_interval`` and ``progress_bar``.
+
+        Raises:
+            ConfigError: there are no demonstrations, or nowhere to resume from.
+            ArtifactError: the state is of another trainer.
+        """
+        self.learn(
+            total_timesteps,
+            checkpoint_dir=checkpoint_dir,
+            checkpoint_interval=checkpoint_interval,
+            resume=resume,
+            tb_log_name=tb_log_name,
+            **kwargs,
+        )
+
+    def train_offline(
+        self,
+        *,
+        n_updates: int,
+        log_interval: int = 500,
+        checkpoint_dir: AnyPath | None = None,
+        checkpoint_interval: int = 0,
+        resume: bool = False,
+        progress_bar: bool = False,
+    ) -> None:
+        """Trains on the demonstrations alone, without a step in the environments.
+
+        Transitions of the learner, where `train` has left some, take part as they do
+        there.
+
+        Args:
+            n_updates: optimizer steps; with `resume` those of the interrupted call
+                count.
+            log_interval: updates between two rows of the log. Schedules of the
+                learning rate advance as often.
+            checkpoint_dir: the state to resume from goes to its ``latest``; None
+                saves none.
+            checkpoint_interval: updates between states; 0 saves only the last.
+            resume: go on from the state in `checkpoint_dir`, if there is one.
+            progress_bar: show one.
+
+        Raises:
+            ConfigError: there are no demonstrations, or nowhere to resume from; or a
+                number is out of its range.
+            ArtifactError: the state is of another trainer.
+        """
+        if n_updates < 1 or log_interval < 1 or checkpoint_interval < 0:
+            raise ConfigError(
+                "n_updates and log_interval must be positive and checkpoint_interval "
+                f"at least 0, got {n_updates}, {log_interval} and {checkpoint_interval}"
+            )
+        self._check_ready(checkpoint_dir, resume)
+        resumed = resume and self._resume(checkpoint_dir)
+        self.rl_algo.set_logger(self.logger)
+        done = self.rl_algo._n_updates if resumed else 0
+        latest = None if checkpoint_dir is None else parse_path(checkpoint_dir) / LATEST
+        bar = make_progress_bar(
+            n_updates, self.name, "update", initial=done, disable=not progress_bar
+        )
+        with bar, self.fast_updates():
+            while done < n_updates:
+                n_next = _until_next(done, n_updates, log_interval, checkpoint_interval)
+                self._make_updates(n_next, progress=done / n_updates)
+                done += n_next
+                bar.update(n_next)
+                if done % log_interval == 0 or done == n_updates:
+                    self.logger.dump(done)
+                if latest and checkpoint_interval and done % checkpoint_interval == 0:
+                    self.save(latest)
+        if latest is not None:
+            self.save(latest)
+
+    @property
+    def reward_net(self) -> InverseSoftQReward:
+        """The reward that the Q-function stands for now, r = Q(s, a) − γ V(s').
+
+        A network that `imitation.rewards.serialize.save_reward_net` saves and
+        ``load_reward("RewardNet_unnormalized", …)`` reads. Where no transition, neither
+        the expert's nor the learner's, ended the task itself, it ignores ``done``.
+        """
+        algo = self.rl_algo
+        assert isinstance(algo, IQSoftQ | IQSAC)
+        buffers = [self.replay_buffer]
+        if self.has_demonstrations:
+            buffers.append(self.replay_buffer.expert_buffer)
+        ends = any((b.dones * (1 - b.timeouts)).any() for b in buffers)
+        return recover_reward(
+            self.policy,
+            self.venv.observation_space,
+            discount=algo.gamma,
+            temperature=algo.temperature,
+            has_ends=bool(ends),
+        )
+
+    def _make_updates(self, n_updates: int, progress: float) -> None:
+        """Makes some updates, of which a share `progress` is done."""
+        self.rl_algo._current_progress_remaining = 1.0 - progress
+        self.rl_algo.train(n_updates, batch_size=self.rl_algo.batch_size)
+
+
+def _until_next(done: int, total: int, *intervals: int) -> int:
+    """The number of updates until the first of the next events."""
+    ahead = [interval - done % interval for interval in intervals if interval > 0]
+    return min(total - done, *ahead)
