@@ -49,8 +49,19 @@ COMMANDS: dict[str, Entry] = {
         "imitate an expert that labels what the learner sees (DAgger)",
         command="dagger",
     ),
+    "sqil": Entry(
+        f"{_SCRIPTS}.train_imitation:train_imitation_ex",
+        "imitate an expert by soft Q-learning that rewards what it did (SQIL)",
+        command="sqil",
+    ),
+    "iq_learn": Entry(
+        f"{_SCRIPTS}.train_imitation:train_imitation_ex",
+        "learn an expert's Q-function, a policy and a reward in one (IQ-Learn)",
+        command="iq_learn",
+    ),
     "train_imitation": Entry(
-        f"{_SCRIPTS}.train_imitation:train_imitation_ex", "the same: bc or dagger"
+        f"{_SCRIPTS}.train_imitation:train_imitation_ex",
+        "the same: bc, dagger, sqil or iq_learn",
     ),
     "gail": Entry(
         f"{_SCRIPTS}.train_adversarial:train_adversarial_ex",
@@ -64,6 +75,10 @@ COMMANDS: dict[str, Entry] = {
     ),
     "train_adversarial": Entry(
         f"{_SCRIPTS}.train_adversarial:train_adversarial_ex", "the same: gail or airl"
+    ),
+    "train_density": Entry(
+        f"{_SCRIPTS}.train_density:train_density_ex",
+        "imitate an expert by the density of its steps",
     ),
     "train_preference_comparisons": Entry(
         f"{_SCRIPTS}.train_preference_comparisons:train_preference_comparisons_ex",

@@ -41,8 +41,7 @@ def learn(
         callback: of the algorithm's ``learn``.
         **kwargs: further arguments of ``learn``.
     """
-    algo = trainer._algorithm()
-    algo.set_env(trainer.venv_wrapped)
+    algo = trainer.connected()
     algo.set_logger(trainer.logger)
     _forget_old_rewards(trainer, algo)
     own = [trainer.wrapper_callback, _HorizonCheck(trainer)]

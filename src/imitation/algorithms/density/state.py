@@ -27,7 +27,8 @@ def save(trainer: "DensityAlgorithm", path: AnyPath) -> None:
         trainer: what to save.
         path: the directory to write.
     """
-    algo, seed = trainer.rl_algo, seeding.make_seeds(trainer.rng)
+    algo = None if trainer.rl_algo is None else trainer.connected()
+    seed = seeding.make_seeds(trainer.rng)
     state: dict[str, Any] = {
         "kinds": _kinds(trainer),
         "env_seed": seed,
@@ -75,7 +76,7 @@ def load(trainer: "DensityAlgorithm", path: AnyPath) -> None:
 
 
 def _restore(trainer: "DensityAlgorithm", state: Mapping[str, Any]) -> None:
-    algo = trainer.rl_algo
+    algo = None if trainer.rl_algo is None else trainer.connected()
     options = DensityOptions(**state["options"])
     trainer.set_reward(DensityReward(trainer._features(), state["samples"], options))
     if algo is not None:

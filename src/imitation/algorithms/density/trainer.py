@@ -19,7 +19,7 @@ import numpy.typing as npt
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import MaybeCallback
-from stable_baselines3.common.vec_env import VecEnv
+from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from imitation.algorithms import base
 from imitation.algorithms.density import checkpoints, learning, state
@@ -73,12 +73,16 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             episodes that are checked.
         estimator: "kernel", or "knn" for many demonstrations; see `DensityOptions`.
         n_neighbors: of the estimator "knn".
+        normalize_reward: divide the rewards that the policy is trained on by a running
+            estimate of the standard deviation of their return. Log densities are large
+            far from the demonstrations, where a new policy is.
 
     Attributes:
         transitions: features of the demonstrations, arrays of shape ``(N, F)``: by time
             step, or all under the key None.
         venv: the argument.
         venv_wrapped: `venv` with the learned reward.
+        venv_train: what `rl_algo` is trained in: `venv_wrapped`, maybe normalised.
         buffering_wrapper: records the policy's episodes in `venv`.
         wrapper_callback: logs the mean learned reward of episodes.
         steps_trained: environment steps taken by `train_policy`, over all calls.
@@ -108,6 +112,7 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         allow_variable_horizon: bool = False,
         estimator: str = "kernel",
         n_neighbors: int = 10,
+        normalize_reward: bool = False,
     ) -> None:
         self.density_type = DensityType(density_type)
         self.is_stationary = is_stationary
@@ -133,6 +138,12 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         self.wrapper_callback: WrappedRewardCallback = (
             self.venv_wrapped.make_log_callback()
         )
+        self.venv_train: VecEnv = self.venv_wrapped
+        if normalize_reward:
+            gamma = getattr(rl_algo, "gamma", 0.99)
+            self.venv_train = VecNormalize(
+                self.venv_wrapped, norm_obs=False, gamma=gamma
+            )
         super().__init__(
             demonstrations=demonstrations,
             custom_logger=custom_logger,
@@ -342,6 +353,16 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             ArtifactError: nothing was saved there, or another kind of trainer.
         """
         state.load(self, path)
+
+    def connected(self) -> BaseAlgorithm:
+        """Puts the algorithm into its environment, where it begins new episodes.
+
+        Returns:
+            The algorithm.
+        """
+        algo = self._algorithm()
+        algo.set_env(self.venv_train)
+        return algo
 
     def _algorithm(self) -> BaseAlgorithm:
         assert self.rl_algo is not None, (

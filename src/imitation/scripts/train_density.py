@@ -1,0 +1,157 @@
+"""Trains a policy on how likely its steps are among demonstrations.
+
+Writes ``checkpoints/{<steps, 12 digits>,final}/`` with the reward ``density`` and the
+policy ``policy/model.zip``, and ``checkpoints/latest``, from which an interrupted run
+is resumed.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.vec_env import VecEnv
+from tqdm import tqdm
+
+from imitation.algorithms.density import DensityAlgorithm
+from imitation.algorithms.density.step_counter import StepCounter
+from imitation.data import types
+from imitation.scripts import command_line
+from imitation.scripts.command import RunHandle, Script
+from imitation.scripts.config.train_density import TrainDensitySettings
+from imitation.scripts.ingredients.demonstrations import (
+    get_expert_trajectories,
+    with_expert_stats,
+)
+from imitation.scripts.ingredients.environment import make_venv
+from imitation.scripts.ingredients.logging import setup_logging
+from imitation.scripts.ingredients.policy_evaluation import eval_policy
+from imitation.scripts.ingredients.rl import load_rl_algo_from_path, make_rl_algo
+from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.util.logger import HierarchicalLogger
+from imitation.util.progress import progress_bar
+
+__all__ = ["main_console", "train_density", "train_density_ex"]
+
+_logger = logging.getLogger("imitation.scripts.train_density")  # also as __main__
+
+
+def train_density(
+    settings: TrainDensitySettings, run: RunHandle
+) -> Mapping[str, Mapping[str, float]]:
+    """Fits a density to demonstrations and trains a policy on its logarithm.
+
+    Args:
+        settings: resolved settings.
+        run: the run that this is part of.
+
+    Returns:
+        ``imit_stats``: statistics of the trained policy's rollouts, of which
+        ``return_*`` are of the learned reward and ``monitor_return_*`` of the
+        environment's; ``expert_stats``: those of the demonstrations, if they have
+        rewards.
+    """
+    custom_logger, log_dir = setup_logging(run, settings.logging)
+    expert_trajs = get_expert_trajectories(
+        settings.demonstrations,
+        settings.expert,
+        settings.environment,
+        settings.rng("demonstrations"),
+    )
+    _logger.info("Learning from %d demonstrations", len(expert_trajs))
+    with (
+        make_venv(
+            settings.environment, settings.rng("training"), log_dir=log_dir
+        ) as venv,
+        progress_bar(settings.total_timesteps, "train_density", "step") as bar,
+    ):
+        trainer = _make_trainer(settings, venv, expert_trajs, custom_logger)
+        trainer.train()
+        trainer.train_policy(
+            settings.total_timesteps,
+            callback=_Progress(bar),
+            checkpoint_dir=log_dir / "checkpoints",
+            checkpoint_interval=settings.checkpoint_interval or 0,
+            resume=settings.resume is not None,
+        )
+    _logger.info("Saved density and policy to %s", log_dir / "checkpoints" / "final")
+    return with_expert_stats(_evaluate(trainer, settings), expert_trajs)
+
+
+class _Progress(BaseCallback):
+    """Shows the environment steps of the training.
+
+    Args:
+        bar: counts them.
+    """
+
+    def __init__(self, bar: "tqdm[Any]") -> None:
+        super().__init__()
+        self._bar = bar
+        self._first: int | None = None
+
+    def _on_training_start(self) -> None:
+        if self._first is None:  # steps before a resumption, or of a loaded agent
+            self._first = self.num_timesteps
+
+    def _on_step(self) -> bool:
+        assert self._first is not None
+        self._bar.update(self.num_timesteps - self._first - self._bar.n)
+        return True
+
+
+def _make_trainer(
+    settings: TrainDensitySettings,
+    venv: VecEnv,
+    expert_trajs: Sequence[types.Trajectory],
+    custom_logger: HierarchicalLogger,
+) -> DensityAlgorithm:
+    """A trainer with a new or a loaded agent."""
+    seed = settings.make_seed("agent")
+    if settings.agent_path is None:
+        algo = make_rl_algo(venv, settings.rl, settings.policy, seed)
+    else:
+        algo = load_rl_algo_from_path(settings.agent_path, venv, settings.rl, seed)
+        algo.num_timesteps = 0  # it remembers its own training
+    return DensityAlgorithm(
+        demonstrations=expert_trajs,
+        venv=venv,
+        rng=settings.rng("density"),
+        rl_algo=algo,
+        custom_logger=custom_logger,
+        allow_variable_horizon=settings.allow_variable_horizon,
+        normalize_reward=settings.normalize_reward,
+        **settings.density.arguments(),
+    )
+
+
+def _evaluate(
+    trainer: DensityAlgorithm, settings: TrainDensitySettings
+) -> Mapping[str, float]:
+    """The statistics of the trained policy, with the learned reward as its reward."""
+    assert trainer.rl_algo is not None
+    rng = settings.rng("evaluation")
+    with make_venv(settings.environment, rng) as venv:
+        counter = StepCounter(venv)
+        rewarded = trainer.with_reward(counter, counter)
+        return eval_policy(trainer.rl_algo, rewarded, settings.policy_evaluation, rng)
+
+
+train_density_ex = SacredExperiment(
+    Script(
+        name="train_density",
+        doc="Trains a policy on how likely its steps are among demonstrations.",
+        settings_cls=TrainDensitySettings,
+        commands={"train_density": train_density},
+        default_command="train_density",
+    )
+)
+
+
+def main_console() -> None:
+    """Runs the command line of this script."""
+    command_line.main_console(train_density_ex)
+
+
+if __name__ == "__main__":
+    main_console()
