@@ -1,6 +1,7 @@
-"""Trains behavioural cloning or DAgger on demonstrations of an expert.
+"""Trains behavioural cloning, DAgger, SQIL or IQ-Learn on demonstrations of an expert.
 
-``bc`` writes ``checkpoints/latest`` on the way and ``final.th``; ``dagger`` keeps its
+``bc``, ``sqil`` and ``iq_learn`` write ``checkpoints/latest`` on the way and
+``final.th``, the policy; ``iq_learn`` also ``reward.pt``; ``dagger`` keeps its
 demonstrations and checkpoints in ``scratch/``.
 """
 
@@ -12,8 +13,11 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms.dagger import SimpleDAggerTrainer
+from imitation.algorithms.expert_replay.trainer import ExpertReplayTrainer
 from imitation.data import types
+from imitation.rewards.net_io import save_reward_net
 from imitation.scripts import command_line
+from imitation.scripts.checkpoints import ProgressBar
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_imitation import TrainImitationSettings
 from imitation.scripts.ingredients.bc import make_bc
@@ -23,13 +27,15 @@ from imitation.scripts.ingredients.demonstrations import (
 )
 from imitation.scripts.ingredients.environment import make_venv
 from imitation.scripts.ingredients.expert import get_expert_policy
+from imitation.scripts.ingredients.iq_learn import IQLearnSettings, make_iq_learn
 from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
+from imitation.scripts.ingredients.sqil import SQILSettings, make_sqil
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.util import util
 from imitation.util.logger import HierarchicalLogger
 
-__all__ = ["bc", "dagger", "main_console", "train_imitation_ex"]
+__all__ = ["bc", "dagger", "iq_learn", "main_console", "sqil", "train_imitation_ex"]
 
 Stats = Mapping[str, Mapping[str, float]]
 
@@ -109,6 +115,97 @@ def dagger(settings: TrainImitationSettings, run: RunHandle) -> Stats:
     return {"imit_stats": stats, "expert_stats": expert_stats}
 
 
+def sqil(settings: TrainImitationSettings, run: RunHandle) -> Stats:
+    """Trains soft Q imitation learning on demonstrations.
+
+    Args:
+        settings: resolved settings.
+        run: the run that this is part of.
+
+    Returns:
+        ``imit_stats``: statistics of the trained policy's rollouts; ``expert_stats``:
+        those of the demonstrations, if they have rewards.
+    """
+    custom_logger, log_dir = setup_logging(run, settings.logging)
+    expert_trajs = _demonstrations(settings)
+    with make_venv(
+        settings.environment, settings.rng("training"), log_dir=log_dir
+    ) as venv:
+        trainer = make_sqil(
+            venv,
+            expert_trajs,
+            custom_logger,
+            settings.make_seed("agent"),
+            settings.sqil,
+            settings.rl,
+            settings.policy,
+        )
+        _train_online(trainer, settings.sqil, settings, log_dir)
+    _save(trainer.policy, log_dir)
+    stats = _evaluate(trainer.policy, settings, log_dir)
+    return with_expert_stats(stats, expert_trajs)
+
+
+def iq_learn(settings: TrainImitationSettings, run: RunHandle) -> Stats:
+    """Trains IQ-Learn on demonstrations, with the environment or without.
+
+    Args:
+        settings: resolved settings.
+        run: the run that this is part of.
+
+    Returns:
+        ``imit_stats``: statistics of the trained policy's rollouts; ``expert_stats``:
+        those of the demonstrations, if they have rewards.
+    """
+    custom_logger, log_dir = setup_logging(run, settings.logging)
+    expert_trajs = _demonstrations(settings)
+    own = settings.iq_learn
+    with make_venv(
+        settings.environment, settings.rng("training"), log_dir=log_dir
+    ) as venv:
+        trainer = make_iq_learn(
+            venv,
+            expert_trajs,
+            custom_logger,
+            settings.make_seed("agent"),
+            settings.rl,
+            settings.policy,
+        )
+        if own.offline_updates > 0:
+            trainer.train_offline(
+                n_updates=own.offline_updates,
+                checkpoint_dir=log_dir / "checkpoints",
+                checkpoint_interval=own.checkpoint_interval,
+                resume=settings.resume is not None,
+                progress_bar=bool(own.train_kwargs.get("progress_bar", False)),
+            )
+        else:
+            _train_online(trainer, own, settings, log_dir)
+        save_reward_net(trainer.reward_net, log_dir / "reward.pt")
+    _save(trainer.policy, log_dir)
+    stats = _evaluate(trainer.policy, settings, log_dir)
+    return with_expert_stats(stats, expert_trajs)
+
+
+def _train_online(
+    trainer: ExpertReplayTrainer,
+    own: SQILSettings | IQLearnSettings,
+    settings: TrainImitationSettings,
+    log_dir: pathlib.Path,
+) -> None:
+    """Trains in the environments, with our progress bar, saving states on the way."""
+    kwargs = dict(own.train_kwargs)
+    shows_bar = kwargs.pop("progress_bar", False)
+    trainer.learn(
+        own.total_timesteps,
+        checkpoint_dir=log_dir / "checkpoints",
+        checkpoint_interval=own.checkpoint_interval,
+        resume=settings.resume is not None,
+        callback=[ProgressBar(own.total_timesteps)] if shows_bar else None,
+        **kwargs,
+    )
+
+
 def _save(policy: BasePolicy, log_dir: pathlib.Path) -> None:
     """Saves the final policy."""
     util.save_policy(policy, log_dir / "final.th")
@@ -177,9 +274,10 @@ def _make_dagger(
 train_imitation_ex = SacredExperiment(
     Script(
         name="train_imitation",
-        doc="Trains behavioural cloning (bc) or DAgger (dagger) on an expert.",
+        doc="Trains behavioural cloning (bc), DAgger (dagger), SQIL (sqil) or IQ-Learn "
+        "(iq_learn) on an expert.",
         settings_cls=TrainImitationSettings,
-        commands={"bc": bc, "dagger": dagger},
+        commands={"bc": bc, "dagger": dagger, "sqil": sqil, "iq_learn": iq_learn},
     )
 )
 

@@ -16,19 +16,18 @@ __all__ = ["IQSoftQ"]
 class IQSoftQ(SoftQ):
     """The discrete learner of IQ-Learn: `SoftQ` that minimises `losses.iq_terms`.
 
-    Learns only from a replay buffer that knows an expert, `SQILReplayBuffer`. V(s') is
-    that of the Q-network itself and carries gradients, as in the objective; there is
-    no use of the target network.
+    V(s') is that of the target network and carries no gradients; with gradients through
+    it, learning online failed. Learns only from a replay buffer that knows an expert,
+    `SQILReplayBuffer`.
 
     Args:
         policy: see `SoftQ`.
         env: see `SoftQ`.
         chi2_alpha: α > 0 of the χ² regularisation; the larger, the larger the rewards.
-        temperature: see `SoftQ`; rewards are of the order of `chi2_alpha`, hence small.
         **kwargs: further arguments of `SoftQ`.
 
     Raises:
-        ConfigError: `chi2_alpha` or `temperature` is not positive.
+        ConfigError: `chi2_alpha` is not positive.
     """
 
     def __init__(
@@ -37,12 +36,11 @@ class IQSoftQ(SoftQ):
         env: GymEnv | str,
         *,
         chi2_alpha: float = 0.5,
-        temperature: float = 0.01,
         **kwargs: Any,
     ) -> None:
         self.chi2_alpha = check_chi2_alpha(chi2_alpha)
         self._terms = TermsLog()
-        super().__init__(policy, env, temperature=temperature, **kwargs)
+        super().__init__(policy, env, **kwargs)
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
         """Makes updates; see `SoftQ.train`.
@@ -64,10 +62,12 @@ class IQSoftQ(SoftQ):
             The loss, a scalar with gradients.
         """
         q_values = self.q_net(batch.observations)
+        with th.no_grad():
+            next_q = self.q_net_target(batch.next_observations)
         terms = iq_terms(
             q_values.gather(1, batch.actions.long()),
             soft_value(q_values, self.temperature),
-            soft_value(self.q_net(batch.next_observations), self.temperature),
+            soft_value(next_q, self.temperature),
             batch.dones,
             expert_rows(batch),
             self.gamma,

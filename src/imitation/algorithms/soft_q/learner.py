@@ -1,5 +1,6 @@
 """Soft Q-learning with the interface of Stable-Baselines3's DQN."""
 
+import warnings
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +12,7 @@ from stable_baselines3.common.type_aliases import (
     ReplayBufferSamples,
     Schedule,
 )
+from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.dqn.dqn import DQN
 
 from imitation.algorithms.soft_q.losses import soft_bellman_loss, soft_value
@@ -46,7 +48,8 @@ class SoftQ(DQN):
         replay_buffer_kwargs: see ``DQN``.
         optimize_memory_usage: see ``DQN``.
         n_steps: see ``DQN``.
-        target_update_interval: environment steps between updates of the target.
+        target_update_interval: updates of the network between those of the target;
+            ``DQN`` counts environment steps instead.
         exploration_fraction: share of the training in which the probability of random
             actions falls from its initial to its final value.
         exploration_initial_eps: random actions at the beginning, beside the policy's.
@@ -152,9 +155,29 @@ class SoftQ(DQN):
             th.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
             self.policy.optimizer.step()
             losses.append(loss.item())
-        self._n_updates += gradient_steps
+            self._n_updates += 1
+            if self._n_updates % self.target_update_interval == 0:
+                self._update_target()
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         self.logger.record("train/loss", np.mean(losses))
+
+    def _update_target(self) -> None:
+        """Moves the target network towards the network; copies running statistics."""
+        polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), self.tau)
+        polyak_update(self.batch_norm_stats, self.batch_norm_stats_target, 1.0)
+
+    def _on_step(self) -> None:
+        """Follows the schedule of random actions after an environment step."""
+        self._n_calls += 1
+        remaining = self._current_progress_remaining
+        self.exploration_rate = self.exploration_schedule(remaining)
+        self.logger.record("rollout/exploration_rate", self.exploration_rate)
+
+    def _setup_model(self) -> None:
+        with warnings.catch_warnings():
+            # Where the target follows environment steps, many at a time are a problem.
+            warnings.filterwarnings("ignore", "The number of environments used is gre")
+            super()._setup_model()
 
     def loss(self, batch: ReplayBufferSamples) -> th.Tensor:
         """Computes the loss of a batch.

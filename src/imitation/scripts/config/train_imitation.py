@@ -16,8 +16,12 @@ from imitation.scripts.ingredients.bc import BCSettings
 from imitation.scripts.ingredients.demonstrations import DemonstrationsSettings
 from imitation.scripts.ingredients.environment import EnvironmentSettings
 from imitation.scripts.ingredients.expert import ExpertSettings
+from imitation.scripts.ingredients.iq_learn import IQLearnSettings
+from imitation.scripts.ingredients.off_policy import check_off_policy
 from imitation.scripts.ingredients.policy import PolicySettings
 from imitation.scripts.ingredients.policy_evaluation import PolicyEvaluationSettings
+from imitation.scripts.ingredients.rl import RLSettings
+from imitation.scripts.ingredients.sqil import SQILSettings
 from imitation.scripts.settings import require
 
 __all__ = ["DAggerSettings", "TrainImitationSettings"]
@@ -42,6 +46,10 @@ _FAST: dict[str, Any] = {
     "dagger.total_timesteps": 20,
     "dagger.rollout_round_min_episodes": 1,
     "dagger.rollout_round_min_timesteps": 10,
+    "sqil.total_timesteps": 240,
+    "sqil.checkpoint_interval": 160,
+    "iq_learn.total_timesteps": 240,
+    "iq_learn.checkpoint_interval": 160,
 }
 
 
@@ -121,6 +129,16 @@ class TrainImitationSettings(CommandSettings):
     dagger: DAggerSettings = dataclasses.field(default_factory=DAggerSettings)
     """DAgger."""
 
+    sqil: SQILSettings = dataclasses.field(default_factory=SQILSettings)
+    """SQIL."""
+
+    iq_learn: IQLearnSettings = dataclasses.field(default_factory=IQLearnSettings)
+    """IQ-Learn."""
+
+    rl: RLSettings = dataclasses.field(default_factory=RLSettings)
+    """The off-policy algorithm inside SQIL and IQ-Learn. Without rl.rl_cls, theirs for
+    discrete or for continuous actions; without rl.batch_size, its default."""
+
     policy_evaluation: PolicyEvaluationSettings = dataclasses.field(
         default_factory=PolicyEvaluationSettings
     )
@@ -143,12 +161,18 @@ class TrainImitationSettings(CommandSettings):
         """Looks at classes and paths."""
         self.logging.check(replaces="train_imitation" if self.resume else None)
         self.policy.check()
+        if command in ("bc", "dagger"):
+            self._check_cloning()
+        else:
+            check_off_policy(self.rl, self.policy)
+        self.expert.check()
+        if command != "dagger" or self.dagger.use_offline_rollouts:
+            self.demonstrations.check()
+
+    def _check_cloning(self) -> None:
         if not issubclass(self.policy.load_cls(), ActorCriticPolicy):
             raise ConfigError(
                 "policy.policy_cls must be an ActorCriticPolicy, which behavioural "
                 f"cloning trains, got {self.policy.policy_cls!r}"
             )
         self.bc.check()
-        self.expert.check()
-        if command == "bc" or self.dagger.use_offline_rollouts:
-            self.demonstrations.check()

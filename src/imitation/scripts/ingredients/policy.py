@@ -47,6 +47,11 @@ class PolicySettings:
     """Keyword arguments of the class; values of keys ending in _class, _cls or _fn may
     name classes."""
 
+    @property
+    def is_default(self) -> bool:
+        """Whether no class was chosen."""
+        return self.policy_cls == FEED_FORWARD_32
+
     def load_cls(self) -> type[BasePolicy]:
         """Returns the class itself."""
         return load_class(self.policy_cls, BasePolicy, "policy.policy_cls")

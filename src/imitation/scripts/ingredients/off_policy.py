@@ -1,0 +1,169 @@
+"""The off-policy algorithms inside SQIL and IQ-Learn, chosen for the environment."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import gymnasium as gym
+import stable_baselines3 as sb3
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.preprocessing import is_image_space
+from stable_baselines3.common.vec_env import VecEnv
+
+from imitation.errors import ConfigError
+from imitation.scripts.ingredients.policy import PolicySettings
+from imitation.scripts.ingredients.rl import RLSettings
+from imitation.scripts.settings import ClassPath, check_keys, load_class, require
+
+__all__ = [
+    "LEARN_KWARGS",
+    "Learners",
+    "algorithm_arguments",
+    "check_off_policy",
+    "check_training",
+]
+
+LEARN_KWARGS: Mapping[str, Any] = {"log_interval": 4, "progress_bar": True}
+"""The documented keyword arguments of the algorithm's ``learn``."""
+
+LEARN_FILLED_IN = (
+    "callback",
+    "reset_num_timesteps",
+    "tb_log_name",
+    "total_timesteps",
+)
+
+FILLED_IN = (
+    "policy",
+    "env",
+    "policy_kwargs",
+    "seed",
+    "replay_buffer_class",
+    "replay_buffer_kwargs",
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Learners:
+    """The algorithms to take where the settings name none."""
+
+    discrete: ClassPath
+    """For discrete actions."""
+
+    continuous: ClassPath
+    """For continuous actions."""
+
+    def for_space(self, action_space: gym.Space[Any]) -> ClassPath:
+        """Returns the one that can act in a space."""
+        discrete = isinstance(action_space, gym.spaces.Discrete)
+        return self.discrete if discrete else self.continuous
+
+
+def check_training(
+    group: str,
+    total_timesteps: int,
+    train_kwargs: Mapping[str, Any],
+    checkpoint_interval: int,
+) -> None:
+    """Raises a ConfigError unless an algorithm can be trained in this way.
+
+    Args:
+        group: of the settings, such as "sqil".
+        total_timesteps: its setting of that name, as the others.
+        train_kwargs: keyword arguments of ``learn``.
+        checkpoint_interval: environment steps.
+    """
+    counts = {
+        "total_timesteps": total_timesteps,
+        "checkpoint_interval": checkpoint_interval,
+        "train_kwargs.log_interval": train_kwargs.get("log_interval", 1),
+    }
+    for name, value in counts.items():
+        good = isinstance(value, int) and not isinstance(value, bool) and value > 0
+        require(good, f"{group}.{name}", "a positive integer", value)
+    learn = OffPolicyAlgorithm.learn
+    check_keys(train_kwargs, learn, f"{group}.train_kwargs", LEARN_FILLED_IN)
+
+
+def check_off_policy(rl: RLSettings, policy: PolicySettings) -> None:
+    """Raises a ConfigError unless the named algorithm can learn from expert replay.
+
+    Args:
+        rl: the algorithm; None is right, since it is chosen for the environment.
+        policy: what it is to train.
+    """
+    if rl.rl_cls is None:
+        return
+    rl_cls = rl.load_cls()
+    if not issubclass(rl_cls, OffPolicyAlgorithm):
+        raise ConfigError(
+            f"rl.rl_cls={rl.rl_cls} must be off-policy, such as "
+            "imitation.algorithms.soft_q:SoftQ or stable_baselines3:SAC"
+        )
+    check_keys(rl.rl_kwargs, rl_cls, "rl.rl_kwargs", FILLED_IN)
+    wanted = rl.policy_base
+    if policy.is_default or issubclass(policy.load_cls(), wanted):
+        return
+    raise ConfigError(
+        f"rl.rl_cls={rl.rl_cls} cannot train policy.policy_cls={policy.policy_cls}; "
+        f"leave it out, or set a subclass of {wanted.__module__}:{wanted.__name__}"
+    )
+
+
+def algorithm_arguments(
+    venv: VecEnv,
+    rl: RLSettings,
+    policy: PolicySettings,
+    learners: Learners,
+    sac_kwargs: Mapping[str, Any],
+    seed: int,
+) -> dict[str, Any]:
+    """Makes the arguments of the trainers of SQIL and IQ-Learn.
+
+    Args:
+        venv: the environment to train in.
+        rl: the algorithm and its hyperparameters; their own defaults where not set.
+        policy: the policy; the default one becomes "MlpPolicy", "CnnPolicy" or
+            "MultiInputPolicy", whichever takes the observations.
+        learners: the algorithm to take where `rl` names none.
+        sac_kwargs: further hyperparameters if the algorithm is SAC; those of `rl` win.
+        seed: of the weights and of the exploration.
+
+    Returns:
+        ``policy``, ``rl_algo_class`` and ``rl_kwargs``.
+
+    Raises:
+        ConfigError: the algorithm does not take the hyperparameters or the policy.
+    """
+    path = rl.rl_cls or learners.for_space(venv.action_space)
+    rl_cls = load_class(path, OffPolicyAlgorithm, "rl.rl_cls")
+    kwargs = dict(rl.rl_kwargs)
+    if issubclass(rl_cls, sb3.SAC):
+        kwargs = {**sac_kwargs, **kwargs}
+    chosen = dataclasses.replace(
+        rl, rl_cls=path, rl_kwargs=kwargs, batch_size=rl.batch_size or 1
+    )
+    check_off_policy(chosen, policy)
+    arguments = chosen.constructor_kwargs(venv.num_envs)
+    if rl.batch_size is None:
+        del arguments["batch_size"]
+    return {
+        "policy": _policy(policy, venv.observation_space),
+        "rl_algo_class": rl_cls,
+        "rl_kwargs": {
+            **arguments,
+            "policy_kwargs": policy.load_kwargs(),
+            "seed": seed,
+        },
+    }
+
+
+def _policy(
+    policy: PolicySettings, observation_space: gym.Space[Any]
+) -> str | type[BasePolicy]:
+    if not policy.is_default:
+        return policy.load_cls()
+    if isinstance(observation_space, gym.spaces.Dict):
+        return "MultiInputPolicy"
+    return "CnnPolicy" if is_image_space(observation_space) else "MlpPolicy"

@@ -1,0 +1,92 @@
+"""A SQIL trainer."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from stable_baselines3.common.vec_env import VecEnv
+
+from imitation.algorithms import sqil as sqil_algorithm
+from imitation.data import types
+from imitation.scripts.ingredients.off_policy import (
+    LEARN_KWARGS,
+    Learners,
+    algorithm_arguments,
+    check_training,
+)
+from imitation.scripts.ingredients.policy import PolicySettings
+from imitation.scripts.ingredients.rl import RLSettings
+from imitation.scripts.settings import ClassPath, building
+from imitation.util.logger import HierarchicalLogger
+
+__all__ = ["SQILSettings", "make_sqil"]
+
+LEARNERS = Learners(
+    discrete=ClassPath("imitation.algorithms.soft_q:SoftQ"),
+    continuous=ClassPath("stable_baselines3:SAC"),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SQILSettings:
+    """Settings of SQIL that are not those of its algorithm (rl) or policy."""
+
+    total_timesteps: int = 300_000
+    """Environment steps."""
+
+    train_kwargs: Mapping[str, Any] = dataclasses.field(
+        default_factory=lambda: dict(LEARN_KWARGS)
+    )
+    """Keyword arguments of the algorithm's `learn`: log_interval, episodes between two
+    rows of the log, and progress_bar."""
+
+    sac_kwargs: Mapping[str, Any] = dataclasses.field(
+        default_factory=lambda: {"ent_coef": 0.05}
+    )
+    """Further rl.rl_kwargs if the algorithm is SAC; rl.rl_kwargs win."""
+
+    checkpoint_interval: int = 10_000
+    """Environment steps between checkpoints to resume from."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges and names."""
+        check_training(
+            "sqil", self.total_timesteps, self.train_kwargs, self.checkpoint_interval
+        )
+
+
+def make_sqil(
+    venv: VecEnv,
+    expert_trajs: Sequence[types.Trajectory],
+    custom_logger: HierarchicalLogger,
+    seed: int,
+    sqil: SQILSettings,
+    rl: RLSettings,
+    policy: PolicySettings,
+) -> sqil_algorithm.SQIL:
+    """Builds the trainer.
+
+    Args:
+        venv: the environment to train in.
+        expert_trajs: demonstrations.
+        custom_logger: where to log to.
+        seed: of the weights and of the exploration.
+        sqil: the settings of SQIL itself.
+        rl: the algorithm; where it names none, `SoftQ` for discrete actions and SAC
+            for continuous ones.
+        policy: the policy to train.
+
+    Returns:
+        The trainer.
+
+    Raises:
+        ConfigError: the parts do not fit each other.
+    """
+    arguments = algorithm_arguments(venv, rl, policy, LEARNERS, sqil.sac_kwargs, seed)
+    with building("sqil with rl.rl_kwargs and policy.policy_kwargs"):
+        return sqil_algorithm.SQIL(
+            venv=venv,
+            demonstrations=expert_trajs,
+            custom_logger=custom_logger,
+            **arguments,
+        )
