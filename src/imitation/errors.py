@@ -12,6 +12,7 @@ __all__ = [
     "ImitationError",
     "LabelConflictError",
     "MissingExtraError",
+    "SettingTypeError",
     "UnknownPairError",
     "UnsafeLoadError",
     "missing_extra",
@@ -37,6 +38,10 @@ class UnsafeLoadError(ArtifactError):
 
 class ConfigError(ImitationError, ValueError):
     """A setting is unknown, has the wrong type or lies outside its range."""
+
+
+class SettingTypeError(ConfigError, TypeError):
+    """A setting has a type for which the documentation promises a TypeError."""
 
 
 class LabelConflictError(ImitationError, ValueError):

@@ -64,6 +64,7 @@ class SacredExperiment(Generic[S]):
         self.script = script
         self.path = script.name
         self._experiment: Any = None
+        self._returned: Any = None
 
     @property
     def observers(self) -> list[Any]:
@@ -110,14 +111,18 @@ class SacredExperiment(Generic[S]):
         if own:
             settings.check(command)
         presets = script.presets()
+        self._returned = None
         with _quiet_sacred(), _log_to_stderr(self._logger()):
-            return experiment.run(
+            done = experiment.run(
                 command,
                 config_updates=typed.to_config(settings),
                 named_configs=[name for name in named_configs if name in presets],
                 # We have checked every key; Sacred only knows captured arguments.
                 options={**(options or {}), "--force": True},
             )
+        if own:
+            done.result, self._returned = self._returned, None
+        return done
 
     def run_invocation(
         self, invocation: Invocation, root: pathlib.Path, shown: str | None = None
@@ -237,8 +242,12 @@ class SacredExperiment(Generic[S]):
             except KeyboardInterrupt:
                 self._logger().warning("To continue: %s with resume=%s", name, log_dir)
                 raise
+            self._returned = result
+            if not isinstance(result, Mapping):
+                return None  # Sacred can store plain data only
             for key, value in typed.flatten(result):
-                _run.log_scalar(key, value, 0)
+                if not isinstance(value, str):
+                    _run.log_scalar(key, value, 0)
             return result
 
         command.__name__ = name

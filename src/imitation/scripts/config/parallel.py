@@ -1,0 +1,218 @@
+"""Settings and presets of `imitation.scripts.parallel`."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Self
+
+from imitation.errors import ConfigError, SettingTypeError
+from imitation.scripts.command import CommandSettings
+from imitation.scripts.settings import check_keys, expand_dotted, require
+from imitation.scripts.studies import spaces
+from imitation.scripts.studies.study import import_tune, make_run
+from imitation.scripts.studies.trial import load_experiment
+from imitation.util.paths import make_unique_timestamp
+
+__all__ = ["ParallelSettings", "check_types"]
+
+_FILLED = (
+    *("run_or_experiment", "name", "config", "num_samples", "resources_per_trial"),
+    *("resume", "resume_config", "restore", "trial_dirname_creator"),
+)
+"""Arguments of ray.tune.run that the command fills in."""
+
+_EXAMPLE_RL: Mapping[str, Any] = {
+    "sacred_ex_name": "train_rl",
+    "run_name": "example-cartpole-rl",
+    "base_named_configs": ["cartpole"],
+    "base_config_updates": {"total_timesteps": 20_000},
+    "search_space": {
+        "config_updates": {
+            "seed": {"grid_search": [0, 1, 2]},
+            "rl": {"rl_kwargs": {"learning_rate": {"grid_search": [3e-4, 1e-3]}}},
+        }
+    },
+}
+
+_FAST: Mapping[str, Any] = {
+    "sacred_ex_name": "train_rl",
+    "run_name": "fast",
+    "base_named_configs": ["cartpole", "fast", "environment.fast", "rl.fast"],
+    "base_config_updates": {
+        "policy_evaluation": {"n_episodes_eval": 1},
+        "rollout_save_final": False,
+    },
+    "search_space": {"config_updates": {"seed": {"grid_search": [0, 1]}}},
+}
+
+
+def _no_space() -> Mapping[str, Any]:
+    return {"named_configs": [], "config_updates": {}}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ParallelSettings(CommandSettings):
+    """Settings of parallel."""
+
+    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "example_cartpole_rl": _EXAMPLE_RL,
+        "fast": _FAST,
+    }
+
+    sacred_ex_name: str = "train_rl"
+    """The experiment to run: train_rl, train_imitation, train_adversarial,
+    train_preference_comparisons, train_density or train_mce_irl."""
+
+    init_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Keyword arguments of ``ray.init``: {"num_cpus": 8}, or {"address": "auto"} for a
+    cluster whose machines share the run directory."""
+
+    run_name: str | None = None
+    """The study's name, also "experiment.name" in the run.json of its runs; None is
+    DEFAULT_<timestamp>."""
+
+    resources_per_trial: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """What a trial needs: {"cpu": 2, "gpu": 0.5}; one CPU by default."""
+
+    base_named_configs: Any = ()
+    """Named configs of every trial."""
+
+    base_config_updates: Any = dataclasses.field(default_factory=dict)
+    """Settings of every trial, nested or with dotted names."""
+
+    search_space: Any = dataclasses.field(default_factory=_no_space)
+    """named_configs, config_updates, command_name and so on of the trials; they win
+    over the base. Any value can be {"grid_search": [...]}, {"choice": [...]},
+    {"uniform": [low, high]}, {"loguniform": [low, high]}, {"randint": [low, high]} or,
+    from Python, an object of ``ray.tune``."""
+
+    num_samples: int = 1
+    """How often to sample from the search space, without repetitions."""
+
+    repeat: int = 1
+    """Runs with different seeds for each sample; with more than one, Optuna searches
+    by their mean, unless tune_run_kwargs has another search_alg."""
+
+    experiment_checkpoint_path: str = ""
+    """Ray's directory of an earlier study: read it instead of running one. That can
+    run code which the directory holds; read what you trust."""
+
+    tune_run_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Further arguments of ``ray.tune.run``, such as metric, mode, scheduler,
+    search_alg and max_concurrent_trials."""
+
+    def __post_init__(self) -> None:
+        """Turns objects of Ray into plain data, checks types and ranges."""
+        super().__post_init__()
+        check_types(self)
+        changed = {
+            "base_named_configs": tuple(self.base_named_configs),
+            "base_config_updates": spaces.describe(
+                expand_dotted(self.base_config_updates)
+            ),
+            "search_space": spaces.describe(expand_dotted(self.search_space)),
+            "tune_run_kwargs": spaces.describe(self.tune_run_kwargs),
+        }
+        for name, value in changed.items():
+            object.__setattr__(self, name, value)
+        require(
+            self.num_samples > 0, "num_samples", "a positive integer", self.num_samples
+        )
+        require(self.repeat > 0, "repeat", "a positive integer", self.repeat)
+        for _ in spaces.spaces_in(self.search_space):
+            pass  # each is checked as it is found
+        updates = self.base_config_updates, self.search_space.get("config_updates", {})
+        for place in updates:
+            if "log_dir" in place.get("logging", {}):
+                raise ConfigError(
+                    "leave out logging.log_dir: every trial has a directory of its own"
+                )
+
+    def resolved(self, command: str) -> Self:
+        """Fills in everything that is derived from other settings."""
+        name = self.run_name or f"DEFAULT_{make_unique_timestamp()}"
+        return dataclasses.replace(
+            super().resolved(command),
+            run_name=name,
+            logging=self.logging.resolved(command, self.sacred_ex_name),
+        )
+
+    def check(self, command: str) -> None:
+        """Looks at Ray, the experiment, and the settings of a first trial."""
+        self.logging.check(replaces=command if self.resume else None)
+        self.check_study()
+
+    def check_study(self) -> None:
+        """Checks what Ray and the experiment are given.
+
+        Raises:
+            ConfigError: a setting of the trials or an argument of Ray is wrong.
+            MissingExtraError: Ray is not installed.
+        """
+        tune = import_tune()
+        check_keys(self.tune_run_kwargs, tune.run, "tune_run_kwargs", _FILLED)
+        kwargs = {k: spaces.realise(v) for k, v in self.tune_run_kwargs.items()}
+        check_search_alg(kwargs.get("search_alg"), self.repeat)
+        script = load_experiment(self.sacred_ex_name).script
+        first = make_run(self, spaces.with_first(self.search_space), 0)
+        trial_command = str(first.get("command_name") or script.default_command)
+        if trial_command not in script.commands:
+            raise ConfigError(
+                f"search_space.command_name must be one of {', '.join(script.commands)}"
+                f" for {self.sacred_ex_name}, got {trial_command!r}"
+            )
+        script.make_settings(
+            trial_command, first["config_updates"], first["named_configs"]
+        )
+
+
+def check_types(settings: ParallelSettings) -> None:
+    """Checks what the documentation promises a TypeError for.
+
+    Raises:
+        SettingTypeError: named configs are no sequence of strings, or config updates
+            no mapping.
+    """
+    space = settings.search_space
+    _require_mapping(space, "search_space")
+    _require_sequence(settings.base_named_configs, "base_named_configs")
+    _require_mapping(settings.base_config_updates, "base_config_updates")
+    _require_mapping(space.get("config_updates", {}), "search_space['config_updates']")
+    named = spaces.describe(space.get("named_configs", ()))
+    found = spaces.space_of(named)
+    kinds, options = found if found is not None else ("", [named])
+    for option in options if kinds != "sample_from" else ():
+        _require_sequence(option, "search_space['named_configs']")
+
+
+def check_search_alg(search_alg: Any, repeat: int) -> None:
+    """Checks that a search algorithm can be told of repeated trials.
+
+    Raises:
+        ConfigError: it is none of Ray's.
+    """
+    from ray.tune.search import BasicVariantGenerator, SearchAlgorithm, Searcher
+
+    if search_alg is None:
+        return
+    usable = isinstance(search_alg, SearchAlgorithm | Searcher)
+    if repeat > 1 and isinstance(search_alg, BasicVariantGenerator):
+        usable = False
+    if not usable:
+        raise ConfigError(
+            f"repeat={repeat} needs a search_alg that is an instance of "
+            "ray.tune.search.SearchAlgorithm or Searcher, got "
+            f"{type(search_alg).__name__}; leave search_alg out for Optuna"
+        )
+
+
+def _require_sequence(value: Any, name: str) -> None:
+    if isinstance(value, str) or not isinstance(value, Sequence):
+        raise SettingTypeError(f"{name} must be a Sequence of names, got {value!r}")
+    for item in value:
+        if not isinstance(item, str):
+            raise SettingTypeError(f"{name} must be a Sequence of names, got {item!r}")
+
+
+def _require_mapping(value: Any, name: str) -> None:
+    if not isinstance(value, Mapping):
+        raise SettingTypeError(f"{name} must be a Mapping, got {value!r}")

@@ -1,0 +1,77 @@
+"""Runs a command many times on Ray Tune: grids, random samples, searches, seeds.
+
+A study is kept in its run directory. Whatever is killed, ``resume=RUN_DIR`` keeps every
+finished trial, continues those that were interrupted, and runs the rest.
+"""
+
+import pathlib
+from typing import TYPE_CHECKING
+
+from imitation.scripts import command_line
+from imitation.scripts.command import RunHandle, Script
+from imitation.scripts.config.parallel import ParallelSettings
+from imitation.scripts.ingredients.logging import make_log_dir
+from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.scripts.studies.study import import_tune, run_study
+
+if TYPE_CHECKING:
+    from ray.tune import ExperimentAnalysis
+
+__all__ = ["main_console", "parallel", "parallel_ex", "run_or_load"]
+
+
+def parallel(settings: ParallelSettings, run: RunHandle) -> "ExperimentAnalysis":
+    """Runs many trials of another experiment in parallel.
+
+    Args:
+        settings: resolved settings.
+        run: the run that this is part of.
+
+    Returns:
+        Ray's analysis: the settings, results and best of all trials. The run
+        directory has a table of them, ``trials.csv``, and each trial's run.
+
+    Raises:
+        TypeError: named configs are no sequence of strings, or config updates no
+            mapping.
+        ValueError: ``repeat > 1`` with a ``search_alg`` that is none of Ray's.
+    """
+    log_dir = make_log_dir(run, settings.logging)
+    return run_or_load(settings, log_dir)
+
+
+def run_or_load(
+    settings: ParallelSettings, directory: pathlib.Path
+) -> "ExperimentAnalysis":
+    """Runs a study, or reads the earlier one that the settings name.
+
+    Args:
+        settings: resolved settings.
+        directory: where to keep the study.
+    """
+    if settings.experiment_checkpoint_path:
+        analysis: ExperimentAnalysis = import_tune().ExperimentAnalysis(
+            settings.experiment_checkpoint_path
+        )
+        return analysis
+    return run_study(settings, directory)
+
+
+parallel_ex = SacredExperiment(
+    Script(
+        name="parallel",
+        doc="Runs a command many times on Ray Tune, with a search space.",
+        settings_cls=ParallelSettings,
+        commands={"parallel": parallel},
+        default_command="parallel",
+    )
+)
+
+
+def main_console() -> None:
+    """Runs the command line of this script."""
+    command_line.main_console(parallel_ex)
+
+
+if __name__ == "__main__":
+    main_console()

@@ -1,0 +1,267 @@
+"""Proposing trials to Ray Tune: what is left of the journal first, then new ones."""
+
+import itertools
+import math
+import statistics
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from ray.tune.search import Searcher
+from ray.tune.search.variant_generator import generate_variants
+
+from imitation.errors import ConfigError
+from imitation.scripts.settings import merge
+from imitation.scripts.studies.journal import Journal, TrialRecord
+from imitation.scripts.studies.spaces import describe, realise, spaces_in
+from imitation.scripts.studies.trial import DIRECTORY
+
+__all__ = ["Proposals", "SearchedProposals", "StudySearcher", "VariantProposals"]
+
+_REPEAT = "__trial_index__"
+"""Ray's own key for the number of a repetition."""
+
+
+class Proposals(Protocol):
+    """Where the settings of a group of trials come from."""
+
+    def propose(self, group: int) -> dict[str, Any] | None:
+        """Returns sampled settings, plain and nested; None if there are none now."""
+
+    def tell(self, group: int, sampled: Mapping[str, Any], value: float | None) -> None:
+        """Learns the mean metric of a group; None if all its trials failed."""
+
+
+class VariantProposals:
+    """Every point of the grids, with random values for everything else.
+
+    The group's number decides what is proposed, so nothing needs to be remembered.
+
+    Args:
+        space: the described search space.
+        num_samples: how often the grids are gone through.
+        seed: of the random values.
+    """
+
+    def __init__(self, space: Mapping[str, Any], num_samples: int, seed: int) -> None:
+        self.space = space
+        self.seed = seed
+        grids = [args for _, kind, args in spaces_in(space) if kind == "grid_search"]
+        self.n_groups = num_samples * math.prod(map(len, grids))
+        self._variants = self._all()
+        self._done: list[dict[str, Any]] = []
+
+    def propose(self, group: int) -> dict[str, Any] | None:
+        """Returns the settings of a group."""
+        missing = group + 1 - len(self._done)
+        self._done += itertools.islice(self._variants, max(0, missing))
+        return self._done[group]
+
+    def tell(self, group: int, sampled: Mapping[str, Any], value: float | None) -> None:
+        """Learns nothing."""
+
+    def _all(self) -> Iterator[dict[str, Any]]:
+        # Ray samples from a legacy generator; it is private to this object.
+        random_state = np.random.RandomState(self.seed % 2**32)
+        spec = {"config": realise(self.space)}
+        while True:
+            for _, variant in generate_variants(spec, random_state=random_state):
+                yield describe(variant["config"])
+
+
+class SearchedProposals:
+    """What a search algorithm of Ray suggests, such as Optuna.
+
+    Args:
+        space: the described search space.
+        searcher: the algorithm.
+        metric: what to optimise, with "/" between the levels of the result.
+        mode: "max" or "min".
+        num_samples: the number of groups.
+
+    Raises:
+        ConfigError: the algorithm cannot search the space.
+    """
+
+    def __init__(
+        self,
+        space: Mapping[str, Any],
+        searcher: Searcher,
+        metric: str,
+        mode: str,
+        num_samples: int,
+    ) -> None:
+        self.space = space
+        self.searcher = searcher
+        self.metric = metric
+        self.n_groups = num_samples
+        self._own: set[int] = set()
+        searched: dict[str, Any] = {}
+        for path, kind, arguments in spaces_in(space):
+            name = ".".join(path)
+            if kind in ("grid_search", "sample_from"):
+                raise ConfigError(
+                    f"search_space.{name}: {kind} goes with repeat=1 and no search_alg "
+                    "only; use choice, uniform, loguniform or randint"
+                )
+            inner: Any = realise({kind: arguments})
+            for key in reversed(path):
+                inner = {key: inner}
+            searched = merge(searched, inner)
+        if not searched:
+            raise ConfigError(
+                "search_space holds nothing to search: give at least one of its "
+                'settings as {"choice": [...]}, {"uniform": [low, high]} or the like, '
+                "or set repeat=1"
+            )
+        searcher.set_search_properties(metric, mode, searched)
+
+    def propose(self, group: int) -> dict[str, Any] | None:
+        """Asks the algorithm."""
+        suggested = self.searcher.suggest(f"group{group}")
+        if not isinstance(suggested, dict):  # nothing now, or nothing any more
+            return None
+        self._own.add(group)
+        values = dict(_flat(suggested))
+        return describe(_replaced(self.space, values, ()))  # type: ignore[no-any-return]
+
+    def tell(self, group: int, sampled: Mapping[str, Any], value: float | None) -> None:
+        """Tells the algorithm, also about what it has not suggested itself."""
+        if group in self._own:
+            result = None if value is None else {self.metric: value}
+            self.searcher.on_trial_complete(
+                f"group{group}", result=result, error=value is None
+            )
+        elif value is not None:
+            values = {}
+            for path, _, _ in spaces_in(self.space):
+                found: Any = sampled
+                for key in path:
+                    found = found[key]
+                values["/".join(path)] = found
+            self.searcher.add_evaluated_point(values, value)
+
+
+class StudySearcher(Searcher):
+    """Hands the trials of a study to Ray, each group as often as it is repeated.
+
+    Args:
+        journal: what is known of the study.
+        proposals: where new groups come from.
+        n_groups: how many groups the study has.
+        repeat: trials per group.
+        make_run: makes the complete arguments of a run from what was sampled and the
+            number of the repetition.
+        metric: what is told to `proposals`; None tells nothing.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        proposals: Proposals,
+        n_groups: int,
+        repeat: int,
+        make_run: Callable[[Mapping[str, Any], int], dict[str, Any]],
+        metric: str | None,
+    ) -> None:
+        super().__init__(metric=metric, mode=None)
+        self.journal = journal
+        self.proposals = proposals
+        self.n_groups = n_groups
+        self.repeat = repeat
+        self.make_run = make_run
+        self.target = metric
+        known = journal.trials()
+        self._known = {(t.group, t.repeat): t for t in known}
+        self._queue = [(g, r) for g in range(n_groups) for r in range(repeat)]
+        self._sampled = {t.group: t.sampled for t in known}
+        self._running: dict[str, TrialRecord] = {}
+        self._values: dict[int, list[float | None]] = {}
+
+    def suggest(self, trial_id: str) -> Any:
+        """Returns the configuration of the next trial."""
+        if not self._queue:
+            return str(Searcher.FINISHED)
+        group, repeat = self._queue[0]
+        record = self._known.get((group, repeat))
+        if record is None:
+            record = self._new(group, repeat)
+            if record is None:
+                return None
+        self._queue.pop(0)
+        self._running[trial_id] = record
+        place = {DIRECTORY: str(record.directory), _REPEAT: repeat}
+        return merge(record.sampled, place)
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Tells the proposals about a group when its last trial has ended."""
+        record = self._running.pop(trial_id)
+        values = self._values.setdefault(record.group, [])
+        values.append(None if error else _metric(result or {}, self.target))
+        if len(values) == self.repeat:
+            known = [v for v in values if v is not None and math.isfinite(v)]
+            mean = statistics.fmean(known) if known else None
+            self.proposals.tell(record.group, record.sampled, mean)
+
+    def _new(self, group: int, repeat: int) -> TrialRecord | None:
+        """Writes a new trial down; None if there is no proposal for it yet."""
+        if group not in self._sampled:
+            proposed = self.proposals.propose(group)
+            if proposed is None:
+                return None
+            self._sampled[group] = proposed
+        sampled = self._sampled[group]
+        return self.journal.add(
+            index=group * self.repeat + repeat,
+            group=group,
+            repeat=repeat,
+            sampled=sampled,
+            run=self.make_run(sampled, repeat),
+            sacred_ex_name=self.journal.spec["sacred_ex_name"],
+            run_name=self.journal.spec["run_name"],
+            cwd=self.journal.spec["cwd"],
+        )
+
+    def set_search_properties(
+        self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
+    ) -> bool:
+        """Takes nothing from Ray: the study knows its own metric and space."""
+        return True
+
+    def save(self, checkpoint_path: str) -> None:
+        """Writes nothing: the journal is the state."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Reads nothing, likewise."""
+
+
+def _metric(result: Mapping[str, Any], name: str | None) -> float | None:
+    """A metric of a result, nested or flat."""
+    if name is None:
+        return None
+    value: Any = result.get(name)
+    if value is None:
+        value = dict(_flat(result)).get(name)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+    """The leaves of nested mappings with "/" between the levels."""
+    for key, value in config.items():
+        name = f"{path}/{key}" if path else str(key)
+        if isinstance(value, Mapping):
+            yield from _flat(value, name)
+        else:
+            yield name, value
+
+
+def _replaced(config: Any, values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+    """Described settings with the suggested value in place of every space."""
+    name = "/".join(path)
+    if name in values:
+        return values[name]
+    if isinstance(config, Mapping):
+        return {k: _replaced(v, values, (*path, str(k))) for k, v in config.items()}
+    return config

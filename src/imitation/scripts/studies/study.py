@@ -1,0 +1,283 @@
+"""Running a study on Ray: one machine, or a cluster that shares its file system."""
+
+import contextlib
+import importlib
+import logging
+import os
+import pathlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from imitation.errors import ConfigError, missing_extra
+from imitation.scripts.settings import expand_dotted, merge
+from imitation.scripts.studies.journal import Journal
+from imitation.scripts.studies.spaces import realise
+from imitation.scripts.studies.trial import DIRECTORY, run_trial
+
+if TYPE_CHECKING:
+    from ray.tune import ExperimentAnalysis
+
+    from imitation.scripts.config.parallel import ParallelSettings
+    from imitation.scripts.studies.search import Proposals
+
+__all__ = ["default_metric", "import_tune", "make_run", "run_study"]
+
+_logger = logging.getLogger(__name__)
+
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+}
+"""What Ray reads from the environment: no telemetry, relative paths mean what they
+mean, no TensorBoard files of its own, and a trial without the metric has no score."""
+
+_INIT = {"include_dashboard": False, "log_to_driver": False, "logging_level": "warning"}
+"""Defaults of init_kwargs; what trials print is in their directories."""
+
+
+def import_tune() -> Any:
+    """Imports ``ray.tune``.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
+    try:
+        return importlib.import_module("ray.tune")
+    except ModuleNotFoundError as error:
+        raise missing_extra("ray", "parallel") from error
+
+
+def default_metric(sacred_ex_name: str) -> str:
+    """Returns where a command's result has the mean return, levels joined by "/"."""
+    name = "monitor_return_mean"
+    return name if sacred_ex_name == "train_rl" else f"imit_stats/{name}"
+
+
+def make_run(
+    settings: "ParallelSettings", sampled: Mapping[str, Any], repeat: int
+) -> dict[str, Any]:
+    """Makes the keyword arguments of the experiment's ``run`` for one trial.
+
+    Nested settings are merged key by key, what was sampled wins. The seed depends on
+    the study's seed and on `repeat` only, unless the settings give one, so that all
+    trials of a comparison see the same seeds.
+
+    Args:
+        settings: of the study.
+        sampled: what the search space became.
+        repeat: the number of the repetition.
+    """
+    others = {
+        key: value
+        for key, value in sampled.items()
+        if key not in ("named_configs", "config_updates")
+    }
+    updates = merge(
+        expand_dotted(settings.base_config_updates),
+        expand_dotted(sampled.get("config_updates", {})),
+    )
+    # Below 2^30, which leaves the seeds above to evaluations of what was found.
+    updates.setdefault("seed", settings.make_seed(f"repeat {repeat}") % 2**30)
+    named = [*settings.base_named_configs, *sampled.get("named_configs", ())]
+    return {**others, "named_configs": named, "config_updates": updates}
+
+
+def run_study(
+    settings: "ParallelSettings", directory: pathlib.Path
+) -> "ExperimentAnalysis":
+    """Runs a study, or what is left of it.
+
+    Args:
+        settings: resolved settings.
+        directory: where the study is kept; one that was interrupted is continued.
+
+    Returns:
+        Ray's analysis of all trials, those of earlier parts included.
+
+    Raises:
+        ConfigError: every trial failed, or the study runs already.
+        KeyboardInterrupt: it was interrupted; what is finished is kept.
+    """
+    from filelock import FileLock, Timeout
+
+    import_tune()
+    journal = Journal(directory, _spec(settings))
+    try:
+        lock = FileLock(directory / ".lock", timeout=0).acquire()
+    except Timeout as error:
+        raise ConfigError(f"the study in {directory} is running already") from error
+    with lock, _environment(), _ray(settings.init_kwargs):
+        analysis = _run(settings, journal)
+    table = journal.write_table()
+    _report(journal, table)
+    return analysis
+
+
+def _spec(settings: "ParallelSettings") -> dict[str, Any]:
+    """What makes a study the same study."""
+    return {
+        "format_version": 1,
+        "sacred_ex_name": settings.sacred_ex_name,
+        "run_name": settings.run_name,
+        "base_named_configs": list(settings.base_named_configs),
+        "base_config_updates": dict(settings.base_config_updates),
+        "search_space": dict(settings.search_space),
+        "num_samples": settings.num_samples,
+        "repeat": settings.repeat,
+        "seed": settings.seed,
+        "cwd": os.getcwd(),
+    }
+
+
+def _run(settings: "ParallelSettings", journal: Journal) -> "ExperimentAnalysis":
+    """Builds the search and gives it to Ray."""
+    from imitation.scripts.studies.search import StudySearcher
+
+    tune = import_tune()
+    kwargs = {key: realise(value) for key, value in settings.tune_run_kwargs.items()}
+    proposals, n_groups, metric = _proposals(settings, journal, kwargs)
+    n_trials = n_groups * settings.repeat
+    searcher = StudySearcher(
+        journal,
+        proposals,
+        n_groups,
+        settings.repeat,
+        lambda sampled, repeat: make_run(settings, sampled, repeat),
+        metric,
+    )
+    n_before = len([t for t in journal.trials() if t.status == "finished"])
+    _logger.info(
+        "%d trials in %s, %d of them finished", n_trials, journal.directory, n_before
+    )
+    ray_directory = journal.directory / "ray"
+    part = len(list(ray_directory.glob("*"))) if ray_directory.is_dir() else 0
+    name = settings.run_name if part == 0 else f"{settings.run_name}-{part}"
+    defaults = {
+        "storage_path": str(ray_directory.absolute()),
+        "verbose": 0,
+        "reuse_actors": True,
+        "raise_on_failed_trial": False,
+    }
+    callbacks = [*_callbacks(n_trials, n_before), *kwargs.pop("callbacks", ())]
+    analysis: ExperimentAnalysis = tune.run(
+        run_trial,
+        **{**defaults, **kwargs},
+        name=name,
+        search_alg=searcher,
+        num_samples=n_trials,
+        resources_per_trial=dict(settings.resources_per_trial) or None,
+        trial_dirname_creator=_directory_name,
+        callbacks=callbacks,
+    )
+    ended = sum(trial.status in ("TERMINATED", "ERROR") for trial in analysis.trials)
+    limited = {"time_budget_s", "stop", "fail_fast"} & set(kwargs)
+    if ended < n_trials and not limited:
+        raise KeyboardInterrupt
+    return analysis
+
+
+def _proposals(
+    settings: "ParallelSettings", journal: Journal, kwargs: dict[str, Any]
+) -> tuple["Proposals", int, str | None]:
+    """Where settings come from, how many groups there are, and the metric to tell."""
+    from ray.tune.search import BasicVariantGenerator, SearchGenerator
+
+    from imitation.scripts.studies.search import SearchedProposals, VariantProposals
+
+    algorithm = kwargs.pop("search_alg", None)
+    assert settings.seed is not None, "resolved settings have a seed"
+    plain = algorithm is None or isinstance(algorithm, BasicVariantGenerator)
+    if plain and settings.repeat == 1:
+        variants = VariantProposals(
+            settings.search_space, settings.num_samples, settings.seed
+        )
+        return variants, variants.n_groups, None
+    if isinstance(algorithm, SearchGenerator):
+        algorithm = algorithm.searcher
+    metric = kwargs.get("metric") or default_metric(settings.sacred_ex_name)
+    mode = kwargs.get("mode") or "max"
+    if algorithm is None:
+        # A sampler begins each part of a study anew: with the same seed it would
+        # propose again what it proposed first.
+        n_known = len(journal.trials())
+        algorithm = _optuna(metric, mode, (settings.seed + n_known) % 2**32)
+    n = settings.num_samples
+    searched = SearchedProposals(settings.search_space, algorithm, metric, mode, n)
+    return searched, n, metric
+
+
+def _optuna(metric: str, mode: str, seed: int) -> Any:
+    try:
+        optuna = importlib.import_module("optuna")
+    except ModuleNotFoundError as error:
+        raise missing_extra("optuna", "tune") from error
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    module = importlib.import_module("ray.tune.search.optuna")
+    return module.OptunaSearch(metric=metric, mode=mode, seed=seed)
+
+
+def _callbacks(n_trials: int, n_before: int) -> Sequence[Any]:
+    """What writes results where Ray's analysis finds them, and what tells the user."""
+    from imitation.scripts.studies.progress import Progress
+
+    loggers = importlib.import_module("ray.tune.logger")
+    progress = Progress(n_trials, n_before)
+    return [loggers.JsonLoggerCallback(), loggers.CSVLoggerCallback(), progress]
+
+
+def _directory_name(trial: Any) -> str:
+    """Ray's directory of a trial is called as ours is."""
+    return pathlib.Path(trial.config[DIRECTORY]).name
+
+
+def _report(journal: Journal, table: pathlib.Path) -> None:
+    """Says what became of the trials.
+
+    Raises:
+        ConfigError: every trial failed.
+    """
+    trials = journal.trials()
+    failed = [trial for trial in trials if trial.status == "failed"]
+    for trial in failed:
+        _logger.warning("Failed: %s: %s", trial.directory.name, trial.error)
+    if failed and len(failed) == len(trials):
+        raise ConfigError(
+            f"all {len(trials)} trials failed, the first one with {failed[0].error}; "
+            f"see {failed[0].directory}"
+        )
+    _logger.info("All trials: %s", table)
+
+
+@contextlib.contextmanager
+def _environment() -> Iterator[None]:
+    """Sets what Ray reads from the environment and is not set yet."""
+    missing = {k: v for k, v in _ENVIRONMENT.items() if k not in os.environ}
+    os.environ.update(missing)
+    try:
+        yield
+    finally:
+        for key in missing:
+            del os.environ[key]
+
+
+@contextlib.contextmanager
+def _ray(init_kwargs: Mapping[str, Any]) -> Iterator[None]:
+    """Starts Ray or connects to it, and leaves one that runs already alone."""
+    ray = importlib.import_module("ray")
+    if ray.is_initialized():
+        yield
+        return
+    initialise: Callable[..., Any] = ray.init
+    try:
+        initialise(**{**_INIT, **init_kwargs})
+    except (ConnectionError, TypeError, ValueError) as error:
+        raise ConfigError(
+            f"init_kwargs={dict(init_kwargs)!r}: Ray does not start: {error}"
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()

@@ -1,0 +1,157 @@
+"""Running one trial in a worker of Ray."""
+
+import contextlib
+import importlib
+import os
+import pathlib
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from imitation.errors import ArtifactError, ConfigError
+from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.scripts.settings import merge
+from imitation.scripts.studies.journal import (
+    TrialRecord,
+    clear_error,
+    read_trial,
+    write_error,
+    write_result,
+)
+
+__all__ = [
+    "DIRECTORY",
+    "EXPERIMENTS",
+    "finish_trial",
+    "load_experiment",
+    "numbers",
+    "run_trial",
+]
+
+EXPERIMENTS = (
+    "train_rl",
+    "train_imitation",
+    "train_adversarial",
+    "train_preference_comparisons",
+    "train_density",
+    "train_mce_irl",
+)
+"""The experiments that a study can run."""
+
+DIRECTORY = "__directory__"
+"""The key of a trial's directory in the configuration that Ray knows."""
+
+_LOCK_S = 120.0
+"""How long a worker waits for one that a killed driver has left behind."""
+
+
+def load_experiment(name: str) -> SacredExperiment[Any]:
+    """Imports an experiment.
+
+    Args:
+        name: one of `EXPERIMENTS`.
+
+    Raises:
+        ConfigError: there is no such experiment.
+    """
+    if name not in EXPERIMENTS:
+        raise ConfigError(
+            f"sacred_ex_name must be one of {', '.join(EXPERIMENTS)}, got {name!r}"
+        )
+    module = importlib.import_module(f"imitation.scripts.{name}")
+    experiment: SacredExperiment[Any] = getattr(module, f"{name}_ex")
+    return experiment
+
+
+def run_trial(config: Mapping[str, Any]) -> None:
+    """Runs a trial and reports its result to Ray.
+
+    Args:
+        config: what was sampled, and the trial's directory under `DIRECTORY`.
+    """
+    from ray import tune
+
+    tune.report(dict(finish_trial(pathlib.Path(config[DIRECTORY]))))
+
+
+def finish_trial(directory: pathlib.Path) -> Mapping[str, Any]:
+    """Runs a trial, or what is left of it.
+
+    Args:
+        directory: of the trial. One that was interrupted continues from its last
+            checkpoint; one that was finished is not run again.
+
+    Returns:
+        The numbers of the command's result, nested as they are.
+    """
+    from filelock import FileLock
+
+    with FileLock(directory / ".lock", timeout=_LOCK_S):
+        record = read_trial(directory)
+        result = record.result
+        if result is None:
+            clear_error(directory)
+            try:
+                result = _train(record)
+            except Exception as error:
+                trace = traceback.format_exception_only(error)[-1]
+                write_error(directory, trace)
+                raise
+            write_result(directory, result)
+    return result
+
+
+def _train(record: TrialRecord) -> Mapping[str, Any]:
+    """Runs the experiment in the trial's directory."""
+    from sacred.observers import FileStorageObserver
+
+    experiment = load_experiment(record.sacred_ex_name)
+    observer = FileStorageObserver(record.directory / "sacred")
+    observers = experiment.observers
+    observers.append(observer)
+    here = record.cwd if os.path.isdir(record.cwd) else "."
+    try:
+        with contextlib.chdir(here):
+            run = experiment.run(**_arguments(record))
+    finally:
+        observers[:] = [item for item in observers if item is not observer]
+    return numbers(run.result)
+
+
+def _arguments(record: TrialRecord) -> dict[str, Any]:
+    """The keyword arguments of the experiment's ``run``."""
+    run_dir = record.directory / "run"
+    arguments = {**record.run}
+    arguments["options"] = {**arguments.get("options", {}), "--name": record.run_name}
+    if (run_dir / "settings.json").is_file():
+        arguments.pop("named_configs", None)
+        arguments["config_updates"] = {"resume": str(run_dir)}
+    else:
+        place = {"logging": {"log_dir": str(run_dir)}}
+        updates = arguments.get("config_updates", {})
+        arguments["config_updates"] = merge(updates, place)
+    return arguments
+
+
+def numbers(result: Any) -> dict[str, Any]:
+    """The numbers of a command's result, nested as they are.
+
+    Raises:
+        ArtifactError: there are none.
+    """
+    kept = _numbers(result) if isinstance(result, Mapping) else {}
+    if not kept:
+        raise ArtifactError(f"the command returned no numbers to compare: {result!r}")
+    return kept
+
+
+def _numbers(result: Mapping[str, Any]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in result.items():
+        if isinstance(value, Mapping):
+            kept[str(key)] = _numbers(value)
+        elif hasattr(value, "item"):
+            kept[str(key)] = value.item()
+        elif isinstance(value, int | float):
+            kept[str(key)] = value
+    return kept
