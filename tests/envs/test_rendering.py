@@ -48,6 +48,15 @@ def test_each_step_has_the_picture_after_it(scale: float, shape: Any) -> None:
         assert picture.dtype == np.uint8 and (picture == 10 * step).all()
 
 
+def test_it_can_be_switched_off() -> None:
+    env = RenderImageInfoWrapper(Painted())
+    env.reset()
+    env.enabled = False
+    assert env.step(0)[4] == {"own": 1}
+    env.enabled = True
+    assert "rendered_img" in env.step(0)[4]
+
+
 def test_trajectories_of_a_vector_environment_become_clips() -> None:
     venv = make_vec_env(
         "CartPole-v1",
