@@ -4,6 +4,8 @@ A trajectory of thousands of steps holds thousands of pictures, so they are kept
 compressed: a few kilobytes instead of one or two megabytes each.
 """
 
+import os
+import sys
 import zlib
 from typing import Any, SupportsFloat
 
@@ -14,9 +16,20 @@ import numpy.typing as npt
 from imitation.data.clips import RENDERED_KEY
 from imitation.errors import ConfigError, DataError
 
-__all__ = ["PackedImage", "RenderImageInfoWrapper"]
+__all__ = ["PackedImage", "RenderImageInfoWrapper", "prepare_headless"]
 
 Frame = npt.NDArray[np.uint8]
+
+
+def prepare_headless() -> None:
+    """Lets pygame draw without a display and without its greeting.
+
+    Affects this process only, and only pygame, which is imported with the first frame.
+    """
+    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
+    has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    if sys.platform.startswith("linux") and not has_display:
+        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
 class PackedImage:

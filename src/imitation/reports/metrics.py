@@ -21,6 +21,7 @@ MetricRow = Mapping[str, float]
 
 CLOCKS = {
     "mean/gen/time/total_timesteps": "environment steps",
+    "mean/agent/time/total_timesteps": "environment steps",
     "eval/timesteps": "environment steps",
     "time/total_timesteps": "environment steps",
     "dagger/total_timesteps": "steps labelled by the expert",

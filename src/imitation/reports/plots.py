@@ -8,15 +8,21 @@ import math
 from collections.abc import Sequence
 
 from imitation.reports import svg
+from imitation.reports.axes import (
+    CHARACTER,
+    LINE,
+    RIGHT,
+    WIDTH,
+    extent,
+    legend,
+    line,
+    x_axis,
+    y_axis,
+)
 from imitation.reports.blocks import Html
 from imitation.reports.statistics import Interval
 
 __all__ = ["Level", "Row", "Series", "curves", "forest"]
-
-WIDTH = 480.0
-_LINE = 15.0  # height of a line of text
-_CHARACTER = 8.0  # its width at most, for room beside and between labels
-_RIGHT = WIDTH - 32.0  # leaves room for half a number
 
 
 @dataclasses.dataclass(frozen=True)
@@ -85,16 +91,16 @@ def forest(
         The picture.
     """
     values = [v for row in rows for v in dataclasses.astuple(row.interval)]
-    marks = svg.ticks(*_extent([*values, *(level.value for level in levels)]))
-    left = 16 + _CHARACTER * max(len(row.label) for row in rows)
+    marks = svg.ticks(*extent([*values, *(level.value for level in levels)]))
+    left = 16 + CHARACTER * max(len(row.label) for row in rows)
     top = 24.0 if levels else 8.0
     heights = [44.0 if _starts_group(rows, i) else 26.0 for i in range(len(rows))]
     bottom = top + sum(heights) + 6
-    x = svg.Scale((marks[0], marks[-1]), (left, _RIGHT))
-    parts = _x_axis(x, marks, top, bottom, x_label)
+    x = svg.Scale((marks[0], marks[-1]), (left, RIGHT))
+    parts = x_axis(x, marks, top, bottom, x_label)
     for level in levels:
         at = x(level.value)
-        parts.append(_line(at, top, at, bottom, "level"))
+        parts.append(line(at, top, at, bottom, "level"))
         parts.append(svg.label(level.label, at, top - 8, text_anchor="middle"))
     y = top
     for i, row in enumerate(rows):
@@ -127,24 +133,26 @@ def curves(
     """
     edges = [edge for s in series for edge in (s.y, s.low or (), s.high or ())]
     heights = [v for edge in edges for v in edge] + [level.value for level in levels]
-    y_marks = svg.ticks(*_extent(heights))
-    x_marks = svg.ticks(*_extent([v for s in series for v in s.x]))
+    y_marks = svg.ticks(*extent(heights))
+    x_marks = svg.ticks(*extent([v for s in series for v in s.x]))
     names = [svg.number(mark, 4) for mark in y_marks]
-    left = 12 + _CHARACTER * max(map(len, names))
-    legend = _legend(series, left, 16 + _LINE * (y_label != ""))
-    n_lines = (y_label != "") + len(legend)
-    top = 16 + _LINE * n_lines
+    left = 12 + CHARACTER * max(map(len, names))
+    key_lines = legend(
+        [(s.label, s.colour) for s in series], left, 16 + LINE * (y_label != "")
+    )
+    n_lines = (y_label != "") + len(key_lines)
+    top = 16 + LINE * n_lines
     bottom = top + 224
     last = max(v for s in series for v in s.x)
-    x = svg.Scale((x_marks[0], max(last, x_marks[1])), (left, _RIGHT))
+    x = svg.Scale((x_marks[0], max(last, x_marks[1])), (left, RIGHT))
     y = svg.Scale((y_marks[0], y_marks[-1]), (bottom, top))
     shown = [mark for mark in x_marks if mark <= x.data[1]]
-    parts = _x_axis(x, shown, bottom, bottom, x_label)
-    parts.append(svg.label(y_label, 4.0, _LINE - 2, class_="strong"))
-    parts += _y_axis(y, y_marks, names, left)
-    parts += [part for line in legend for part in line]
+    parts = x_axis(x, shown, bottom, bottom, x_label)
+    parts.append(svg.label(y_label, 4.0, LINE - 2, class_="strong"))
+    parts += y_axis(y, y_marks, names, left)
+    parts += [part for row in key_lines for part in row]
     for level in levels:
-        parts.append(_line(left, y(level.value), _RIGHT, y(level.value), "level"))
+        parts.append(line(left, y(level.value), RIGHT, y(level.value), "level"))
     for s in series:
         parts += _curve(s, x, y)
     parts += [_level_name(level, levels, y) for level in levels]
@@ -159,7 +167,7 @@ def _estimate(row: Row, x: svg.Scale, y: float, left: float) -> list[str]:
         return parts
     if math.isfinite(interval.low) and math.isfinite(interval.high):
         low, high = x(interval.low), x(interval.high)
-        parts.append(_line(low, y, high, y, f"interval {row.colour}"))
+        parts.append(line(low, y, high, y, f"interval {row.colour}"))
     dot = svg.element(
         "circle", cx=x(interval.value), cy=y, r=5.0, class_=f"dot {row.colour}"
     )
@@ -197,73 +205,15 @@ def _points(
     ]
 
 
-def _x_axis(
-    x: svg.Scale, marks: Sequence[float], top: float, bottom: float, name: str
-) -> list[str]:
-    """The horizontal axis, with grid lines up to `top`."""
-    left, right = x.pixels
-    parts = [_line(left, bottom, right, bottom, "axis")]
-    for mark in marks:
-        at = x(mark)
-        parts.append(_line(at, top, at, bottom + 4, "grid"))
-        words = svg.number(mark, 4)
-        parts.append(svg.label(words, at, bottom + 18, text_anchor="middle"))
-    middle = (left + right) / 2
-    parts.append(
-        svg.label(name, middle, bottom + 38, text_anchor="middle", class_="strong")
-    )
-    return parts
-
-
-def _y_axis(
-    y: svg.Scale, marks: Sequence[float], names: Sequence[str], left: float
-) -> list[str]:
-    """The numbers of the vertical axis, and a grid line for each."""
-    parts = []
-    for mark, name in zip(marks, names, strict=True):
-        parts.append(_line(left, y(mark), _RIGHT, y(mark), "grid"))
-        parts.append(svg.label(name, left - 6, y(mark) + 4, text_anchor="end"))
-    return parts
-
-
-def _legend(series: Sequence[Series], left: float, y: float) -> list[list[str]]:
-    """A sample and a name for each series, in lines; none for a single one."""
-    lines: list[list[str]] = []
-    at = WIDTH
-    for s in series if len(series) > 1 else ():
-        width = 44 + _CHARACTER * len(s.label)
-        if at + width - 20 > WIDTH:
-            lines.append([])
-            at = left
-        below = y + _LINE * (len(lines) - 1)
-        lines[-1].append(_line(at, below - 4, at + 18, below - 4, f"line {s.colour}"))
-        lines[-1].append(svg.label(s.label, at + 24, below))
-        at += width
-    return lines
-
-
 def _level_name(level: Level, levels: Sequence[Level], y: svg.Scale) -> str:
     """The name of a reference line, on the side where the curve is less likely."""
     at = y(level.value)
     highest = level.value == max(other.value for other in levels)
-    at = at + _LINE if highest and at + _LINE < y.pixels[0] else at - 6
-    return svg.label(
-        level.label, _RIGHT - 4, at, text_anchor="end", class_="level-name"
-    )
-
-
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    return svg.element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=kind)
+    at = at + LINE if highest and at + LINE < y.pixels[0] else at - 6
+    return svg.label(level.label, RIGHT - 4, at, text_anchor="end", class_="level-name")
 
 
 def _starts_group(rows: Sequence[Row], i: int) -> bool:
     """Whether a row is the first of a named group."""
     group = rows[i].group
     return group != "" and (i == 0 or rows[i - 1].group != group)
-
-
-def _extent(values: Sequence[float]) -> tuple[float, float]:
-    """The smallest and largest of the finite values."""
-    finite = [value for value in values if math.isfinite(value)]
-    assert finite, "a plot needs a finite value"
-    return min(finite), max(finite)

@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from imitation.reports import adversarial, blocks, plots
+from imitation.reports import adversarial, blocks, plots, preferences
 from imitation.reports.adversarial_history import is_adversarial
 from imitation.reports.blocks import Html
 from imitation.reports.charts import metric_charts
@@ -41,6 +41,8 @@ def build(run: RunRecord) -> Report:
     report = Report(title, _lead(run), footer)
     if is_adversarial(run):
         _adversarial(report, run)
+    elif preferences.is_preferences(run):
+        report.lead = _preferences(report, run)
     else:
         if run.result:
             report.section("Result", *_result(run))
@@ -58,14 +60,7 @@ def build(run: RunRecord) -> Report:
 def _adversarial(report: Report, run: RunRecord) -> None:
     """Adds what there is to say about GAIL and AIRL."""
     if run.result:
-        words = (
-            "return_ is of the learned reward for imit_stats and of the environment's "
-            "for expert_stats, monitor_return_ always of the environment's."
-        )
-        *plot, table = _result(run, "monitor_return", "True return")
-        note = blocks.paragraph(blocks.text(words))
-        every = blocks.details("All statistics", blocks.join(note, table))
-        report.section("Result", *plot, every)
+        report.section("Result", *_true_result(run))
     report.section("Return and reward", *adversarial.returns(run))
     report.section("Discriminator", *adversarial.discriminator(run))
     if saved := adversarial.checkpoints(run):
@@ -77,8 +72,56 @@ def _adversarial(report: Report, run: RunRecord) -> None:
         report.section("Generator", shown)
 
 
+def _preferences(report: Report, run: RunRecord) -> Html:
+    """Adds what there is to say about preference comparisons; returns the lead."""
+    # Imported here: it loads networks and plays episodes.
+    from imitation.reports import preferences_sections as sections
+
+    judged, missing = sections.judge(run.path, run.settings)
+    parts = [_state(run), preferences.lead(run)]
+    if judged is not None:
+        parts.append(sections.quality_lead(judged))
+    if "imit_stats" in run.result:
+        report.section("Result", *_true_result(run))
+    held_out = ()
+    if judged is not None:
+        rounds = judged.episodes.rounds
+        held_out = (rounds, judged.true_returns, judged.learned_returns)
+    report.section("Return and reward", *preferences.returns(run, *held_out))
+    report.section("Learning the reward", *preferences.learning(run))
+    if judged is None:
+        note = blocks.paragraph(blocks.text(missing))
+        report.section("Reward quality", note)
+    else:
+        report.section("Reward quality", *sections.reward_quality(judged))
+        environment = run.settings.get("environment", {})
+        shown = sections.fragments(judged, environment)
+        report.section("Best and worst fragments", *shown)
+    if saved := preferences.checkpoints(run):
+        report.section("Checkpoints", *saved)
+    charts = metric_charts(run.metrics, preferences.SHOWN)
+    if charts:
+        words = "Metrics of the algorithm that trains the policy"
+        shown_charts = blocks.details(words, blocks.columns(*charts))
+        report.section("Agent", shown_charts)
+    return blocks.text(" ".join(part for part in parts if part))
+
+
 def _lead(run: RunRecord) -> Html:
     """Whether it finished, and the mean returns."""
+    state = _state(run)
+    if is_adversarial(run):
+        return blocks.text(f"{state} {adversarial.lead(run)}".strip())
+    means = ", ".join(
+        f"{name} {number(stats['return_mean'], 4)}"
+        for name, stats in run.result.items()
+        if "return_mean" in stats
+    )
+    return blocks.text(f"{state} Mean return: {means}." if means else state)
+
+
+def _state(run: RunRecord) -> str:
+    """Whether it finished, in a sentence."""
     state = {
         "COMPLETED": "Completed.",
         "RUNNING": "Still running, or killed.",
@@ -88,14 +131,7 @@ def _lead(run: RunRecord) -> Html:
     if run.n_resumed:
         times = "once" if run.n_resumed == 1 else f"{run.n_resumed} times"
         state = f"{state[:-1]}, resumed {times}."
-    if is_adversarial(run):
-        return blocks.text(f"{state} {adversarial.lead(run)}".strip())
-    means = ", ".join(
-        f"{name} {number(stats['return_mean'], 4)}"
-        for name, stats in run.result.items()
-        if "return_mean" in stats
-    )
-    return blocks.text(f"{state} Mean return: {means}." if means else state)
+    return state
 
 
 def _result(
@@ -135,6 +171,17 @@ def _result(
     numeric = range(1, len(run.result) + 1)
     headers = ["Statistic", *run.result]
     return [*parts, blocks.table("All statistics", headers, rows, numeric=numeric)]
+
+
+def _true_result(run: RunRecord) -> list[Html]:
+    """The true returns as a plot, and all statistics to open."""
+    words = (
+        "return_ is of the learned reward for imit_stats and of the environment's "
+        "for expert_stats, monitor_return_ always of the environment's."
+    )
+    *plot, table = _result(run, "monitor_return", "True return")
+    note = blocks.paragraph(blocks.text(words))
+    return [*plot, blocks.details("All statistics", blocks.join(note, table))]
 
 
 def _rank(name: str) -> tuple[int, str]:

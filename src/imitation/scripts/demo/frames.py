@@ -1,8 +1,6 @@
 """Frames of a policy acting, for the report's animations; no display is needed."""
 
 import dataclasses
-import os
-import sys
 from typing import Any
 
 import numpy as np
@@ -10,6 +8,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import rollout
 from imitation.data.policy_calls import evaluating
+from imitation.envs.rendering import prepare_headless
 from imitation.reports import animation
 from imitation.scripts.ingredients.environment import EnvironmentSettings, make_venv
 from imitation.util.seeding import torch_seeded
@@ -36,17 +35,6 @@ class Shot:
 
     slow_motion: int = 1
     """How many times slower than the environment."""
-
-
-def prepare_headless() -> None:
-    """Lets pygame draw without a display and without its greeting.
-
-    Affects this process only, and only pygame, which is imported with the first frame.
-    """
-    os.environ.setdefault("PYGAME_HIDE_SUPPORT_PROMPT", "1")
-    has_display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
-    if sys.platform.startswith("linux") and not has_display:
-        os.environ.setdefault("SDL_VIDEODRIVER", "dummy")
 
 
 def film(
