@@ -51,7 +51,7 @@ class IQSAC(SAC):
     def temperature(self) -> float:
         """What entropy is worth now, in units of the reward."""
         if self.log_ent_coef is not None:
-            return float(self.log_ent_coef.exp())
+            return float(self.log_ent_coef.detach().exp())
         return float(self.ent_coef_tensor)
 
     def train(self, gradient_steps: int, batch_size: int = 64) -> None:
