@@ -304,6 +304,28 @@ def test_steps_of_density_zero(quiet: Any) -> None:
     trainer.train()
     with pytest.raises(DataError, match="kernel='gaussian' or 'exponential'"):
         trainer.train_policy(64)
+    trainer.max_shortfall = 5.0
+    trainer.train()
+    trainer.train_policy(64)
+
+
+@pytest.mark.parametrize("algorithm", ["PPO", "SAC"])
+def test_normalised_rewards(quiet: Any, algorithm: str) -> None:
+    venv = tiny_envs.make_venv("box", "box")
+    algo = make_generator(algorithm, venv, gamma=0.9)
+    demonstrations = tiny_envs.expert_trajectories(4, "box", "box")
+    trainer = make(
+        quiet, demonstrations, venv=venv, rl_algo=algo, normalize_reward=True
+    )
+    trainer.train()
+    trainer.train_policy(64)
+    normalizer = algo.get_vec_normalize_env()
+    assert normalizer is trainer.venv_train and normalizer.gamma == 0.9
+    assert normalizer.ret_rms.count > 60
+    assert not normalizer.norm_obs
+    learned = trainer.test_policy(n_trajectories=2, true_reward=False)
+    assert normalizer.ret_rms.count < 70, "testing leaves the statistics alone"
+    assert learned["return_mean"] < -10, "and is in the reward's own units"
 
 
 def test_logged_keys(quiet: Any, tmp_path: pathlib.Path) -> None:

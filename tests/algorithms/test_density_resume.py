@@ -19,8 +19,8 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "PPO": ("PPO", "discrete", {}),
     "PPO by time": ("PPO", "discrete", {"is_stationary": False}),
     "PPO, neighbours": ("PPO", "box", {"estimator": "knn"}),
-    "A2C": ("A2C", "box", {}),
-    "SAC": ("SAC", "box", {}),
+    "A2C, normalised": ("A2C", "box", {"normalize_reward": True}),
+    "SAC, normalised": ("SAC", "box", {"normalize_reward": True}),
     "DQN by time": ("DQN", "discrete", {"is_stationary": False}),
 }
 

@@ -15,7 +15,10 @@ import numpy as np
 import pygame
 import pytest
 
+from imitation.data import rollout, serialize
+from imitation.policies.experts import load_expert
 from imitation.testing.reward_improvement import is_significant_reward_improvement
+from imitation.util.util import make_vec_env
 
 PROGRAMS = Path(__file__).parent / "programs"
 
@@ -72,6 +75,38 @@ def test_page_of_adversarial_training(program: str) -> None:
         assert printed == pytest.approx(np.mean(returns))
         assert len(returns) == 100
         assert 5 < min(returns) <= max(returns) <= 500
+
+
+def test_page_of_density(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads the demonstrations that lay beside release 1.0's documentation."""
+    venv = make_vec_env("Pendulum-v1", rng=np.random.default_rng(0), n_envs=2)
+    expert = load_expert("Pendulum-v1", venv)
+    episodes = rollout.rollout(expert, venv, rollout.make_min_episodes(4), unwrap=False)
+    models = tmp_path / "tests" / "testdata" / "expert_models"
+    serialize.save(models / "pendulum_0" / "rollouts" / "final.npz", episodes)
+    (tmp_path / "docs").mkdir()
+    monkeypatch.chdir(tmp_path / "docs")
+    _, output = run("page_density.py")
+    assert numbers(output, "'len_mean': ") == [200.0] * 4
+    true = numbers(output, "'monitor_return_mean': ")
+    own = numbers(output, "'return_mean': ")
+    assert own[::2] == pytest.approx(true[::2], abs=1e-3)
+    for learned, real in zip(own[1::2], true[1::2], strict=True):
+        assert learned != pytest.approx(real, abs=1)
+
+
+@pytest.mark.slow
+def test_tutorial_of_density() -> None:
+    """One round; the page says that it takes more to come close to the expert."""
+    variables, output = run("tutorial_7.py")
+    (expert,) = numbers(output, "Mean expert reward: ")
+    assert -250 < expert < -100
+    for when in ("before", "after"):
+        (printed,) = numbers(output, f"Mean reward {when} training: ")
+        returns = variables[f"learner_rewards_{when}_training"]
+        assert printed == pytest.approx(np.mean(returns))
+        assert len(returns) == 100
+    assert numbers(output, "'n_traj': ") == [1.0] * 4
 
 
 @pytest.mark.slow

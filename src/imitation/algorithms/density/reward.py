@@ -33,6 +33,10 @@ Samples = Mapping[int | None, Array]
 """Features of demonstrations, each ``(N, F)``: by time step, or all under None."""
 
 FORMAT_VERSION = 1
+
+MEDIAN_OF = 1000
+"""How many demonstrations to compute a median of, at most."""
+
 _STATIONARY = "all"
 
 
@@ -66,6 +70,7 @@ class DensityReward:
             time: make_estimate(self._standardised(part), options)
             for time, part in self.samples.items()
         }
+        self._bounds = {time: self._lowest(time) for time in self.samples}
 
     @property
     def is_stationary(self) -> bool:
@@ -91,7 +96,8 @@ class DensityReward:
                 ``(B,)``, integers. Needed unless the model is stationary.
 
         Returns:
-            Rewards, shape ``(B,)``, float32; −∞ where the density is zero.
+            Rewards, shape ``(B,)``, float32; −∞ where the density is zero, unless
+            ``max_shortfall`` bounds them.
 
         Raises:
             ValueError: `steps` is needed and None, or beyond the demonstrations.
@@ -100,7 +106,7 @@ class DensityReward:
         del done
         inputs = self._standardised(self.features(state, action, next_state))
         if self.is_stationary:
-            return self._estimates[None].log_density(inputs).astype(np.float32)
+            return self._at(None, inputs)
         if steps is None:
             raise DataError("steps must be provided with non-stationary models")
         steps = np.asarray(steps)
@@ -112,7 +118,7 @@ class DensityReward:
         rewards = np.empty(len(inputs), dtype=np.float32)
         for time in np.unique(steps).tolist():
             rows = steps == time
-            rewards[rows] = self._at(time).log_density(inputs[rows])
+            rewards[rows] = self._at(time, inputs[rows])
         return rewards
 
     def save(self, path: AnyPath) -> None:
@@ -176,13 +182,25 @@ class DensityReward:
         standardised: Array = (features - mean) / scale
         return standardised
 
-    def _at(self, time: int) -> DensityEstimate:
+    def _at(self, time: int | None, inputs: Array) -> npt.NDArray[np.float32]:
+        """Rewards of one time step."""
         if time not in self._estimates:
             raise DataError(
                 f"Time {time} out of range (0, {len(self._estimates)}], and absorbing "
                 "states not currently supported"
             )
-        return self._estimates[time]
+        scores = self._estimates[time].log_density(inputs)
+        bounded: Array = np.maximum(scores, self._bounds[time]).astype(np.float32)
+        return bounded
+
+    def _lowest(self, time: int | None) -> float:
+        """The bound of the rewards of a time step."""
+        if self.options.max_shortfall is None:
+            return -np.inf
+        part = self.samples[time]
+        part = part[:: -(-len(part) // MEDIAN_OF)]
+        typical = np.median(self._estimates[time].log_density(self._standardised(part)))
+        return float(typical) - self.options.max_shortfall
 
 
 def _moments(parts: list[Array], wanted: bool) -> tuple[Array | None, Array | None]:
