@@ -21,6 +21,8 @@ from imitation.errors import ConfigError, DataError
 
 __all__ = [
     "check_discount",
+    "corrected_occupancy",
+    "cumulative",
     "mce_occupancy_measures",
     "mce_partition_fh",
     "occupancy",
@@ -148,6 +150,38 @@ def occupancy(model: TabularModel, pi: Array) -> Array:
     for t in range(model.horizon):
         np.multiply(policy[t], visits[t], out=joint)
         visits[t + 1] = dynamics.next_states(joint)
+    return visits
+
+
+def corrected_occupancy(model: TabularModel, pi: Array, pairs: Array) -> Array:
+    r"""Estimates where a demonstrator is, with what is known of the dynamics.
+
+    Demonstrations differ by the demonstrator's choices and by chance in the
+    transitions; the latter is known exactly and need not be estimated. The estimate is
+
+    .. math::
+        E_{t+1}(s') = \sum_{s, a} p(s'|s, a) \left[
+            E_t(s) π_t(a|s) + n_t(s, a) - n_t(s) π_t(a|s) \right],
+
+    where n counts the demonstrations: visits under π, corrected by how often the
+    demonstrator has chosen otherwise than π.
+
+    Args:
+        model: the environment.
+        pi: any policy, shape ``(T, S, A)``.
+        pairs: mean number n of times that each action was done in each state at each
+            time, shape ``(T, A, S)``.
+
+    Returns:
+        Shape ``(T + 1, S)``; may be a little negative.
+    """
+    dynamics = model.dynamics
+    policy = np.ascontiguousarray(pi.transpose(0, 2, 1))
+    visits = np.empty((model.horizon + 1, dynamics.n_states))
+    visits[0] = model.initial
+    for t in range(model.horizon):
+        unexplained = visits[t] - pairs[t].sum(axis=0)
+        visits[t + 1] = dynamics.next_states(policy[t] * unexplained + pairs[t])
     return visits
 
 

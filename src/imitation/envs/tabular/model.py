@@ -139,7 +139,7 @@ def check_initial(distribution: Any, n_states: int) -> Array:
     initial = np.asarray(distribution, dtype=np.float64)
     if initial.shape != (n_states,):
         raise DataError(
-            f"initial_state_dist has shape {initial.shape}, expected ({n_states},), one "
+            f"initial_state_dist has shape {initial.shape}, expected ({n_states},), a "
             "probability per state"
         )
     if not (np.all(initial >= 0) and abs(initial.sum() - 1) <= 1e-5):

@@ -1,0 +1,144 @@
+"""How often a demonstrator is where, from demonstrations of any kind."""
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from imitation.algorithms.base import AnyTransitions, transitions_of
+from imitation.algorithms.mce_irl.policy import states_of
+from imitation.data import types
+from imitation.envs.tabular.layouts import Array
+from imitation.envs.tabular.model import TabularModel
+from imitation.errors import ConfigError, DataError
+
+__all__ = ["Demonstrated", "read_demonstrations"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Demonstrated:
+    """What is known of a demonstrator."""
+
+    occupancy: Array
+    """Mean discounted number of visits of each state, float64 of shape ``(S,)``."""
+
+    pairs: Array | None = None
+    """Mean number of times that each action was done in each state at each time, shape
+    ``(T, A, S)``; None unless whole episodes are known."""
+
+    only_obs: bool = False
+    """Whether the last states of the episodes are missing."""
+
+
+def read_demonstrations(
+    demonstrations: AnyTransitions | Array,
+    model: TabularModel,
+    observation_matrix: Array | None,
+    discount: float,
+) -> Demonstrated:
+    """Counts visits.
+
+    Args:
+        demonstrations: an occupancy measure of shape ``(S,)``, trajectories,
+            transitions, or an iterable of batches of them.
+        model: where they were made.
+        observation_matrix: what is observed in each state, if it is known.
+        discount: what a visit one step later counts.
+
+    Returns:
+        The visits; those of transitions are scaled to ``T + 1`` in sum.
+
+    Raises:
+        ValueError: they do not fit the environment, or are transitions without times
+            and the discount is not 1.
+        TypeError: they are of another kind.
+    """
+    n_states = model.dynamics.n_states
+    if isinstance(demonstrations, np.ndarray):
+        return Demonstrated(_checked_occupancy(demonstrations, n_states))
+    if isinstance(demonstrations, types.Trajectory):
+        demonstrations = [demonstrations]
+    if isinstance(demonstrations, Iterable) and not isinstance(
+        demonstrations, types.TransitionsMinimal
+    ):
+        items = list(cast(Iterable[Any], demonstrations))
+        if items and all(isinstance(item, types.Trajectory) for item in items):
+            return _from_trajectories(items, model, observation_matrix, discount)
+        demonstrations = items
+    if discount != 1.0:
+        raise ConfigError(
+            "Cannot compute discounted OM from timeless Transitions. Pass "
+            "trajectories or an occupancy measure, or set discount=1.0"
+        )
+    parts = transitions_of(demonstrations)
+    counts, complete = np.zeros(n_states), True
+    for part in [parts] if isinstance(parts, types.TransitionsMinimal) else parts:
+        complete &= _add_transitions(counts, part, observation_matrix)
+    if counts.sum() == 0:
+        raise DataError("expected at least one transition, got none")
+    counts *= (model.horizon + 1) / counts.sum()
+    return Demonstrated(counts, only_obs=not complete)
+
+
+def _from_trajectories(
+    trajectories: Sequence[types.Trajectory],
+    model: TabularModel,
+    observation_matrix: Array | None,
+    discount: float,
+) -> Demonstrated:
+    dynamics, horizon = model.dynamics, model.horizon
+    weights = discount ** np.arange(horizon + 1)
+    occupancy = np.zeros(dynamics.n_states)
+    pairs = np.zeros((horizon, dynamics.n_actions, dynamics.n_states))
+    share = 1 / len(trajectories)
+    whole = True
+    for trajectory in trajectories:
+        states = states_of(
+            types.maybe_unwrap_dictobs(trajectory.obs),
+            dynamics.n_states,
+            observation_matrix,
+        )
+        if len(states) > horizon + 1:
+            raise DataError(
+                f"a trajectory has {len(states) - 1} steps, the environment's horizon "
+                f"is {horizon}"
+            )
+        acts = states_of(trajectory.acts, dynamics.n_actions)
+        np.add.at(occupancy, states, weights[: len(states)] * share)
+        np.add.at(pairs, (np.arange(len(acts)), acts, states[:-1]), share)
+        whole &= len(acts) == horizon
+    return Demonstrated(occupancy, pairs if whole else None)
+
+
+def _add_transitions(
+    counts: Array,
+    part: types.TransitionsMinimal | Mapping[str, Any],
+    observation_matrix: Array | None,
+) -> bool:
+    """Counts the states of a batch; returns whether the last ones were known."""
+    values = part if isinstance(part, Mapping) else types.dataclass_quick_asdict(part)
+    if "obs" not in values:
+        raise DataError(f"expected batches with the key 'obs', got {sorted(values)}")
+
+    def add(obs: Any) -> None:
+        obs = types.maybe_unwrap_dictobs(obs)
+        np.add.at(counts, states_of(obs, len(counts), observation_matrix), 1.0)
+
+    add(values["obs"])
+    if "next_obs" not in values or "dones" not in values:
+        return False
+    ends = np.asarray(values["dones"], dtype=bool)
+    add(np.asarray(types.maybe_unwrap_dictobs(values["next_obs"]))[ends])
+    return True
+
+
+def _checked_occupancy(occupancy: Array, n_states: int) -> Array:
+    if occupancy.shape != (n_states,) or occupancy.dtype.kind not in "fiu":
+        raise DataError(
+            f"an occupancy measure has one number per state, shape ({n_states},), got "
+            f"{occupancy.dtype} of shape {occupancy.shape}"
+        )
+    if not (np.isfinite(occupancy).all() and (occupancy >= 0).all()):
+        raise DataError("an occupancy measure must be finite and ≥ 0")
+    return occupancy.astype(np.float64)

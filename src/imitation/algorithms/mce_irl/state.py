@@ -1,0 +1,69 @@
+"""The whole state of a training, to continue it as if uninterrupted."""
+
+import os
+from typing import TYPE_CHECKING
+
+from imitation.errors import ArtifactError
+from imitation.util import checkpoint, seeding
+from imitation.util.paths import AnyPath
+
+if TYPE_CHECKING:
+    from imitation.algorithms.mce_irl.trainer import MCEIRL
+
+__all__ = ["load", "save"]
+
+KIND = "mce_irl"
+
+
+def save(trainer: "MCEIRL", path: AnyPath) -> None:
+    """Saves the state of a trainer, atomically.
+
+    Args:
+        trainer: what to save.
+        path: the directory to write.
+    """
+    state = {
+        "kinds": _kinds(trainer),
+        "iterations_trained": trainer.iterations_trained,
+        "reward_net": trainer.reward_net.state_dict(),
+        "optimizer": trainer.optimizer.state_dict(),
+        "rng": seeding.rng_state(trainer.rng),
+    }
+    checkpoint.save_state(path, KIND, state)
+
+
+def load(trainer: "MCEIRL", path: AnyPath) -> None:
+    """Puts a trainer, made with the same arguments, into a saved state.
+
+    Args:
+        trainer: what to change.
+        path: where `save` wrote.
+
+    Raises:
+        ArtifactError: there is no state, or one of another shape.
+    """
+    state = checkpoint.load_state(path, KIND)
+    for name, kind in _kinds(trainer).items():
+        saved = state.get("kinds", {}).get(name)
+        if saved != kind:
+            raise ArtifactError(
+                f"{os.fsdecode(path)} is a state with the {name} {saved}, this trainer "
+                f"has {kind}; make it with the arguments of the saved one"
+            )
+    try:
+        trainer.reward_net.load_state_dict(state["reward_net"])
+        trainer.optimizer.load_state_dict(state["optimizer"])
+        seeding.restore_rng(trainer.rng, state["rng"])
+        trainer.iterations_trained = int(state["iterations_trained"])
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        lines = str(error).splitlines() or [repr(error)]
+        raise ArtifactError(
+            f"{os.fsdecode(path)} does not fit this trainer; make it with the "
+            f"arguments of the saved one: {lines[-1].strip()}"
+        ) from error
+
+
+def _kinds(trainer: "MCEIRL") -> dict[str, str]:
+    """Names of classes whose states are of different kinds, even where they load."""
+    parts = {"reward network": trainer.reward_net, "optimizer": trainer.optimizer}
+    return {name: type(part).__name__ for name, part in parts.items()}
