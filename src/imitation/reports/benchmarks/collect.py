@@ -7,14 +7,22 @@ release 1.0 are read too.
 import dataclasses
 import math
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imitation.errors import ArtifactError
 from imitation.util.paths import AnyPath, parse_path
 from imitation.util.sacred import SacredDicts, dict_get_nested, filter_subdirs
 
-__all__ = ["COMPLETED", "DAMAGED", "Run", "algorithm_of", "read_run", "read_runs"]
+__all__ = [
+    "COMPLETED",
+    "DAMAGED",
+    "Run",
+    "algorithm_of",
+    "read_run",
+    "read_runs",
+    "run_directories",
+]
 
 COMPLETED = "COMPLETED"
 DAMAGED = "DAMAGED"
@@ -75,7 +83,7 @@ def read_runs(*roots: AnyPath) -> list[Run]:
     """
     found: dict[pathlib.Path, Run] = {}
     for root in roots:
-        for directory in _directories(parse_path(root)):
+        for directory in run_directories(root):
             found.setdefault(directory, read_run(directory))
     return list(found.values())
 
@@ -123,7 +131,16 @@ def algorithm_of(run: Mapping[str, Any]) -> str:
     return _LEGACY_NAMES.get(command, command)
 
 
-def _directories(root: pathlib.Path) -> Iterator[pathlib.Path]:
+def run_directories(root: AnyPath) -> Sequence[pathlib.Path]:
+    """Finds the Sacred directories below a folder, in the order of their paths.
+
+    Args:
+        root: the folder.
+
+    Raises:
+        ArtifactError: it does not exist or holds no run.
+    """
+    root = parse_path(root)
     if not root.is_dir():
         raise ArtifactError(f"expected a folder of runs, {root} is none")
     directories = filter_subdirs(root, nested_ok=True)
@@ -132,7 +149,7 @@ def _directories(root: pathlib.Path) -> Iterator[pathlib.Path]:
             f"{root} holds no runs: no folder in it has both run.json and config.json; "
             "name one that commands write to, such as output/sacred"
         )
-    yield from directories
+    return directories
 
 
 def _mean_return(stats: Any) -> float | None:

@@ -138,7 +138,7 @@ class ParallelSettings(CommandSettings):
 
     def check(self, command: str) -> None:
         """Looks at Ray, the experiment, and the settings of a first trial."""
-        self.logging.check(replaces=command if self.resume else None)
+        self.logging.check(replaces="parallel" if self.resume else None)
         self.check_study()
 
     def check_study(self) -> None:

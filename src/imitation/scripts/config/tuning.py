@@ -226,7 +226,7 @@ class TuningSettings(CommandSettings):
                 "parallel_run_config is empty; name a search space, one of "
                 f"{', '.join(_SPACES)}, or write one"
             )
-        self.logging.check(replaces=command if self.resume else None)
+        self.logging.check(replaces="tuning" if self.resume else None)
         self.search().check_study()
 
     def search(self) -> ParallelSettings:

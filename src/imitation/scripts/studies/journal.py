@@ -92,7 +92,7 @@ class Journal:
     """
 
     def __init__(self, directory: pathlib.Path, spec: Mapping[str, Any]) -> None:
-        self.directory = directory
+        self.directory = directory = directory.absolute()  # workers are elsewhere
         self.spec = spec
         path = directory / _STUDY
         if path.exists():

@@ -41,7 +41,7 @@ class Progress(tune.Callback):
         """Says that a trial failed, and keeps it where its worker could not."""
         directory = pathlib.Path(trial.config[DIRECTORY])
         if not (directory / "error.txt").exists():
-            write_error(directory, "the worker died; is there enough memory?")
+            write_error(directory, _last_line(trial.error_file))
         self._tell(trial, "failed")
 
     def _tell(self, trial: Any, what: str) -> None:
@@ -54,3 +54,11 @@ class Progress(tune.Callback):
             minutes = seconds * (self.n_trials - self.n_ended) / 60
             left = f", about {minutes:.1f} min left"
         _logger.info("%d/%d: %s %s%s", self.n_ended, self.n_trials, name, what, left)
+
+
+def _last_line(error_file: str | None) -> str:
+    """What Ray says about a worker that could not say anything itself."""
+    path = pathlib.Path(error_file or "")
+    lines = path.read_text("utf-8").split("\n") if path.is_file() else []
+    text = next((line for line in reversed(lines) if line.strip()), "no reason given")
+    return f"the worker died: {text}"

@@ -1,0 +1,233 @@
+"""Tables of the runs of folders, and their TensorBoard logs in one place."""
+
+import logging
+import os
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from imitation.errors import ArtifactError, DataError
+from imitation.reports.benchmarks.collect import algorithm_of, run_directories
+from imitation.scripts import command_line
+from imitation.scripts.command import RunHandle, Script
+from imitation.scripts.config.analyze import AnalyzeSettings
+from imitation.scripts.ingredients.logging import make_log_dir
+from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.scripts.settings import flatten
+from imitation.util import artifacts
+from imitation.util.sacred import SacredDicts, dict_get_nested
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["analysis_ex", "analyze_imitation", "gather_tb_directories", "main_console"]
+
+_logger = logging.getLogger("imitation.scripts.analyze")  # also as __main__
+
+_FAILED = ("FAILED", "INTERRUPTED", "TIMEOUT")
+
+_COLUMNS = (
+    ("algo", "env_name", "imit_return_summary"),
+    ("expert_return_summary", "n_expert_demos"),
+    ("run_name", "seed", "status"),
+)
+"""The columns that each level of verbosity adds; the last level has all of them."""
+
+
+def analyze_imitation(settings: AnalyzeSettings, run: RunHandle) -> "pd.DataFrame":
+    """Makes a table of runs, one row each.
+
+    Args:
+        settings: resolved settings.
+        run: the run that this is part of.
+
+    Returns:
+        The table: algorithm, environment and returns; with a higher verbosity also
+        demonstrations, names, seeds, and at last everything that was stored.
+
+    Raises:
+        DataError: no run is selected.
+    """
+    import pandas as pd
+
+    make_log_dir(run, settings.logging)
+    rows = [_row(dicts) for dicts in _selected(settings)]
+    table = pd.DataFrame(rows)
+    if settings.table_verbosity < len(_COLUMNS):
+        shown = [c for part in _COLUMNS[: settings.table_verbosity + 1] for c in part]
+        table = table[shown]
+    table = table.sort_values(["algo", "env_name"], kind="stable", ignore_index=True)
+    texts = {
+        settings.csv_output_path: lambda: table.to_csv(index=False),
+        settings.tex_output_path: lambda: table.to_latex(index=False, escape=True),
+    }
+    for path, make_text in texts.items():
+        if path is not None:
+            with artifacts.replacing_file(path) as temporary:
+                temporary.write_text(make_text(), encoding="utf-8")
+            _logger.info("Wrote %s", path)
+    if settings.print_table:
+        print(table.to_string(index=False))
+    return table
+
+
+def gather_tb_directories(
+    settings: AnalyzeSettings, run: RunHandle
+) -> Mapping[str, str | int]:
+    """Links the TensorBoard logs of runs into one directory.
+
+    Those of a study's trials are called as the trials are, others by algorithm,
+    environment and number. Show them with ``tensorboard --logdir GATHER_DIR``.
+
+    Args:
+        settings: resolved settings.
+        run: the run that this is part of.
+
+    Returns:
+        ``gather_dir``: the directory, ``tensorboard`` in the run directory;
+        ``n_tb_dirs``: how many logs it links to.
+
+    Raises:
+        OSError: a link cannot be created.
+        DataError: no run is selected.
+    """
+    gather_dir = (make_log_dir(run, settings.logging) / "tensorboard").absolute()
+    gather_dir.mkdir(parents=True, exist_ok=True)
+    count = 0
+    for dicts in _selected(settings):
+        log_dir = _log_dir(dicts)
+        if log_dir is None:
+            _logger.warning("The logs of %s are gone", dicts.sacred_dir)
+            continue
+        for source in _tb_directories(log_dir):
+            link = gather_dir / _name(dicts) / source.relative_to(log_dir)
+            link.parent.mkdir(parents=True, exist_ok=True)
+            if link.is_symlink():
+                link.unlink()
+            link.symlink_to(source.absolute(), target_is_directory=True)
+            count += 1
+    _logger.info("Show them: tensorboard --logdir %s", gather_dir)
+    return {"n_tb_dirs": count, "gather_dir": str(gather_dir)}
+
+
+def _selected(settings: AnalyzeSettings) -> Iterator[SacredDicts]:
+    """The runs that the settings select; damaged ones are named and left out."""
+    assert settings.source_dirs is not None, "resolved settings name folders"
+    n_selected = 0
+    for root in settings.source_dirs:
+        for directory in run_directories(root):
+            try:
+                dicts = SacredDicts.load_from_dir(directory)
+            except ArtifactError as error:
+                _logger.warning("Left out: %s", " ".join(str(error).split()))
+                continue
+            if _matches(dicts, settings):
+                n_selected += 1
+                yield dicts
+    if n_selected == 0:
+        raise DataError(
+            f"no run in {', '.join(settings.source_dirs)} is selected by "
+            f"run_name={settings.run_name!r}, env_name={settings.env_name!r}, "
+            f"skip_failed_runs={settings.skip_failed_runs}"
+        )
+
+
+def _matches(dicts: SacredDicts, settings: AnalyzeSettings) -> bool:
+    name = dict_get_nested(dicts.run, "experiment.name")
+    env = dict_get_nested(dicts.config, "environment.gym_id")
+    failed = dicts.run.get("status") in _FAILED
+    return (
+        settings.run_name in (None, name)
+        and settings.env_name in (None, env)
+        and not (settings.skip_failed_runs and failed)
+    )
+
+
+def _row(dicts: SacredDicts) -> dict[str, Any]:
+    """All columns of a run."""
+    result = dicts.run.get("result")
+    tables: Mapping[str, Any] = result if isinstance(result, Mapping) else {}
+    n_demos = dict_get_nested(dicts.config, "demonstrations.n_expert_demos")
+    return {
+        "algo": algorithm_of(dicts.run) or "?",
+        "env_name": dict_get_nested(dicts.config, "environment.gym_id", default="?"),
+        "imit_return_summary": _summary(tables.get("imit_stats", tables)),
+        "expert_return_summary": _summary(tables.get("expert_stats")),
+        "n_expert_demos": n_demos,
+        "run_name": dict_get_nested(dicts.run, "experiment.name"),
+        "seed": dicts.config.get("seed"),
+        "status": dicts.run.get("status"),
+        "start_time": dicts.run.get("start_time"),
+        "stop_time": dicts.run.get("stop_time"),
+        "sacred_dir": str(dicts.sacred_dir),
+        "log_dir": dict_get_nested(dicts.config, "logging.log_dir"),
+        **{name: value for name, value in flatten(tables) if value != {}},
+    }
+
+
+def _summary(stats: Any) -> str:
+    """Such as "500.00 ± 0.00 (n=50)"; of the environment's own return if known."""
+    if not isinstance(stats, Mapping):
+        return ""
+    prefix = "monitor_return" if "monitor_return_mean" in stats else "return"
+    mean, std = (stats.get(f"{prefix}_{part}") for part in ("mean", "std"))
+    if not isinstance(mean, int | float):
+        return ""
+    spread = f" ± {std:.2f}" if isinstance(std, int | float) else ""
+    count = f" (n={stats['n_traj']})" if "n_traj" in stats else ""
+    return f"{mean:.2f}{spread}{count}"
+
+
+def _log_dir(dicts: SacredDicts) -> pathlib.Path | None:
+    """The run directory of a Sacred run, also if its folder was moved."""
+    stored = dict_get_nested(dicts.config, "logging.log_dir") or dicts.config.get(
+        "log_dir"
+    )
+    study_run = dicts.sacred_dir.parent.parent / "run"
+    places = [study_run] if (study_run.parent / "trial.json").exists() else []
+    if stored is not None:
+        roots = (pathlib.Path(), *dicts.sacred_dir.parents[:4])
+        places += [root / str(stored) for root in roots]
+    return next((place for place in places if place.is_dir()), None)
+
+
+def _tb_directories(log_dir: pathlib.Path) -> list[pathlib.Path]:
+    """The outermost directories that hold TensorBoard's event files."""
+    found = {
+        pathlib.Path(folder)
+        for folder, _, names in os.walk(log_dir)
+        if any(name.startswith("events.out.tfevents") for name in names)
+    }
+    return sorted(path for path in found if found.isdisjoint(path.parents))
+
+
+def _name(dicts: SacredDicts) -> str:
+    """What the logs of a run are called."""
+    trial = dicts.sacred_dir.parent.parent
+    if (trial / "trial.json").exists():
+        return trial.name
+    env = dict_get_nested(dicts.config, "environment.gym_id", default="unknown")
+    parts = algorithm_of(dicts.run) or "unknown", env, dicts.sacred_dir.name
+    return "-".join(map(str, parts)).replace("/", "_").replace(":", "_")
+
+
+analysis_ex = SacredExperiment(
+    Script(
+        name="analyze",
+        doc="Makes tables of the runs of folders, or links their TensorBoard logs.",
+        settings_cls=AnalyzeSettings,
+        commands={
+            "analyze_imitation": analyze_imitation,
+            "gather_tb_directories": gather_tb_directories,
+        },
+    )
+)
+
+
+def main_console() -> None:
+    """Runs the command line of this script."""
+    command_line.main_console(analysis_ex)
+
+
+if __name__ == "__main__":
+    main_console()
