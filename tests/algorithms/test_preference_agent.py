@@ -227,6 +227,19 @@ def test_equal_seeds_sample_alike(tmp_path: pathlib.Path) -> None:
         assert one.sample(40) == other.sample(40)
 
 
+def test_small_networks_train_on_one_thread(tmp_path: pathlib.Path) -> None:
+    agent = make_agent(tmp_path)
+    counts: set[int] = set()
+    before = th.get_num_threads()
+    th.set_num_threads(2)
+    try:
+        agent.train(32, callback=lambda *_: counts.add(th.get_num_threads()) is None)
+        assert th.get_num_threads() == 2
+    finally:
+        th.set_num_threads(before)
+    assert counts == {1}
+
+
 def test_trajectories_left_in_the_buffer(tmp_path: pathlib.Path) -> None:
     agent = make_agent(tmp_path)
     agent.train(32)

@@ -268,7 +268,7 @@ def load_preferences(settings: Settings, venv: VecEnv) -> parts.PreferenceDatase
     if os.path.isdir(path):
         saved = parts.PreferenceDataset.load(path)
         dataset = parts.PreferenceDataset(settings.comparison_queue_size)
-        dataset.push([pair for pair, _ in saved], saved.preferences)
+        dataset.push([saved[i][0] for i in range(len(saved))], saved.preferences)
     else:
         dataset = parts.import_preferences(path, settings.comparison_queue_size)
     if len(dataset):

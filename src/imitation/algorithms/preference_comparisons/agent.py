@@ -29,6 +29,7 @@ from imitation.rewards.reward_function import RewardFn
 from imitation.rewards.reward_nets import RewardNet
 from imitation.util import logger as imit_logger
 from imitation.util import seeding
+from imitation.util.threads import training_threads
 
 __all__ = ["AgentTrainer"]
 
@@ -132,7 +133,10 @@ class AgentTrainer(TrajectoryGenerator):
             )
         # New episodes, as sampling has used the environments in between.
         self.algorithm._last_obs = None
-        self._steps.learn(self._rewarded.learn, steps, **kwargs)
+        reward = _as_network(self.reward_fn)
+        nets = [reward] if isinstance(reward, RewardNet) else []
+        with training_threads(self.algorithm.policy, *nets):
+            self._steps.learn(self._rewarded.learn, steps, **kwargs)
 
     def sample(self, steps: int) -> Sequence[types.TrajectoryWithRew]:
         """Samples trajectories, with the environment's own rewards.
