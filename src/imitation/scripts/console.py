@@ -92,6 +92,15 @@ COMMANDS: dict[str, Entry] = {
         f"{_SCRIPTS}.label:main", "compare clips for a run, in a browser or here"
     ),
     "report": Entry(f"{_SCRIPTS}.report:main", "make an HTML report of one run"),
+    "parallel": Entry(
+        f"{_SCRIPTS}.parallel:parallel_ex", "run a command many times on Ray Tune"
+    ),
+    "tuning": Entry(
+        f"{_SCRIPTS}.tuning:tuning_ex", "tune hyperparameters with Optuna on Ray"
+    ),
+    "analyze": Entry(
+        f"{_SCRIPTS}.analyze:analysis_ex", "tables and TensorBoard logs of many runs"
+    ),
     "benchmark_summary": Entry(
         f"{_SCRIPTS}.benchmark_summary:main", "summarise the runs of a folder"
     ),
