@@ -210,35 +210,11 @@ def test_a_constant_feature_stays_as_it_is() -> None:
     assert np.isfinite(rate(reward, points)).all()
 
 
-@pytest.mark.parametrize("kernel", ["gaussian", "tophat"])
-def test_rewards_fall_only_so_far_below_the_median_of_demonstrations(
-    kernel: str,
-) -> None:
-    options = {"kernel": kernel, "kernel_bandwidth": 1.5}
-    free, points = make_reward(**options), samples_and_points(4)[1]
-    points[0] = 100.0
-    bounded = make_reward(**options, max_shortfall=3.0)
-    median = np.median(rate(free, samples_and_points(4)[0]))
-    expected = np.maximum(rate(free, points), median - 3)
-    np.testing.assert_allclose(rate(bounded, points), expected, rtol=1e-6)
-    assert rate(bounded, points)[0] == pytest.approx(median - 3, rel=1e-6)
-    assert (expected > median - 3).any()
-
-
-def make_timed(**options: Any) -> DensityReward:
+def make_timed() -> DensityReward:
     samples, _ = samples_and_points(4)
     features = TransitionFeatures(DensityType.STATE_STATE_DENSITY, OBS, ACT)
     parts = {time: samples[time * 10 :][:10] for time in range(3)}
-    return DensityReward(features, parts, DensityOptions(**options))
-
-
-def test_each_time_has_its_own_bound() -> None:
-    samples, points = samples_and_points(4)
-    far = rate(make_timed(max_shortfall=2.0), points + 99, np.arange(8) % 3)
-    free = make_timed()
-    for time in range(3):
-        own = rate(free, samples[time * 10 :][:10], np.full(10, time))
-        np.testing.assert_allclose(far[time::3], np.median(own) - 2, rtol=1e-5)
+    return DensityReward(features, parts, DensityOptions())
 
 
 def test_times_have_their_own_densities() -> None:
@@ -269,7 +245,7 @@ OPTIONS: list[dict[str, Any]] = [
     {},
     {"standardise_inputs": False, "kernel_bandwidth": 0.3},
     {"kernel": "exponential"},
-    {"estimator": "knn", "n_neighbors": 3, "max_shortfall": 2.5},
+    {"estimator": "knn", "n_neighbors": 3},
 ]
 
 
@@ -329,7 +305,6 @@ def test_nothing_there(tmp_path: Any) -> None:
         ({"estimator": "tree"}, "estimator must be one of kernel, knn, got 'tree'"),
         ({"n_neighbors": 0}, "n_neighbors must be a positive integer"),
         ({"n_neighbors": 2.5}, "n_neighbors must be a positive integer"),
-        ({"max_shortfall": 0}, "max_shortfall must be a positive number or None"),
     ],
 )
 def test_options_out_of_range(options: dict[str, Any], message: str) -> None:

@@ -136,7 +136,6 @@ def test_settings_reach_the_trainer(
         "standardise_inputs": False,
         "estimator": "knn",
         "n_neighbors": 3,
-        "max_shortfall": 9.0,
     }
     run(
         "run",
@@ -217,7 +216,6 @@ MISTAKES = {
     "density.kernel=square": "density.kernel must be one of gaussian, tophat",
     "density.kernel_bandwidth=0": "density.kernel_bandwidth must be a positive number",
     "density.n_neighbors=0": "density.n_neighbors must be a positive integer",
-    "density.max_shortfall=0": "density.max_shortfall must be a positive number or",
     "density.density_type=action": "density.density_type must be one of",
     "density.estimator=tree": "density.estimator must be one of",
     "density.bandwidth=1": "did you mean density.kernel_bandwidth",

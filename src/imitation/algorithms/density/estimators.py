@@ -70,11 +70,6 @@ class DensityOptions:
     n_neighbors: int = 10
     """k of "knn"; all samples count where there are fewer."""
 
-    max_shortfall: float | None = None
-    """How far below the median log density of the demonstrations a reward may be; None
-    sets no bound. Far from all demonstrations densities differ by much that does not
-    matter, and rewards at the bound leave it to the policy what to do there."""
-
     def __post_init__(self) -> None:
         if self.estimator not in ESTIMATORS:
             raise ConfigError(
@@ -95,12 +90,6 @@ class DensityOptions:
         if not isinstance(n_neighbors, int | np.integer) or n_neighbors < 1:
             raise ConfigError(
                 f"n_neighbors must be a positive integer, got {n_neighbors!r}"
-            )
-        bound: Any = self.max_shortfall
-        is_number = isinstance(bound, int | float | np.number)
-        if bound is not None and not (is_number and bound > 0):
-            raise ConfigError(
-                f"max_shortfall must be a positive number or None, got {bound!r}"
             )
 
 

@@ -33,10 +33,6 @@ Samples = Mapping[int | None, Array]
 """Features of demonstrations, each ``(N, F)``: by time step, or all under None."""
 
 FORMAT_VERSION = 1
-
-MEDIAN_OF = 1000
-"""How many demonstrations to compute a median of, at most."""
-
 _STATIONARY = "all"
 
 
@@ -70,7 +66,6 @@ class DensityReward:
             time: make_estimate(self._standardised(part), options)
             for time, part in self.samples.items()
         }
-        self._bounds = {time: self._lowest(time) for time in self.samples}
 
     @property
     def is_stationary(self) -> bool:
@@ -96,8 +91,7 @@ class DensityReward:
                 ``(B,)``, integers. Needed unless the model is stationary.
 
         Returns:
-            Rewards, shape ``(B,)``, float32; −∞ where the density is zero, unless
-            ``max_shortfall`` bounds them.
+            Rewards, shape ``(B,)``, float32; −∞ where the density is zero.
 
         Raises:
             ValueError: `steps` is needed and None, or beyond the demonstrations.
@@ -190,17 +184,8 @@ class DensityReward:
                 "states not currently supported"
             )
         scores = self._estimates[time].log_density(inputs)
-        bounded: Array = np.maximum(scores, self._bounds[time]).astype(np.float32)
-        return bounded
-
-    def _lowest(self, time: int | None) -> float:
-        """The bound of the rewards of a time step."""
-        if self.options.max_shortfall is None:
-            return -np.inf
-        part = self.samples[time]
-        part = part[:: -(-len(part) // MEDIAN_OF)]
-        typical = np.median(self._estimates[time].log_density(self._standardised(part)))
-        return float(typical) - self.options.max_shortfall
+        rewards: npt.NDArray[np.float32] = scores.astype(np.float32)
+        return rewards
 
 
 def _moments(parts: list[Array], wanted: bool) -> tuple[Array | None, Array | None]:

@@ -73,8 +73,6 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             episodes that are checked.
         estimator: "kernel", or "knn" for many demonstrations; see `DensityOptions`.
         n_neighbors: of the estimator "knn".
-        max_shortfall: how far below the median log density of the demonstrations a
-            reward may be; None sets no bound.
         normalize_reward: divide the rewards that the policy is trained on by a running
             estimate of the standard deviation of their return. Log densities are large
             far from the demonstrations, where a new policy is.
@@ -114,7 +112,6 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         allow_variable_horizon: bool = False,
         estimator: str = "kernel",
         n_neighbors: int = 10,
-        max_shortfall: float | None = None,
         normalize_reward: bool = False,
     ) -> None:
         self.density_type = DensityType(density_type)
@@ -124,7 +121,6 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         self.standardise = standardise_inputs
         self.estimator = estimator
         self.n_neighbors = n_neighbors
-        self.max_shortfall = max_shortfall
         self._options()  # checks them
         _check_environments(rl_algo, venv)
         self.venv = venv
@@ -326,7 +322,7 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
                 raise DataError(
                     f"the kernel {self.kernel!r} gives a step the density 0, whose "
                     "log is no reward; set kernel='gaussian' or 'exponential', or "
-                    "max_shortfall"
+                    "raise kernel_bandwidth"
                 )
             return rewards
 
@@ -386,7 +382,6 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             standardise_inputs=self.standardise,
             estimator=self.estimator,
             n_neighbors=self.n_neighbors,
-            max_shortfall=self.max_shortfall,
         )
 
 

@@ -11,7 +11,12 @@ _TERMINATES = {"allow_variable_horizon": True}
 """Episodes of these environments end early, which gives their reward away; use the
 presets of seals to measure an algorithm."""
 
+_NEIGHBORS = {"density.estimator": "knn", "density.kernel_bandwidth": 0.1}
+"""PPO can learn from the log of a distance; the exponent of a kernel, its square, grows
+too fast far from the demonstrations."""
+
 _CARTPOLE: dict[str, Any] = {
+    **_NEIGHBORS,
     "rl.ppo_batch_size": 2048,
     "rl.ppo_kwargs": {
         "batch_size": 64,
@@ -38,6 +43,7 @@ _MOUNTAIN_CAR: dict[str, Any] = {
 }
 
 _PENDULUM: dict[str, Any] = {
+    **_NEIGHBORS,
     "environment.num_vec": 16,
     "rl.ppo_batch_size": 4096,
     "rl.ppo_kwargs": {

@@ -49,10 +49,6 @@ class DensitySettings:
     standardise_inputs: bool = True
     """Give each input mean 0 and variance 1 over the demonstrations."""
 
-    max_shortfall: float | None = None
-    """How far below the median log density of the demonstrations a reward may be; None
-    sets no bound."""
-
     def __post_init__(self) -> None:
         """Checks ranges."""
         try:
@@ -68,7 +64,6 @@ class DensitySettings:
             standardise_inputs=self.standardise_inputs,
             estimator=self.estimator,
             n_neighbors=self.n_neighbors,
-            max_shortfall=self.max_shortfall,
         )
 
     def arguments(self) -> dict[str, Any]:
