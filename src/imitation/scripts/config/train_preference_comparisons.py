@@ -32,14 +32,15 @@ _TERMINATES = {"allow_variable_horizon": True}
 presets of seals to measure an algorithm."""
 
 _CARTPOLE: dict[str, Any] = {
-    "fragment_length": 50,
-    "initial_epoch_multiplier": 20.0,
-    "num_iterations": 10,
+    "fragment_length": 100,
+    "initial_epoch_multiplier": 4.0,
+    "num_iterations": 20,
+    "reward_trainer_kwargs": {"epochs": 30},
     "rl.ppo_batch_size": 2048,
     "rl.ppo_kwargs": {
         "batch_size": 64,
         "gamma": 0.95,
-        "learning_rate": 4e-4,
+        "learning_rate": "lin_4e-4",
         "n_epochs": 5,
     },
     "total_comparisons": 500,
@@ -58,14 +59,15 @@ _MOUNTAIN_CAR: dict[str, Any] = {
 _PENDULUM: dict[str, Any] = {
     "environment.num_vec": 16,
     "fragment_length": 50,
-    "initial_epoch_multiplier": 20.0,
-    "num_iterations": 20,
+    "initial_epoch_multiplier": 4.0,
+    "num_iterations": 30,
+    "reward_trainer_kwargs": {"epochs": 30},
     "rl.ppo_batch_size": 4096,
     "rl.ppo_kwargs": {
         "batch_size": 256,
         "gae_lambda": 0.9,
         "gamma": 0.95,
-        "learning_rate": 1e-3,
+        "learning_rate": "lin_1e-3",
     },
     "total_comparisons": 700,
     "total_timesteps": 300_000,
