@@ -52,7 +52,7 @@ ROW = DemoRow(
     settings={
         "Pendulum-v1": (
             "rl.sac",
-            "policy.sac",
+            "policy.policy_cls=stable_baselines3.sac.policies:SACPolicy",
             "environment.num_vec=1",
             "density.estimator=knn",
             "density.kernel_bandwidth=0.1",
@@ -65,7 +65,7 @@ ROW = DemoRow(
             "checkpoint_interval=0",
         ),
     },
-    fast=("total_timesteps=400", "rl.rl_kwargs.learning_starts=350"),
+    fast=("total_timesteps=1000", "rl.rl_kwargs.learning_starts=950"),
     train=train,
     position=5,
     statistic="monitor_return_mean",
