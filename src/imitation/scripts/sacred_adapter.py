@@ -27,6 +27,7 @@ from imitation.scripts.command import (
     stored_run,
 )
 from imitation.scripts.ingredients.logging import SETTINGS_FILE
+from imitation.scripts.ingredients.wb import wandb_finish
 
 __all__ = ["Invocation", "SacredExperiment"]
 
@@ -137,12 +138,7 @@ class SacredExperiment(Generic[S]):
         Returns:
             The finished Sacred run.
         """
-        from sacred.observers import FileStorageObserver
-
-        observers = self.observers
-        observer = FileStorageObserver(root / self.script.name)
-        observers.append(observer)
-        try:
+        with self.stored_in(root / self.script.name):
             return self.run(
                 invocation.command,
                 invocation.config_updates,
@@ -150,6 +146,21 @@ class SacredExperiment(Generic[S]):
                 invocation.options,
                 shown,
             )
+
+    @contextlib.contextmanager
+    def stored_in(self, directory: pathlib.Path) -> Iterator[None]:
+        """Stores the runs that are made within the block.
+
+        Args:
+            directory: each run gets a subdirectory, named by its number.
+        """
+        from sacred.observers import FileStorageObserver
+
+        observers = self.observers
+        observer = FileStorageObserver(directory)
+        observers.append(observer)
+        try:
+            yield
         finally:
             # By identity: Sacred's observers compare equal by directory.
             observers[:] = [item for item in observers if item is not observer]
@@ -242,6 +253,9 @@ class SacredExperiment(Generic[S]):
             except KeyboardInterrupt:
                 self._logger().warning("To continue: %s with resume=%s", name, log_dir)
                 raise
+            finally:
+                if "wandb" in settings.logging.formats:
+                    wandb_finish(failed=sys.exc_info()[0] is not None)
             self._returned = result
             if not isinstance(result, Mapping):
                 return None  # Sacred can store plain data only

@@ -2,13 +2,14 @@
 
 import dataclasses
 import pathlib
+import sys
 from collections.abc import Mapping
 from typing import Any
 
 from imitation.errors import ConfigError, missing_extra
 from imitation.scripts.settings import building
 
-__all__ = ["WandbSettings", "wandb_init"]
+__all__ = ["WandbSettings", "wandb_finish", "wandb_init"]
 
 _DEFAULT_KWARGS = {"project": "imitation", "monitor_gym": False, "save_code": False}
 
@@ -69,3 +70,14 @@ def wandb_init(
             f"Weights & Biases does not start: {error} Set WANDB_MODE=offline to keep "
             "its files here"
         ) from error
+
+
+def wandb_finish(*, failed: bool) -> None:
+    """Finishes the Weights & Biases run, so that the next command has its own.
+
+    Args:
+        failed: whether to mark it as failed.
+    """
+    wandb = sys.modules.get("wandb")
+    if wandb is not None and wandb.run is not None:
+        wandb.finish(exit_code=int(failed))

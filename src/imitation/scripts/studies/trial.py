@@ -103,18 +103,10 @@ def finish_trial(directory: pathlib.Path) -> Mapping[str, Any]:
 
 def _train(record: TrialRecord) -> Mapping[str, Any]:
     """Runs the experiment in the trial's directory."""
-    from sacred.observers import FileStorageObserver
-
     experiment = load_experiment(record.sacred_ex_name)
-    observer = FileStorageObserver(record.directory / "sacred")
-    observers = experiment.observers
-    observers.append(observer)
     here = record.cwd if os.path.isdir(record.cwd) else "."
-    try:
-        with contextlib.chdir(here):
-            run = experiment.run(**_arguments(record))
-    finally:
-        observers[:] = [item for item in observers if item is not observer]
+    with experiment.stored_in(record.directory / "sacred"), contextlib.chdir(here):
+        run = experiment.run(**_arguments(record))
     return numbers(run.result)
 
 
