@@ -80,6 +80,10 @@ COMMANDS: dict[str, Entry] = {
         f"{_SCRIPTS}.train_density:train_density_ex",
         "imitate an expert by the density of its steps",
     ),
+    "train_mce_irl": Entry(
+        f"{_SCRIPTS}.train_mce_irl:train_mce_irl_ex",
+        "learn the reward of a tabular environment (MCE IRL)",
+    ),
     "train_preference_comparisons": Entry(
         f"{_SCRIPTS}.train_preference_comparisons:train_preference_comparisons_ex",
         "learn a reward and a policy from comparisons of clips",

@@ -136,7 +136,7 @@ class TabularPolicy(BasePolicy):
     ) -> th.Tensor:
         raise NotImplementedError("a tabular policy has no network; call predict()")
 
-    def save(self, path: AnyPath) -> None:  # type: ignore[override]
+    def save(self, path: AnyPath) -> None:
         """Saves the policy as a directory, atomically; nothing is pickled.
 
         Args:
@@ -152,7 +152,7 @@ class TabularPolicy(BasePolicy):
             artifacts.write_tensors(directory / "policy.safetensors", {"pi": self.pi})
 
     @classmethod
-    def load(  # type: ignore[override]
+    def load(
         cls,
         path: AnyPath,
         device: th.device | str = "cpu",
@@ -182,7 +182,8 @@ class TabularPolicy(BasePolicy):
             found = [document["state_space"], document["action_space"]]
         except KeyError as error:
             raise ArtifactError(f"{directory} lacks {error}") from error
-        return cls(*map(spaces.space_from_json, found), pi, rng)
+        state_space, action_space = map(spaces.space_from_json, found)
+        return cls(state_space, action_space, pi, rng)
 
     def _sizes(self) -> tuple[int, int]:
         """The numbers of states and actions."""
@@ -224,7 +225,8 @@ def states_of(
             )
         return states
     if array.shape[1:] == (n_states,) and _is_one_hot(array):
-        return array.argmax(axis=1)
+        hot: Array = array.argmax(axis=1)
+        return hot
     if observation_matrix is not None and array.shape[1:] == (
         observation_matrix.shape[1],
     ):

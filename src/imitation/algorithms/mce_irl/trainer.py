@@ -277,13 +277,14 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
             rewards = self._forward()
             plan = self._plan(rewards.detach().double().cpu().numpy())
             plans.append(plan)
-            rewards.backward(th.as_tensor(plan.slope).to(rewards))
+            th.autograd.backward(rewards, th.as_tensor(plan.slope).to(rewards))
             return plan.loss
 
         closure()
         done = self._log_and_judge(plans[0])
         if not done and isinstance(self.optimizer, th.optim.LBFGS):
-            self.optimizer.step(closure)
+            optimizer: Any = self.optimizer
+            optimizer.step(closure)
         elif not done:
             self.optimizer.step()
         return done

@@ -50,8 +50,10 @@ class TabularEnv(gym.Env[Any, np.int64]):
         self.horizon = check_horizon(horizon)
         dynamics = Dynamics(transition_matrix)
         self.initial_state_dist = check_initial(initial_state_dist, dynamics.n_states)
-        self._model = TabularModel(dynamics, self.horizon, self.initial_state_dist)
-        self._model.reward(reward_matrix)
+        self.dynamics = dynamics
+        """The transition probabilities, ready for planning."""
+        model = TabularModel(dynamics, self.horizon, self.initial_state_dist)
+        model.reward(reward_matrix)
         self.transition_matrix = transition_matrix
         self.reward_matrix = reward_matrix
         self.observation_matrix = observation_matrix
@@ -107,9 +109,9 @@ class TabularEnv(gym.Env[Any, np.int64]):
             ConfigError: `reset` has to be called first, or there is no such action.
         """
         before, act = int(self.state), int(action)
-        if not 0 <= act < self._model.dynamics.n_actions:
+        if not 0 <= act < self.dynamics.n_actions:
             raise ConfigError(f"action {action!r} is not in {self.action_space}")
-        states, probabilities = self._model.dynamics.successors(before, act)
+        states, probabilities = self.dynamics.successors(before, act)
         after = int(states[_draw(self.np_random, probabilities)])
         self._state, self._n_steps = after, self._n_steps + 1
         infos = {"old_state": np.int64(before), "new_state": np.int64(after)}
@@ -125,8 +127,8 @@ class TabularEnv(gym.Env[Any, np.int64]):
         rewards: Any = self.reward_matrix
         if isinstance(rewards, list | tuple):
             return float(rewards[action][state, next_state])
-        if rewards.ndim == 2 and rewards.shape[0] != self.state_space.n:
-            at = state * int(self.action_space.n) + action  # sparse rows
+        if rewards.ndim == 2 and rewards.shape[0] != self.dynamics.n_states:
+            at = state * self.dynamics.n_actions + action  # sparse rows
             return float(rewards[at, next_state])
         return float(rewards[(state, action, next_state)[: rewards.ndim]])
 

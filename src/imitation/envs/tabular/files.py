@@ -33,7 +33,7 @@ def save_mdp(path: AnyPath, env: TabularEnv) -> None:
     Raises:
         DataError: the reward depends on next states and is sparse.
     """
-    rows = env._model.dynamics.rows  # (A * S, S)
+    rows = env.dynamics.rows  # (A * S, S)
     n_states = rows.shape[1]
     rewards: Any = env.reward_matrix
     if not isinstance(rewards, np.ndarray):

@@ -124,8 +124,8 @@ def _stacked(matrices: Sequence[Any], name: str) -> Any:
         raise DataError(
             f"{name}: expected a list of one square matrix per action, got {found}"
         )
-    values = [_real(m.data if sp.issparse(m) else m, name) for m in parts]
-    del values
+    for part in parts:
+        _real(part, name)
     return sp.csr_array(sp.vstack([sp.csr_array(m, dtype=np.float64) for m in parts]))
 
 
@@ -143,7 +143,7 @@ def _from_torch(tensor: th.Tensor) -> Any:
     return sp.coo_array((tensor.values().numpy(), indices), shape=tuple(tensor.shape))
 
 
-def _real(values: Array, name: str) -> Array:
+def _real(values: Any, name: str) -> Any:
     if values.dtype.kind not in "fiub":
         raise DataError(f"{name} has the type {values.dtype}, expected real numbers")
     return values

@@ -62,7 +62,7 @@ class TabularModel:
             DataError: it has another shape, or a NaN or infinite value.
         """
         n_states, n_actions = self.dynamics.n_states, self.dynamics.n_actions
-        rewards = reward_matrix
+        rewards: Any = reward_matrix
         if getattr(rewards, "ndim", 3) < 3 and not hasattr(rewards, "tocoo"):
             rewards = np.asarray(rewards, dtype=np.float64)
             if rewards.shape not in ((n_states,), (n_states, n_actions)):
@@ -79,7 +79,8 @@ class TabularModel:
                 f"{name} has a NaN or infinite reward in state {state}; every reward "
                 "must be finite"
             )
-        return rewards
+        checked: Array = rewards
+        return checked
 
 
 def read_model(env: TabularArrays) -> TabularModel:
@@ -135,7 +136,8 @@ def check_initial(distribution: Any, n_states: int) -> Array:
         DataError: it has another shape, or is not a distribution.
     """
     if distribution is None:
-        return np.eye(1, n_states)[0]
+        initial: Array = np.eye(1, n_states)[0]
+        return initial
     initial = np.asarray(distribution, dtype=np.float64)
     if initial.shape != (n_states,):
         raise DataError(

@@ -1,0 +1,201 @@
+"""A tabular environment, and demonstrations in it."""
+
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Literal
+
+import gymnasium as gym
+import numpy as np
+from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+
+from imitation.algorithms.mce_irl import (
+    TabularPolicy,
+    mce_occupancy_measures,
+    mce_partition_fh,
+)
+from imitation.data import rollout, serialize, types
+from imitation.envs.tabular import ExposeState, load_mdp
+from imitation.errors import ConfigError
+from imitation.scripts.settings import building, require
+from imitation.util import seeding
+from imitation.util.vec_envs import find_env_spec
+
+__all__ = [
+    "MdpDemonstrationsSettings",
+    "MdpSettings",
+    "make_mdp",
+    "make_state_venv",
+    "mdp_demonstrations",
+]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MdpSettings:
+    """Which environment with known dynamics."""
+
+    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {"fast": {"horizon": 5}}
+
+    gym_id: str = "seals/CliffWorld7x4XY-v0"
+    """Gymnasium id; "package:id" imports the package first."""
+
+    path: str | None = None
+    """A file of arrays to use instead, written by imitation.envs.tabular.save_mdp."""
+
+    horizon: int | None = None
+    """Steps of an episode; None keeps the environment's own."""
+
+    env_make_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    """Keyword arguments of the environment's constructor."""
+
+    num_vec: int = 8
+    """Number of environments that are stepped together, for rollouts."""
+
+    def __post_init__(self) -> None:
+        """Checks ranges."""
+        positive = "a positive integer"
+        require(self.num_vec > 0, "environment.num_vec", positive, self.num_vec)
+        good = self.horizon is None or self.horizon > 0
+        require(good, "environment.horizon", f"{positive} or None", self.horizon)
+
+    @property
+    def env_name(self) -> str:
+        """The id without the package to import, or the name of the file."""
+        if self.path is not None:
+            return os.path.splitext(os.path.basename(self.path))[0]
+        return self.gym_id.rpartition(":")[2]
+
+    def check(self) -> None:
+        """Raises a ConfigError unless the environment is there."""
+        if self.path is not None and not os.path.isfile(self.path):
+            raise ConfigError(f"environment.path={self.path!r} does not exist")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MdpDemonstrationsSettings:
+    """Where the demonstrations come from."""
+
+    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        "fast": {"n_expert_demos": 2}
+    }
+
+    source: Literal["generated", "local", "occupancy"] = "generated"
+    """generated: episodes of the soft-optimal policy for the environment's reward.
+    local: a saved data set. occupancy: how often that policy visits each state,
+    exactly."""
+
+    path: str | None = None
+    """Directory of a saved data set, for the source local."""
+
+    n_expert_demos: int | None = None
+    """Number of episodes; None is all there are, and 10 generated ones."""
+
+    def __post_init__(self) -> None:
+        """Checks what can be checked."""
+        n_demos = self.n_expert_demos
+        good = n_demos is None or n_demos > 0
+        name = "demonstrations.n_expert_demos"
+        require(good, name, "a positive integer or None", n_demos)
+        if self.source == "local" and self.path is None:
+            raise ConfigError(
+                "demonstrations.source=local needs demonstrations.path, the directory "
+                "of a saved data set"
+            )
+
+    def check(self) -> None:
+        """Raises a ConfigError unless a local data set is there."""
+        if self.source == "local" and not os.path.exists(str(self.path)):
+            raise ConfigError(f"demonstrations.path={self.path!r} does not exist")
+
+
+def make_mdp(settings: MdpSettings) -> Any:
+    """Builds the environment.
+
+    Args:
+        settings: which one.
+
+    Returns:
+        An environment with known dynamics.
+
+    Raises:
+        ConfigError: the id is unknown, or the environment has no known dynamics.
+        ArtifactError: the file cannot be read.
+    """
+    if settings.path is not None:
+        env: Any = load_mdp(settings.path)
+    else:
+        find_env_spec(settings.gym_id)
+        with building(f"{settings.gym_id} with environment.env_make_kwargs"):
+            env = gym.make(settings.gym_id, **settings.env_make_kwargs).unwrapped
+    if not hasattr(env, "transition_matrix"):
+        raise ConfigError(
+            f"environment.gym_id={settings.gym_id!r} has no known dynamics; "
+            "seals/CliffWorld7x4XY-v0 has, or set environment.path to a file of arrays"
+        )
+    if settings.horizon is not None:
+        env.horizon = settings.horizon
+    return env
+
+
+def make_state_venv(settings: MdpSettings, rng: np.random.Generator) -> VecEnv:
+    """Builds a vector environment that shows the states.
+
+    Args:
+        settings: which environment.
+        rng: seeds it.
+    """
+    venv = DummyVecEnv(
+        [lambda: ExposeState(make_mdp(settings)) for _ in range(settings.num_vec)]
+    )
+    venv.seed(seeding.make_seeds(rng))
+    return venv
+
+
+def mdp_demonstrations(
+    settings: MdpDemonstrationsSettings,
+    environment: MdpSettings,
+    discount: float,
+    rng: np.random.Generator,
+) -> Sequence[types.Trajectory] | np.ndarray[Any, Any]:
+    """Loads or makes the demonstrations.
+
+    Args:
+        settings: where they come from.
+        environment: where they are made.
+        discount: of the demonstrator and of the occupancy measure.
+        rng: decides what environment and demonstrator do.
+
+    Returns:
+        Trajectories of states, or an occupancy measure of shape ``(S,)``.
+
+    Raises:
+        ConfigError: there are fewer demonstrations than asked for.
+    """
+    if settings.source == "local":
+        return _local(settings)
+    env = make_mdp(environment)
+    pi = mce_partition_fh(env, discount=discount)[2]
+    if settings.source == "occupancy":
+        return mce_occupancy_measures(env, pi=pi, discount=discount)[1]
+    n_demos = settings.n_expert_demos or 10
+    expert = TabularPolicy(env.state_space, env.action_space, pi, rng)
+    venv = make_state_venv(environment, rng)
+    found = rollout.generate_trajectories(
+        expert, venv, rollout.make_min_episodes(n_demos), rng
+    )
+    venv.close()
+    return found[:n_demos]
+
+
+def _local(settings: MdpDemonstrationsSettings) -> Sequence[types.Trajectory]:
+    assert settings.path is not None, "checked by the settings"
+    trajectories = serialize.load(settings.path)
+    n_demos = settings.n_expert_demos
+    if n_demos is None:
+        return trajectories
+    if len(trajectories) < n_demos:
+        raise ConfigError(
+            f"Want to use n_expert_demos={n_demos} trajectories, but only "
+            f"{len(trajectories)} are available via local."
+        )
+    return trajectories[:n_demos]

@@ -1,0 +1,176 @@
+"""Learns the reward of a tabular environment from demonstrations.
+
+Writes ``checkpoints/final/`` with the reward ``reward_net.pt``, the policy ``policy``
+and tables of rewards and visits, and ``checkpoints/latest``, from which an interrupted
+run is resumed.
+"""
+
+import logging
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from imitation.algorithms.mce_irl import MCEIRL
+from imitation.algorithms.mce_irl.checkpoints import Tables, save_final
+from imitation.data import rollout, types
+from imitation.rewards.reward_nets import BasicRewardNet
+from imitation.scripts import command_line
+from imitation.scripts.command import RunHandle, Script
+from imitation.scripts.config.train_mce_irl import TrainMCEIRLSettings
+from imitation.scripts.ingredients.logging import setup_logging
+from imitation.scripts.ingredients.mdp import (
+    make_mdp,
+    make_state_venv,
+    mdp_demonstrations,
+)
+from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.util import seeding
+from imitation.util.logger import HierarchicalLogger
+from imitation.util.progress import progress_bar
+
+__all__ = ["main_console", "train_mce_irl", "train_mce_irl_ex"]
+
+_logger = logging.getLogger("imitation.scripts.train_mce_irl")  # also as __main__
+
+
+def train_mce_irl(
+    settings: TrainMCEIRLSettings, run: RunHandle
+) -> Mapping[str, Mapping[str, float]]:
+    """Learns a reward by maximum causal entropy inverse reinforcement learning.
+
+    Args:
+        settings: resolved settings.
+        run: the run that this is part of.
+
+    Returns:
+        ``imit_stats``: statistics of the learned policy's rollouts, with the
+        environment's reward; ``expert_stats``: those of the demonstrations, if they
+        have rewards; ``irl_stats``: ``iterations`` and ``linf_delta``, the largest
+        difference between the visits of policy and demonstrator.
+    """
+    custom_logger, log_dir = setup_logging(run, settings.logging)
+    demonstrations = mdp_demonstrations(
+        settings.demonstrations,
+        settings.environment,
+        settings.mce_irl.discount,
+        settings.rng("demonstrations"),
+    )
+    trainer = _make_trainer(settings, demonstrations, custom_logger)
+    latest = log_dir / "checkpoints" / "latest"
+    if settings.resume is not None and latest.is_dir():
+        trainer.load(latest)
+    done = trainer.iterations_trained
+    with progress_bar(settings.max_iter, "mce_irl", "iteration", initial=done) as bar:
+        after = _AfterIteration(trainer, settings.checkpoint_interval, latest, bar)
+        trainer.train(settings.max_iter - done, after)
+    trainer.save(latest)
+    tables = save_final(trainer, log_dir / "checkpoints" / "final")
+    _logger.info("Saved reward and policy to %s", log_dir / "checkpoints" / "final")
+    return _results(trainer, settings, tables, demonstrations)
+
+
+class _AfterIteration:
+    """Shows the progress and saves the state now and then.
+
+    Args:
+        trainer: what is trained.
+        interval: iterations between saved states; 0 saves none.
+        path: where to.
+        bar: counts iterations.
+    """
+
+    def __init__(
+        self, trainer: MCEIRL, interval: int, path: pathlib.Path, bar: "tqdm[Any]"
+    ) -> None:
+        self._trainer = trainer
+        self._interval = interval
+        self._path = path
+        self._bar = bar
+
+    def __call__(self, iteration: int) -> None:
+        """Does it.
+
+        Args:
+            iteration: how many have been done.
+        """
+        self._bar.update(1)
+        if self._interval > 0 and iteration % self._interval == 0:
+            self._trainer.save(self._path)
+
+
+def _make_trainer(
+    settings: TrainMCEIRLSettings,
+    demonstrations: Any,
+    custom_logger: HierarchicalLogger,
+) -> MCEIRL:
+    env = make_mdp(settings.environment)
+    matrix = getattr(env, "observation_matrix", None)
+    observed: Any = env.observation_space if matrix is not None else env.state_space
+    with seeding.torch_seeded(settings.rng("reward")):
+        reward_net = BasicRewardNet(
+            observed,
+            env.action_space,
+            use_action=False,
+            hid_sizes=settings.reward.hid_sizes,
+        )
+    return MCEIRL(
+        demonstrations,
+        env,
+        reward_net,
+        settings.rng("policy"),
+        custom_logger=custom_logger,
+        **settings.mce_irl.arguments(),
+    )
+
+
+def _results(
+    trainer: MCEIRL,
+    settings: TrainMCEIRLSettings,
+    tables: Tables,
+    demonstrations: Sequence[types.Trajectory] | np.ndarray[Any, Any],
+) -> dict[str, Mapping[str, float]]:
+    rng = settings.rng("evaluation")
+    venv = make_state_venv(settings.environment, rng)
+    n_episodes = settings.policy_evaluation.n_episodes_eval
+    trajectories = rollout.generate_trajectories(
+        trainer.policy, venv, rollout.make_min_episodes(n_episodes), rng
+    )
+    venv.close()
+    results: dict[str, Mapping[str, float]] = {
+        "imit_stats": rollout.rollout_stats(trajectories)
+    }
+    if not isinstance(demonstrations, np.ndarray):
+        rewarded = [t for t in demonstrations if isinstance(t, types.TrajectoryWithRew)]
+        if len(rewarded) == len(demonstrations):
+            results["expert_stats"] = rollout.rollout_stats(rewarded)
+    delta = np.abs(tables.occupancy - tables.demo_occupancy).max()
+    return {
+        **results,
+        "irl_stats": {
+            "iterations": trainer.iterations_trained,
+            "linf_delta": float(delta),
+        },
+    }
+
+
+train_mce_irl_ex = SacredExperiment(
+    Script(
+        name="train_mce_irl",
+        doc="Learns the reward of a tabular environment from demonstrations.",
+        settings_cls=TrainMCEIRLSettings,
+        commands={"train_mce_irl": train_mce_irl},
+        default_command="train_mce_irl",
+    )
+)
+
+
+def main_console() -> None:
+    """Runs the command line of this script."""
+    command_line.main_console(train_mce_irl_ex)
+
+
+if __name__ == "__main__":
+    main_console()
