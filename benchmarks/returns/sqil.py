@@ -4,9 +4,9 @@
     python benchmarks/returns/sqil.py --seeds 0 1 2 --output other.json
 
 Trains with five seeds on 10 episodes of the bundled expert: soft Q-learning and the
-plain DQN of release 1.0 on CartPole, SAC on Pendulum. Plays 50 episodes with each policy
-and with the expert from the same initial states: deterministic, which the tables show,
-and sampled. Writes `benchmarks/returns/sqil.json`.
+plain DQN of release 1.0 on CartPole, SAC on Pendulum. Plays 50 episodes with each
+policy and with the expert from the same initial states: deterministic, which the tables
+show, and sampled. Writes `benchmarks/returns/sqil.json`.
 """
 
 from __future__ import annotations
