@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import published_summary
+
 ROOT = Path(__file__).resolve().parents[2]
 SPEED = ROOT / "benchmarks" / "speed" / "results"
 RETURNS = ROOT / "benchmarks" / "returns"
@@ -23,13 +25,16 @@ NAMES = {
     "airl": "AIRL",
     "bc": "BC",
     "dagger": "DAgger",
+    "density": "density",
     "gaifo": "GAIfO",
     "gail": "GAIL",
     "flatten": "`flatten_trajectories`",
     "imports": "import",
     "preferences": "preference comparisons",
+    "iq_learn": "IQ-Learn",
     "rewards": "`predict_processed`",
     "rollout": "`rollout`",
+    "sqil": "SQIL",
     "store": "`serialize`",
 }
 """What a reader calls the algorithms and the benchmarks."""
@@ -279,9 +284,14 @@ TABLES: dict[str, Callable[[], str]] = {
     "threads": threads,
     "bc": lambda: returns_table("bc"),
     "dagger": lambda: returns_table("dagger"),
+    "density": lambda: returns_table("density"),
     "gail": lambda: returns_table("gail", "gaifo"),
     "airl": lambda: returns_table("airl"),
+    "sqil": lambda: returns_table("sqil"),
+    "iq_learn": lambda: returns_table("iq_learn"),
     "beside_ppo": beside_ppo,
+    "published_dagger": published_summary.dagger_table,
+    "published_intervals": published_summary.intervals_table,
     "beside_one_net": beside_one_net,
 }
 
