@@ -1,4 +1,4 @@
-"""What the measurements of SQIL and IQ-Learn share: a setting, its training, its row."""
+"""What the measurements of SQIL and IQ-Learn share: settings, training, their rows."""
 
 from __future__ import annotations
 
