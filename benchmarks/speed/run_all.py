@@ -21,6 +21,7 @@ BENCHMARKS = (
     "dagger",
     "rewards",
     "adversarial",
+    "density",
     "preferences",
 )
 
