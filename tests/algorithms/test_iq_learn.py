@@ -170,21 +170,15 @@ def test_critic_terms_are_the_objective(tmp_path):
         th.manual_seed(0)
         algo.actor.action_log_prob(batch.observations)
         after, after_log_probs = algo.actor.action_log_prob(batch.next_observations)
-        smallest = [
-            th.cat(critic(obs, a), 1).min(1).values
-            for critic, obs, a in [
-                (algo.critic, batch.observations, acts),
-                (algo.critic_target, batch.next_observations, after),
-            ]
-        ]
-        values = smallest[0] - 0.2 * log_probs
-        next_values = smallest[1] - 0.2 * after_log_probs
-        for number, q_taken in enumerate(
-            algo.critic(batch.observations, batch.actions)
-        ):
-            rewards = q_taken[:, 0] - 0.8 * (1 - batch.dones[:, 0]) * next_values
-            steps = values - 0.8 * (1 - batch.dones[:, 0]) * next_values
-            expert = batch.rewards[:, 0] == 1
+        targets = algo.critic_target(batch.next_observations, after)
+        next_values = th.cat(targets, 1).min(1).values - 0.2 * after_log_probs
+        going_on = 0.8 * (1 - batch.dones[:, 0])
+        expert = batch.rewards[:, 0] == 1
+        for number in range(2):
+            taken = algo.critic(batch.observations, batch.actions)[number][:, 0]
+            chosen = algo.critic(batch.observations, acts)[number][:, 0]
+            rewards = taken - going_on * next_values
+            steps = chosen - 0.2 * log_probs - going_on * next_values
             expected = steps.mean() + (rewards**2).mean() / 1.2 - rewards[expert].mean()
             th.testing.assert_close(found[number].loss, expected)
 

@@ -19,16 +19,17 @@ __all__ = ["IQSAC"]
 class IQSAC(SAC):
     """The continuous learner of IQ-Learn: SAC whose critics minimise `losses.iq_terms`.
 
-    The actor follows the critics as in SAC (Garg et al., 2021, algorithm 1). V(s) is
-    estimated with one action of the actor and the smaller of the two critics, V(s')
-    with their targets. Learns only from a replay buffer that knows an expert,
-    `SQILReplayBuffer`.
+    The actor follows the critics as in SAC (Garg et al., 2021, algorithm 1). Values are
+    estimated with one action of the actor: V(s) of each critic with that critic, V(s')
+    with the smaller of the target critics. Learns only from a replay buffer that knows
+    an expert, `SQILReplayBuffer`.
 
     Args:
         policy: see Stable-Baselines3's ``SAC``.
         env: see ``SAC``.
         chi2_alpha: α > 0 of the χ² regularisation; the larger, the larger the rewards.
-        ent_coef: see ``SAC``; rewards are of the order of `chi2_alpha`, hence small.
+        ent_coef: see ``SAC``; small, since rewards are of the order of `chi2_alpha`.
+        tau: see ``SAC``; targets that follow faster than its default learn faster here.
         **kwargs: further arguments of ``SAC``.
 
     Raises:
@@ -42,10 +43,11 @@ class IQSAC(SAC):
         *,
         chi2_alpha: float = 0.5,
         ent_coef: str | float = 0.01,
+        tau: float = 0.02,
         **kwargs: Any,
     ) -> None:
         self.chi2_alpha = check_chi2_alpha(chi2_alpha)
-        super().__init__(policy, env, ent_coef=ent_coef, **kwargs)
+        super().__init__(policy, env, ent_coef=ent_coef, tau=tau, **kwargs)
 
     @property
     def temperature(self) -> float:
@@ -106,25 +108,26 @@ class IQSAC(SAC):
         Returns:
             The terms, with gradients for the critics alone.
         """
-        entropy_bonus = -self.temperature * log_probs.detach()
-        values = self._smallest(self.critic, batch.observations, actions)
+        bonus = -self.temperature * log_probs.detach()
         with th.no_grad():
             next_actions, next_log_probs = self._actions(batch.next_observations)
             next_values = self._smallest(
                 self.critic_target, batch.next_observations, next_actions
             )
             next_values -= self.temperature * next_log_probs
+        taken = self.critic(batch.observations, batch.actions)
+        chosen = self.critic(batch.observations, actions)
         return [
             iq_terms(
                 q_taken,
-                values + entropy_bonus,
+                q_chosen + bonus,
                 next_values,
                 batch.dones,
                 expert_rows(batch),
                 self.gamma,
                 self.chi2_alpha,
             )
-            for q_taken in self.critic(batch.observations, batch.actions)
+            for q_taken, q_chosen in zip(taken, chosen, strict=True)
         ]
 
     def _update_critics(

@@ -24,10 +24,11 @@ class IQSoftQ(SoftQ):
         policy: see `SoftQ`.
         env: see `SoftQ`.
         chi2_alpha: α > 0 of the χ² regularisation; the larger, the larger the rewards.
+        temperature: see `SoftQ`.
         **kwargs: further arguments of `SoftQ`.
 
     Raises:
-        ConfigError: `chi2_alpha` is not positive.
+        ConfigError: `chi2_alpha` or `temperature` is not positive.
     """
 
     def __init__(
@@ -36,11 +37,12 @@ class IQSoftQ(SoftQ):
         env: GymEnv | str,
         *,
         chi2_alpha: float = 0.5,
+        temperature: float = 1.0,
         **kwargs: Any,
     ) -> None:
         self.chi2_alpha = check_chi2_alpha(chi2_alpha)
         self._terms = TermsLog()
-        super().__init__(policy, env, **kwargs)
+        super().__init__(policy, env, temperature=temperature, **kwargs)
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
         """Makes updates; see `SoftQ.train`.

@@ -61,7 +61,8 @@ class SoftQ(DQN):
         verbose: see ``DQN``.
         seed: of everything random; Stable-Baselines3 seeds the global generators.
         device: where to put the networks.
-        temperature: α > 0, in units of the reward: how much entropy is worth.
+        temperature: α > 0, in units of the reward: how much entropy is worth. At 1, a
+            step of random actions would be worth up to log n_actions rewards.
     """
 
     policy_aliases: ClassVar[dict[str, type[BasePolicy]]] = {
@@ -98,7 +99,7 @@ class SoftQ(DQN):
         verbose: int = 0,
         seed: int | None = None,
         device: th.device | str = "auto",
-        temperature: float = 1.0,
+        temperature: float = 0.1,
         _init_setup_model: bool = True,
     ) -> None:
         super().__init__(
