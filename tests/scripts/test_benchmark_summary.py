@@ -113,6 +113,28 @@ def test_runs_of_release_1_are_read(tmp_path):
     assert (run.algorithm, run.score) == ("bc", 321.5)
 
 
+def test_of_a_resumed_run_the_last_part_counts(tmp_path):
+    for number, (status, resume) in enumerate(
+        [("RUNNING", None), ("INTERRUPTED", "out/1"), ("COMPLETED", "out/1")]
+    ):
+        directory = store(
+            tmp_path,
+            str(number),
+            "bc",
+            "CartPole-v1",
+            400.0,
+            status=status,
+            resume=resume,
+            logging={"log_dir": "out/1"},
+        )
+        run = json.loads((directory / "run.json").read_text())
+        run["start_time"] = f"2026-01-01T00:00:0{number}.0"
+        (directory / "run.json").write_text(json.dumps(run))
+    store(tmp_path, "other", "bc", "CartPole-v1", 300.0)
+    runs = collect.read_runs(tmp_path)
+    assert [run.path.name for run in runs] == ["2", "other"]
+
+
 def test_status_table_counts_every_run(folder):
     store(folder, "a", "bc", "Pendulum-v1", 0.0, status="FAILED")
     store(folder, "b", "bc", "Pendulum-v1", 0.0, status="INTERRUPTED")

@@ -63,6 +63,15 @@ class Run:
     error: str = ""
     """Why it failed or cannot be read, in a line."""
 
+    log_dir: str = ""
+    """Its run directory as stored; "" if it is not known."""
+
+    resumed: bool = False
+    """Whether it continued an earlier run in the same run directory."""
+
+    start_time: str = ""
+    """When it started, as Sacred stores it: ISO 8601."""
+
     @property
     def usable(self) -> bool:
         """Whether it was completed and has a score."""
@@ -76,7 +85,8 @@ def read_runs(*roots: AnyPath) -> list[Run]:
         *roots: folders, such as ``output/sacred``.
 
     Returns:
-        The runs, whatever became of them; a run found twice is returned once.
+        The runs, whatever became of them; a run found twice is returned once, and of
+        one that was interrupted and resumed the last part.
 
     Raises:
         ArtifactError: a folder does not exist or holds no run.
@@ -85,7 +95,7 @@ def read_runs(*roots: AnyPath) -> list[Run]:
     for root in roots:
         for directory in run_directories(root):
             found.setdefault(directory, read_run(directory))
-    return list(found.values())
+    return _last_parts(list(found.values()))
 
 
 def read_run(directory: AnyPath) -> Run:
@@ -116,6 +126,9 @@ def read_run(directory: AnyPath) -> Run:
         expert_score=_mean_return(tables.get("expert_stats")),
         policy_type=str(dict_get_nested(config, "expert.policy_type", default="")),
         error=str(trace[-1]).strip() if isinstance(trace, Sequence) and trace else "",
+        log_dir=str(dict_get_nested(config, "logging.log_dir", default="")),
+        resumed=config.get("resume") is not None,
+        start_time=str(run.get("start_time", "")),
     )
 
 
@@ -150,6 +163,20 @@ def run_directories(root: AnyPath) -> Sequence[pathlib.Path]:
             "name one that commands write to, such as output/sacred"
         )
     return directories
+
+
+def _last_parts(runs: Sequence[Run]) -> list[Run]:
+    """Leaves out the runs that another one has continued."""
+    last: dict[tuple[str, str], str] = {}
+    for run in runs:
+        if run.resumed:
+            key = run.algorithm, run.log_dir
+            last[key] = max(last.get(key, ""), run.start_time)
+    return [
+        run
+        for run in runs
+        if run.start_time >= last.get((run.algorithm, run.log_dir), "")
+    ]
 
 
 def _mean_return(stats: Any) -> float | None:
