@@ -125,7 +125,8 @@ def extreme_fragments(
     Raises:
         DataError: no episode is long enough.
     """
-    best, worst = [], []
+    best: list[RankedFragment] = []
+    worst: list[RankedFragment] = []
     for number, (values, trajectory) in enumerate(
         zip(rewards, trajectories, strict=True)
     ):

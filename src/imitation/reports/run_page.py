@@ -5,6 +5,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy.typing as npt
+
 from imitation.reports import adversarial, blocks, plots, preferences
 from imitation.reports.adversarial_history import is_adversarial
 from imitation.reports.blocks import Html
@@ -83,11 +85,14 @@ def _preferences(report: Report, run: RunRecord) -> Html:
         parts.append(sections.quality_lead(judged))
     if "imit_stats" in run.result:
         report.section("Result", *_true_result(run))
-    held_out = ()
+    held_out: dict[str, npt.ArrayLike] = {}
     if judged is not None:
-        rounds = judged.episodes.rounds
-        held_out = (rounds, judged.true_returns, judged.learned_returns)
-    report.section("Return and reward", *preferences.returns(run, *held_out))
+        held_out = {
+            "rounds": judged.episodes.rounds,
+            "true": judged.true_returns,
+            "learned": judged.learned_returns,
+        }
+    report.section("Return and reward", *preferences.returns(run, **held_out))
     report.section("Learning the reward", *preferences.learning(run))
     if judged is None:
         note = blocks.paragraph(blocks.text(missing))
