@@ -7,8 +7,10 @@ Between ``<!-- results: NAME -->`` and ``<!-- end of results -->`` a page holds 
 differ, so no number is typed by hand.
 """
 
+import csv
 import json
 import re
+import statistics
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -277,6 +279,31 @@ def returns_table(*algorithms: str) -> str:
     )
 
 
+def run_all() -> str:
+    """Scores of the cells of run_all, by algorithm and environment."""
+    path = RETURNS / "run_all.csv"
+    if not path.exists():
+        return ""
+    scores: dict[tuple[str, str], list[Mapping[str, str]]] = {}
+    with path.open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            scores.setdefault((row["algo"], row["env"]), []).append(row)
+    rows = []
+    for (algo, env), runs in sorted(scores.items()):
+        returns = sorted(float(run["score"]) for run in runs)
+        scaled = statistics.fmean(float(run["normalized_score"]) for run in runs)
+        rows.append(
+            [
+                NAMES.get(algo, algo),
+                f"`{env}`",
+                ", ".join(f"{value:.1f}" for value in returns).replace("-", "−"),
+                f"{scaled:.3f}",
+            ]
+        )
+    header = ["", "task", "mean return of each seed", "normalised, mean"]
+    return table(header, rows)
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "readme": lambda: f"{returns_table()}\n\n{speed(promised_only=True)}",
     "returns": returns_table,
@@ -290,6 +317,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "sqil": lambda: returns_table("sqil"),
     "iq_learn": lambda: returns_table("iq_learn"),
     "beside_ppo": beside_ppo,
+    "run_all": run_all,
     "published_dagger": published_summary.dagger_table,
     "published_intervals": published_summary.intervals_table,
     "beside_one_net": beside_one_net,
