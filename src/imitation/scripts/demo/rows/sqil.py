@@ -1,0 +1,28 @@
+"""Soft Q imitation learning in the demo."""
+
+from imitation.scripts.demo import off_policy
+from imitation.scripts.demo.rows import DemoRow, Task, Trained
+
+
+def train(task: Task) -> Trained:
+    """Runs ``sqil`` and reads its log."""
+    return off_policy.train(task, ROW.label, "c2")
+
+
+ROW = DemoRow(
+    label="SQIL",
+    summary="Soft Q imitation learning (SQIL) rewards the learner for what the expert "
+    "did, and for nothing else.",
+    command="sqil",
+    settings={
+        "seals/CartPole-v0": (
+            "demonstrations.n_expert_demos=10",
+            "environment.num_vec=1",
+            "sqil.total_timesteps=10000",
+            "rl.rl_kwargs.learning_rate=lin_1e-3",
+        ),
+    },
+    fast=("sqil.total_timesteps=1000", "rl.rl_kwargs.learning_starts=950"),
+    train=train,
+    position=6,
+)
