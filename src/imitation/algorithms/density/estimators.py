@@ -127,7 +127,9 @@ class GaussianKernelDensity:
         for start in range(0, len(points), n_rows):
             rows = slice(start, start + n_rows)
             sums[rows] = _log_sum_exp(augmented[rows] @ self._samples)
-        return sums - 0.5 * np.einsum("ij,ij->i", scaled, scaled) - self._log_norm
+        norms = np.einsum("ij,ij->i", scaled, scaled)
+        scores: Array = sums - 0.5 * norms - self._log_norm
+        return scores
 
 
 class TreeKernelDensity:
