@@ -61,7 +61,7 @@ def save_final(trainer: MCEIRL, path: AnyPath) -> Tables:
     grid = arrays.pop("grid")
     with artifacts.replacing_directory(path) as directory:
         save_reward_net(trainer.reward_net, directory / "reward_net.pt")
-        trainer.policy.save(directory / "policy")
+        trainer.policy.save(str(directory / "policy"))
         artifacts.write_tensors(directory / "tables.safetensors", arrays)
         artifacts.write_json(directory / "tables.json", {"grid": grid})
     return tables
@@ -103,12 +103,14 @@ def _tables(trainer: MCEIRL) -> Tables:
 
     reward = trainer.rewards()
     height, width = (getattr(env, name, None) for name in ("height", "width"))
-    is_grid = height is not None and width is not None and height * width == len(reward)
+    grid = None
+    if height is not None and width is not None and height * width == len(reward):
+        grid = (int(height), int(width))
     return Tables(
         reward=reward,
         true_reward=np.broadcast_to(true_reward.mean(axis=0), reward.shape).copy(),
         occupancy=visits(reward[None]),
         demo_occupancy=trainer.demo_state_om,
         true_occupancy=visits(true_reward),
-        grid=(height, width) if is_grid else None,
+        grid=grid,
     )

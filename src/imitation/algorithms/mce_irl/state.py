@@ -1,7 +1,9 @@
 """The whole state of a training, to continue it as if uninterrupted."""
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import torch as th
 
 from imitation.errors import ArtifactError
 from imitation.util import checkpoint, seeding
@@ -52,7 +54,7 @@ def load(trainer: "MCEIRL", path: AnyPath) -> None:
             )
     try:
         trainer.reward_net.load_state_dict(state["reward_net"])
-        trainer.optimizer.load_state_dict(state["optimizer"])
+        trainer.optimizer.load_state_dict(_copied(state["optimizer"]))
         seeding.restore_rng(trainer.rng, state["rng"])
         trainer.iterations_trained = int(state["iterations_trained"])
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -61,6 +63,20 @@ def load(trainer: "MCEIRL", path: AnyPath) -> None:
             f"{os.fsdecode(path)} does not fit this trainer; make it with the "
             f"arguments of the saved one: {lines[-1].strip()}"
         ) from error
+
+
+def _copied(value: Any) -> Any:
+    """A nested state with tensors of their own.
+
+    Those of a file lie at odd addresses, where products round differently.
+    """
+    if isinstance(value, th.Tensor):
+        return value.clone()
+    if isinstance(value, dict):
+        return {key: _copied(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_copied(item) for item in value]
+    return value
 
 
 def _kinds(trainer: "MCEIRL") -> dict[str, str]:

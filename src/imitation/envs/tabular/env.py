@@ -86,9 +86,9 @@ class TabularEnv(gym.Env[Any, np.int64]):
 
         Args:
             seed: seeds the transitions.
-            options: must be None.
+            options: there are none.
         """
-        if options is not None:
+        if options:
             raise ConfigError(f"a tabular environment has no options, got {options}")
         super().reset(seed=seed)
         self._state = _draw(self.np_random, self.initial_state_dist)
