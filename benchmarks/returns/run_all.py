@@ -28,6 +28,7 @@ from typing import Any
 
 from imitation.reports.benchmarks import collect, formats, references
 from imitation.reports.benchmarks.summary import summarise
+from imitation.scripts import command_line
 from imitation.scripts.studies.journal import Journal, TrialRecord, write_error
 from imitation.scripts.studies.trial import finish_trial, load_experiment
 
@@ -248,4 +249,6 @@ def main(arguments: Sequence[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    status = [1]
+    ended = command_line.guarded(lambda: status.append(main(sys.argv[1:])))
+    sys.exit(ended or status[-1])
