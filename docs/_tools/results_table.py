@@ -216,6 +216,8 @@ def interval(result: Mapping[str, Any]) -> str:
 def budget(row: Mapping[str, Any]) -> str:
     """What the algorithm could learn from."""
     steps = f"{row['total_timesteps']:,} steps" if "total_timesteps" in row else ""
+    if "total_comparisons" in row:
+        return f"{row['total_comparisons']:,} comparisons, {steps}"
     if "n_demonstrations" not in row:
         return f"{steps}, the expert asked in each"
     episodes = f"{row['n_demonstrations']} episodes of the expert"
@@ -226,7 +228,7 @@ def budget(row: Mapping[str, Any]) -> str:
 
 def learner(row: Mapping[str, Any]) -> str:
     """The algorithm, with its generator where that is another than usual."""
-    generator = row.get("generator", "ppo")
+    generator = row.get("generator", row.get("agent", "ppo"))
     suffix = "" if generator == "ppo" else f" with {generator.upper()}"
     return f"{NAMES[row['algorithm']]}{suffix}"
 
@@ -316,6 +318,11 @@ TABLES: dict[str, Callable[[], str]] = {
     "airl": lambda: returns_table("airl"),
     "sqil": lambda: returns_table("sqil"),
     "iq_learn": lambda: returns_table("iq_learn"),
+    "preferences": lambda: returns_table("preferences"),
+    "preferences_speed": lambda: speed_table(
+        [r for r in speed_records() if r["benchmark"] == "preferences"],
+        promised_only=False,
+    ),
     "beside_ppo": beside_ppo,
     "run_all": run_all,
     "published_dagger": published_summary.dagger_table,
