@@ -11,13 +11,17 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pygame
 import pytest
 
-from imitation.data import rollout, serialize
+from imitation.data import huggingface_utils, rollout, serialize
+from imitation.policies import experts
 from imitation.policies.experts import load_expert
+from imitation.reports import preferences_episodes
 from imitation.testing.reward_improvement import is_significant_reward_improvement
+from imitation.util import util
 from imitation.util.util import make_vec_env
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -48,6 +52,22 @@ def run(name: str) -> tuple[dict[str, Any], str]:
 @pytest.fixture(autouse=True)
 def _empty_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def _hub(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lets the hub's data sets be episodes of the bundled experts."""
+
+    def load_dataset(name: str) -> dict[str, Any]:
+        env_name = name.removeprefix("HumanCompatibleAI/ppo-")
+        venv = util.make_vec_env(env_name, rng=np.random.default_rng(0))
+        expert = experts.load_expert(env_name, venv)
+        sample_until = rollout.make_min_episodes(20)
+        episodes = rollout.rollout(expert, venv, sample_until, unwrap=False)
+        columns = huggingface_utils.trajectories_to_dict(episodes)
+        return {"train": datasets.Dataset.from_dict(columns)}
+
+    monkeypatch.setattr(datasets, "load_dataset", load_dataset)
 
 
 def test_page_of_behavioural_cloning() -> None:
@@ -118,6 +138,60 @@ def test_tutorial_of_adversarial_training(program: str) -> None:
         variables["learner_rewards_before_training"],
         variables["learner_rewards_after_training"],
     )
+
+
+@pytest.mark.usefixtures("_hub")
+@pytest.mark.parametrize(
+    "program", ["tutorial_8.py", pytest.param("page_sqil.py", marks=pytest.mark.slow)]
+)
+def test_sqil(program: str) -> None:
+    """1,000 steps already help; release 1.0 printed 8.9 before and 9.2 after them."""
+    _, output = run(program)
+    (after,) = numbers(output, "Reward(?: after training)?: ")
+    assert after >= 50
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("_hub")
+def test_tutorial_of_sqil_with_sac() -> None:
+    variables, _ = run("tutorial_8a.py")
+    before = variables["reward_before_training"]
+    assert variables["reward_after_training"] > before
+
+
+def test_tutorial_of_preference_comparisons() -> None:
+    """The reward tells good pendulums from bad, the policy has learned too briefly."""
+    variables, output = run("tutorial_5.py")
+    trainer = variables["pref_comparisons"]
+    assert len(trainer.dataset) == 200
+    assert variables["agent"].num_timesteps == 5_000
+    (printed,) = numbers(output, "Reward: ")
+    assert printed == pytest.approx(variables["reward_mean"], abs=0.5)
+    venv, agent = variables["venv"], variables["agent"]
+    sample_until = rollout.make_min_episodes(32)
+    episodes = rollout.rollout(
+        agent, venv, sample_until, rng=variables["rng"], unwrap=False
+    )
+    learned = preferences_episodes.learned_rewards(variables["reward_net"], episodes)
+    true = [float(episode.rews.sum()) for episode in episodes]
+    returns = [float(rewards.sum()) for rewards in learned]
+    assert preferences_episodes.correlation(true, returns).value > 0.5
+
+
+@pytest.mark.slow
+def test_page_of_preference_comparisons() -> None:
+    _, output = run("page_preference_comparisons.py")
+    (reward,) = numbers(output, "Reward: ")
+    assert reward > -1_000  # random policies return about -1,200
+
+
+@pytest.mark.slow
+def test_tutorial_of_preference_comparisons_on_atari() -> None:
+    pytest.importorskip("ale_py")  # which registers its games
+    pytest.importorskip("cv2")
+    variables, _ = run("tutorial_5a.py")
+    assert len(variables["pref_comparisons"].dataset) == 15
+    assert len(variables["rollouts"]) >= 3
 
 
 @pytest.mark.slow

@@ -156,7 +156,11 @@ def _flattened(
     first, items = get_first_iter_element(demonstrations)
     if isinstance(first, types.Trajectory):
         trajectories: list[Any] = list(items)
-        flat = flatten_trajectories(trajectories)
+        # Without infos, which are read one by one: only the last ones matter.
+        flat = flatten_trajectories(
+            types.Trajectory(traj.obs, traj.acts, None, traj.terminal)
+            for traj in trajectories
+        )
         ends = np.cumsum([len(traj) for traj in trajectories]) - 1
         cut = np.zeros(len(flat), dtype=bool)
         cut[ends] = [_was_cut(traj, time_limit) for traj in trajectories]
