@@ -1,5 +1,6 @@
 """The report of one run: its result, learning curves, settings and command."""
 
+import dataclasses
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
@@ -45,6 +46,8 @@ def build(run: RunRecord) -> Report:
         _adversarial(report, run)
     elif preferences.is_preferences(run):
         report.lead = _preferences(report, run)
+    elif run.script == "train_mce_irl":
+        report.lead = _mce_irl(report, run)
     else:
         if run.result:
             report.section("Result", *_result(run))
@@ -110,6 +113,20 @@ def _preferences(report: Report, run: RunRecord) -> Html:
         shown_charts = blocks.details(words, blocks.columns(*charts))
         report.section("Agent", shown_charts)
     return blocks.text(" ".join(part for part in parts if part))
+
+
+def _mce_irl(report: Report, run: RunRecord) -> Html:
+    """Adds what there is to say about MCE IRL; returns the lead."""
+    # Imported here: it loads torch.
+    from imitation.reports import mce_irl
+
+    if run.result:
+        returns = {k: v for k, v in run.result.items() if k != "irl_stats"}
+        report.section("Result", *_result(dataclasses.replace(run, result=returns)))
+    report.section("Rewards and visits", *mce_irl.maps(run))
+    if charts := mce_irl.learning(run):
+        report.section("While it ran", *charts)
+    return blocks.text(f"{_state(run)} {mce_irl.lead(run)}".strip())
 
 
 def _lead(run: RunRecord) -> Html:
