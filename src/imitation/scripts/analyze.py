@@ -57,15 +57,10 @@ def analyze_imitation(settings: AnalyzeSettings, run: RunHandle) -> "pd.DataFram
         shown = [c for part in _COLUMNS[: settings.table_verbosity + 1] for c in part]
         table = table[shown]
     table = table.sort_values(["algo", "env_name"], kind="stable", ignore_index=True)
-    texts = {
-        settings.csv_output_path: lambda: table.to_csv(index=False),
-        settings.tex_output_path: lambda: table.to_latex(index=False, escape=True),
-    }
-    for path, make_text in texts.items():
-        if path is not None:
-            with artifacts.replacing_file(path) as temporary:
-                temporary.write_text(make_text(), encoding="utf-8")
-            _logger.info("Wrote %s", path)
+    if settings.csv_output_path is not None:
+        _write(settings.csv_output_path, table.to_csv(index=False))
+    if settings.tex_output_path is not None:
+        _write(settings.tex_output_path, table.to_latex(index=False, escape=True))
     if settings.print_table:
         print(table.to_string(index=False))
     return table
@@ -108,6 +103,12 @@ def gather_tb_directories(
             count += 1
     _logger.info("Show them: tensorboard --logdir %s", gather_dir)
     return {"n_tb_dirs": count, "gather_dir": str(gather_dir)}
+
+
+def _write(path: str, text: str) -> None:
+    with artifacts.replacing_file(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+    _logger.info("Wrote %s", path)
 
 
 def _selected(settings: AnalyzeSettings) -> Iterator[SacredDicts]:
