@@ -51,13 +51,14 @@ class Setting:
     falling_learning_rate: bool = True
     """The learning rate falls linearly to 0, from the learner's own or the given."""
     offline_updates: int = 0
+    n_envs: int = 1
     deterministic_expert: bool = True
 
 
 def make_trainer(setting: Setting, seed: int, directory: str) -> ExpertReplayTrainer:
     """A trainer with demonstrations of the bundled expert."""
     rng = np.random.default_rng(seed)
-    venv = util.make_vec_env(setting.env_name, rng=rng, n_envs=1)
+    venv = util.make_vec_env(setting.env_name, rng=rng, n_envs=setting.n_envs)
     demonstrations = rollout.rollout(
         experts.load_expert(setting.env_name, venv),
         venv,

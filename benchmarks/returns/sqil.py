@@ -16,7 +16,7 @@ import off_policy_runs
 from off_policy_runs import Setting
 
 SETTINGS = [
-    Setting("sqil", "CartPole-v1", "soft_q", 50_000, 10, {"train_freq": 4}),
+    Setting("sqil", "CartPole-v1", "soft_q", 50_000, 10, {"gamma": 0.95}, n_envs=4),
     Setting(
         "sqil",
         "CartPole-v1",
