@@ -3,10 +3,9 @@
     python benchmarks/returns/density.py
     python benchmarks/returns/density.py --only Pendulum-v1 --seeds 0 1
 
-Trains PPO on `seals/CartPole-v0` and SAC on `Pendulum-v1` on the density of episodes of
-the bundled expert, with five seeds. Plays 50 episodes with each policy and with the
-expert from the same initial states (both deterministic), and writes
-`benchmarks/returns/density.json`.
+Trains PPO on the density of episodes of the bundled expert, with five seeds. Plays 50
+episodes with each policy and with the expert from the same initial states (both
+deterministic), and writes `benchmarks/returns/density.json`.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from typing import Any
 
 import common
 import numpy as np
-from adversarial_runs import CARTPOLE_PPO, GENERATORS, PENDULUM_SAC
+from adversarial_runs import CARTPOLE_PPO, GENERATORS
 
 from imitation.algorithms.density import DensityAlgorithm
 from imitation.data import rollout
@@ -60,13 +59,23 @@ SETTINGS = [
     ),
     Setting(
         env_name="Pendulum-v1",
-        generator="sac",
-        generator_kwargs=PENDULUM_SAC,
-        total_timesteps=15_000,
-        n_envs=1,
-        n_demonstrations=20,
-        deterministic_expert=True,
-        density_kwargs={"estimator": "knn", "kernel_bandwidth": 0.1},
+        generator="ppo",
+        generator_kwargs={
+            "n_steps": 256,
+            "batch_size": 256,
+            "learning_rate": 1e-3,
+            "gamma": 0.95,
+            "gae_lambda": 0.9,
+        },
+        total_timesteps=300_000,
+        n_envs=16,
+        n_demonstrations=50,
+        deterministic_expert=False,
+        density_kwargs={
+            "estimator": "knn",
+            "kernel_bandwidth": 0.1,
+            "normalize_reward": True,
+        },
     ),
 ]
 
