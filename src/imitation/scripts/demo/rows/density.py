@@ -51,13 +51,14 @@ ROW = DemoRow(
     command="train_density",
     settings={
         "Pendulum-v1": (
+            "rl.batch_size=4000",
             "rl.rl_kwargs.learning_rate=lin_1e-3",
             "total_timesteps=200000",
             # Checkpoints would abandon the episodes in flight.
             "checkpoint_interval=0",
         ),
     },
-    fast=("total_timesteps=4000", "rl.batch_size=320"),
+    fast=("total_timesteps=640", "rl.batch_size=320"),
     train=train,
     position=5,
     statistic="monitor_return_mean",
