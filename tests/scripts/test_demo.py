@@ -17,18 +17,29 @@ from imitation.policies import base
 from imitation.scripts import console
 from imitation.scripts.demo import command, rows, study
 from imitation.scripts.train_adversarial import train_adversarial_ex
+from imitation.scripts.train_density import train_density_ex
 from imitation.scripts.train_imitation import train_imitation_ex
+from imitation.scripts.train_preference_comparisons import (
+    train_preference_comparisons_ex,
+)
 from imitation.testing.html_checks import check_page
 
 POLICIES = {
-    "seals/CartPole-v0": ["Expert", "BC", "DAgger", "GAIL", "AIRL", "Random"],
-    "Pendulum-v1": ["Expert", "BC", "DAgger", "Random"],
+    "seals/CartPole-v0": [
+        *("Expert", "BC", "DAgger", "GAIL", "AIRL", "Preferences", "SQIL"),
+        *("IQ-Learn", "Random"),
+    ],
+    "Pendulum-v1": ["Expert", "BC", "DAgger", "Density", "Random"],
 }
 SCRIPTS = {
     "bc": train_imitation_ex,
     "dagger": train_imitation_ex,
+    "sqil": train_imitation_ex,
+    "iq_learn": train_imitation_ex,
     "gail": train_adversarial_ex,
     "airl": train_adversarial_ex,
+    "train_preference_comparisons": train_preference_comparisons_ex,
+    "train_density": train_density_ex,
 }
 
 
@@ -165,7 +176,8 @@ def test_a_row_is_one_file(tmp_path, monkeypatch):
     name = "imitation.scripts.demo.rows.zero"
     monkeypatch.delitem(sys.modules, name, raising=False)
     assert [row.label for row in rows.all_rows()] == [
-        *("BC", "DAgger", "GAIL", "AIRL", "Zero")
+        *("BC", "DAgger", "GAIL", "AIRL", "Preferences", "Density"),
+        *("SQIL", "IQ-Learn", "Zero"),
     ]
     monkeypatch.setattr(rows, "all_rows", lambda: [sys.modules[name].ROW])
     results = command.make_report(study.Options(0, tmp_path / "out", True))
@@ -203,7 +215,7 @@ def test_adversarial_rows_show_how_they_learnt(demo):
 
 @pytest.mark.parametrize("command_name", SCRIPTS)
 def test_the_runs_of_the_rows_can_be_reported_on(demo, tmp_path, command_name):
-    directory = demo.out / "runs" / "seals_cartpole" / command_name
+    directory = sorted((demo.out / "runs").glob(f"*/{command_name}"))[-1]
     page = tmp_path / "page.html"
     assert console.run(["report", str(directory), "--out", str(page)]) == 0
     text = page.read_text(encoding="utf-8")

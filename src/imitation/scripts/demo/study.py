@@ -270,7 +270,7 @@ def _learner(
     """Trains a row by its command and evaluates it as the command does."""
     words = (
         *options.shared_words(environment),
-        "expert.policy_type=bundled",
+        *(("expert.policy_type=bundled",) if row.asks_expert else ()),
         *_overridden(row.settings[environment.name], row.fast if options.fast else ()),
         *(("policy_evaluation.n_episodes_eval=5",) if options.fast else ()),
         f"seed={options.seed}",

@@ -163,6 +163,9 @@ class DemoRow:
     position: int = 100
     """Rows with lower numbers come first; equal ones by the names of their modules."""
 
+    asks_expert: bool = True
+    """Whether the command has settings for the expert that it learns from."""
+
     statistic: str = "return_mean"
     """What the command calls the mean return of the environment's own reward."""
 
