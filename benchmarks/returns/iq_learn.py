@@ -4,7 +4,8 @@
     python benchmarks/returns/iq_learn.py --seeds 0 1 2 --output other.json
 
 Trains with five seeds on episodes of the bundled expert: on CartPole with one episode
-and 20,000 steps, and with five and no step at all; on Pendulum with soft actor-critic.
+and 20,000 steps, and with five and no step at all; on Pendulum with soft actor-critic,
+60 episodes and no step.
 Plays 50 episodes with each policy and with the expert from the same initial states:
 deterministic, which the tables show, and sampled. Writes
 `benchmarks/returns/iq_learn.json`.
@@ -17,17 +18,25 @@ import off_policy_runs
 from off_policy_runs import Setting
 
 SETTINGS = [
-    Setting("iq_learn", "CartPole-v1", "iq_soft_q", 0, 5, offline_updates=5_000),
     Setting("iq_learn", "seals/CartPole-v0", "iq_soft_q", 0, 5, offline_updates=5_000),
+    Setting(
+        "iq_learn",
+        "seals/CartPole-v0",
+        "iq_soft_q",
+        20_000,
+        1,
+        {"gradient_steps": 4},
+        n_envs=4,
+    ),
     Setting(
         "iq_learn",
         "Pendulum-v1",
         "iq_sac",
-        15_000,
+        0,
         60,
         {**off_policy_runs.PENDULUM_SAC, "gamma": 0.99},
+        offline_updates=8_000,
     ),
-    Setting("iq_learn", "seals/CartPole-v0", "iq_soft_q", 20_000, 1),
 ]
 
 if __name__ == "__main__":

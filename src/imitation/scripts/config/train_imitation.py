@@ -160,7 +160,6 @@ class TrainImitationSettings(CommandSettings):
     def check(self, command: str) -> None:
         """Looks at classes and paths."""
         self.logging.check(replaces="train_imitation" if self.resume else None)
-        self.policy.check()
         if command in ("bc", "dagger"):
             self._check_cloning()
         else:
@@ -170,6 +169,7 @@ class TrainImitationSettings(CommandSettings):
             self.demonstrations.check()
 
     def _check_cloning(self) -> None:
+        self.policy.check()
         if not issubclass(self.policy.load_cls(), ActorCriticPolicy):
             raise ConfigError(
                 "policy.policy_cls must be an ActorCriticPolicy, which behavioural "

@@ -93,6 +93,8 @@ def check_off_policy(rl: RLSettings, policy: PolicySettings) -> None:
         rl: the algorithm; None is right, since it is chosen for the environment.
         policy: what it is to train.
     """
+    if not policy.is_default:
+        policy.check()
     if rl.rl_cls is None:
         return
     rl_cls = rl.load_cls()
