@@ -22,6 +22,7 @@ BENCHMARKS = (
     "rewards",
     "adversarial",
     "density",
+    "mce_irl",
     "preferences",
 )
 

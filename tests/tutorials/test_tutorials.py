@@ -208,6 +208,25 @@ def test_quickstart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert after >= LEARNED
 
 
+def test_page_of_mce_irl() -> None:
+    variables, output = run("page_mce_irl.py")
+    assert numbers(output, "'len_mean': ") == [8.0]
+    assert np.abs(variables["occ_measure"] - variables["om"]).max() <= 0.01
+
+
+@pytest.mark.slow
+def test_tutorial_of_mce_irl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A linear reward cannot explain the expert, as it says; the others can."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    monkeypatch.setattr("matplotlib.pyplot.show", lambda: None)
+    variables, output = run("tutorial_6.py")
+    expert, linear, exact, sampled = numbers(output, "'return_mean': ")
+    assert linear < 200 < 320 < min(expert, exact, sampled)
+    assert variables["mce_irl_from_trajs"].demo_state_om.sum() == pytest.approx(41)
+
+
 @pytest.mark.slow
 def test_page_of_dagger() -> None:
     _, output = run("page_dagger.py")

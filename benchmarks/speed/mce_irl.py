@@ -1,0 +1,88 @@
+"""How long does planning in tabular environments take?
+
+`mce_partition_fh` and `mce_occupancy_measures` once each: for random environments of
+seals with 200 states, 4 actions and a horizon of 100, in which few or most states may
+follow an action, and for one of 10,000 states with sparse transitions, which release
+1.0.1 cannot represent. Its memory is the growth of the process's largest size.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from harness import Case, Workload, main, same
+
+N_STATES, N_ACTIONS, HORIZON = 200, 4, 100
+LARGE = 10_000
+
+
+def seals_setup(branch_factor: int) -> Workload:
+    """Plan in a dense random environment."""
+    from seals.diagnostics.random_trans import RandomTransitionEnv
+
+    from imitation.algorithms.mce_irl import mce_occupancy_measures, mce_partition_fh
+
+    env = RandomTransitionEnv(
+        n_states=N_STATES,
+        n_actions=N_ACTIONS,
+        branch_factor=branch_factor,
+        horizon=HORIZON,
+        random_obs=False,
+        generator_seed=0,
+    )
+
+    def work() -> None:
+        _, _, pi = mce_partition_fh(env)
+        mce_occupancy_measures(env, pi=pi)
+
+    return work
+
+
+def sparse_setup() -> Workload:
+    """Plan in a large sparse environment."""
+    import resource
+
+    from imitation.algorithms.mce_irl import mce_occupancy_measures, mce_partition_fh
+    from imitation.envs.tabular import random_mdp
+
+    env = random_mdp(LARGE, N_ACTIONS, horizon=HORIZON, branch_factor=10, rng=0)
+
+    def work() -> object:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        _, _, pi = mce_partition_fh(env)
+        mce_occupancy_measures(env, pi=pi)
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return lambda: {
+            "peak_mib": round(after / 1024),
+            "growth_mib": round((after - before) / 1024),
+        }
+
+    return work
+
+
+if __name__ == "__main__":
+    main(
+        "How long do mce_partition_fh and mce_occupancy_measures take together?",
+        [
+            Case(
+                name=f"200 states, {name}",
+                setups=same(partial(seals_setup, branch_factor)),
+                units=1,
+                unit="plan",
+                target=target,
+                repeats=15,
+            )
+            for name, branch_factor, target in (
+                ("1 to 10 may follow", 10, 4.0),
+                ("1 to 200 may follow", 200, None),
+            )
+        ]
+        + [
+            Case(
+                name="10,000 sparse states",
+                setups={"ours": sparse_setup},
+                units=1,
+                unit="plan",
+            )
+        ],
+    )
