@@ -85,13 +85,12 @@ ROW = DemoRow(
     command="train_preference_comparisons",
     settings={
         "seals/CartPole-v0": (
-            "fragment_length=100",
-            "initial_epoch_multiplier=4.0",
-            "num_iterations=20",
-            "reward_trainer_kwargs.epochs=30",
+            # Whole episodes: after a fall, shorter fragments are all alike.
+            "fragment_length=500",
+            "initial_comparison_frac=0.2",
             "rl.ppo_batch_size=1280",
-            "rl.rl_kwargs.learning_rate=lin_4e-4",
-            "total_timesteps=120000",
+            "total_comparisons=300",
+            "total_timesteps=200000",
             # Saving the state would abandon the episodes in flight.
             "state_interval=0",
         ),
