@@ -11,7 +11,7 @@ LEAST_RETURN = {"bc": 475.0, "dagger": 475.0}
 SLOW = {
     "airl": 450.0,
     "airl_transfer": 450.0,
-    "density": -200.0,
+    "density": -250.0,
     "gaifo": 450.0,
     "gail": 475.0,
     "gail_sac": -180.0,
