@@ -12,6 +12,7 @@ import pytest
 
 from imitation.errors import ConfigError
 from imitation.scripts.parallel import parallel_ex
+from imitation.scripts.studies.journal import read_trial
 from imitation.scripts.tuning import tuning_ex
 
 ray = pytest.importorskip("ray")
@@ -122,12 +123,17 @@ def test_all_failed_is_one_line(cluster, workdir):
         parallel_ex.run(config_updates=updates)
 
 
-def start(workdir, *words):
-    command = [sys.executable, "-m", "imitation.scripts.parallel", "with", *words]
+def test_wrong_arguments_of_ray_are_one_line(workdir):
+    updates = {"init_kwargs": {"nonsense": 1}, "logging.log_dir": "study"}
+    message = r"init_kwargs=\{'nonsense': 1\}: Ray does not start"
+    with pytest.raises(ConfigError, match=message):
+        parallel_ex.run(named_configs=["fast"], config_updates=updates)
+
+
+def start(workdir, *words, script="parallel"):
+    command = [sys.executable, "-m", f"imitation.scripts.{script}", "with", *words]
     with open(workdir / "driver.log", "a") as log:
-        return subprocess.Popen(
-            command, cwd=workdir, stdout=log, stderr=log, start_new_session=True
-        )
+        return subprocess.Popen(command, cwd=workdir, stdout=log, stderr=log)
 
 
 def finished(study):
@@ -179,3 +185,33 @@ def test_killed_driver_loses_no_finished_trial(workdir):
         assert (study / f"trials/{name}/result.json").stat().st_mtime_ns == stamp
         assert len(list((study / f"trials/{name}/sacred").glob("[0-9]*"))) == 1
     assert len(finished(study)) == N_TRIALS
+
+
+def test_killed_tuning_goes_on(workdir):
+    config = {
+        "parallel_run_config": {
+            "num_samples": 3,
+            "repeat": 2,
+            "init_kwargs": {"num_cpus": 2},
+        }
+    }
+    (workdir / "more.json").write_text(json.dumps(config))
+    tuning = workdir / "tuning"
+    words = ["fast", "more.json", f"logging.log_dir={tuning}"]
+    driver = start(workdir, *words, script="tuning")
+    search = tuning / "search"
+    wait_until(lambda: len(finished(search)) >= 2, 300, driver)
+    driver.send_signal(signal.SIGKILL)
+    driver.wait()
+    time.sleep(2)
+    kept = finished(search)
+    proposed = [read_trial(p.parent) for p in search.glob("trials/*/trial.json")]
+    resumed = start(workdir, f"resume={tuning}", script="tuning")
+    assert resumed.wait(300) == 0, (workdir / "driver.log").read_text()[-2000:]
+    assert len(finished(search)) == 6 and kept <= finished(search)
+    for trial in proposed:
+        assert read_trial(trial.directory).sampled == trial.sampled
+    for name in kept:
+        assert len(list((search / f"trials/{name}/sacred").glob("[0-9]*"))) == 1
+    best = json.loads((tuning / "best.json").read_text())
+    assert best["search"]["n"] == 2 and best["evaluation"]["n"] == 1

@@ -17,7 +17,7 @@ INTRODUCTION = (
 )
 """What a reader needs to know to read the numbers."""
 
-_PROFILE_AT = (0.25, 0.5, 0.75, 0.9, 1.0)
+_PROFILE_AT = (0.25, 0.5, 0.75, 0.9, 0.95)
 
 
 @dataclasses.dataclass(frozen=True)

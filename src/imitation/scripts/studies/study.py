@@ -5,7 +5,7 @@ import importlib
 import logging
 import os
 import pathlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imitation.errors import ConfigError, missing_extra
@@ -36,6 +36,10 @@ mean, no TensorBoard files of its own, and a trial without the metric has no sco
 
 _INIT = {"include_dashboard": False, "log_to_driver": False, "logging_level": "warning"}
 """Defaults of init_kwargs; what trials print is in their directories."""
+
+
+_ATTEMPTS = 3
+"""How often to start Ray, which gives up by itself on a machine that is busy."""
 
 
 def import_tune() -> Any:
@@ -270,13 +274,17 @@ def _ray(init_kwargs: Mapping[str, Any]) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    initialise: Callable[..., Any] = ray.init
-    try:
-        initialise(**{**_INIT, **init_kwargs})
-    except (ConnectionError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f"init_kwargs={dict(init_kwargs)!r}: Ray does not start: {error}"
-        ) from error
+    for left in reversed(range(_ATTEMPTS)):
+        try:
+            ray.init(**{**_INIT, **init_kwargs})
+            break
+        except Exception as error:  # Ray raises no narrower one when it is too slow
+            ray.shutdown()
+            if left == 0 or "timed out" not in str(error):
+                raise ConfigError(
+                    f"init_kwargs={dict(init_kwargs)!r}: Ray does not start: {error}"
+                ) from error
+            _logger.warning("Ray was too slow to start; trying again")
     try:
         yield
     finally:
