@@ -58,7 +58,7 @@ ROW = DemoRow(
             "checkpoint_interval=0",
         ),
     },
-    fast=("total_timesteps=640", "rl.batch_size=320"),
+    fast=("total_timesteps=640", "rl.batch_size=320", "rl.rl_kwargs.batch_size=64"),
     train=train,
     position=5,
     statistic="monitor_return_mean",
