@@ -169,7 +169,7 @@ def test_killed_driver_loses_no_finished_trial(workdir):
     (workdir / "study.json").write_text(json.dumps(config))
     study = workdir / "study"
     driver = start(workdir, "study.json", f"logging.log_dir={study}")
-    wait_until(lambda: len(finished(study)) >= N_TRIALS // 2, 300, driver)
+    wait_until(lambda: len(finished(study)) >= N_TRIALS // 2, 600, driver)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     time.sleep(2)  # workers notice that their driver is gone
@@ -177,7 +177,7 @@ def test_killed_driver_loses_no_finished_trial(workdir):
     assert N_TRIALS // 2 <= len(kept) < N_TRIALS
     stamps = {n: (study / f"trials/{n}/result.json").stat().st_mtime_ns for n in kept}
     resumed = start(workdir, f"resume={study}")
-    assert resumed.wait(300) == 0, (workdir / "driver.log").read_text()[-2000:]
+    assert resumed.wait(600) == 0, (workdir / "driver.log").read_text()[-2000:]
     rows = table(study)
     assert [row["status"] for row in rows] == ["finished"] * N_TRIALS
     assert [row["seed"] for row in rows] == [str(i) for i in range(N_TRIALS)]
@@ -200,14 +200,14 @@ def test_killed_tuning_goes_on(workdir):
     words = ["fast", "more.json", f"logging.log_dir={tuning}"]
     driver = start(workdir, *words, script="tuning")
     search = tuning / "search"
-    wait_until(lambda: len(finished(search)) >= 2, 300, driver)
+    wait_until(lambda: len(finished(search)) >= 2, 600, driver)
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     time.sleep(2)
     kept = finished(search)
     proposed = [read_trial(p.parent) for p in search.glob("trials/*/trial.json")]
     resumed = start(workdir, f"resume={tuning}", script="tuning")
-    assert resumed.wait(300) == 0, (workdir / "driver.log").read_text()[-2000:]
+    assert resumed.wait(600) == 0, (workdir / "driver.log").read_text()[-2000:]
     assert len(finished(search)) == 6 and kept <= finished(search)
     for trial in proposed:
         assert read_trial(trial.directory).sampled == trial.sampled
