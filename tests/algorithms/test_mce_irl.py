@@ -71,9 +71,9 @@ def test_planning_is_the_thesis_in_loops(
     ):
         np.testing.assert_allclose(ours, theirs, rtol=1e-12, atol=1e-12)
     for policy in (pi, None):  # the default policy is for the same discount
-        ours = mce_occupancy_measures(env, pi=policy, discount=discount)
-        np.testing.assert_allclose(ours[0], d, rtol=1e-12, atol=1e-14)
-        np.testing.assert_allclose(ours[1], total, rtol=1e-12, atol=1e-14)
+        found = mce_occupancy_measures(env, pi=policy, discount=discount)
+        np.testing.assert_allclose(found[0], d, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(found[1], total, rtol=1e-12, atol=1e-14)
 
 
 def test_a_given_reward_replaces_the_environments() -> None:
@@ -235,7 +235,7 @@ def test_no_iterations() -> None:
 def test_kinds_of_demonstrations() -> None:
     trajs = episodes(n=5)
     states = np.concatenate([t.obs for t in trajs])
-    expected = np.bincount(states, minlength=4) / 5
+    expected: Any = np.bincount(states, minlength=4) / 5
     transitions = flatten_trajectories(trajs)
     batches = [
         {"obs": part.obs, "acts": part.acts, "next_obs": part.next_obs,
@@ -253,12 +253,12 @@ def test_kinds_of_demonstrations() -> None:
     ]
     kinds = (trajs, iter(trajs), transitions, batches, tensors, one_hot, seen, expected)
     for demonstrations in kinds:
-        found = trainer(demonstrations).demo_state_om
+        found: Any = trainer(demonstrations).demo_state_om
         np.testing.assert_allclose(found, expected, atol=1e-12)
-    discounted = trainer(trajs, discount=0.5).demo_state_om
+    discounted: Any = trainer(trajs, discount=0.5).demo_state_om
     weights = np.tile(0.5 ** np.arange(4), 5)
     np.testing.assert_allclose(discounted, np.bincount(states, weights, 4) / 5)
-    alone = trainer(trajs[0]).demo_state_om
+    alone: Any = trainer(trajs[0]).demo_state_om
     np.testing.assert_allclose(alone, np.bincount(trajs[0].obs, minlength=4))
 
 
@@ -377,7 +377,7 @@ def test_policy_samples_its_probabilities() -> None:
 
 
 def test_policy_acts_in_environments() -> None:
-    cliff = {"height": 4, "horizon": 9, "width": 7, "use_xy_obs": True}
+    cliff: dict[str, Any] = {"height": 4, "horizon": 9, "width": 7, "use_xy_obs": True}
     env = CliffWorldEnv(**cliff)
     pi = mce_partition_fh(env)[2]
     expert = TabularPolicy(
@@ -419,7 +419,8 @@ def test_squeeze() -> None:
 
 
 def test_infinite_horizons_are_refused() -> None:
-    env = CliffWorldEnv(height=4, horizon=None, width=7, use_xy_obs=True)
+    endless: Any = None
+    env = CliffWorldEnv(height=4, horizon=endless, width=7, use_xy_obs=True)
     for call in (
         lambda: mce_partition_fh(env),
         lambda: mce_occupancy_measures(env),

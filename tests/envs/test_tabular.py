@@ -48,7 +48,7 @@ def test_every_layout_gives_the_same_rows(layout: str, sparse: Any) -> None:
     rows = as_rows(LAYOUTS[layout], "matrix", sparse)
     if sparse is not None:
         assert sp.issparse(rows) == sparse
-    rows = rows.toarray() if sp.issparse(rows) else rows
+    rows = rows.toarray() if not isinstance(rows, np.ndarray) else rows
     assert rows.dtype == np.float64
     np.testing.assert_array_equal(rows, T.transpose(1, 0, 2).reshape(A * S, S))
 
@@ -129,7 +129,7 @@ def test_malformed_arrays(name: str, value: Any, message: str) -> None:
     assert message in str(caught.value) and "\n" not in str(caught.value)
 
 
-REWARDS = {
+REWARDS: dict[str, Any] = {
     "states": R,
     "states and actions": np.arange(6.0).reshape(S, A),
     "transitions": np.arange(18.0).reshape(S, A, S),
@@ -199,7 +199,7 @@ def test_misuse() -> None:
 
 @pytest.mark.parametrize("kind", ["ours", "seals"])
 def test_states_are_exposed(kind: str) -> None:
-    cliff = {"height": 3, "width": 4, "horizon": 5, "use_xy_obs": True}
+    cliff: dict[str, Any] = {"height": 3, "width": 4, "horizon": 5, "use_xy_obs": True}
     inner = small_env(observed=True) if kind == "ours" else CliffWorldEnv(**cliff)
     env = ExposeState(inner)
     obs, _ = env.reset(seed=0)
@@ -240,7 +240,9 @@ def test_malformed_files(tmp_path: pathlib.Path) -> None:
     np.savez(path, **(good | {"horizon": np.inf}))
     with pytest.raises(ConfigError, match="Only finite-horizon"):
         load_mdp(path)
-    sparse = {f"transition_{k}": np.arange(3) for k in ("data", "indices", "indptr")}
+    sparse: dict[str, Any] = {
+        f"transition_{k}": np.arange(3) for k in ("data", "indices", "indptr")
+    }
     np.savez(path, **sparse, horizon=4)
     with pytest.raises(ArtifactError, match="lacks a reward_matrix"):
         load_mdp(path)

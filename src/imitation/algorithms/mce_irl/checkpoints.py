@@ -61,7 +61,7 @@ def save_final(trainer: MCEIRL, path: AnyPath) -> Tables:
     grid = arrays.pop("grid")
     with artifacts.replacing_directory(path) as directory:
         save_reward_net(trainer.reward_net, directory / "reward_net.pt")
-        trainer.policy.save(str(directory / "policy"))
+        trainer.policy.save(directory / "policy")
         artifacts.write_tensors(directory / "tables.safetensors", arrays)
         artifacts.write_json(directory / "tables.json", {"grid": grid})
     return tables

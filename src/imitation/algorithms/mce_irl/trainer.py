@@ -20,7 +20,6 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 import torch as th
-from stable_baselines3.common.policies import BasePolicy
 
 from imitation.algorithms.base import AnyTransitions, DemonstrationAlgorithm
 from imitation.algorithms.mce_irl import state
@@ -177,7 +176,7 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
         super().__init__(demonstrations=demonstrations, custom_logger=custom_logger)
 
     @property
-    def policy(self) -> BasePolicy:
+    def policy(self) -> TabularPolicy:
         """The soft-optimal policy for the learned reward; at first a uniform one."""
         return self._policy
 

@@ -26,8 +26,9 @@ class TabularArrays(Protocol):
     reward_matrix: Any
     """Rewards of shape ``(S,)``, ``(S, A)``, or as ``transition_matrix``."""
 
-    horizon: int | None
-    """Steps of an episode."""
+    @property
+    def horizon(self) -> int | None:
+        """Steps of an episode."""
 
     initial_state_dist: Any
     """Probability of each first state, shape ``(S,)``."""
