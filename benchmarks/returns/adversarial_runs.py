@@ -11,7 +11,7 @@ from typing import Any
 import common
 import numpy as np
 import torch as th
-from stable_baselines3 import PPO, SAC
+from stable_baselines3 import DQN, PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -40,7 +40,7 @@ PENDULUM_SAC = {
     "learning_starts": 500,
     "policy_kwargs": {"net_arch": [64, 64]},
 }
-GENERATORS: Mapping[str, type[BaseAlgorithm]] = {"ppo": PPO, "sac": SAC}
+GENERATORS: Mapping[str, type[BaseAlgorithm]] = {"dqn": DQN, "ppo": PPO, "sac": SAC}
 
 
 @dataclasses.dataclass(frozen=True)
