@@ -32,7 +32,7 @@ SETTINGS = [
         "sac",
         15_000,
         10,
-        {**off_policy_runs.PENDULUM_SAC, "ent_coef": 0.05},
+        {**off_policy_runs.PENDULUM_SAC, "ent_coef": 0.05, "tau": 0.02},
     ),
 ]
 

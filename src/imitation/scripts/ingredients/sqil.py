@@ -41,7 +41,7 @@ class SQILSettings:
     rows of the log, and progress_bar."""
 
     sac_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: {"ent_coef": 0.05}
+        default_factory=lambda: {"ent_coef": 0.05, "tau": 0.02}
     )
     """Further rl.rl_kwargs if the algorithm is SAC; rl.rl_kwargs win."""
 
