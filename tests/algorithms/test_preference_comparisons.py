@@ -186,6 +186,7 @@ def parts(net: Any) -> dict[str, Any]:
         ({"num_iterations": 0}, "num_iterations must be positive"),
         ({"fragment_length": 0}, "fragment_length must be positive"),
         ({"transition_oversampling": 0}, "transition_oversampling must be positive"),
+        ({"initial_epoch_multiplier": -3}, "initial_epoch_multiplier must be positive"),
         ({"initial_comparison_frac": 1.5}, "initial_comparison_frac must lie in"),
         ({"comparison_queue_size": 0}, "max_size must be positive"),
     ],
@@ -419,3 +420,22 @@ def test_learns_what_is_preferred(tmp_path: pathlib.Path) -> None:
     _, metrics = prefs.CrossEntropyRewardLoss()(pairs, given, model)
     assert metrics["accuracy"].item() > 0.8
     assert not math.isnan(result["reward_loss"])
+
+
+class Late(prefs.SyntheticGatherer):
+    """Answers about the pairs of a round in the next one."""
+
+    def gather(self, fragment_pairs: Any) -> Any:
+        self.open, late = fragment_pairs, getattr(self, "open", [])
+        return super().gather(late)
+
+
+def test_late_answers_arrive_in_rounds_without_questions(
+    tmp_path: pathlib.Path,
+) -> None:
+    gatherer = Late(rng=np.random.default_rng(0))
+    trainer = make_counting(tmp_path, preference_gatherer=gatherer)
+    sizes: list[int] = []
+    trainer.train(0, 2, callback=lambda number: sizes.append(len(trainer.dataset)))
+    assert "Query schedule: [0, 1, 1, 0]" in (tmp_path / "log.txt").read_text()
+    assert sizes == [0, 0, 1, 2]

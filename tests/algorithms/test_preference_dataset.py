@@ -109,6 +109,7 @@ def test_save_and_load(tmp_path: pathlib.Path, kind: str, n: int) -> None:
     dataset.save(tmp_path / "preferences.pkl")
     loaded = prefs.PreferenceDataset.load(tmp_path / "preferences.pkl")
     assert_holds(loaded, pairs, given)
+    assert loaded.preferences.shape == (n,) and loaded.preferences.dtype == np.float32
     assert loaded.max_size == 7
     for copied in (loaded, copy.deepcopy(dataset), pickle.loads(pickle.dumps(dataset))):
         copied.push(pairs, given)

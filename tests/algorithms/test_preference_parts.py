@@ -264,6 +264,16 @@ class TestSyntheticGatherer:
     def test_no_pairs(self) -> None:
         assert prefs.SyntheticGatherer(sample=False)([]).shape == (0,)
 
+    @pytest.mark.parametrize("wrong", [np.nan, np.inf])
+    @pytest.mark.parametrize("temperature", [0, 1])
+    def test_rewards_that_are_not_finite(self, wrong: float, temperature: int) -> None:
+        pairs = ref.pairs(np.random.default_rng(0), 2, length=3)
+        for fragment in pairs[1]:
+            fragment.rews[1] = wrong
+        gatherer = prefs.SyntheticGatherer(temperature, rng=np.random.default_rng(0))
+        with pytest.raises(DataError, match="need finite rewards, got NaN or inf"):
+            gatherer(pairs)
+
     def test_refused(self) -> None:
         with pytest.raises(ValueError, match="If `sample` is True, then `rng` must be"):
             prefs.SyntheticGatherer()

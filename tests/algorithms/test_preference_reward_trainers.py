@@ -353,3 +353,30 @@ def test_every_parameter_gets_a_gradient(logger: Any) -> None:
     make_trainer(net, logger).train(make_dataset(8))
     for name, parameter in net.named_parameters():
         assert parameter.grad is not None and parameter.grad.any(), name
+
+
+def test_a_trainer_of_one_network_refuses_an_ensemble(logger: Any) -> None:
+    trainer = make_trainer(make_ensemble(), logger)
+    with pytest.raises(ConfigError, match=r"got a RewardEnsemble; use EnsembleTrainer"):
+        trainer.train(make_dataset(4))
+
+
+class Constant(reward_nets.RewardNet):
+    """Nothing to train."""
+
+    def forward(self, state: Any, *others: Any) -> th.Tensor:
+        return state.sum(dim=1)
+
+
+def test_a_network_without_parameters(logger: Any) -> None:
+    net = Constant(ref.OBS_SPACE, ref.ACT_SPACE)
+    with pytest.raises(ConfigError, match="Constant has no parameters to train"):
+        make_trainer(net, logger)
+
+
+def test_divergence_is_said(logger: Any) -> None:
+    # A decay of more than the weights, so that they double in size at each step.
+    strong = regularizers.WeightDecayRegularizer.create(initial_lambda=1e6)
+    trainer = make_trainer(make_net(), logger, regularizer_factory=strong, epochs=100)
+    with pytest.raises(DataError, match="loss of the reward network is nan in epoch"):
+        trainer.train(make_dataset(4))

@@ -281,8 +281,8 @@ def check_rewards(rewards: Array, steps: Steps) -> Array:
         raise DataError(
             f"the reward network gave NaN or infinite rewards for "
             f"{int((~finite).sum())} of {len(rewards)} transitions: its weights have "
-            "diverged, or observations hold NaN; lower the learning rate in "
-            "disc_opt_kwargs or set a gradient penalty"
+            "diverged, or observations hold NaN; lower its learning rate, or "
+            "regularise it"
         )
     return rewards.reshape(steps.dones.shape)
 

@@ -69,10 +69,15 @@ class PreferenceDataset(th_data.Dataset[Preference]):
     @property
     def preferences(self) -> npt.NDArray[np.float32]:
         """The probabilities that the first fragments are preferred, shape ``(n,)``."""
+        if not len(self):
+            return np.zeros(0, dtype=np.float32)
         return self._preferences.view()
 
     def arrays(self) -> FragmentArrays:
-        """All fragments, those of pair i at 2i and 2i + 1, without copying them."""
+        """All fragments, those of pair i at 2i and 2i + 1, without copying them.
+
+        There must be some.
+        """
         columns = {name: column.view() for name, column in self._columns.items()}
         obs = {key: column.view() for key, column in self._obs.items()}
         return FragmentArrays(obs=obs, **columns)

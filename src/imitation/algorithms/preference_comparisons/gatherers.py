@@ -59,11 +59,14 @@ class PreferenceGatherer(Stateful, abc.ABC):
         One that does not wait for answers overrides this.
 
         Args:
-            fragment_pairs: n new pairs.
+            fragment_pairs: n new pairs; none in a round without questions, where there
+                may be late answers all the same.
 
         Returns:
             Pairs of this call or of earlier ones, and their preferences.
         """
+        if not len(fragment_pairs):
+            return [], np.zeros(0, dtype=np.float32)
         return fragment_pairs, self(fragment_pairs)
 
 
@@ -118,7 +121,7 @@ class SyntheticGatherer(PreferenceGatherer):
         with temperature 0.
 
         Raises:
-            DataError: a fragment has no rewards.
+            DataError: a fragment has no rewards, or some that are not finite.
         """
         if not fragment_pairs:
             return np.zeros(0, dtype=np.float32)
@@ -146,5 +149,10 @@ class SyntheticGatherer(PreferenceGatherer):
                 "synthetic preferences need fragments with rewards, got some without"
             )
         returns = PairStore(arrays).true_returns(self.discount_factor)
+        if not np.isfinite(returns).all():
+            raise DataError(
+                "synthetic preferences need finite rewards, got NaN or infinite ones; "
+                "check the environment or the trajectories"
+            )
         difference: npt.NDArray[np.float64] = returns[:, 0] - returns[:, 1]
         return difference

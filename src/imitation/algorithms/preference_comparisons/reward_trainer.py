@@ -1,6 +1,7 @@
 """Training a reward network on preferences."""
 
 import abc
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -104,8 +105,8 @@ class BasicRewardTrainer(RewardTrainer):
         regularizer: the regulariser, or None.
 
     Raises:
-        ConfigError: the batch size is not a multiple of the minibatch size, or a number
-            is not positive.
+        ConfigError: the batch size is not a multiple of the minibatch size, a number is
+            not positive, or the network has no parameters.
     """
 
     regularizer: Regularizer[Any] | None
@@ -129,12 +130,16 @@ class BasicRewardTrainer(RewardTrainer):
         self.rng: np.random.Generator = seeding.make_rng(rng)
         self.batch_size = batch_size
         self.epochs = epochs
+        parameters = list(preference_model.parameters())
+        if not parameters:
+            raise ConfigError(
+                f"{type(preference_model.model).__name__} has no parameters to train; "
+                "give another reward network"
+            )
         options: dict[str, Any] = {"lr": lr}
         if regularizer_factory is not None:
             options["weight_decay"] = 0.0
-        self.optim = optimizers.make_optimizer(
-            th.optim.AdamW, preference_model.parameters(), options
-        )
+        self.optim = optimizers.make_optimizer(th.optim.AdamW, parameters, options)
         self.regularizer = None
         if regularizer_factory is not None:
             self.regularizer = regularizer_factory(
@@ -205,6 +210,9 @@ class BasicRewardTrainer(RewardTrainer):
 
         Returns:
             The metrics of the last epoch, by ``train/…`` and ``val/…``.
+
+        Raises:
+            DataError: the loss is not finite, as the weights have diverged.
         """
         pairs = PairStore(dataset.arrays())
         pairs.prepare(self._preference_model.model)
@@ -219,6 +227,7 @@ class BasicRewardTrainer(RewardTrainer):
             for epoch in range(n_epochs):
                 order = self.rng.permutation(train)
                 metrics = self._train_epoch(pairs, preferences, order).means("train")
+                _check_finite(metrics["train/loss"], epoch)
                 if len(val):
                     metrics |= self._validate(pairs, preferences, val).means("val")
                     assert self.regularizer is not None
@@ -248,6 +257,11 @@ class BasicRewardTrainer(RewardTrainer):
             self.regularizer.lambda_ = state["lambda"]
 
     def _train(self, dataset: PreferenceDataset, epoch_multiplier: float) -> None:
+        if self._preference_model.ensemble_model is not None:
+            raise ConfigError(
+                "BasicRewardTrainer trains a single network, got a RewardEnsemble; use "
+                "EnsembleTrainer"
+            )
         self.fit(dataset, *self.split(len(dataset)), epoch_multiplier)
 
     def _train_epoch(
@@ -301,6 +315,15 @@ def _spaced(n_epochs: int) -> set[int]:
     """The epochs to log, the first and the last among them."""
     n_logged = min(n_epochs, MAX_LOGGED_EPOCHS)
     return set(np.linspace(0, n_epochs - 1, n_logged).round().astype(int).tolist())
+
+
+def _check_finite(loss: float, epoch: int) -> None:
+    if not math.isfinite(loss):
+        raise DataError(
+            f"the loss of the reward network is {loss} in epoch {epoch}: its weights "
+            "have diverged, or observations hold NaN; lower lr, or the strength of the "
+            "regularizer"
+        )
 
 
 def _check_sizes(batch_size: int, minibatch_size: int, epochs: int) -> None:

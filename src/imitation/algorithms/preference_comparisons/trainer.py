@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -38,6 +38,7 @@ from imitation.algorithms.preference_comparisons.reward_trainer import (
     BasicRewardTrainer,
     RewardTrainer,
 )
+from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.rewards.reward_nets import RewardNet
 from imitation.util import logger as imit_logger
@@ -118,6 +119,7 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
             num_iterations,
             fragment_length,
             transition_oversampling,
+            initial_epoch_multiplier,
             initial_comparison_frac,
         )
         self.schedule = schedules.schedule_of(query_schedule)
@@ -282,9 +284,19 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
 
     def _gather(self, num_pairs: int) -> None:
         """Gathers preferences about new fragments."""
+        fragments: Sequence[types.TrajectoryWithRewPair] = []
         if num_pairs == 0:
             self.trajectory_generator.sample(0)  # makes room to train on
-            return
+        else:
+            fragments = self._sample_pairs(num_pairs)
+        with self.logger.accumulate_means("preferences"):
+            self.logger.log("Gathering preferences")
+            pairs, preferences = self.preference_gatherer.gather(fragments)
+        self.dataset.push(pairs, preferences)
+        self.logger.log(f"Dataset now contains {len(self.dataset)} comparisons")
+
+    def _sample_pairs(self, num_pairs: int) -> Sequence[types.TrajectoryWithRewPair]:
+        """Samples trajectories and cuts pairs of fragments from them."""
         steps = math.ceil(
             self.transition_oversampling * 2 * num_pairs * self.fragment_length
         )
@@ -292,12 +304,7 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         trajectories = self.trajectory_generator.sample(steps)
         self._check_fixed_horizon(len(t) for t in trajectories if t.terminal)
         self.logger.log("Creating fragment pairs")
-        fragments = self.fragmenter(trajectories, self.fragment_length, num_pairs)
-        with self.logger.accumulate_means("preferences"):
-            self.logger.log("Gathering preferences")
-            pairs, preferences = self.preference_gatherer.gather(fragments)
-        self.dataset.push(pairs, preferences)
-        self.logger.log(f"Dataset now contains {len(self.dataset)} comparisons")
+        return self.fragmenter(trajectories, self.fragment_length, num_pairs)
 
     def _train_reward(self) -> None:
         if not len(self.dataset):
@@ -353,12 +360,17 @@ def _check_model(reward_trainer: RewardTrainer, reward_model: RewardNet) -> None
 
 
 def _check_numbers(
-    num_iterations: int, fragment_length: int, oversampling: float, frac: float
+    num_iterations: int,
+    fragment_length: int,
+    oversampling: float,
+    multiplier: float,
+    frac: float,
 ) -> None:
     for name, value in (
         ("num_iterations", num_iterations),
         ("fragment_length", fragment_length),
         ("transition_oversampling", oversampling),
+        ("initial_epoch_multiplier", multiplier),
     ):
         if not value > 0:
             raise ConfigError(f"{name} must be positive, got {value}")
