@@ -29,6 +29,7 @@ SETTINGS = [
             "learning_rate": 1e-3,
             "gamma": 0.95,
             "n_epochs": 10,
+            "ent_coef": 0.01,
         },
         trainer_kwargs={
             "num_iterations": 10,
@@ -37,7 +38,7 @@ SETTINGS = [
             "initial_epoch_multiplier": 3.0,
             "query_schedule": "constant",
         },
-        reward_trainer_kwargs={"epochs": 60},
+        reward_trainer_kwargs={"epochs": 100},
         net_kwargs={"use_action": False},
         temperature=0.0,
         weight_decay=0.2,

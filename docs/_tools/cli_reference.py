@@ -9,14 +9,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from imitation.scripts import settings as typed
+from imitation.scripts.analyze import analysis_ex
 from imitation.scripts.command import CommandSettings, Script
 from imitation.scripts.eval_policy import eval_policy_ex
+from imitation.scripts.parallel import parallel_ex
 from imitation.scripts.train_adversarial import train_adversarial_ex
+from imitation.scripts.train_density import train_density_ex
 from imitation.scripts.train_imitation import train_imitation_ex
+from imitation.scripts.train_mce_irl import train_mce_irl_ex
 from imitation.scripts.train_preference_comparisons import (
     train_preference_comparisons_ex,
 )
 from imitation.scripts.train_rl import train_rl_ex
+from imitation.scripts.tuning import tuning_ex
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "guide" / "cli.md"
 BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
@@ -29,7 +34,12 @@ def scripts() -> list[Script[Any]]:
         train_imitation_ex,
         train_adversarial_ex,
         train_preference_comparisons_ex,
+        train_density_ex,
+        train_mce_irl_ex,
         eval_policy_ex,
+        parallel_ex,
+        tuning_ex,
+        analysis_ex,
     )
     return [experiment.script for experiment in experiments]
 

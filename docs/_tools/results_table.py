@@ -208,7 +208,8 @@ def return_records() -> list[Mapping[str, Any]]:
         for record in loaded
         if isinstance(record, dict)
         and "rows" in record
-        and record["benchmark"] != "mce_irl"  # see there: what it knows is exact
+        # These have tables of their own.
+        and record["benchmark"] not in ("mce_irl", "preference_selection")
     ]
 
 
@@ -222,7 +223,9 @@ def budget(row: Mapping[str, Any]) -> str:
     """What the algorithm could learn from."""
     steps = f"{row['total_timesteps']:,} steps" if "total_timesteps" in row else ""
     if "total_comparisons" in row:
-        return f"{row['total_comparisons']:,} comparisons, {steps}"
+        again = row.get("retrain_timesteps", 0)
+        fresh = f", then {again:,} of a fresh agent" if again else ""
+        return f"{row['total_comparisons']:,} comparisons, {steps}{fresh}"
     if "n_demonstrations" not in row:
         return f"{steps}, the expert asked in each"
     episodes = f"{row['n_demonstrations']} episodes of the expert"
@@ -283,6 +286,75 @@ def returns_table(*algorithms: str) -> str:
         f"{', '.join(map(str, sorted(n_episodes)))} episodes each, deterministic "
         "actions; 95% bootstrap intervals over seeds and episodes. "
         f"Again: {', '.join(dict.fromkeys(commands))}."
+    )
+
+
+def preference_accuracy() -> str:
+    """How often learned rewards prefer the better of two held-out fragments."""
+    path = RETURNS / "preferences.json"
+    if not path.exists():
+        return ""
+    record = json.loads(path.read_text("utf-8"))
+    rows = []
+    for row in record["rows"]:
+        values = [seed["accuracy"] for seed in row["held_out_by_seed"]]
+        before = row.get("before_retraining")
+        rows.append(
+            [
+                f"`{row['env_name']}`",
+                f"{row['total_comparisons']:,}",
+                f"{statistics.fmean(values):.3f}",
+                f"{min(values):.3f}",
+                interval(before) if before else "–",
+            ]
+        )
+    header = [
+        "task",
+        "comparisons",
+        "held-out accuracy",
+        "worst seed",
+        "the agent before a fresh one",
+    ]
+    return (
+        f"{table(header, rows)}\n\nOf 1,000 pairs of fragments of what the agent did "
+        "after each round, those of equal true return left out. "
+        f"Again: `{record['command']}`."
+    )
+
+
+def preference_selection() -> str:
+    """Comparisons that active and random selection need."""
+    path = RETURNS / "preference_selection.json"
+    if not path.exists():
+        return ""
+    record = json.loads(path.read_text("utf-8"))
+    rows = []
+    for row in record["rows"]:
+        needed = row["comparisons_needed"]
+        low, high = row["saved_ci95"]
+        rows.append(
+            [
+                f"`{row['env_name']}`",
+                f"{statistics.fmean(needed['random']):.0f}",
+                f"{statistics.fmean(needed['active']):.0f}",
+                f"{row['saved_mean']:.0f} [{low:.0f}, {high:.0f}]".replace("-", "−"),
+                f"{row['final_accuracy']['random']:.3f}",
+                f"{row['final_accuracy']['active']:.3f}",
+            ]
+        )
+    header = [
+        "task",
+        "random pairs",
+        "active selection",
+        "saved by it",
+        "random, in the end",
+        "active, in the end",
+    ]
+    n_seeds = len(record["rows"][0]["seeds"])
+    return (
+        f"{table(header, rows)}\n\nMean number of comparisons until 90% of held-out "
+        f"pairs are ranked right, over {n_seeds} seeds, with a 95% bootstrap interval "
+        f"of the difference; then the accuracy in the end. Again: `{record['command']}`."
     )
 
 
@@ -369,6 +441,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "dagger": lambda: returns_table("dagger"),
     "density": lambda: returns_table("density"),
     "mce_irl": mce_irl,
+    "preference_accuracy": preference_accuracy,
+    "preference_selection": preference_selection,
     "gail": lambda: returns_table("gail", "gaifo"),
     "airl": lambda: returns_table("airl"),
     "sqil": lambda: returns_table("sqil"),

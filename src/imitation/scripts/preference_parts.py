@@ -13,6 +13,7 @@ from tqdm import tqdm
 from imitation.algorithms import preference_comparisons as parts
 from imitation.data import serialize, types
 from imitation.errors import ConfigError
+from imitation.regularization import regularizers
 from imitation.rewards.reward_nets import RewardNet
 from imitation.scripts.config.train_preference_comparisons import (
     TrainPreferenceComparisonsSettings,
@@ -175,12 +176,19 @@ def make_reward_trainer(
     """
     with building("PreferenceModel with preference_model_kwargs"):
         model = parts.PreferenceModel(reward_net, **settings.preference_model_kwargs)
+    regularizer = None
+    if settings.reward_weight_decay is not None:
+        with building("the regularizer with reward_weight_decay"):
+            regularizer = regularizers.WeightDecayRegularizer.create(
+                initial_lambda=settings.reward_weight_decay
+            )
     with building("the reward trainer with reward_trainer_kwargs"):
         return settings.load_reward_trainer()(
             model,
             parts.CrossEntropyRewardLoss(),
             settings.rng("reward training"),
             custom_logger=logger,
+            regularizer_factory=regularizer,
             **settings.reward_trainer_kwargs,
         )
 

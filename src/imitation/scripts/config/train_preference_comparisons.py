@@ -32,19 +32,24 @@ _TERMINATES = {"allow_variable_horizon": True}
 presets of seals to measure an algorithm."""
 
 _CARTPOLE: dict[str, Any] = {
-    "fragment_length": 100,
-    "initial_epoch_multiplier": 4.0,
-    "num_iterations": 20,
-    "reward_trainer_kwargs": {"epochs": 30},
-    "rl.ppo_batch_size": 2048,
+    "fragment_length": 50,
+    "initial_comparison_frac": 0.5,
+    "initial_epoch_multiplier": 3.0,
+    "num_iterations": 10,
+    "query_schedule": "constant",
+    "reward.net_kwargs": {"use_action": False},
+    "reward_trainer_kwargs": {"epochs": 100},
+    "reward_weight_decay": 0.2,
+    "rl.ppo_batch_size": 4096,
     "rl.ppo_kwargs": {
         "batch_size": 64,
+        "ent_coef": 0.01,
         "gamma": 0.95,
-        "learning_rate": "lin_4e-4",
-        "n_epochs": 5,
+        "learning_rate": "lin_1e-3",
+        "n_epochs": 10,
     },
     "total_comparisons": 500,
-    "total_timesteps": 200_000,
+    "total_timesteps": 100_000,
 }
 
 _MOUNTAIN_CAR: dict[str, Any] = {
@@ -100,6 +105,7 @@ _PRESETS: Mapping[str, Mapping[str, Any]] = {
     "seals_humanoid": _MUJOCO,
     "seals_swimmer": _MUJOCO,
     "seals_walker": _MUJOCO,
+    "noiseless": {"gatherer_kwargs": {"temperature": 0.0}},
     "fast": {
         "fragment_length": 2,
         "held_out_episodes": 3,
@@ -179,6 +185,10 @@ class TrainPreferenceComparisonsSettings(CommandSettings):
     )
     """Keyword arguments of BasicRewardTrainer, or EnsembleTrainer for an ensemble:
     epochs, lr, batch_size, minibatch_size."""
+
+    reward_weight_decay: float | None = None
+    """Strength of a WeightDecayRegularizer of the reward network; None for the small
+    decay that AdamW has by default."""
 
     save_preferences: bool = False
     """Save the comparisons to preferences.pkl in the run directory, a directory without
