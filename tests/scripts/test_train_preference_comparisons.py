@@ -398,6 +398,9 @@ def test_imported_preferences(workdir, capsys):
         "environment.gym_id=Pendulum-v1",
     )
     assert "has observations of shape (4,), the environment of (3,)" in said
+    prefs.PreferenceDataset().save("empty.pkl")
+    empty = "preferences_path=empty.pkl"
+    assert "or 0 if there are some" in failure(capsys, empty, "total_comparisons=0")
     pathlib.Path("broken.jsonl").write_text("{")
     assert "broken.jsonl, line 1" in failure(capsys, "preferences_path=broken.jsonl")
 
