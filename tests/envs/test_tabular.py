@@ -113,8 +113,12 @@ MALFORMED = [
     ("reward_matrix", [0.0, np.nan, 0.0], "one square matrix per action"),
     ("reward_matrix", np.array([0, np.nan, 0]), "NaN or infinite reward in state 1"),
     ("reward_matrix", np.array([0, 0, -np.inf]), "NaN or infinite reward in state 2"),
+    ("reward_matrix", np.array(["a", "b", "c"]), "<U1, expected real numbers"),
+    ("reward_matrix", R.astype(complex), "complex128, expected real numbers"),
+    ("observation_matrix", np.array([["a"], ["b"], ["c"]]), "expected real numbers"),
     ("observation_matrix", np.zeros((2, 5)), "shape (2, 5), expected (3, n_features)"),
     ("observation_matrix", np.full((3, 1), np.nan), "NaN"),
+    ("initial_state_dist", np.array(["a", "b", "c"]), "expected real numbers"),
     ("initial_state_dist", np.ones(3), "sum to 3"),
     ("initial_state_dist", np.ones(2) / 2, "shape (2,), expected (3,)"),
     ("initial_state_dist", np.array([2.0, -1.0, 0.0]), "from -1"),
@@ -237,9 +241,10 @@ def test_malformed_files(tmp_path: pathlib.Path) -> None:
     np.savez(path, **good, speed=1)
     with pytest.raises(ArtifactError, match="unknown speed"):
         load_mdp(path)
-    np.savez(path, **(good | {"horizon": np.inf}))
-    with pytest.raises(ConfigError, match="Only finite-horizon"):
-        load_mdp(path)
+    for horizon, told in ((np.inf, "inf"), ([4, 5], r"\[4, 5\]")):
+        np.savez(path, **(good | {"horizon": horizon}))
+        with pytest.raises(ConfigError, match=f"Only finite-horizon .* got {told}"):
+            load_mdp(path)
     sparse: dict[str, Any] = {
         f"transition_{k}": np.arange(3) for k in ("data", "indices", "indptr")
     }

@@ -7,7 +7,7 @@ import numpy as np
 from gymnasium import spaces
 
 from imitation.envs.tabular.dynamics import Dynamics
-from imitation.envs.tabular.layouts import Array, Matrix
+from imitation.envs.tabular.layouts import Array, Matrix, real
 from imitation.envs.tabular.model import TabularModel, check_horizon, check_initial
 from imitation.errors import ConfigError, DataError
 
@@ -167,7 +167,7 @@ class ExposeState(gym.Wrapper[np.int64, Any, Any, Any]):
 
 
 def _check_observations(matrix: Any, n_states: int) -> Array:
-    observations = np.asarray(matrix)
+    observations: Array = real(np.asarray(matrix), "observation_matrix")
     if observations.ndim != 2 or len(observations) != n_states:
         raise DataError(
             f"observation_matrix has shape {observations.shape}, expected "

@@ -89,7 +89,7 @@ def load_mdp(path: AnyPath) -> TabularEnv:
             f"{', '.join(sorted(needed))} and perhaps {', '.join(sorted(optional))}"
         )
     horizon = arrays.pop("horizon")
-    return TabularEnv(horizon=horizon.item() if horizon.ndim == 0 else 0, **arrays)
+    return TabularEnv(horizon=horizon.tolist(), **arrays)
 
 
 def random_mdp(

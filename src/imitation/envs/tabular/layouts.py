@@ -13,7 +13,7 @@ import torch as th
 
 from imitation.errors import DataError
 
-__all__ = ["Array", "Matrix", "as_rows", "is_dense"]
+__all__ = ["Array", "Matrix", "as_rows", "is_dense", "real"]
 
 Array = npt.NDArray[Any]
 
@@ -62,7 +62,7 @@ def as_rows(matrix: Matrix, name: str, sparse: bool | None = None) -> Any:
     elif sp.issparse(matrix):
         rows = _from_sparse(matrix, name)
     else:
-        return _from_array(_real(np.asarray(matrix), name), name, sparse)
+        return _from_array(real(np.asarray(matrix), name), name, sparse)
     return rows.toarray() if sparse is False else rows
 
 
@@ -107,7 +107,7 @@ def _from_sparse(matrix: Any, name: str) -> Any:
     else:
         raise _wrong_shape(name, shape)
     row = action.astype(np.int64) * n_states + state
-    values = _real(coo.data, name).astype(np.float64)
+    values = real(coo.data, name).astype(np.float64)
     shape = (n_actions * n_states, n_states)
     return sp.csr_array(sp.coo_array((values, (row, column)), shape=shape))
 
@@ -125,7 +125,7 @@ def _stacked(matrices: Sequence[Any], name: str) -> Any:
             f"{name}: expected a list of one square matrix per action, got {found}"
         )
     for part in parts:
-        _real(part, name)
+        real(part, name)
     return sp.csr_array(sp.vstack([sp.csr_array(m, dtype=np.float64) for m in parts]))
 
 
@@ -143,7 +143,13 @@ def _from_torch(tensor: th.Tensor) -> Any:
     return sp.coo_array((tensor.values().numpy(), indices), shape=tuple(tensor.shape))
 
 
-def _real(values: Any, name: str) -> Any:
+def real(values: Any, name: str) -> Any:
+    """Returns an array, or raises a DataError unless it is of real numbers.
+
+    Args:
+        values: an array or a sparse matrix.
+        name: what to call it in an error.
+    """
     if values.dtype.kind not in "fiub":
         raise DataError(f"{name} has the type {values.dtype}, expected real numbers")
     return values

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from imitation.envs.tabular.dynamics import Dynamics
-from imitation.envs.tabular.layouts import Array, Matrix
+from imitation.envs.tabular.layouts import Array, Matrix, real
 from imitation.errors import ConfigError, DataError
 
 __all__ = ["TabularArrays", "TabularModel", "read_model"]
@@ -65,7 +65,7 @@ class TabularModel:
         n_states, n_actions = self.dynamics.n_states, self.dynamics.n_actions
         rewards: Any = reward_matrix
         if getattr(rewards, "ndim", 3) < 3 and not hasattr(rewards, "tocoo"):
-            rewards = np.asarray(rewards, dtype=np.float64)
+            rewards = real(np.asarray(rewards), name).astype(np.float64, copy=False)
             if rewards.shape not in ((n_states,), (n_states, n_actions)):
                 raise DataError(
                     f"{name} has shape {rewards.shape}, expected ({n_states},), "
@@ -139,7 +139,8 @@ def check_initial(distribution: Any, n_states: int) -> Array:
     if distribution is None:
         initial: Array = np.eye(1, n_states)[0]
         return initial
-    initial = np.asarray(distribution, dtype=np.float64)
+    initial = real(np.asarray(distribution), "initial_state_dist")
+    initial = initial.astype(np.float64, copy=False)
     if initial.shape != (n_states,):
         raise DataError(
             f"initial_state_dist has shape {initial.shape}, expected ({n_states},), a "
