@@ -58,6 +58,18 @@ def test_mistakes_are_told_in_one_line(
     assert text in error
 
 
+def test_user_without_a_name_gives_one(
+    make_queue: MakeQueue,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.getuid", lambda: 2**31 - 5)  # of nobody here
+    assert label.main([str(make_queue(1).directory), "--terminal"]) == 2
+    assert "give --labeller NAME" in capsys.readouterr().err
+
+
 def test_busy_port_is_told(
     make_queue: MakeQueue, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -56,6 +56,19 @@ def test_end_of_input_stops_and_the_end_of_the_queue_too(
     assert [a.preference for a in queue.answers()] == [0.5]
 
 
+def test_bytes_that_are_no_text_are_no_key(make_queue: MakeQueue) -> None:
+    queue = make_queue(1)
+    done = subprocess.run(
+        [*COMMAND, str(queue.directory), "--terminal"],
+        input=b"\xff\xfe\ndown\n",
+        capture_output=True,
+        check=True,
+        env={**os.environ, "PYTHONIOENCODING": "utf-8:strict"},
+    )
+    assert not done.stderr
+    assert [a.preference for a in queue.answers()] == [0.5]
+
+
 class Terminal:
     """A pseudo-terminal with the command in it."""
 

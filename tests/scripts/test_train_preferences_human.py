@@ -1,6 +1,7 @@
 """train_preference_comparisons with people: a whole run through the label queue."""
 
 import contextlib
+import os
 import pathlib
 import sys
 import threading
@@ -16,6 +17,7 @@ from imitation.data.label_queue import LabelQueue, PairRecord
 from imitation.scripts import console, label
 from imitation.scripts import train_preference_comparisons as script
 from imitation.scripts.ingredients import preference_people
+from imitation.scripts.ingredients.environment import EnvironmentSettings
 
 av = pytest.importorskip("av", reason="needs the extra 'video'")
 
@@ -134,6 +136,15 @@ def test_clips_show_what_the_environment_renders(workdir, monkeypatch):
         # 400 × 600 is reduced to 40 × 60, and enlarged to be watched.
         assert frames[0].shape == (240, 360, 3)
         assert frames[0].mean() > 200, "a cart on white"
+
+
+def test_a_run_without_a_display_asks_for_none(workdir, monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
+        monkeypatch.delenv(name, raising=False)
+    settings = EnvironmentSettings(gym_id="tests/Unseen-v0")
+    preference_people.rendered(settings, preference_people.PeopleSettings())
+    if sys.platform.startswith("linux"):
+        assert os.environ["SDL_VIDEODRIVER"] == "dummy"
 
 
 def test_training_is_not_rendered(workdir, monkeypatch):

@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 
 from imitation.data.label_queue import FILE_NAME, LabelQueue
-from imitation.errors import ArtifactError, missing_extra
+from imitation.errors import ArtifactError, ConfigError, missing_extra
 from imitation.scripts import command_line
 from imitation.scripts.argument_parser import OneLineParser
 
@@ -94,10 +94,18 @@ def _await_queue(run_dir: pathlib.Path) -> None:
 def _in_terminal(queue: LabelQueue, parsed: argparse.Namespace) -> None:
     from imitation.apps.preferences import terminal
 
-    labeller = parsed.labeller or getpass.getuser()
+    labeller = parsed.labeller or _user()
     while terminal.run(queue, labeller, parsed.question, sys.stdout) and parsed.wait:
         while not queue.lease(labeller):
             time.sleep(_WAIT_SECONDS)
+
+
+def _user() -> str:
+    """The name of whoever runs this."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:  # as in a container without such a user
+        raise ConfigError("the user has no name here; give --labeller NAME") from error
 
 
 def _in_browser(queue: LabelQueue, parsed: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """Single keys from a terminal, or their names line by line from a script."""
 
 import contextlib
+import io
 import os
 import select
 import sys
@@ -25,6 +26,9 @@ _ESCAPE_SECONDS = 0.05
 def key_reader() -> Iterator[KeyReader]:
     """Yields a reader of the process's input; the terminal is restored afterwards."""
     if not sys.stdin.isatty():
+        # What is no text of the locale is a wrong key like any other.
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="replace")
         yield _read_line
         return
     import termios

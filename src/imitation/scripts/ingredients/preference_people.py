@@ -13,7 +13,7 @@ import gymnasium as gym
 import numpy as np
 
 from imitation.data.label_queue import LabelQueue
-from imitation.envs.rendering import RenderImageInfoWrapper
+from imitation.envs.rendering import RenderImageInfoWrapper, prepare_headless
 from imitation.errors import missing_extra
 from imitation.scripts.ingredients.environment import EnvironmentSettings
 from imitation.scripts.label import QUEUE_DIR
@@ -95,6 +95,7 @@ def rendered(
         The settings and wrappers with which the environments render; the settings as
         they are and no wrappers if they cannot, which is logged.
     """
+    prepare_headless()
     kwargs = {**environment.env_make_kwargs, "render_mode": "rgb_array"}
     frame = _try_to_render(environment.gym_id, kwargs)
     if frame is None:
