@@ -354,7 +354,8 @@ def preference_selection() -> str:
     return (
         f"{table(header, rows)}\n\nMean number of comparisons until 90% of held-out "
         f"pairs are ranked right, over {n_seeds} seeds, with a 95% bootstrap interval "
-        f"of the difference; then the accuracy in the end. Again: `{record['command']}`."
+        "of the difference; then the accuracy in the end. "
+        f"Again: `{record['command']}`."
     )
 
 
