@@ -144,6 +144,17 @@ def test_malformed_input(workdir, updates, message):
     assert [path.name for path in workdir.iterdir()] == ["empty"]
 
 
+def test_environments_that_are_no_names(runs):
+    path = runs / SOURCE / "1" / "config.json"
+    path.write_text('{"environment": {"gym_id": ["CartPole-v1"]}}')
+    assert sorted(analyze()["env_name"]) == ["?", "CartPole-v1", "Pendulum-v1"]
+
+
+def test_its_own_runs_are_no_rows(runs):
+    store(runs, "5", "analyze_imitation", status="RUNNING")
+    assert len(analyze()) == 3
+
+
 def test_nothing_selected(runs):
     with pytest.raises(
         ValueError, match=r"no run in .* is selected by run_name='none'"

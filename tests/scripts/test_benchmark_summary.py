@@ -253,7 +253,11 @@ def test_unknown_suffix_writes_nothing(folder, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(
-    "content", ["[]", '{"CartPole-v1": 5}', '{"CartPole-v1": {"best": 5}}', "{"]
+    "content",
+    [
+        *("[]", '{"CartPole-v1": 5}', '{"CartPole-v1": {"best": 5}}', "{"),
+        *('{"CartPole-v1": {"random": NaN}}', '{"CartPole-v1": {"expert": true}}'),
+    ],
 )
 def test_malformed_references(folder, tmp_path, capsys, content):
     path = tmp_path / "references.json"
@@ -278,6 +282,35 @@ def test_mixed_algorithms_must_be_chosen_from(folder, capsys):
     assert "--baseline-algo airl: the folder holds runs of bc, gail only" in line
     words = [folder, folder, "--algo", "bc", "--baseline-algo", "gail"]
     assert main([str(w) for w in words]) == 0
+
+
+def test_damaged_run_is_named_where_folders_are_compared(folder, capsys):
+    damaged = store(folder / "bc", "zzz", "bc", "Pendulum-v1", 0.0)
+    (damaged / "run.json").write_text("{")
+    words = [str(folder / "bc"), str(folder / "gail"), "--bootstrap-reps", "50"]
+    assert probability_of_improvement.main(words) == 0
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert "left out" in line and str(damaged / "run.json") in line
+
+
+@pytest.mark.parametrize("env", [None, 5, ["CartPole-v1"]])
+def test_a_run_without_an_environment_is_left_out(folder, env):
+    store(folder, "odd", "bc", env, 3.0)
+    summary = summary_of(folder)
+    assert [run.path.name for run in summary.failures] == ["odd"]
+    assert "| COMPLETED | no environment |" in formats.to_markdown(summary)
+
+
+def test_arrays_of_a_file_are_an_environment_of_their_own(tmp_path):
+    where = {"environment": {"gym_id": "seals/CliffWorld7x4XY-v0", "path": "a/m.npz"}}
+    store(tmp_path, "1", "train_mce_irl", "", 3.0, **where)
+    assert [run.env for run in collect.read_runs(tmp_path)] == ["m"]
+
+
+@pytest.mark.parametrize("command", collect.HOUSEKEEPING)
+def test_runs_that_read_or_start_others_do_not_count(folder, command):
+    store(folder, "own", command, "", None, status="RUNNING")
+    assert summary_of(folder).failures == ()
 
 
 def test_no_environment_in_common(folder, tmp_path, capsys):

@@ -7,7 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from imitation.errors import ArtifactError, DataError
-from imitation.reports.benchmarks.collect import algorithm_of, run_directories
+from imitation.reports.benchmarks.collect import (
+    HOUSEKEEPING,
+    algorithm_of,
+    env_of,
+    run_directories,
+)
 from imitation.scripts import command_line
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.analyze import AnalyzeSettings
@@ -135,10 +140,11 @@ def _selected(settings: AnalyzeSettings) -> Iterator[SacredDicts]:
 
 def _matches(dicts: SacredDicts, settings: AnalyzeSettings) -> bool:
     name = dict_get_nested(dicts.run, "experiment.name")
-    env = dict_get_nested(dicts.config, "environment.gym_id")
+    env = env_of(dicts.config)
     failed = dicts.run.get("status") in _FAILED
     return (
-        settings.run_name in (None, name)
+        algorithm_of(dicts.run) not in HOUSEKEEPING
+        and settings.run_name in (None, name)
         and settings.env_name in (None, env)
         and not (settings.skip_failed_runs and failed)
     )
@@ -151,7 +157,7 @@ def _row(dicts: SacredDicts) -> dict[str, Any]:
     n_demos = dict_get_nested(dicts.config, "demonstrations.n_expert_demos")
     return {
         "algo": algorithm_of(dicts.run) or "?",
-        "env_name": dict_get_nested(dicts.config, "environment.gym_id", default="?"),
+        "env_name": env_of(dicts.config) or "?",
         "imit_return_summary": _summary(tables.get("imit_stats", tables)),
         "expert_return_summary": _summary(tables.get("expert_stats")),
         "n_expert_demos": n_demos,
@@ -207,7 +213,7 @@ def _name(dicts: SacredDicts) -> str:
     trial = dicts.sacred_dir.parent.parent
     if (trial / "trial.json").exists():
         return trial.name
-    env = dict_get_nested(dicts.config, "environment.gym_id", default="unknown")
+    env = env_of(dicts.config) or "unknown"
     parts = algorithm_of(dicts.run) or "unknown", env, dicts.sacred_dir.name
     return "-".join(map(str, parts)).replace("/", "_").replace(":", "_")
 

@@ -10,12 +10,16 @@ import argparse
 import pathlib
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from imitation.errors import ConfigError
 from imitation.scripts import command_line
 from imitation.scripts.argument_parser import OneLineParser
 
-__all__ = ["main"]
+if TYPE_CHECKING:
+    from imitation.reports.benchmarks.collect import Run
+
+__all__ = ["main", "name_damaged"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,9 +50,7 @@ def _summarise(arguments: Sequence[str]) -> None:
         formats.check_suffix(path)
     given = references.read_references(parsed.references) if parsed.references else {}
     runs = collect.read_runs(*parsed.runs_dirs)
-    for run in runs:
-        if run.status == collect.DAMAGED:
-            print(f"imitation: left out: {run.error}", file=sys.stderr)
+    name_damaged(runs)
     scale = references.find_references(runs, given)
     summary = summarise(runs, scale, n_resamples=parsed.bootstrap_reps)
     if not parsed.output:
@@ -56,6 +58,19 @@ def _summarise(arguments: Sequence[str]) -> None:
     for path in parsed.output:
         formats.write(summary, path)
         print(f"Summary: {path.absolute()}")
+
+
+def name_damaged(runs: "Sequence[Run]") -> None:
+    """Says which runs cannot be read, one line each.
+
+    Args:
+        runs: as they were collected.
+    """
+    from imitation.reports.benchmarks.collect import DAMAGED
+
+    for run in runs:
+        if run.status == DAMAGED:
+            print(f"imitation: left out: {run.error}", file=sys.stderr)
 
 
 def _parser() -> argparse.ArgumentParser:

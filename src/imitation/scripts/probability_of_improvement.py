@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from imitation.errors import ConfigError
 from imitation.scripts import command_line
 from imitation.scripts.argument_parser import OneLineParser
+from imitation.scripts.benchmark_summary import name_damaged
 
 __all__ = ["main"]
 
@@ -46,6 +47,7 @@ def _compare(arguments: Sequence[str]) -> None:
         (parsed.baseline_runs_dir, parsed.baseline_algo, "--baseline-algo"),
     ):
         runs = collect.read_runs(folder)
+        name_damaged(runs)
         try:
             name = choose_algorithm(runs, algorithm, option)
         except ValueError as error:

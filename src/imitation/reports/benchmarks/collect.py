@@ -17,8 +17,10 @@ from imitation.util.sacred import SacredDicts, dict_get_nested, filter_subdirs
 __all__ = [
     "COMPLETED",
     "DAMAGED",
+    "HOUSEKEEPING",
     "Run",
     "algorithm_of",
+    "env_of",
     "read_run",
     "read_runs",
     "run_directories",
@@ -27,6 +29,9 @@ __all__ = [
 COMPLETED = "COMPLETED"
 DAMAGED = "DAMAGED"
 """The status of a run whose files cannot be read."""
+
+HOUSEKEEPING = ("parallel", "tune", "analyze_imitation", "gather_tb_directories")
+"""Commands that start or read other runs and have no score of their own."""
 
 _LEGACY_NAMES = {"train_bc": "bc", "train_dagger": "dagger"}
 """How releases before 1.0 called their commands."""
@@ -119,7 +124,7 @@ def read_run(directory: AnyPath) -> Run:
     return Run(
         path=path,
         algorithm=algorithm_of(run),
-        env=str(dict_get_nested(config, "environment.gym_id", default="")),
+        env=env_of(config),
         status=str(run.get("status", DAMAGED)),
         seed=seed if isinstance(seed, int) else None,
         score=_mean_return(tables.get("imit_stats", tables)),
@@ -142,6 +147,22 @@ def algorithm_of(run: Mapping[str, Any]) -> str:
     if not isinstance(command, str):
         return ""
     return _LEGACY_NAMES.get(command, command)
+
+
+def env_of(config: Mapping[str, Any]) -> str:
+    """Returns the environment of a run, "" if it is not known.
+
+    Args:
+        config: the content of ``config.json``.
+
+    Returns:
+        Its id, or the name of the file that its arrays come from.
+    """
+    path = dict_get_nested(config, "environment.path")
+    if isinstance(path, str):
+        return pathlib.PurePath(path).stem
+    env = dict_get_nested(config, "environment.gym_id")
+    return env if isinstance(env, str) else ""
 
 
 def run_directories(root: AnyPath) -> Sequence[pathlib.Path]:

@@ -11,6 +11,7 @@ import dataclasses
 import functools
 import importlib.resources
 import json
+import math
 import os
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
@@ -110,10 +111,15 @@ def read_references(path: AnyPath) -> dict[str, Reference]:
     references = {}
     for env, scores in content.items():
         fine = isinstance(scores, Mapping) and set(scores) <= {"random", "expert"}
-        if not fine or not all(isinstance(v, int | float) for v in scores.values()):
+        if not fine or not all(map(_is_score, scores.values())):
             raise ArtifactError(f"{name} must hold {expected}, got {env!r}: {scores!r}")
         references[env] = Reference(scores.get("random"), scores.get("expert"))
     return references
+
+
+def _is_score(value: object) -> bool:
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and math.isfinite(value)
 
 
 @functools.cache

@@ -11,14 +11,19 @@ import numpy as np
 from imitation.errors import DataError
 from imitation.reports.benchmarks import aggregates
 from imitation.reports.benchmarks.aggregates import Profile
-from imitation.reports.benchmarks.collect import COMPLETED, DAMAGED, Run
+from imitation.reports.benchmarks.collect import (
+    COMPLETED,
+    DAMAGED,
+    HOUSEKEEPING,
+    Run,
+)
 from imitation.reports.benchmarks.references import Reference
 from imitation.reports.statistics import Interval
 
 __all__ = ["Algorithm", "Comparison", "Score", "Summary", "summarise"]
 
-_NOT_TRAINED = ("eval_policy",)
-"""Commands whose runs are references, not results."""
+_NOT_TRAINED = ("eval_policy", *HOUSEKEEPING)
+"""Commands whose runs are references or of no account, not results."""
 
 THRESHOLDS = np.linspace(0, 1.25, 126).round(2)
 """Of performance profiles, in normalised score."""
@@ -137,8 +142,9 @@ def summarise(
     usable = [r for r in trained if r.usable and r.env]
     if not usable:
         raise DataError(
-            f"none of {len(runs)} runs is completed and has a score: "
-            f"{_counted(runs)}; run commands that evaluate a policy, such as bc"
+            f"none of {len(runs)} runs is completed and has a score and an "
+            f"environment: {_counted(runs)}; run commands that evaluate a policy, such "
+            "as bc"
         )
     by_name: dict[str, list[Run]] = {}
     for run in usable:
@@ -209,6 +215,6 @@ def _counted(runs: Sequence[Run]) -> str:
     without = sum(run.status == COMPLETED for run in runs)
     words = [f"{n} {status}" for status, n in counts.items() if status != COMPLETED]
     if without:
-        words.append(f"{without} {COMPLETED} without a score")
+        words.append(f"{without} {COMPLETED} without them")
     damaged = next((run.error for run in runs if run.status == DAMAGED), "")
     return ", ".join(words) + (f" ({damaged})" if damaged else "")
