@@ -13,7 +13,7 @@ from imitation.scripts.parallel import parallel_ex
 from imitation.scripts.settings import build
 from imitation.scripts.studies import spaces
 from imitation.scripts.studies.journal import Journal, read_trial, write_error
-from imitation.scripts.studies.study import make_run
+from imitation.scripts.studies.study import default_metric, make_run
 from imitation.scripts.studies.trial import DIRECTORY, finish_trial
 from imitation.scripts.tuning import find_best_trial, tuning_ex
 
@@ -81,6 +81,11 @@ def test_objects_are_remembered_by_this_process_only():
         ({"uniform": ["a", 1]}, "uniform must have numbers"),
         ({"choice": [1], "grid_search": [2]}, "must have one key"),
         ({"sample_from": [1]}, "must name a function"),
+        ({"uniform": [3, 1]}, r"uniform must have \[low, high\] with low < high"),
+        ({"uniform": [3]}, r"uniform must have \[low, high\]"),
+        ({"loguniform": [0, 1]}, "with 0 < low < high, got"),
+        ({"randint": [1, 2, 3]}, r"randint must have \[low, high\]"),
+        ({"quniform": [0, 1]}, r"quniform must have \[low, high, quantum\]"),
     ],
 )
 def test_malformed_spaces(space, message):
@@ -196,6 +201,25 @@ def test_seeds_are_those_of_the_repetition_and_below_the_evaluations():
     assert all(seed < 2**30 for seed in seeds)
     own = make_run(settings, {"config_updates": {"seed": 3}}, 0)
     assert own["config_updates"]["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "metric"),
+    [
+        ("train_rl", "monitor_return_mean"),
+        ("train_imitation", "imit_stats/monitor_return_mean"),
+        ("train_mce_irl", "imit_stats/return_mean"),
+    ],
+)
+def test_metric_is_one_that_the_command_returns(name, metric):
+    assert default_metric(name) == metric
+
+
+def test_a_missing_study_of_ray_is_one_line(workdir):
+    updates = {"experiment_checkpoint_path": str(workdir / "nowhere")}
+    with pytest.raises(ConfigError, match="nowhere' holds no study of Ray") as caught:
+        parallel_ex.run(config_updates=updates)
+    assert "\n" not in str(caught.value)
 
 
 def make_journal(directory, **updates):

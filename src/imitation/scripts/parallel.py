@@ -7,6 +7,7 @@ finished trial, continues those that were interrupted, and runs the rest.
 import pathlib
 from typing import TYPE_CHECKING
 
+from imitation.errors import ConfigError, reason
 from imitation.scripts import command_line
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.parallel import ParallelSettings
@@ -50,11 +51,19 @@ def run_or_load(
         directory: where to keep the study.
     """
     if settings.experiment_checkpoint_path:
-        analysis: ExperimentAnalysis = import_tune().ExperimentAnalysis(
-            settings.experiment_checkpoint_path
-        )
-        return analysis
+        return _load(settings.experiment_checkpoint_path)
     return run_study(settings, directory)
+
+
+def _load(path: str) -> "ExperimentAnalysis":
+    try:
+        analysis: ExperimentAnalysis = import_tune().ExperimentAnalysis(path)
+    except ValueError as error:
+        raise ConfigError(
+            f"experiment_checkpoint_path={path!r} holds no study of Ray: "
+            f"{reason(error)}; name a folder in the directory ray of a study"
+        ) from error
+    return analysis
 
 
 parallel_ex = SacredExperiment(

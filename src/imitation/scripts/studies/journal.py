@@ -97,7 +97,8 @@ class Journal:
         path = directory / _STUDY
         if path.exists():
             self.spec = artifacts.read_json(path)
-            if _compared(self.spec) != _compared(spec):
+            same = isinstance(self.spec, Mapping)
+            if not same or _compared(self.spec) != _compared(spec):
                 raise ConfigError(
                     f"{directory} holds another study; choose another directory, or "
                     "give the settings that it was started with"

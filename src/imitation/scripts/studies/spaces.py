@@ -66,6 +66,8 @@ def space_of(value: Any) -> tuple[str, Any] | None:
         raise ConfigError(f"{kind} must have a list of values, got {arguments!r}")
     elif kind not in _LISTS and not all(map(_is_number, arguments)):
         raise ConfigError(f"{kind} must have numbers, got {list(arguments)!r}")
+    elif kind not in _LISTS and "randn" not in kind:
+        _check_bounds(kind, arguments)
     return kind, arguments
 
 
@@ -198,6 +200,21 @@ def _recall(name: str) -> Any:
         return getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(f"cannot import {name!r}: {error}") from error
+
+
+def _check_bounds(kind: str, arguments: Sequence[float]) -> None:
+    """Raises a ConfigError unless numbers are bounds, a quantum for q, maybe a base."""
+    is_log, n_least = "log" in kind, 3 if kind.startswith("q") else 2
+    good = n_least <= len(arguments) <= n_least + is_log
+    if good:
+        low, high = arguments[:2]
+        good = low < high and (low > 0 or not is_log)
+    if not good:
+        form = "[low, high, quantum]" if n_least == 3 else "[low, high]"
+        raise ConfigError(
+            f"{kind} must have {form} with {'0 < ' if is_log else ''}low < high, got "
+            f"{list(arguments)!r}"
+        )
 
 
 def _is_number(value: Any) -> bool:

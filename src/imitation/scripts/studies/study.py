@@ -56,6 +56,8 @@ def import_tune() -> Any:
 
 def default_metric(sacred_ex_name: str) -> str:
     """Returns where a command's result has the mean return, levels joined by "/"."""
+    if sacred_ex_name == "train_mce_irl":  # the environment's reward is not replaced
+        return "imit_stats/return_mean"
     name = "monitor_return_mean"
     return name if sacred_ex_name == "train_rl" else f"imit_stats/{name}"
 
