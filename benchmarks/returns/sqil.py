@@ -3,9 +3,9 @@
     python benchmarks/returns/sqil.py
     python benchmarks/returns/sqil.py --seeds 0 1 2 --output other.json
 
-Trains with five seeds on 10 episodes of the bundled expert: soft Q-learning and the
-plain DQN of release 1.0 on CartPole, SAC on Pendulum. Plays 50 episodes with each
-policy and with the expert from the same initial states: deterministic, which the tables
+Trains with five seeds on episodes of the bundled expert: soft Q-learning and the plain
+DQN of release 1.0 on CartPole, SAC on Pendulum. Plays 50 episodes with each policy and
+with the expert from the same initial states: deterministic, which the tables
 show, and sampled. Writes `benchmarks/returns/sqil.json`.
 """
 
@@ -31,7 +31,7 @@ SETTINGS = [
         "Pendulum-v1",
         "sac",
         15_000,
-        10,
+        60,
         {**off_policy_runs.PENDULUM_SAC, "ent_coef": 0.05, "tau": 0.02},
     ),
 ]

@@ -228,8 +228,8 @@ class SQILDictReplayBuffer(SQILReplayBuffer, DictReplayBuffer):  # type: ignore[
 def _filled(transitions: StoredTransitions, like: SQILReplayBuffer) -> ReplayBuffer:
     """Makes a full buffer of transitions, each array written at once."""
     is_dict = isinstance(like.observation_space, gym.spaces.Dict)
-    made = DictReplayBuffer if is_dict else ReplayBuffer
-    buffer = made(
+    make: Any = DictReplayBuffer if is_dict else ReplayBuffer
+    buffer: ReplayBuffer = make(
         len(transitions), like.observation_space, like.action_space, device=like.device
     )
     _write(buffer.observations, transitions.observations)

@@ -138,9 +138,8 @@ def _stored_actions(acts: Array, space: gym.Space[Any]) -> Array:
             "store them; bound the space"
         )
     # An expert may act beyond the bounds; the environment clips what it gets.
-    return (2.0 * (np.clip(flat, low, high) - low) / (high - low) - 1.0).astype(
-        np.float32
-    )
+    scaled: Array = 2.0 * (np.clip(flat, low, high) - low) / (high - low) - 1.0
+    return scaled.astype(np.float32)
 
 
 def _flattened(
@@ -197,7 +196,7 @@ def _joined(batches: list[Mapping[str, Any]]) -> types.Transitions:
                 f"batches of demonstrations need the keys {', '.join(NEEDED)}; one "
                 f"lacks {', '.join(missing)}"
             )
-    infos: list[Any] = []
+    infos: Any = []
     for batch in batches:
         infos.extend(batch.get("infos", [{}] * len(batch["acts"])))
     columns = {key: _joined_column([b[key] for b in batches]) for key in NEEDED}

@@ -155,6 +155,7 @@ class IQSAC(SAC):
         if self.ent_coef_optimizer is None:
             return
         assert self.log_ent_coef is not None
+        assert isinstance(self.target_entropy, float)
         excess = (log_probs + self.target_entropy).detach()
         loss = -(self.log_ent_coef * excess).mean()
         self.ent_coef_optimizer.zero_grad()

@@ -120,6 +120,10 @@ class ActorCriticReward(InverseSoftQReward):
     over actions of the actor from fixed noise, so that the reward is a function.
     """
 
+    noise: th.Tensor
+    low: th.Tensor
+    high: th.Tensor
+
     def __init__(
         self,
         observation_space: gym.Space[Any],
@@ -170,11 +174,12 @@ class ActorCriticReward(InverseSoftQReward):
         drawn = mean + log_std.exp() * self.noise  # (B, N_NOISE, act_dim)
         actions = drawn.tanh()
         squashing = th.log(1 - actions.square() + SQUASH_EPSILON)
-        log_probs = (gaussian.log_prob(drawn) - squashing).sum(dim=2)
+        densities = gaussian.log_prob(drawn)  # type: ignore[no-untyped-call]
+        log_probs: th.Tensor = (densities - squashing).sum(dim=2)
         features = self._features(self.policy.critic, state)
         features = features.repeat_interleave(len(self.noise), dim=0)
         q_values = self._smallest(features, actions.flatten(0, 1))
-        soft = q_values.view_as(log_probs) - self.temperature * log_probs
+        soft: th.Tensor = q_values.view_as(log_probs) - self.temperature * log_probs
         return soft.mean(dim=1)
 
     def _smallest(self, features: th.Tensor, actions: th.Tensor) -> th.Tensor:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
+from stable_baselines3.common.buffers import ReplayBuffer
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
@@ -178,7 +179,7 @@ class IQLearn(ExpertReplayTrainer):
         """
         algo = self.rl_algo
         assert isinstance(algo, IQSoftQ | IQSAC)
-        buffers = [self.replay_buffer]
+        buffers: list[ReplayBuffer] = [self.replay_buffer]
         if self.has_demonstrations:
             buffers.append(self.replay_buffer.expert_buffer)
         ends = any((b.dones * (1 - b.timeouts)).any() for b in buffers)

@@ -45,7 +45,8 @@ class SoftQNetwork(QNetwork):
             greedy: th.Tensor = q_values.argmax(dim=1)
             return greedy
         logits = log_policy(q_values, self.temperature)
-        return th.distributions.Categorical(logits=logits).sample()
+        sampled: th.Tensor = th.distributions.Categorical(logits=logits).sample()  # type: ignore[no-untyped-call]
+        return sampled
 
     def _get_constructor_parameters(self) -> dict[str, Any]:
         parameters = super()._get_constructor_parameters()
@@ -118,26 +119,14 @@ class SoftQPolicy(DQNPolicy):
 class CnnSoftQPolicy(SoftQPolicy):
     """`SoftQPolicy` for images, with the convolutional network of ``CnnPolicy``."""
 
-    def __init__(
-        self,
-        *args: Any,
-        features_extractor_class: type[BaseFeaturesExtractor] = NatureCNN,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(
-            *args, features_extractor_class=features_extractor_class, **kwargs
-        )
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **{"features_extractor_class": NatureCNN, **kwargs})
 
 
 class MultiInputSoftQPolicy(SoftQPolicy):
     """`SoftQPolicy` for dictionary observations."""
 
-    def __init__(
-        self,
-        *args: Any,
-        features_extractor_class: type[BaseFeaturesExtractor] = CombinedExtractor,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(
-            *args, features_extractor_class=features_extractor_class, **kwargs
+            *args, **{"features_extractor_class": CombinedExtractor, **kwargs}
         )
