@@ -118,8 +118,9 @@ def read_references(path: AnyPath) -> dict[str, Reference]:
 
 
 def _is_score(value: object) -> bool:
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    return number and math.isfinite(value)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return math.isfinite(value)
 
 
 @functools.cache
