@@ -49,7 +49,7 @@ _CARTPOLE: dict[str, Any] = {
         "n_epochs": 10,
     },
     "total_comparisons": 500,
-    "total_timesteps": 100_000,
+    "total_timesteps": 200_000,
 }
 
 _MOUNTAIN_CAR: dict[str, Any] = {

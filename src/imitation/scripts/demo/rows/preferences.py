@@ -49,7 +49,7 @@ def train(task: Task) -> Trained:
                 _COLOUR,
             ),
         ),
-        note="Of all comparisons so far. They are noisy, so that not all can be met.",
+        note="Of all comparisons so far, ties left out.",
     )
     saved = task.directory / "checkpoints" / "final" / "policy" / "model.zip"
     agent = PPO.load(saved, device="cpu")
@@ -80,17 +80,12 @@ def _held_out_returns(task: Task, ends: np.ndarray) -> Series:
 ROW = DemoRow(
     label="Preferences",
     summary="Preference comparisons know no expert: somebody says which of two short "
-    "clips is better (here the environment's own reward, as noisy as a person), a "
+    "clips is better (here the environment's own reward), a "
     "reward is learned from the answers, and the policy from the reward.",
     command="train_preference_comparisons",
     settings={
         "seals/CartPole-v0": (
-            # Whole episodes: after a fall, shorter fragments are all alike.
-            "fragment_length=500",
-            "initial_comparison_frac=0.2",
-            "rl.ppo_batch_size=1280",
-            "total_comparisons=300",
-            "total_timesteps=200000",
+            "noiseless",
             # Saving the state would abandon the episodes in flight.
             "state_interval=0",
         ),
