@@ -32,7 +32,12 @@ SETTINGS = [
         "sac",
         15_000,
         60,
-        {**off_policy_runs.PENDULUM_SAC, "ent_coef": 0.05, "tau": 0.02},
+        {
+            **off_policy_runs.PENDULUM_SAC,
+            "gamma": 0.98,
+            "ent_coef": 0.05,
+            "tau": 0.02,
+        },
     ),
 ]
 
