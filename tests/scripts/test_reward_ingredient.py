@@ -84,6 +84,18 @@ def test_presets_combine_in_any_order(venv):
     assert not any(isinstance(m, RunningNorm) for m in both.modules())
 
 
+def test_arguments_of_an_ensemble_are_its_members(venv) -> None:
+    presets = RewardSettings.named_configs
+    config = {"net_kwargs": {"use_action": False, "hid_sizes": [8]}}
+    config |= presets["reward_ensemble"]
+    config["ensemble_member_config"] = {"net_kwargs": {"hid_sizes": [4]}}
+    settings = RewardSettings(**config).resolved("train_preference_comparisons")
+    found = settings.member().net_kwargs
+    assert found["use_action"] is False and found["hid_sizes"] == [4]
+    assert settings.resolved("train_preference_comparisons") == settings
+    make_reward_net(venv, settings, np.random.default_rng(0))
+
+
 def test_the_ensemble_preset(venv):
     net = made(venv, "reward_ensemble")
     assert isinstance(net, reward_nets.AddSTDRewardWrapper)

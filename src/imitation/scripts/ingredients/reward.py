@@ -99,6 +99,9 @@ class RewardSettings:
     def resolved(self, command: str, discount: float = 0.99) -> "RewardSettings":
         """Fills in the class and its arguments, also those of ensemble members.
 
+        Arguments given for a `RewardEnsemble`, as by a preset for an environment, are
+        those of its members, unless these have others.
+
         Args:
             command: the command that learns the reward.
             discount: the policy's discount factor, which potential shaping must share
@@ -117,8 +120,11 @@ class RewardSettings:
             kwargs.setdefault("discount_factor", discount)
         member_config = self.ensemble_member_config
         if settings.is_ensemble and member_config:
-            member = settings.member().resolved(command, discount)
-            member_config = to_config(member)
+            member = settings.member()
+            if net_cls is reward_nets.RewardEnsemble:
+                own = {**kwargs, **member.net_kwargs}
+                member = dataclasses.replace(member, net_kwargs=own)
+            member_config = to_config(member.resolved(command, discount))
         return dataclasses.replace(
             settings, net_kwargs=kwargs, ensemble_member_config=member_config
         )
@@ -215,6 +221,8 @@ def _make(venv: VecEnv, settings: RewardSettings) -> reward_nets.RewardNet:
     if settings.is_ensemble:
         assert settings.ensemble_size is not None, "checked"
         member = settings.member()
+        if net_cls is reward_nets.RewardEnsemble:
+            kwargs = {}  # those of its members; it has none of its own
         kwargs["members"] = [_make(venv, member) for _ in range(settings.ensemble_size)]
     with building(f"reward.net_cls={settings.net_cls} with reward.net_kwargs"):
         net = net_cls(venv.observation_space, venv.action_space, **kwargs)
