@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
-LEAST_RETURN = {"bc": 475.0, "dagger": 475.0}
+LEAST_RETURN = {"bc": 475.0, "dagger": 475.0, "mce_irl": 10.0}
 SLOW = {
     "airl": 450.0,
     "airl_transfer": 450.0,
@@ -15,6 +15,9 @@ SLOW = {
     "gaifo": 450.0,
     "gail": 475.0,
     "gail_sac": -180.0,
+    "iq_learn": 450.0,
+    "preference_comparisons": -250.0,
+    "sqil": 475.0,
 }
 """Those that train for half a minute and more."""
 
