@@ -19,7 +19,7 @@ from off_policy_runs import Setting
 
 SETTINGS = [
     Setting("iq_learn", "seals/CartPole-v0", "iq_soft_q", 0, 5, offline_updates=5_000),
-    Setting("iq_learn", "seals/CartPole-v0", "iq_soft_q", 20_000, 1),
+    Setting("iq_learn", "seals/CartPole-v0", "iq_soft_q", 20_000, 1, normalized=True),
     Setting(
         "iq_learn",
         "Pendulum-v1",

@@ -18,9 +18,9 @@ from imitation.algorithms.iq_learn import IQSAC, IQLearn, IQSoftQ
 from imitation.algorithms.soft_q import SoftQ
 from imitation.algorithms.sqil import SQIL
 from imitation.data import rollout
-from imitation.policies import experts
+from imitation.policies import base, experts
 from imitation.util import logger as imit_logger
-from imitation.util import util
+from imitation.util import networks, util
 
 LEARNERS: Mapping[str, type[OffPolicyAlgorithm]] = {
     "soft_q": SoftQ,
@@ -52,6 +52,8 @@ class Setting:
     """The learning rate falls linearly to 0, from the learner's own or the given."""
     offline_updates: int = 0
     n_envs: int = 1
+    normalized: bool = False
+    """Observations are normalised by running statistics."""
     deterministic_expert: bool = True
 
 
@@ -71,6 +73,11 @@ def make_trainer(setting: Setting, seed: int, directory: str) -> ExpertReplayTra
     if setting.falling_learning_rate:
         rate = kwargs["learning_rate"]
         kwargs["learning_rate"] = lambda remaining: rate * remaining
+    if setting.normalized:
+        kwargs["policy_kwargs"] = {
+            "features_extractor_class": base.NormalizeFeaturesExtractor,
+            "features_extractor_kwargs": {"normalize_class": networks.RunningNorm},
+        }
     trainer_class = SQIL if setting.algorithm == "sqil" else IQLearn
     return trainer_class(
         venv=venv,

@@ -16,6 +16,7 @@ ROW = DemoRow(
     command="iq_learn",
     settings={
         "seals/CartPole-v0": (
+            "policy.normalize_running",
             "demonstrations.n_expert_demos=5",
             "environment.num_vec=1",
             "iq_learn.total_timesteps=10000",
