@@ -17,6 +17,7 @@ from imitation.scripts.demo import rows
 from imitation.scripts.demo.frames import Shot
 from imitation.scripts.ingredients.environment import EnvironmentSettings, make_venv
 from imitation.scripts.ingredients.expert import get_expert_policy
+from imitation.util import seeding
 from imitation.util.progress import progress_bar
 
 __all__ = [
@@ -277,8 +278,10 @@ def _learner(
     )
     directory = options.out / "runs" / environment.preset / row.command
     task = rows.Task(row.command, words, directory)
-    trained = row.train(task)
     settings = rows.resolve(row.command, words)[2]
+    # Stable-Baselines3 seeds NumPy's global generator, which is the caller's.
+    with seeding.numpy_seeded(settings.rng("numpy")):
+        trained = row.train(task)
     returns, _ = evaluate(
         lambda _: trained.policy,
         settings.environment,
