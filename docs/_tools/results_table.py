@@ -228,6 +228,8 @@ def budget(row: Mapping[str, Any]) -> str:
         return f"{row['total_comparisons']:,} comparisons, {steps}{fresh}"
     if "n_demonstrations" not in row:
         return f"{steps}, the expert asked in each"
+    if row.get("total_timesteps") == 0:
+        steps = "no steps of its own"
     episodes = f"{row['n_demonstrations']} episodes of the expert"
     if row.get("state_only"):
         episodes += " without actions"
@@ -236,8 +238,10 @@ def budget(row: Mapping[str, Any]) -> str:
 
 def learner(row: Mapping[str, Any]) -> str:
     """The algorithm, with its generator where that is another than usual."""
-    generator = row.get("generator", row.get("agent", "ppo"))
-    suffix = "" if generator == "ppo" else f" with {generator.upper()}"
+    generator = row.get("generator", row.get("agent", row.get("learner", "ppo")))
+    generator = generator.removeprefix("iq_")
+    usual = generator in ("ppo", "soft_q")
+    suffix = "" if usual else f" with {generator.upper()}"
     return f"{NAMES[row['algorithm']]}{suffix}"
 
 
