@@ -264,3 +264,15 @@ def test_help_is_there_before_torch_is_loaded():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
     assert "--fast" in done.stdout
+
+
+@pytest.mark.parametrize("environment", study.ENVIRONMENTS, ids=lambda e: e.preset)
+def test_settings_of_the_full_demo_fit_its_environments(environment, tmp_path):
+    options = study.Options(0, tmp_path, fast=False)
+    own = [row for row in rows.all_rows() if environment.name in row.settings]
+    assert own
+    for row in own:
+        words = (*options.shared_words(environment), *row.settings[environment.name])
+        expert = ("expert.policy_type=bundled",) if row.asks_expert else ()
+        _, name, settings = rows.resolve(row.command, (*words, *expert))
+        settings.check(name)

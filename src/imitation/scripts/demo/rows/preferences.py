@@ -86,6 +86,8 @@ ROW = DemoRow(
     settings={
         "seals/CartPole-v0": (
             "noiseless",
+            # A multiple of the demo's five environments, and of minibatches of 64.
+            "rl.ppo_batch_size=4160",
             # Saving the state would abandon the episodes in flight.
             "state_interval=0",
         ),
