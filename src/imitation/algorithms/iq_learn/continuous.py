@@ -136,7 +136,7 @@ class IQSAC(SAC):
         terms = self.critic_terms(batch, actions, log_probs)
         loss = th.stack([each.loss for each in terms]).mean()
         self.critic.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        th.autograd.backward(loss)
         self.critic.optimizer.step()
         return terms
 
@@ -146,7 +146,7 @@ class IQSAC(SAC):
         q_values = self._smallest(self.critic, obs, actions)
         loss = (self.temperature * log_probs - q_values).mean()
         self.actor.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        th.autograd.backward(loss)
         self.actor.optimizer.step()
         return loss.item()
 
@@ -159,7 +159,7 @@ class IQSAC(SAC):
         excess = (log_probs + self.target_entropy).detach()
         loss = -(self.log_ent_coef * excess).mean()
         self.ent_coef_optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        th.autograd.backward(loss)
         self.ent_coef_optimizer.step()
 
     def _actions(self, obs: Any) -> tuple[th.Tensor, th.Tensor]:

@@ -151,7 +151,7 @@ class SoftQ(DQN):
             batch = self.replay_buffer.sample(batch_size, env=self._vec_normalize_env)
             loss = self.loss(batch)
             self.policy.optimizer.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            th.autograd.backward(loss)
             parameters = self.q_net.parameters()
             th.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
             self.policy.optimizer.step()
