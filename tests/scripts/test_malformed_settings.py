@@ -231,6 +231,9 @@ CASES = [
             "comparison_queue_size=0": "comparison_queue_size must be a positive",
             "state_interval=-1": "state_interval must be an integer ≥ 0",
             "initial_comparison_frac=1.1": "initial_comparison_frac must be a number",
+            "keep_best_agent=True held_out_episodes=0": (
+                "keep_best_agent chooses by held-out episodes; set held_out_episodes"
+            ),
             "exploration_frac=-0.1": "exploration_frac must be a number in [0, 1]",
             "transition_oversampling=0": "transition_oversampling must be a positive",
             "initial_epoch_multiplier=0": "initial_epoch_multiplier must be a positi",

@@ -433,6 +433,7 @@ def test_resumed_after_an_interrupt_it_ends_with_identical_weights(workdir, caps
         "num_iterations": 4,
         "total_timesteps": 100,
         "exploration_frac": 0.2,
+        "keep_best_agent": True,
     }
     whole = run("whole", GROUPS, **small).result
     Stopping.left = 150

@@ -20,7 +20,9 @@ from imitation.util import seeding
 __all__ = [
     "algorithm_state",
     "begin_anew",
+    "learned_state",
     "load_algorithm_state",
+    "load_learned_state",
     "load_randomness",
     "randomness",
 ]
@@ -58,6 +60,46 @@ def begin_anew(algo: BaseAlgorithm, venv: VecEnv, seed: int) -> None:
         algo.action_noise.reset()
 
 
+def learned_state(algo: BaseAlgorithm) -> dict[str, Any]:
+    """Collects what decides an algorithm's actions and how it would learn on.
+
+    Args:
+        algo: on- or off-policy.
+
+    Returns:
+        A state that `checkpoint.save_state` takes, without experience and counters.
+    """
+    _, variables = algo._get_torch_save_params()
+    return {
+        "parameters": algo.get_parameters(),
+        "variables": {name: _get(algo, name).detach() for name in variables},
+        "normalization": [
+            {name: getattr(moments, name) for name in MOMENTS}
+            for moments in _normalization(algo)
+        ],
+    }
+
+
+def load_learned_state(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
+    """Puts back what `learned_state` returned, of an algorithm of the same arguments.
+
+    Args:
+        algo: what to change.
+        state: may hold more.
+
+    Raises:
+        KeyError: something is missing from the state.
+        ValueError: it is of an algorithm of another shape.
+    """
+    algo.set_parameters(state["parameters"], exact_match=True, device=algo.device)
+    for name, value in state["variables"].items():
+        _get(algo, name).data.copy_(value)
+    own = _normalization(algo)
+    for moments, saved in zip(own, state["normalization"], strict=True):
+        for name in MOMENTS:
+            setattr(moments, name, saved[name])
+
+
 def algorithm_state(algo: BaseAlgorithm) -> dict[str, Any]:
     """Collects what an algorithm has learned and recorded.
 
@@ -67,16 +109,9 @@ def algorithm_state(algo: BaseAlgorithm) -> dict[str, Any]:
     Returns:
         A state that `checkpoint.save_state` takes.
     """
-    _, variables = algo._get_torch_save_params()
-    state: dict[str, Any] = {
-        "parameters": algo.get_parameters(),
-        "variables": {name: _get(algo, name).detach() for name in variables},
+    state = learned_state(algo) | {
         "counters": {name: getattr(algo, name, 0) for name in COUNTERS},
         "progress": algo._current_progress_remaining,
-        "normalization": [
-            {name: getattr(moments, name) for name in MOMENTS}
-            for moments in _normalization(algo)
-        ],
     }
     if isinstance(algo, OffPolicyAlgorithm):
         replay = algo.replay_buffer
@@ -105,17 +140,11 @@ def load_algorithm_state(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
         KeyError: something is missing from the state.
         ValueError: it is of an algorithm of another shape.
     """
-    algo.set_parameters(state["parameters"], exact_match=True, device=algo.device)
-    for name, value in state["variables"].items():
-        _get(algo, name).data.copy_(value)
+    load_learned_state(algo, state)
     for name, value in state["counters"].items():
         if hasattr(algo, name):
             setattr(algo, name, value)
     algo._current_progress_remaining = state["progress"]
-    own = _normalization(algo)
-    for moments, saved in zip(own, state["normalization"], strict=True):
-        for name in MOMENTS:
-            setattr(moments, name, saved[name])
     if isinstance(algo, OffPolicyAlgorithm):
         replay: Any = algo.replay_buffer
         for name, value in state["replay"].items():

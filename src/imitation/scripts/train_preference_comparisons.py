@@ -149,7 +149,7 @@ def _ask_people(
 def _keep_aside(
     settings: Settings, generator: TrajectoryGenerator, log_dir: pathlib.Path
 ) -> contextlib.AbstractContextManager[Callable[[int], None]]:
-    """What plays episodes for the report after some rounds; nothing without agent."""
+    """What plays episodes after some rounds; nothing without agent."""
     if not isinstance(generator, AgentTrainer) or not settings.held_out_episodes:
         return contextlib.nullcontext(lambda number: None)
     return held_out.keep_aside(
@@ -158,6 +158,7 @@ def _keep_aside(
         log_dir,
         n_episodes=settings.held_out_episodes,
         n_rounds=settings.num_iterations + 1,
+        keep_best=settings.keep_best_agent,
         rng=settings.rng("held-out episodes"),
     )
 

@@ -10,6 +10,7 @@ from imitation.algorithms.preference_comparisons.active import (
     ActiveSelectionFragmenter,
 )
 from imitation.algorithms.preference_comparisons.agent import AgentTrainer
+from imitation.algorithms.preference_comparisons.best_agent import BestAgent
 from imitation.algorithms.preference_comparisons.dataset import (
     PreferenceDataset,
     preference_collate_fn,
@@ -29,6 +30,7 @@ from imitation.algorithms.preference_comparisons.generators import (
     TrajectoryDataset,
     TrajectoryGenerator,
 )
+from imitation.algorithms.preference_comparisons.held_out import HeldOutPlayer
 from imitation.algorithms.preference_comparisons.human import HumanGatherer
 from imitation.algorithms.preference_comparisons.importing import import_preferences
 from imitation.algorithms.preference_comparisons.losses import (
@@ -54,9 +56,11 @@ __all__ = [
     "ActiveSelectionFragmenter",
     "AgentTrainer",
     "BasicRewardTrainer",
+    "BestAgent",
     "CrossEntropyRewardLoss",
     "EnsembleTrainer",
     "Fragmenter",
+    "HeldOutPlayer",
     "HumanGatherer",
     "LossAndMetrics",
     "PreferenceComparisons",

@@ -85,6 +85,7 @@ class HeldOutPlayer:
         self._venv = venv
         self._directory = parse_path(directory)
         self._seed = seed
+        self._n_rounds = n_rounds
         n_times = min(n_times, n_rounds)
         self._rounds = set(np.linspace(1, n_rounds, n_times).round().astype(int))
         self._n_episodes = -(-n_episodes // n_times)

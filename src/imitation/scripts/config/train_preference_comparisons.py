@@ -33,8 +33,10 @@ presets of seals to measure an algorithm."""
 
 _CARTPOLE: dict[str, Any] = {
     "fragment_length": 50,
+    "held_out_episodes": 50,
     "initial_comparison_frac": 0.5,
     "initial_epoch_multiplier": 3.0,
+    "keep_best_agent": True,
     "num_iterations": 10,
     "query_schedule": "constant",
     "reward.net_kwargs": {"use_action": False},
@@ -64,7 +66,9 @@ _MOUNTAIN_CAR: dict[str, Any] = {
 _PENDULUM: dict[str, Any] = {
     "environment.num_vec": 16,
     "fragment_length": 50,
+    "held_out_episodes": 50,
     "initial_epoch_multiplier": 4.0,
+    "keep_best_agent": True,
     "num_iterations": 30,
     "reward_trainer_kwargs": {"epochs": 30},
     "rl.ppo_batch_size": 4096,
@@ -241,6 +245,10 @@ class TrainPreferenceComparisonsSettings(CommandSettings):
     """Least number of episodes that the agent plays apart from the training, for the
     report to judge the reward by; 0 for none."""
 
+    keep_best_agent: bool = False
+    """End with the agent of the round whose held-out episodes the final reward rates
+    best, instead of with the last one."""
+
     allow_variable_horizon: bool = False
     """Accept episodes of different lengths, which give the reward away."""
 
@@ -271,6 +279,11 @@ class TrainPreferenceComparisonsSettings(CommandSettings):
         name = "active_selection_oversampling"
         require(factor >= 1, name, "a number ≥ 1", factor)
         schedule_of(self.query_schedule)
+        if self.keep_best_agent and not self.held_out_episodes:
+            raise ConfigError(
+                "keep_best_agent chooses by held-out episodes; set held_out_episodes "
+                "to a positive number"
+            )
         if self.trajectory_path is not None and self.exploration_frac != 0:
             raise ConfigError(
                 "exploration_frac can't be set when a trajectory dataset is used; "

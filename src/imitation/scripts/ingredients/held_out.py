@@ -9,8 +9,11 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from imitation.algorithms.preference_comparisons import AgentTrainer
-from imitation.algorithms.preference_comparisons.held_out import HeldOutPlayer
+from imitation.algorithms.preference_comparisons import (
+    AgentTrainer,
+    BestAgent,
+    HeldOutPlayer,
+)
 from imitation.envs.episode_seeds import EpisodeSeedWrapper
 from imitation.scripts.ingredients.environment import EnvironmentSettings, make_venv
 from imitation.util import seeding
@@ -31,6 +34,7 @@ def keep_aside(
     *,
     n_episodes: int,
     n_rounds: int,
+    keep_best: bool,
     rng: np.random.Generator,
 ) -> Iterator[Callable[[int], None]]:
     """Makes what plays episodes after some of the rounds of a training.
@@ -41,6 +45,7 @@ def keep_aside(
         run_dir: the run's directory.
         n_episodes: least number of episodes of the whole training.
         n_rounds: rounds of the whole training.
+        keep_best: whether the last call puts back the best agent, see `BestAgent`.
         rng: decides environments and actions.
 
     Yields:
@@ -49,8 +54,12 @@ def keep_aside(
     apart = dataclasses.replace(environment, num_vec=_NUM_VEC, parallel=False)
     with make_venv(apart, rng, post_wrappers=[_tell_seeds]) as venv:
         seed = seeding.make_seeds(rng)
-        directory = run_dir / HELD_OUT_DIR
-        yield HeldOutPlayer(trainer, venv, directory, n_rounds, n_episodes, seed=seed)
+        player = (BestAgent if keep_best else HeldOutPlayer)(
+            trainer, venv, run_dir / HELD_OUT_DIR, n_rounds, n_episodes, seed=seed
+        )
+        yield player
+        if isinstance(player, BestAgent):
+            player.forget()
 
 
 def _tell_seeds(env: gym.Env[Any, Any], index: int) -> gym.Env[Any, Any]:
