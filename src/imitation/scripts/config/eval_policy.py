@@ -16,6 +16,10 @@ from imitation.util.video_wrapper import VideoWrapper
 __all__ = ["EvalPolicySettings"]
 
 _PRESETS: Mapping[str, Mapping[str, Any]] = {
+    "cliff_world": {
+        "environment.gym_id": "seals/CliffWorld7x4XY-v0",
+        "environment.env_make_kwargs.horizon": 40,
+    },
     "explore_eps_greedy": {"explore_kwargs": {"switch_prob": 1.0, "random_prob": 0.1}},
     "render": {
         "environment.num_vec": 1,

@@ -4,7 +4,8 @@ Policy types: ``ppo`` and ``sac`` load a Stable-Baselines3 model from
 ``loader_kwargs.path``; ``ppo-huggingface`` and ``sac-huggingface`` load
 ``<organization>/<algo>-<env_name>`` from the model hub, or the bundled expert of that
 name when the hub does not answer; ``bundled`` is the bundled expert, whether it answers
-or not; ``random`` and ``zero`` need nothing.
+or not; ``soft-optimal`` is planned, where the dynamics of the environment are known;
+``random`` and ``zero`` need nothing.
 """
 
 import dataclasses
@@ -27,7 +28,8 @@ class ExpertSettings:
     """Which expert acts."""
 
     policy_type: str = "ppo-huggingface"
-    """Key of the policy registry: ppo, sac, ppo-huggingface, random, zero, ..."""
+    """Key of the policy registry: ppo, sac, ppo-huggingface, bundled, soft-optimal,
+    random, zero, ..."""
 
     loader_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     """Arguments of the loader, such as path; organization and env_name have defaults
@@ -79,3 +81,14 @@ def get_expert_policy(venv: VecEnv, settings: ExpertSettings) -> BasePolicy:
         return serialize.load_policy(
             settings.policy_type, venv, **settings.loader_kwargs
         )
+
+
+def _soft_optimal(venv: VecEnv, discount: float = 1.0) -> BasePolicy:
+    """Plans the expert, see `soft_optimal_expert`."""
+    # Imported here: other experts need no planning.
+    from imitation.algorithms.mce_irl.expert import soft_optimal_expert
+
+    return soft_optimal_expert(venv, discount)
+
+
+serialize.policy_registry.register("soft-optimal", _soft_optimal)
