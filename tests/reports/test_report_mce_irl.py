@@ -72,6 +72,12 @@ def test_heat_map() -> None:
     assert "&lt;b&gt;: 2 by 3 cells from -1 to 1" in drawn
     opacity = [float(found) for found in re.findall(r'fill-opacity="([\d.]+)"', drawn)]
     assert len(opacity) == 5
-    assert max(opacity) == opacity[1] and min(opacity) == opacity[2]
+    assert max(opacity) == opacity[1] == opacity[2] and min(opacity) == opacity[0]
+    assert drawn.count('class="c1"') == 1  # the negative one
+    tiny = mce_irl.heat_map(np.array([[2.0, 1e-30, 1.234]]), "tiny")
+    assert re.findall(r"<text[^>]*>([^<]*)<", tiny)[:3] == ["2", "0", "1.2"]
+    positive = mce_irl.heat_map(np.array([[2.0, 3.0, 5.0]]), "positive")
+    opacity = [float(x) for x in re.findall(r'fill-opacity="([\d.]+)"', positive)]
+    assert opacity == sorted(opacity) and opacity[0] < 0.1
     flat = mce_irl.heat_map(np.zeros((1, 200)), "flat")
     assert "<text" in flat and flat.count("<text") == 1

@@ -18,7 +18,7 @@ from imitation.reports.charts import metric_charts
 from imitation.reports.runs import RunRecord
 from imitation.reports.svg import number
 
-__all__ = ["heat_map", "lead", "learning", "maps"]
+__all__ = ["heat_map", "lead", "learning", "maps", "reward_maps", "visit_maps"]
 
 MAX_STATES = 4000
 """More states than this are not drawn."""
@@ -31,6 +31,9 @@ COLUMNS = 10
 
 DARKEST = 0.6
 """Opacity of the largest value: text on it can still be read, on dark pages as well."""
+
+BELOW = "c1"
+"""Class of the colour of negative values beside positive ones."""
 
 
 def lead(run: RunRecord) -> str:
@@ -84,8 +87,23 @@ def maps(run: RunRecord) -> list[Html]:
             "checkpoints/final/tables.safetensors holds their rewards and visits."
         )
         return [blocks.paragraph(blocks.text(words))]
+    return [
+        blocks.columns(*reward_maps(tables)),
+        blocks.columns(*visit_maps(tables)),
+    ]
+
+
+def reward_maps(tables: Tables) -> list[Html]:
+    """Shows the learned reward beside that of the environment.
+
+    Args:
+        tables: of a training.
+
+    Returns:
+        Two figures.
+    """
     order = "" if tables.grid else " States are in order, row by row."
-    rewards = [
+    return [
         _figure(
             tables,
             tables.reward,
@@ -97,7 +115,18 @@ def maps(run: RunRecord) -> list[Html]:
             tables, tables.true_reward, "The environment's reward", "Never shown to it."
         ),
     ]
-    visits = [
+
+
+def visit_maps(tables: Tables) -> list[Html]:
+    """Shows how often states are visited, by the learned policy and as demonstrated.
+
+    Args:
+        tables: of a training.
+
+    Returns:
+        Three figures; the last one is the difference of the two before.
+    """
+    return [
         _figure(
             tables,
             tables.occupancy,
@@ -117,7 +146,6 @@ def maps(run: RunRecord) -> list[Html]:
             "Learned policy minus demonstrations.",
         ),
     ]
-    return [blocks.columns(*rewards), blocks.columns(*visits)]
 
 
 def heat_map(values: Array, title: str, colour: str = "c0") -> Html:
@@ -126,13 +154,16 @@ def heat_map(values: Array, title: str, colour: str = "c0") -> Html:
     Args:
         values: shape ``(rows, columns)``; NaN cells stay empty.
         title: what it shows.
-        colour: class of the colour of the largest value; the smallest has none.
+        colour: class of the colour of the largest value; the smallest has none. Where
+            values have both signs, 0 has none, and the colour of the negative ones is
+            `BELOW`.
     """
     n_rows, n_columns = values.shape
     side = WIDTH / n_columns
     tall = min(side, 34.0) if values.size <= MAX_WRITTEN else side
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
-    spread = high - low or 1.0
+    signed = low < 0 < high
+    zero, spread = (0.0, max(-low, high)) if signed else (low, high - low or 1.0)
     parts = []
     for (row, column), value in np.ndenumerate(values):
         if math.isnan(value):
@@ -147,17 +178,26 @@ def heat_map(values: Array, title: str, colour: str = "c0") -> Html:
                 width=side,
                 height=tall,
                 fill="currentColor",
-                fill_opacity=0.02 + DARKEST * (float(value) - low) / spread,
-                class_=colour,
+                fill_opacity=0.02 + DARKEST * abs(float(value) - zero) / spread,
+                class_=BELOW if value < zero else colour,
             )
         )
         if values.size <= MAX_WRITTEN:
             middle = {"x": x + side / 2, "y": y + tall / 2 + 4}
-            parts.append(svg.label(number(value, 2), **middle, text_anchor="middle"))
+            words = _short(float(value), spread)
+            parts.append(svg.label(words, **middle, text_anchor="middle"))
     alt = f"{title}: {n_rows} by {n_columns} cells from {low:.4g} to {high:.4g}"
-    legend = f"from {number(low)} (light) to {number(high)}"
+    light = "" if signed else " (light)"
+    legend = f"from {_short(low, spread, 3)}{light} to {_short(high, spread, 3)}"
     parts.append(svg.label(legend, 0.0, n_rows * tall + 18))
     return svg.picture(parts, WIDTH, n_rows * tall + 24, alt)
+
+
+def _short(value: float, spread: float, digits: int = 2) -> str:
+    """A number without digits that mean nothing beside a spread of values."""
+    if abs(value) < spread / 500:
+        return "0"
+    return number(float(f"{value:.{digits}g}"), digits)
 
 
 def _figure(tables: Tables, values: Array, title: str, note: str) -> Html:
