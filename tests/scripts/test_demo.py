@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import html
 import io
 import json
 import math
@@ -19,6 +20,7 @@ from imitation.scripts.demo import command, rows, study
 from imitation.scripts.train_adversarial import train_adversarial_ex
 from imitation.scripts.train_density import train_density_ex
 from imitation.scripts.train_imitation import train_imitation_ex
+from imitation.scripts.train_mce_irl import train_mce_irl_ex
 from imitation.scripts.train_preference_comparisons import (
     train_preference_comparisons_ex,
 )
@@ -29,7 +31,10 @@ POLICIES = {
         *("Expert", "BC", "DAgger", "GAIL", "AIRL", "Preferences", "SQIL"),
         *("IQ-Learn", "Random"),
     ],
-    "Pendulum-v1": ["Expert", "BC", "DAgger", "Density", "Random"],
+    "Pendulum-v1": [
+        *("Expert", "BC", "DAgger", "Density", "SQIL", "IQ-Learn", "Random")
+    ],
+    "seals/CliffWorld7x4XY-v0": ["Expert", "MCE IRL", "Random"],
 }
 SCRIPTS = {
     "bc": train_imitation_ex,
@@ -40,6 +45,7 @@ SCRIPTS = {
     "airl": train_adversarial_ex,
     "train_preference_comparisons": train_preference_comparisons_ex,
     "train_density": train_density_ex,
+    "train_mce_irl": train_mce_irl_ex,
 }
 
 
@@ -72,7 +78,7 @@ def test_the_report_is_one_page(demo, written):
     for environment, policies in written["environments"].items():
         assert environment in text
         for policy in policies:
-            assert f"<code>{policy['command']}</code>" in text
+            assert f"<code>{html.escape(policy['command'])}</code>" in text
     n_films = sum(map(len, POLICIES.values()))
     assert text.count('<img class="moving" src="data:image/webp;base64,') == n_films
     assert text.count('<img class="still" src="data:image/webp;base64,') == n_films
@@ -89,7 +95,7 @@ def test_it_shows_progress_and_ends_with_a_table_and_the_path(demo):
     assert last == f"Report: {demo.out / 'report.html'}"
 
 
-def test_everything_is_measured_in_both_environments(written):
+def test_everything_is_measured_in_all_environments(written):
     assert list(written["environments"]) == list(POLICIES)
     for environment, policies in written["environments"].items():
         assert [policy["policy"] for policy in policies] == POLICIES[environment]
@@ -177,11 +183,11 @@ def test_a_row_is_one_file(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, name, raising=False)
     assert [row.label for row in rows.all_rows()] == [
         *("BC", "DAgger", "GAIL", "AIRL", "Preferences", "Density"),
-        *("SQIL", "IQ-Learn", "Zero"),
+        *("SQIL", "IQ-Learn", "MCE IRL", "Zero"),
     ]
     monkeypatch.setattr(rows, "all_rows", lambda: [sys.modules[name].ROW])
     results = command.make_report(study.Options(0, tmp_path / "out", True))
-    assert [[p.label for p in r.learners] for r in results] == [[], ["Zero"]]
+    assert [[p.label for p in r.learners] for r in results] == [[], ["Zero"], []]
     (learner,) = results[1].learners
     assert isinstance(learner.policy, base.ZeroPolicy)
     text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
@@ -223,10 +229,29 @@ def test_the_runs_of_the_rows_can_be_reported_on(demo, tmp_path, command_name):
     assert "Completed. " in text
 
 
+def test_it_shows_what_offline_training_and_planning_have_to_show(demo):
+    text = (demo.out / "report.html").read_text(encoding="utf-8")
+    assert "<strong>IQ-Learn: loss</strong>" in text
+    assert "learnt from 5 demonstrations and no steps of its own" in text
+    for shown in ("difference to the demonstrations", "Learned reward", "Visits"):
+        assert shown in text
+    assert "planned from the true reward" in text
+
+
+def test_rows_of_an_environment_have_colours_of_their_own(demo):
+    learners = rows.all_rows()
+    for environment in study.ENVIRONMENTS:
+        numbers = [i for i, r in enumerate(learners) if environment.name in r.settings]
+        assert len({i % study.N_COLOURS for i in numbers}) == len(numbers)
+    text = (demo.out / "report.html").read_text(encoding="utf-8")
+    for number in range(study.N_COLOURS):
+        assert f".c{number} {{ color:" in text
+
+
 def test_curves_leave_out_rows_without_the_metric():
     logged = [{"t": 1.0, "y": 2.0, "l": 1.0}, {"t": 2.0}, {"y": 3.0, "l": 2.0}]
     logged.append({"t": 4.0, "y": math.nan, "l": 0.0})
-    curve = rows.series(logged, "y", lambda row: row.get("t"), ("y", "l"))
+    curve = rows.series(logged, "y", lambda row: row.get("t"), ("y", "l"), "c0")
     assert (list(curve.x), list(curve.y), list(curve.low)) == ([1.0], [2.0], [1.0])
 
 
@@ -273,6 +298,8 @@ def test_settings_of_the_full_demo_fit_its_environments(environment, tmp_path):
     assert own
     for row in own:
         words = (*options.shared_words(environment), *row.settings[environment.name])
-        expert = ("expert.policy_type=bundled",) if row.asks_expert else ()
+        expert = (
+            (f"expert.policy_type={environment.expert}",) if row.asks_expert else ()
+        )
         _, name, settings = rows.resolve(row.command, (*words, *expert))
         settings.check(name)

@@ -50,13 +50,12 @@ RESULT = "monitor_return_mean"
 _BAND = ("low", "high")
 
 
-def train(task: Task, label: str, colour: str) -> Trained:
+def train(task: Task, label: str) -> Trained:
     """Runs the command and reads its log.
 
     Args:
         task: what to run.
         label: of the row.
-        colour: of its learning curve.
     """
     task.run()
     settings = resolve(task.command, task.words)[2]
@@ -65,7 +64,7 @@ def train(task: Task, label: str, colour: str) -> Trained:
         title=f"{label}: return while it learns",
         x_label="environment steps",
         y_label="return",
-        curves=(series(rows, "return", _steps, (EVALUATION[0], *_BAND), colour),),
+        curves=(series(rows, "return", _steps, (EVALUATION[0], *_BAND), task.colour),),
         is_return=True,
         note=f"Mean of {settings.n_eval_episodes} episodes, without sampling; the band "
         "is one standard deviation to each side.",
@@ -76,7 +75,7 @@ def train(task: Task, label: str, colour: str) -> Trained:
         y_label="share recognised",
         curves=(
             series(rows, "expert", _steps, (f"{DISC}disc_acc_expert",), "muted"),
-            series(rows, "policy", _steps, (f"{DISC}disc_acc_gen",), colour),
+            series(rows, "policy", _steps, (f"{DISC}disc_acc_gen",), task.colour),
         ),
         note="Its mean falls towards one half, that of guesses, while the policy "
         "approaches the expert.",

@@ -119,8 +119,8 @@ def _films(result: study.EnvironmentResult, seed: int) -> page.Films:
     shown = [policy for policy in result.everyone if policy.animate]
     with progress_bar(len(shown), "drawing", "animation") as bar:
         for policy in shown:
-            films[policy.label] = frames.film(
-                policy.policy, result.settings, seed, result.environment.film
+            films[policy.label] = result.environment.film(
+                policy.policy, result.settings, seed
             )
             bar.update()
     return films
@@ -169,16 +169,15 @@ def _print_table(results: Sequence[study.EnvironmentResult]) -> None:
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("Environment")
     table.add_column("Policy")
     for name in ("Return", "95% interval", "Normalised"):
         table.add_column(name, justify="right")
     for result in results:
+        table.add_row(f"[bold]{result.environment.name}")
         for i, policy in enumerate(result.everyone):
             mean, normalised = policy.mean, result.normalised(policy)
             table.add_row(
-                result.environment.name if i == 0 else "",
-                policy.label,
+                f"  {policy.label}",
                 f"{mean.value:.1f}",
                 f"{mean.low:.1f} to {mean.high:.1f}",
                 "" if normalised is None else f"{normalised.value:.2f}",

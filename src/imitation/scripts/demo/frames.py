@@ -1,6 +1,7 @@
 """Frames of a policy acting, for the report's animations; no display is needed."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from imitation.scripts.ingredients.environment import EnvironmentSettings, make_
 from imitation.util.seeding import torch_seeded
 from imitation.util.threads import training_threads
 
-__all__ = ["Shot", "film", "prepare_headless"]
+__all__ = ["Shot", "film", "prepare_headless", "record", "rendered"]
 
 WIDTH = 280
 """Of the animation, in pixels."""
@@ -41,6 +42,7 @@ def film(
     policy: rollout.AnyPolicy,
     environment: EnvironmentSettings,
     seed: int,
+    *,
     shot: Shot,
 ) -> animation.Film:
     """Shows the first seconds of an episode.
@@ -62,19 +64,36 @@ def film(
     with make_venv(settings, rng) as venv:
         speed = float(venv.get_attr("metadata")[0].get("render_fps", 30))
         every = max(1, round(speed / FPS / shot.slow_motion))
-        frames = _record(policy, venv, rng, round(shot.seconds * speed), every)
+        frames = record(policy, venv, rng, round(shot.seconds * speed), every)
     still = min(round(shot.still_second * speed / every), len(frames) - 1)
     return animation.encode(frames, speed / every / shot.slow_motion, still=still)
 
 
-def _record(
+def rendered(venv: VecEnv) -> animation.Frame:
+    """Returns what the first environment looks like now, as wide as the report's."""
+    picture = venv.get_images()[0]
+    assert picture is not None, "rendered as rgb_array"
+    return animation.shrink(picture, WIDTH)
+
+
+def record(
     policy: rollout.AnyPolicy,
     venv: VecEnv,
     rng: np.random.Generator,
     n_steps: int,
-    every: int,
+    every: int = 1,
+    draw: Callable[[VecEnv], animation.Frame] = rendered,
 ) -> list[animation.Frame]:
-    """Every so many frames of one episode of one environment."""
+    """Draws the beginning of an episode.
+
+    Args:
+        policy: samples its actions.
+        venv: one environment.
+        rng: seeds the policy's sampling.
+        n_steps: how many steps to make, at most to the end of the episode.
+        every: draws one step of so many.
+        draw: draws the environment as it is now.
+    """
     frames = []
     with evaluating(policy) as networks, training_threads(*networks):
         act = rollout.policy_to_callable(policy, venv, rng=rng)
@@ -83,9 +102,7 @@ def _record(
         with torch_seeded(rng):
             for step in range(n_steps):
                 if step % every == 0:
-                    picture = venv.get_images()[0]
-                    assert picture is not None, "rendered as rgb_array"
-                    frames.append(animation.shrink(picture, WIDTH))
+                    frames.append(draw(venv))
                 acts, state = act(obs, state, dones)
                 obs, _, dones, _ = venv.step(acts)
                 if dones[0]:  # the next frame would be of another episode

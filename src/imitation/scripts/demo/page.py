@@ -145,8 +145,6 @@ def _environment(result: EnvironmentResult, films: Films) -> list[Html]:
         )
         for policy in shown
     ]
-    speed = result.environment.film.slow_motion
-    pace = "" if speed == 1 else f", at 1/{speed} of its speed"
     returns = [plots.Row(p.label, p.mean, p.colour) for p in result.everyone]
     alt = "Mean returns with 95% intervals: " + "; ".join(
         f"{row.label} {_range_words(row.interval)}" for row in returns
@@ -160,12 +158,13 @@ def _environment(result: EnvironmentResult, films: Films) -> list[Html]:
     ]
     for learner in result.learners:
         figures += [_chart(chart, learner, result) for chart in learner.charts]
+        figures += learner.figures
     return [
         blocks.paragraph(blocks.text(result.environment.about)),
         blocks.paragraph(
             blocks.text(
-                f"The start of an episode{pace}. All begin in the same state and "
-                "sample their actions. Below each, its mean return over all episodes."
+                f"{result.environment.shown} All begin in the same state and sample "
+                "their actions. Below each, its mean return over all episodes."
             )
         ),
         animation.films(items, "Pause"),
@@ -215,9 +214,8 @@ def _commands(results: Sequence[EnvironmentResult]) -> list[Html]:
         blocks.paragraph(
             blocks.text(
                 "Each command gives the mean return of its row, digit for digit on the "
-                "same machine: as return_mean, for what was learnt of imit_stats, and "
-                "for GAIL and AIRL, whose return_mean is of the reward that they have "
-                "learned, as monitor_return_mean. What the runs of this report have "
+                "same machine: as return_mean, for what was learnt of imit_stats"
+                f"{_other_statistics(results)}. What the runs of this report have "
                 "written lies beside it, in runs/; imitation report runs/… shows more "
                 "of each."
             )
@@ -233,20 +231,37 @@ def _commands(results: Sequence[EnvironmentResult]) -> list[Html]:
     return parts
 
 
+def _other_statistics(results: Sequence[EnvironmentResult]) -> str:
+    """Says which rows have their return under another name; "" if none has."""
+    learners = [learner for result in results for learner in result.learners]
+    names = {x.label: None for x in learners if x.statistic != "return_mean"}
+    if not names:
+        return ""
+    *others, last = names
+    listed = f"{', '.join(others)} and {last}" if others else last
+    return (
+        f" (for {listed}, whose return_mean is of the reward that they have learned, "
+        "as monitor_return_mean)"
+    )
+
+
 def _method(results: Sequence[EnvironmentResult], options: Options) -> list[Html]:
     n_episodes = len(results[0].expert.returns)
     notes = [
-        f"Every policy, the expert included, is measured with {n_episodes} episodes in "
-        "5 environments side by side, which have the same seeds for all of them. "
-        "Actions are sampled from the policy's distribution, as the documented "
-        "evaluation does, not its mode.",
+        f"Every policy, the expert included, is measured with {n_episodes} episodes, "
+        "in as many environments side by side as its command says. Actions are sampled "
+        "from the policy's distribution, as the documented evaluation does, not its "
+        "mode.",
         "Intervals are 95% percentile bootstrap intervals over episodes (9,999 "
         "resamples). They say how well this policy's mean is known, not what another "
         "training seed would give.",
         "The normalised score is (return − random) / (expert − random): random actions "
         "are 0, the expert is 1. All three groups of episodes are resampled.",
-        "The experts come with the package; they were trained by reinforcement "
-        "learning with the command train_rl.",
+        "The bundled experts come with the package; they were trained by reinforcement "
+        "learning with the command train_rl. In CliffWorld, whose rules are known as "
+        "tables, the expert is planned instead: of all policies the one with the "
+        "largest sum of return and entropy, which is the demonstrator that MCE IRL "
+        "assumes.",
         f"Everything derives from the seed {options.seed}; imitation demo --seed N "
         "repeats it with another.",
     ]

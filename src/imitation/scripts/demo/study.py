@@ -1,6 +1,8 @@
 """What the demo measures: references and rows, in each environment."""
 
+import contextlib
 import dataclasses
+import functools
 import pathlib
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,9 +14,10 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import rollout
 from imitation.errors import DataError
+from imitation.reports.animation import Film
+from imitation.reports.blocks import Html
 from imitation.reports.statistics import Interval, mean_interval, normalised_interval
-from imitation.scripts.demo import rows
-from imitation.scripts.demo.frames import Shot
+from imitation.scripts.demo import frames, grid, rows
 from imitation.scripts.ingredients.environment import EnvironmentSettings, make_venv
 from imitation.scripts.ingredients.expert import get_expert_policy
 from imitation.util import seeding
@@ -28,6 +31,9 @@ __all__ = [
     "Result",
     "run",
 ]
+
+N_COLOURS = 8
+"""How many colours the report has for rows."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,8 +49,20 @@ class DemoEnvironment:
     about: str
     """What one does there and what the return is, in a sentence."""
 
-    film: Shot
-    """What the report shows of an episode."""
+    film: Callable[[rollout.AnyPolicy, EnvironmentSettings, int], Film]
+    """Films a policy in an episode that begins as the seed says."""
+
+    shown: str
+    """What the films show, in a sentence."""
+
+    expert: str = "bundled"
+    """The type of the expert's policy."""
+
+    expert_origin: str = "bundled, trained with train_rl"
+    """Where the expert comes from, in a few words."""
+
+    fast: tuple[str, ...] = ("environment.max_episode_steps=20",)
+    """Words that shorten its episodes, for tests."""
 
 
 ENVIRONMENTS = (
@@ -55,14 +73,30 @@ ENVIRONMENTS = (
         "stands and the cart is on the track. The episode goes on after a fall, so its "
         "length gives nothing away.",
         # Random actions drive the cart off the picture in two seconds.
-        film=Shot(seconds=2.5, still_second=1.0, slow_motion=2),
+        film=functools.partial(
+            frames.film, shot=frames.Shot(2.5, still_second=1.0, slow_motion=2)
+        ),
+        shown="The start of an episode, at half its speed.",
     ),
     DemoEnvironment(
         "Pendulum-v1",
         "pendulum",
         "Swing a pendulum up and hold it there with little torque: each of 200 steps "
         "costs up to 16 points for being away from the top, for speed and for torque.",
-        film=Shot(seconds=6.5, still_second=5.0),
+        film=functools.partial(frames.film, shot=frames.Shot(6.5, still_second=5.0)),
+        shown="The start of an episode.",
+    ),
+    DemoEnvironment(
+        "seals/CliffWorld7x4XY-v0",
+        "cliff_world",
+        "Walk around a cliff, diagonally, while a wind blows towards it: of 40 steps, "
+        "each costs a point on plain ground and ten on the cliff (red), and earns ten "
+        "at the goal (green).",
+        film=functools.partial(grid.film, n_steps=24),
+        shown="The first 24 steps of an episode, three in a second.",
+        expert="soft-optimal",
+        expert_origin="planned from the true reward, with some randomness",
+        fast=(),
     ),
 )
 
@@ -89,7 +123,7 @@ class Options:
         """The words of every command in an environment."""
         # 5 divides 50, so that exactly 50 episodes of equal length end together.
         words = (environment.preset, "environment.num_vec=5")
-        return (*words, "environment.max_episode_steps=20") if self.fast else words
+        return (*words, *environment.fast) if self.fast else words
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -122,6 +156,9 @@ class Result:
 
     charts: tuple[rows.Chart, ...] = ()
     """Learning curves."""
+
+    figures: tuple[Html, ...] = ()
+    """What else the report shows of it."""
 
     animate: bool = True
     """Whether to show it in motion."""
@@ -191,12 +228,14 @@ def run(
     """
     for environment in environments:
         stage(f"{environment.name}: expert")
-        settings, expert = _reference(options, environment, "bundled")
+        settings, expert = _reference(options, environment, environment.expert)
         results = []
         for number, row in enumerate(learners):
             if environment.name in row.settings:
                 stage(f"{environment.name}: {row.label}")
-                results.append(_learner(options, environment, row, f"c{number % 6}"))
+                results.append(
+                    _learner(options, environment, row, f"c{number % N_COLOURS}")
+                )
         stage(f"{environment.name}: random actions")
         _, random = _reference(options, environment, "random")
         yield EnvironmentResult(environment, settings, expert, tuple(results), random)
@@ -204,7 +243,7 @@ def run(
 
 def evaluate(
     policy: Callable[[VecEnv], Any],
-    environment: EnvironmentSettings,
+    made: contextlib.AbstractContextManager[VecEnv],
     rng: np.random.Generator,
     n_episodes: int,
 ) -> tuple[npt.NDArray[np.float64], rollout.AnyPolicy]:
@@ -212,15 +251,15 @@ def evaluate(
 
     Args:
         policy: makes the policy for the environments.
-        environment: resolved settings.
-        rng: seeds the environments, the policy's sampling, the order of the episodes.
+        made: the environments, which are closed at the end.
+        rng: seeds the policy's sampling and the order of the episodes.
         n_episodes: at least so many.
 
     Returns:
         The returns, shape (n,), and the policy.
     """
     with (
-        make_venv(environment, rng) as venv,
+        made as venv,
         progress_bar(n_episodes, "evaluation", "episode") as bar,
     ):
 
@@ -244,13 +283,14 @@ def _reference(
         f"seed={options.seed}",
     )
     settings = rows.resolve("eval_policy", words)[2]
+    rng = settings.rng("evaluation")
     returns, policy = evaluate(
         lambda venv: get_expert_policy(venv, settings.expert),
-        settings.environment,
-        settings.rng("evaluation"),
+        make_venv(settings.environment, rng),
+        rng,
         options.n_episodes,
     )
-    is_expert = policy_type == "bundled"
+    is_expert = policy_type == environment.expert
     result = Result(
         label="Expert" if is_expert else "Random",
         summary="",
@@ -258,7 +298,7 @@ def _reference(
         command=_shell("eval_policy", words),
         returns=returns,
         policy=policy,
-        origin="bundled, trained with train_rl"
+        origin=environment.expert_origin
         if is_expert
         else "draws from the action space",
     )
@@ -271,21 +311,22 @@ def _learner(
     """Trains a row by its command and evaluates it as the command does."""
     words = (
         *options.shared_words(environment),
-        *(("expert.policy_type=bundled",) if row.asks_expert else ()),
+        *((f"expert.policy_type={environment.expert}",) if row.asks_expert else ()),
         *_overridden(row.settings[environment.name], row.fast if options.fast else ()),
         *(("policy_evaluation.n_episodes_eval=5",) if options.fast else ()),
         f"seed={options.seed}",
     )
     directory = options.out / "runs" / environment.preset / row.command
-    task = rows.Task(row.command, words, directory)
+    task = rows.Task(row.command, words, directory, colour)
     settings = rows.resolve(row.command, words)[2]
     # Stable-Baselines3 seeds NumPy's global generator, which is the caller's.
     with seeding.numpy_seeded(settings.rng("numpy")):
         trained = row.train(task)
+    rng = settings.rng("evaluation")
     returns, _ = evaluate(
         lambda _: trained.policy,
-        settings.environment,
-        settings.rng("evaluation"),
+        row.make_venv(settings.environment, rng),
+        rng,
         options.n_episodes,
     )
     return Result(
@@ -298,6 +339,7 @@ def _learner(
         origin=f"learnt from {trained.learnt_from}",
         statistic=row.statistic,
         charts=trained.charts,
+        figures=trained.figures,
         animate=row.animate,
     )
 

@@ -28,6 +28,7 @@ policy in the way and with the random numbers of the command, and prints the com
 command beside the result: who runs it gets the same number.
 """
 
+import contextlib
 import dataclasses
 import importlib
 import math
@@ -36,11 +37,16 @@ import pkgutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+from stable_baselines3.common.vec_env import VecEnv
+
 from imitation.data.rollout import AnyPolicy
 from imitation.reports import runs
+from imitation.reports.blocks import Html
 from imitation.reports.plots import Series
 from imitation.scripts import console
 from imitation.scripts.command import Script, stored_run
+from imitation.scripts.ingredients.environment import make_venv
 from imitation.scripts.ingredients.logging import SETTINGS_FILE
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.util import artifacts
@@ -71,6 +77,9 @@ class Task:
 
     directory: pathlib.Path
     """The run directory, which does not exist yet."""
+
+    colour: str
+    """The class of the row's colour in plots."""
 
     def run(self) -> Any:
         """Runs the command, logging metrics to ``log/progress.csv``.
@@ -134,6 +143,9 @@ class Trained:
     charts: tuple[Chart, ...] = ()
     """Learning curves."""
 
+    figures: tuple[Html, ...] = ()
+    """What else the report shows, after the charts."""
+
 
 @dataclasses.dataclass(frozen=True)
 class DemoRow:
@@ -162,6 +174,11 @@ class DemoRow:
 
     position: int = 100
     """Rows with lower numbers come first; equal ones by the names of their modules."""
+
+    make_venv: Callable[
+        [Any, np.random.Generator], contextlib.AbstractContextManager[VecEnv]
+    ] = make_venv
+    """Makes what the command evaluates in, from its settings of the environment."""
 
     asks_expert: bool = True
     """Whether the command has settings for the expert that it learns from."""
@@ -233,7 +250,7 @@ def series(
     label: str,
     x: Callable[[Mapping[str, float]], float | None],
     keys: tuple[str, ...],
-    colour: str = "c0",
+    colour: str,
 ) -> Series:
     """Makes a curve of logged metrics.
 

@@ -6,7 +6,7 @@ from imitation.scripts.demo.rows import DemoRow, Task, Trained
 
 def train(task: Task) -> Trained:
     """Runs ``airl`` and reads its log."""
-    return adversarial.train(task, ROW.label, "c3")
+    return adversarial.train(task, ROW.label)
 
 
 ROW = DemoRow(

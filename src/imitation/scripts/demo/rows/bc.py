@@ -25,7 +25,7 @@ def train(task: Task) -> Trained:
             title="BC: return while it learns",
             x_label="optimiser steps",
             y_label="return",
-            curves=(series(rows, "return", _steps, _RETURN),),
+            curves=(series(rows, "return", _steps, _RETURN, task.colour),),
             is_return=True,
             note="Mean of 5 episodes; the band is their range.",
         ),
@@ -35,7 +35,7 @@ def train(task: Task) -> Trained:
             y_label="−log π(expert's action)",
             curves=(
                 series(rows, "training batch", _steps, ("bc/neglogp",), "muted"),
-                series(rows, "held-out data", _steps, ("bc/val_neglogp",)),
+                series(rows, "held-out data", _steps, ("bc/val_neglogp",), task.colour),
             ),
             note="Held out is a tenth of the demonstrations, measured after each pass.",
         ),

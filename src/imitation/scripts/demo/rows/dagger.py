@@ -24,7 +24,7 @@ def train(task: Task) -> Trained:
         title="DAgger: return while it learns",
         x_label="steps labelled by the expert",
         y_label="return",
-        curves=(series(rounds, "return", _labels_before, _RETURN, "c1"),),
+        curves=(series(rounds, "return", _labels_before, _RETURN, task.colour),),
         is_return=True,
         final_x=labels,
         note="Mean of 5 episodes after each round (of all episodes for the last one); "

@@ -23,7 +23,7 @@ def train(task: Task) -> Trained:
         title="Density: return while it learns",
         x_label="environment steps",
         y_label="return",
-        curves=(series(rows, "return", _steps, ("rollout/ep_rew_mean",), "c4"),),
+        curves=(series(rows, "return", _steps, ("rollout/ep_rew_mean",), task.colour),),
         is_return=True,
         note="Mean of the last 100 episodes of training, which explore.",
     )

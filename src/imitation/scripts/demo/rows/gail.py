@@ -6,7 +6,7 @@ from imitation.scripts.demo.rows import DemoRow, Task, Trained
 
 def train(task: Task) -> Trained:
     """Runs ``gail`` and reads its log."""
-    return adversarial.train(task, ROW.label, "c2")
+    return adversarial.train(task, ROW.label)
 
 
 ROW = DemoRow(

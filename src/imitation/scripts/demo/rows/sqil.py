@@ -6,7 +6,7 @@ from imitation.scripts.demo.rows import DemoRow, Task, Trained
 
 def train(task: Task) -> Trained:
     """Runs ``sqil`` and reads its log."""
-    return off_policy.train(task, ROW.label, "c2")
+    return off_policy.train(task, ROW.label)
 
 
 ROW = DemoRow(
@@ -21,8 +21,18 @@ ROW = DemoRow(
             "sqil.total_timesteps=10000",
             "rl.rl_kwargs.learning_rate=lin_1e-3",
         ),
+        "Pendulum-v1": (
+            *off_policy.PENDULUM,
+            "sqil.total_timesteps=10000",
+            "rl.rl_kwargs.gamma=0.98",
+            "rl.rl_kwargs.gradient_steps=-1",
+        ),
     },
-    fast=("sqil.total_timesteps=1000", "rl.rl_kwargs.learning_starts=950"),
+    fast=(
+        "demonstrations.n_expert_demos=5",
+        "sqil.total_timesteps=1000",
+        "rl.rl_kwargs.learning_starts=990",
+    ),
     train=train,
     position=6,
 )
