@@ -64,15 +64,22 @@ def test_mostly_zero_arrays_become_sparse() -> None:
     assert isinstance(Dynamics(np.full((6, 2, 6), 1 / 6)).rows, np.ndarray)
 
 
+def test_dense_rows_begin_with_a_cache_line() -> None:
+    """However many numbers there are, in whatever place memory has for them."""
+    kept = [as_rows(np.full((n, 2, n), 1 / n), "matrix", False) for n in range(1, 20)]
+    assert {rows.ctypes.data % 64 for rows in kept} == {0}
+
+
 @pytest.mark.parametrize("name", ["array", "csr"])
 def test_dynamics_are_sums_over_next_states(name: str) -> None:
     dynamics = Dynamics(LAYOUTS[name])
     rng = np.random.default_rng(0)
     values, joint = rng.normal(size=S), rng.random((A, S))
-    expected = np.einsum("saz,z->as", T, values)
-    np.testing.assert_allclose(dynamics.expected(values), expected)
-    expected = np.einsum("saz,as->z", T, joint)
-    np.testing.assert_allclose(dynamics.next_states(joint), expected)
+    means, visits = np.empty((A, S)), np.empty(S)
+    dynamics.expected(values, out=means)
+    np.testing.assert_allclose(means, np.einsum("saz,z->as", T, values))
+    dynamics.next_states(joint, out=visits)
+    np.testing.assert_allclose(visits, np.einsum("saz,as->z", T, joint))
     states, probabilities = dynamics.successors(0, 1)
     assert dict(zip(states, probabilities, strict=True)) == {0: 0.5, 1: 0.5}
 

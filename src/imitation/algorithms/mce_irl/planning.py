@@ -107,28 +107,27 @@ def partition(
     Returns:
         See `mce_partition_fh`. The last two are views of arrays with actions first.
     """
-    dynamics, horizon = model.dynamics, model.horizon
-    shape = (horizon, dynamics.n_actions, dynamics.n_states)
-    values, action_values, policy = (
-        np.empty(shape[::2]),
-        np.empty(shape),
-        np.empty(shape),
-    )
-    largest, total = np.empty(dynamics.n_states), np.empty(dynamics.n_states)
-    for t in range(horizon - 1, -1, -1):
-        q, probabilities = action_values[t], policy[t]
-        if t == horizon - 1:
+    dynamics = model.dynamics
+    shape = (model.horizon, dynamics.n_actions, dynamics.n_states)
+    values, totals = np.empty(shape[::2]), np.empty(shape[::2])
+    action_values, policy = np.empty(shape), np.empty(shape)
+    largest = np.empty(dynamics.n_states)
+    later = None
+    backwards = (array[::-1] for array in (action_values, policy, values, totals))
+    for q, terms, value, total in zip(*backwards, strict=True):
+        if later is None:
             q[...] = reward
         else:
-            later = values[t + 1] if discount == 1.0 else discount * values[t + 1]
-            np.add(dynamics.expected(later), reward, out=q)
+            dynamics.expected(later if discount == 1.0 else discount * later, out=q)
+            np.add(q, reward, out=q)
         # log-sum-exp over actions, whose terms are the policy but for its norm
         np.maximum.reduce(q, axis=0, out=largest)
-        np.subtract(q, largest, out=probabilities)
-        np.exp(probabilities, out=probabilities)
-        np.add.reduce(probabilities, axis=0, out=total)
-        np.divide(probabilities, total, out=probabilities)
-        np.add(np.log(total, out=total), largest, out=values[t])
+        np.subtract(q, largest, out=terms)
+        np.exp(terms, out=terms)
+        np.add.reduce(terms, axis=0, out=total)
+        np.add(np.log(total, out=value), largest, out=value)
+        later = value
+    policy /= totals[:, None]
     return values, action_values.transpose(0, 2, 1), policy.transpose(0, 2, 1)
 
 
@@ -147,9 +146,8 @@ def occupancy(model: TabularModel, pi: Array) -> Array:
     visits = np.empty((model.horizon + 1, dynamics.n_states))
     joint = np.empty((dynamics.n_actions, dynamics.n_states))
     visits[0] = model.initial
-    for t in range(model.horizon):
-        np.multiply(policy[t], visits[t], out=joint)
-        visits[t + 1] = dynamics.next_states(joint)
+    for choices, now, later in zip(policy, visits[:-1], visits[1:], strict=True):
+        dynamics.next_states(np.multiply(choices, now, out=joint), out=later)
     return visits
 
 
@@ -181,7 +179,8 @@ def corrected_occupancy(model: TabularModel, pi: Array, pairs: Array) -> Array:
     visits[0] = model.initial
     for t in range(model.horizon):
         unexplained = visits[t] - pairs[t].sum(axis=0)
-        visits[t + 1] = dynamics.next_states(policy[t] * unexplained + pairs[t])
+        joint = policy[t] * unexplained + pairs[t]
+        dynamics.next_states(joint, out=visits[t + 1])
     return visits
 
 
@@ -220,7 +219,7 @@ def _checked_policy(pi: Array, model: TabularModel) -> Array:
             f"pi has shape {pi.shape}, expected (horizon, n_states, n_actions) = "
             f"{expected}"
         )
-    if not (np.all(pi >= 0) and np.allclose(pi.sum(axis=2), 1.0, atol=1e-5)):
+    if not (pi.min() >= 0 and np.abs(pi.sum(axis=2) - 1.0).max() <= 1e-5):
         raise DataError(
             "pi is no policy: for each time and state the probabilities of the actions "
             "must be ≥ 0 and sum to 1"

@@ -37,30 +37,25 @@ class Dynamics:
         self._check()
         self._columns: Any = rows.T if is_dense(rows) else rows.T.tocsr()
 
-    def expected(self, values: Array) -> Array:
+    def expected(self, values: Array, out: Array) -> None:
         """Computes the mean of a function of the next state.
 
         Args:
             values: of each next state, float64 of shape ``(S,)``.
-
-        Returns:
-            The mean after each action in each state, shape ``(A, S)``.
+            out: is set to the mean after each action in each state; contiguous float64
+                of shape ``(A, S)``.
         """
-        means: Array = self.rows @ values
-        return means.reshape(self.n_actions, self.n_states)
+        _multiply(self.rows, values, out.reshape(-1))
 
-    def next_states(self, visits: Array) -> Array:
+    def next_states(self, visits: Array, out: Array) -> None:
         """Computes how often each state comes next.
 
         Args:
-            visits: how often each action is done in each state, float64 of shape
-                ``(A, S)``.
-
-        Returns:
-            Shape ``(S,)``.
+            visits: how often each action is done in each state, contiguous float64 of
+                shape ``(A, S)``.
+            out: is set to that; contiguous float64 of shape ``(S,)``.
         """
-        result: Array = self._columns @ visits.reshape(-1)
-        return result
+        _multiply(self._columns, visits.reshape(-1), out)
 
     def expected_reward(self, reward_matrix: Matrix) -> Array:
         """Computes the mean of a reward that depends on the next state.
@@ -102,7 +97,7 @@ class Dynamics:
         values = self.rows if is_dense(self.rows) else self.rows.data
         if values.size and values.min() < 0:
             raise DataError(self._negative())
-        sums = np.asarray(self.rows.sum(axis=1)).reshape(-1)
+        sums = self.rows @ np.ones(self.n_states)
         wrong = np.flatnonzero(~(np.abs(sums - 1.0) <= TOLERANCE))  # NaN as well
         if len(wrong):
             raise DataError(
@@ -126,3 +121,11 @@ class Dynamics:
 
     def _name(self, row: int) -> str:
         return f"state {row % self.n_states}, action {row // self.n_states}"
+
+
+def _multiply(matrix: Any, vector: Array, out: Array) -> None:
+    """Sets an array to the product of a dense or sparse matrix with a vector."""
+    if is_dense(matrix):
+        np.dot(matrix, vector, out=out)
+    else:
+        out[...] = matrix @ vector
