@@ -166,15 +166,28 @@ def test_retired_pairs_are_final(queue: LabelQueue) -> None:
     queue.add([PairRecord()] * 3)
     queue.lease("ann", 3)
     queue.submit(1, "ann", 1.0)
-    final = queue.retire([1, 2])
-    assert [(answer.pair_id, answer.preference) for answer in final] == [(1, 1.0)]
+    assert queue.retire([1, 2]) == {1: [1.0], 2: []}
     assert queue.pending() == 1
     with pytest.raises(LabelConflictError, match="used for training"):
         queue.undo("ann")
     with pytest.raises(LabelConflictError, match="no longer wanted"):
         queue.submit(2, "ann", 1.0)
     assert ids(queue.lease("ann", 3)) == [3]
-    assert queue.retire([99]) == []
+    assert queue.retire([99]) == {}
+
+
+def test_pairs_are_retired_with_enough_verdicts_only(queue: LabelQueue) -> None:
+    queue.add([PairRecord()] * 3)
+    queue.set_overlap(2)
+    for labeller in ("ann", "bob"):
+        queue.lease(labeller, 3)
+        queue.submit(1, labeller, 1.0)
+        queue.submit(2, labeller, None)
+    queue.undo("ann")  # of the second pair
+    assert queue.retire([1, 2, 3], 2) == {1: [1.0, 1.0]}
+    assert queue.pending() == 2
+    queue.submit(2, "ann", 0.5)
+    assert queue.retire([2, 1], 2) == {1: [1.0, 1.0], 2: [0.5]}  # those of before too
 
 
 REFUSED_SUBMISSIONS = [

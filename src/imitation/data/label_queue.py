@@ -271,7 +271,7 @@ class LabelQueue:
             time.sleep(min(rest, _POLL_SECONDS))
         return True
 
-    def retire(self, ids: Iterable[int]) -> list[Answer]:
+    def retire(self, ids: Iterable[int], n_verdicts: int = 0) -> dict[int, list[float]]:
         """Takes pairs off the queue: used for training, or not wanted any more.
 
         Nobody is asked about them from now on and no verdict on them can be undone, so
@@ -279,13 +279,21 @@ class LabelQueue:
 
         Args:
             ids: the pairs.
+            n_verdicts: pairs with fewer verdicts stay in the queue.
 
         Returns:
-            The preferences about them, oldest first.
+            The preferences about each pair taken off, oldest first; none where
+            everybody skipped it.
         """
-        wanted = set(ids)
-        self._store.write(lambda connection: transactions.retire(connection, wanted))
-        return [answer for answer in self.answers() if answer.pair_id in wanted]
+        wanted = sorted(set(ids))
+        retired = self._store.write(
+            lambda connection: transactions.retire(connection, wanted, n_verdicts)
+        )
+        given: dict[int, list[float]] = {pair_id: [] for pair_id in retired}
+        for answer in self.answers():
+            if answer.pair_id in given:
+                given[answer.pair_id].append(answer.preference)
+        return given
 
     @property
     def overlap(self) -> int:

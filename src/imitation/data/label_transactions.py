@@ -160,16 +160,28 @@ def undo_verdict(
     return verdict
 
 
-def retire(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
+def retire(
+    connection: sqlite3.Connection, ids: Iterable[int], n_verdicts: int
+) -> list[int]:
     """Hands pairs out no more.
 
     Args:
         connection: in a writing transaction.
         ids: the pairs.
+        n_verdicts: pairs with fewer verdicts stay, unless they were retired before.
+
+    Returns:
+        The pairs that are retired now.
     """
-    rows = [(pair_id,) for pair_id in ids]
+    query = "SELECT id FROM pairs WHERE id = ? AND (retired = 1 OR n_verdicts >= ?)"
+    rows = [
+        (row["id"],)
+        for pair_id in ids
+        for row in connection.execute(query, (pair_id, n_verdicts))
+    ]
     connection.executemany("UPDATE pairs SET retired = 1 WHERE id = ?", rows)
     connection.executemany("DELETE FROM leases WHERE pair_id = ?", rows)
+    return [pair_id for (pair_id,) in rows]
 
 
 def _with_key(

@@ -5,7 +5,6 @@ training may stop, be killed and go on: what people have said meanwhile, or on p
 that the training does not remember, is found there.
 """
 
-import collections
 import functools
 import secrets
 import time
@@ -229,10 +228,9 @@ class HumanGatherer(PreferenceGatherer):
         self, queue: LabelQueue, ids: Sequence[int]
     ) -> tuple[list[types.TrajectoryPair], Preferences]:
         """Takes what people have said about pairs, for good."""
-        n_verdicts = collections.Counter(v.pair_id for v in queue.verdicts())
         enough = queue.overlap if queue.pending(ids) else 1
-        done = [i for i in ids if n_verdicts[i] >= enough]
-        given = _means(queue.retire(done))
+        done = queue.retire(ids, enough)
+        given = _means(done)
         self._taken.update(done)
         self.logger.record("answered", len(given))
         self.logger.record("skipped", len(done) - len(given))
@@ -247,12 +245,9 @@ class HumanGatherer(PreferenceGatherer):
         return arrays.fragment(first), arrays.fragment(first + 1)
 
 
-def _means(answers: Sequence[Any]) -> dict[int, float]:
-    """The mean preference of each pair, in the order of their numbers."""
-    by_pair: dict[int, list[float]] = {}
-    for answer in answers:
-        by_pair.setdefault(answer.pair_id, []).append(answer.preference)
-    return {i: float(np.mean(by_pair[i])) for i in sorted(by_pair)}
+def _means(given: Mapping[int, Sequence[float]]) -> dict[int, float]:
+    """The mean preference of each pair that was not only skipped."""
+    return {i: float(np.mean(values)) for i, values in given.items() if values}
 
 
 @functools.lru_cache(maxsize=8)
