@@ -26,6 +26,9 @@ MAX_DENSITY = 0.2
 LINE = 8
 """Numbers of float64 in a cache line."""
 
+SPARE = 2**18
+"""Numbers, 2 MiB, by which the memory of a dense matrix is larger than it."""
+
 LAYOUTS = (
     "an array or torch tensor of shape (S, A, S), a sparse one of that shape or of "
     "shape (S * A, S) with row s * A + a, or a list of A sparse matrices (S, S)"
@@ -88,10 +91,12 @@ def _aligned(shape: tuple[int, int]) -> Array:
     """An array, not set to anything, that begins with a cache line.
 
     NumPy begins large arrays 16 bytes after that, where every wide load of a product
-    with a vector touches two lines: a quarter slower.
+    with a vector touches two lines: a quarter slower. The spare numbers are never
+    touched; they make glibc keep memory of this size for the next arrays (the threshold
+    of ``mallopt`` is dynamic) instead of fetching it page by page for every plan.
     """
     n_values = shape[0] * shape[1]
-    memory = np.empty(n_values + LINE)
+    memory = np.empty(n_values + SPARE)
     start = -(memory.ctypes.data // memory.itemsize) % LINE
     return memory[start : start + n_values].reshape(shape)
 
