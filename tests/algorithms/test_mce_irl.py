@@ -383,7 +383,10 @@ def test_policy_acts_in_environments() -> None:
     expert = TabularPolicy(
         env.state_space, env.action_space, pi, np.random.default_rng()
     )
-    make = lambda: ExposePOMDPStateWrapper(CliffWorldEnv(**cliff))  # noqa: E731
+
+    def make() -> Any:
+        return ExposePOMDPStateWrapper(CliffWorldEnv(**cliff))
+
     rng = np.random.default_rng(0)
     until = rollout.make_min_episodes(40)
     trajs = rollout.generate_trajectories(expert, DummyVecEnv([make] * 4), until, rng)
@@ -450,8 +453,9 @@ def test_occupancy_mistakes() -> None:
         mce_occupancy_measures(SMALL, pi=np.full((2, 4, 3), 1 / 3))
     with pytest.raises(DataError, match="pi is no policy"):
         mce_occupancy_measures(SMALL, pi=np.ones((3, 4, 3)))
+    no_env: Any = object()
     with pytest.raises(TypeError, match="has no transition_matrix"):
-        mce_partition_fh(object())  # type: ignore[arg-type]
+        mce_partition_fh(no_env)
 
 
 def unfit(obs: Any, acts: Any = (0,)) -> Any:
@@ -462,6 +466,11 @@ DEMONSTRATION_MISTAKES: list[Any] = [
     (np.ones(3), "shape \\(4,\\), got"),
     (np.full(4, np.nan), "finite"),
     (-np.ones(4), "≥ 0"),
+    (np.array([5.0, -1.0, 0.0, 0.0]), "≥ 0"),
+    (np.full(4, 1 / 4), "sums to 1, expected 4, the visits at times 0 to 3"),
+    (np.full(4, 3 / 4), "sums to 3, .*count the state after the last action"),
+    (np.full(4, 10), "sums to 40, .*divide by the number of episodes"),
+    (np.zeros(4), "sums to 0"),
     (unfit([0, 4]), "\\[0, 4\\)"),
     (unfit([0, 1], [3]), "\\[0, 3\\)"),
     (unfit([0] * 6, [0] * 5), "5 steps, the environment's horizon is 3"),
@@ -476,6 +485,26 @@ DEMONSTRATION_MISTAKES: list[Any] = [
 def test_malformed_demonstrations(demonstrations: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         trainer(demonstrations)
+
+
+@pytest.mark.parametrize("factor", [0.99, 1.01, 4 / (1 + 0.5 + 0.25 + 0.125)])
+def test_discounted_occupancies_have_a_discounted_sum(factor: float) -> None:
+    _, om = mce_occupancy_measures(SMALL, discount=0.5)
+    with pytest.raises(DataError, match="expected 1.875, .*discount=0.5"):
+        trainer(factor * om, discount=0.5)
+
+
+@pytest.mark.parametrize("discount", [1.0, 0.5, 0.0])
+def test_occupancies_that_were_counted_or_rounded(discount: float) -> None:
+    _, om = mce_occupancy_measures(SMALL, discount=discount)
+    weights = discount ** np.arange(SMALL.horizon + 1)
+    counted = np.zeros(4, dtype=np.float32)
+    trajs = episodes(n=7)
+    for traj in trajs:
+        np.add.at(counted, traj.obs, weights / len(trajs))
+    for good in (om, om.astype(np.float32), om.round(3), counted):
+        model = trainer(good, discount=discount)
+        np.testing.assert_array_equal(model.demo_state_om, good)
 
 
 def test_trainer_mistakes() -> None:

@@ -15,6 +15,10 @@ from imitation.errors import ConfigError, DataError
 
 __all__ = ["Demonstrated", "read_demonstrations"]
 
+TOLERANCE = 1e-3
+"""How far, relatively, the sum of an occupancy measure may be from what it must be:
+measures are counted in float32, and written with few digits."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Demonstrated:
@@ -40,8 +44,9 @@ def read_demonstrations(
     """Counts visits.
 
     Args:
-        demonstrations: an occupancy measure of shape ``(S,)``, trajectories,
-            transitions, or an iterable of batches of them.
+        demonstrations: an occupancy measure of shape ``(S,)`` whose sum is that of the
+            discounts of times 0 to T, trajectories, transitions, or an iterable of
+            batches of them.
         model: where they were made.
         observation_matrix: what is observed in each state, if it is known.
         discount: what a visit one step later counts.
@@ -56,7 +61,7 @@ def read_demonstrations(
     """
     n_states = model.dynamics.n_states
     if isinstance(demonstrations, np.ndarray):
-        return Demonstrated(_checked_occupancy(demonstrations, n_states))
+        return Demonstrated(_checked_occupancy(demonstrations, model, discount))
     if isinstance(demonstrations, types.Trajectory):
         demonstrations = [demonstrations]
     if isinstance(demonstrations, Iterable) and not isinstance(
@@ -133,12 +138,21 @@ def _add_transitions(
     return True
 
 
-def _checked_occupancy(occupancy: Array, n_states: int) -> Array:
-    if occupancy.shape != (n_states,) or occupancy.dtype.kind not in "fiu":
+def _checked_occupancy(occupancy: Array, model: TabularModel, discount: float) -> Array:
+    shape = (model.dynamics.n_states,)
+    if occupancy.shape != shape or occupancy.dtype.kind not in "fiu":
         raise DataError(
-            f"an occupancy measure has one number per state, shape ({n_states},), got "
+            f"an occupancy measure has one number per state, shape {shape}, got "
             f"{occupancy.dtype} of shape {occupancy.shape}"
         )
     if not (np.isfinite(occupancy).all() and (occupancy >= 0).all()):
         raise DataError("an occupancy measure must be finite and ≥ 0")
-    return occupancy.astype(np.float64)
+    occupancy = occupancy.astype(np.float64)
+    total, expected = occupancy.sum(), (discount ** np.arange(model.horizon + 1)).sum()
+    if abs(total - expected) > TOLERANCE * expected:
+        raise DataError(
+            f"the occupancy measure sums to {total:.6g}, expected {expected:.6g}, the "
+            f"visits at times 0 to {model.horizon} with discount={discount}; count the "
+            "state after the last action too, and divide by the number of episodes"
+        )
+    return occupancy

@@ -112,6 +112,7 @@ def partition(
     values, totals = np.empty(shape[::2]), np.empty(shape[::2])
     action_values, policy = np.empty(shape), np.empty(shape)
     largest = np.empty(dynamics.n_states)
+    reward = np.broadcast_to(reward, shape[1:]).copy()
     later = None
     backwards = (array[::-1] for array in (action_values, policy, values, totals))
     for q, terms, value, total in zip(*backwards, strict=True):
