@@ -206,6 +206,14 @@ def test_the_learner_follows_the_action_space(tmp_path):
         )
 
 
+@pytest.mark.parametrize(
+    ("act_kind", "message"), [("discrete", "IQSoftQ does not"), ("box", "IQSAC does")]
+)
+def test_unfit_arguments_of_the_algorithm(tmp_path, act_kind, message):
+    with pytest.raises(ConfigError, match=f"{message}.* 'no_such'$"):
+        make(tmp_path, act_kind=act_kind, no_such=1)
+
+
 def test_own_replay_buffers_are_refused():
     with pytest.raises(ConfigError, match="IQ-Learn uses a custom replay buffer"):
         IQLearn(

@@ -338,6 +338,45 @@ def test_algorithms_that_do_not_fit_are_refused(tmp_path):
         make(tmp_path, n_steps=3)
 
 
+UNFIT = [
+    ({"no_such": 1}, "unexpected keyword argument 'no_such'"),
+    ({"env": None}, "multiple values for keyword argument 'env'"),
+    ({"learning_rate": "fast"}, "SoftQ does not take .* learning rate"),
+    ({"buffer_size": "many"}, "SoftQ does not take"),
+    ({"train_freq": (1, "day")}, "day"),
+    ({"device": "abacus"}, "abacus"),
+    ({"policy_kwargs": {"no_such": 1}}, "unexpected keyword argument 'no_such'"),
+    ({"policy_kwargs": {"net_arch": "wide"}}, "SoftQ does not take"),
+    ({"temperature": -1.0}, "temperature"),
+]
+
+
+@pytest.mark.parametrize(("kwargs", "message"), UNFIT)
+def test_unfit_arguments_of_the_algorithm(tmp_path, kwargs, message):
+    with pytest.raises(ConfigError, match=message) as caught:
+        make(tmp_path, **kwargs)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("cls", "policy", "message"),
+    [
+        (sb3.PPO, "MlpPolicy", "PPO is no off-policy algorithm"),
+        (sb3.DQN, "NoSuchPolicy", "DQN does not take its policy.*NoSuchPolicy"),
+        (sb3.DQN, None, "DQN does not take its policy"),
+    ],
+)
+def test_unfit_algorithms_and_policies(cls, policy, message):
+    with pytest.raises(ConfigError, match=message):
+        sqil.SQIL(
+            venv=tiny_envs.make_venv(),
+            demonstrations=None,
+            policy=policy,
+            rl_algo_class=cls,
+            rl_kwargs=RL_KWARGS,
+        )
+
+
 def test_demonstrations_may_come_later(tmp_path):
     trainer = make(tmp_path, demonstrations=None)
     with pytest.raises(ConfigError, match=r"no demonstrations: .*set_demonstrations"):

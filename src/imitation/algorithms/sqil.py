@@ -19,7 +19,6 @@ from imitation.algorithms.expert_replay.buffers import (
 from imitation.algorithms.expert_replay.trainer import ExpertReplayTrainer
 from imitation.algorithms.soft_q import SoftQ
 from imitation.util import logger as imit_logger
-from imitation.util.paths import AnyPath
 
 __all__ = ["SQIL", "SQILDictReplayBuffer", "SQILReplayBuffer"]
 
@@ -31,21 +30,9 @@ class SQIL(ExpertReplayTrainer):
     transitions, with reward 1, and half its own, with reward 0 (algorithm 1; its
     λ_samp is 1). The environment's rewards are never used.
 
-    Args:
-        venv: the environments to train in.
-        demonstrations: trajectories, transitions, or batches with next observations;
-            None to pass them to `set_demonstrations` before training.
-        policy: a policy class of the algorithm or its name, such as "MlpPolicy".
-        custom_logger: where to log to; None makes a new logger.
-        rl_algo_class: `SoftQ` for the paper's soft Q-learning with discrete actions,
-            or Stable-Baselines3's DQN, which release 1.0 used; SAC, TD3 or DDPG for
-            continuous actions.
-        rl_kwargs: further arguments of the algorithm.
-
-    Raises:
-        ValueError: `rl_kwargs` holds ``replay_buffer_class`` or
-            ``replay_buffer_kwargs``.
-        ConfigError: the algorithm does not take its arguments or the environment.
+    The arguments are those of `ExpertReplayTrainer`. `rl_algo_class` is `SoftQ` for the
+    paper's soft Q-learning with discrete actions, or Stable-Baselines3's DQN, which
+    release 1.0 used; SAC, TD3 or DDPG for continuous actions.
     """
 
     name = "SQIL"
@@ -70,39 +57,20 @@ class SQIL(ExpertReplayTrainer):
         )
 
     def train(
-        self,
-        *,
-        total_timesteps: int,
-        tb_log_name: str = "SQIL",
-        checkpoint_dir: AnyPath | None = None,
-        checkpoint_interval: int = 0,
-        resume: bool = False,
-        **kwargs: Any,
+        self, *, total_timesteps: int, tb_log_name: str = "SQIL", **kwargs: Any
     ) -> None:
         """Trains the policy.
 
         Args:
-            total_timesteps: environment steps; with `resume` those of the interrupted
-                call count.
-            tb_log_name: name of the run where `rl_kwargs` gives a ``tensorboard_log``
-                and there is no `custom_logger`.
-            checkpoint_dir: the state to resume from goes to its ``latest``; None
-                saves none.
-            checkpoint_interval: environment steps between states; 0 saves only the
-                last.
-            resume: go on from the state in `checkpoint_dir`, if there is one.
-            **kwargs: further arguments of the algorithm's ``learn``, such as
-                ``callback``, ``log_interval`` and ``progress_bar``.
+            total_timesteps: environment steps.
+            tb_log_name: see `ExpertReplayTrainer.train`.
+            **kwargs: the other arguments of `ExpertReplayTrainer.train`, which saves
+                and resumes.
 
         Raises:
             ConfigError: there are no demonstrations, or nowhere to resume from.
-            ArtifactError: the state is of another trainer.
+            ArtifactError: the state to resume from is of another trainer.
         """
-        self.learn(
-            total_timesteps,
-            checkpoint_dir=checkpoint_dir,
-            checkpoint_interval=checkpoint_interval,
-            resume=resume,
-            tb_log_name=tb_log_name,
-            **kwargs,
+        super().train(
+            total_timesteps=total_timesteps, tb_log_name=tb_log_name, **kwargs
         )

@@ -196,8 +196,8 @@ def _train_online(
     """Trains in the environments, with our progress bar, saving states on the way."""
     kwargs = dict(own.train_kwargs)
     shows_bar = kwargs.pop("progress_bar", False)
-    trainer.learn(
-        own.total_timesteps,
+    trainer.train(
+        total_timesteps=own.total_timesteps,
         checkpoint_dir=log_dir / "checkpoints",
         checkpoint_interval=own.checkpoint_interval,
         resume=settings.resume is not None,

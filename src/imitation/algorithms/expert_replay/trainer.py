@@ -20,7 +20,7 @@ from imitation.algorithms.expert_replay.buffers import (
     SQILReplayBuffer,
 )
 from imitation.data import types
-from imitation.errors import ConfigError
+from imitation.errors import ConfigError, ImitationError, reason
 from imitation.util import logger as imit_logger
 from imitation.util import optimizers, seeding
 from imitation.util.paths import AnyPath, parse_path
@@ -30,6 +30,11 @@ __all__ = ["LATEST", "ExpertReplayTrainer"]
 
 LATEST = "latest"
 """What a checkpoint directory holds: the whole state."""
+
+SUITABLE = "SoftQ or DQN for discrete actions, SAC, TD3 or DDPG for continuous ones"
+
+UNFIT = (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
+"""What constructors of algorithms raise about their arguments."""
 
 
 class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
@@ -121,29 +126,34 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         """
         self.replay_buffer.set_demonstrations(demonstrations, _time_limit(self.venv))
 
-    def learn(
+    def train(
         self,
-        total_timesteps: int,
         *,
-        checkpoint_dir: AnyPath | None,
-        checkpoint_interval: int,
-        resume: bool,
+        total_timesteps: int,
+        tb_log_name: str | None = None,
+        checkpoint_dir: AnyPath | None = None,
+        checkpoint_interval: int = 0,
+        resume: bool = False,
         callback: MaybeCallback = None,
         reset_num_timesteps: bool = True,
         **kwargs: Any,
     ) -> None:
-        """Trains in the environments.
+        """Trains in the environments; half of each batch is the learner's own.
 
         Args:
             total_timesteps: environment steps; with `resume` those of the interrupted
                 call count.
-            checkpoint_dir: where the state goes; None saves none.
+            tb_log_name: name of the run where `rl_kwargs` gives a ``tensorboard_log``
+                and there is no `custom_logger`; None is the `name` of the algorithm.
+            checkpoint_dir: the state to resume from goes to its ``latest``; None
+                saves none.
             checkpoint_interval: environment steps between states; 0 saves only the
                 last.
             resume: go on from the state in `checkpoint_dir`, if there is one.
-            callback: of Stable-Baselines3's ``learn``.
+            callback: of the algorithm's ``learn``.
             reset_num_timesteps: count steps and run schedules anew.
-            **kwargs: further arguments of ``learn``.
+            **kwargs: further arguments of the algorithm's ``learn``, such as
+                ``log_interval`` and ``progress_bar``.
 
         Raises:
             ConfigError: there are no demonstrations, or nowhere to resume from.
@@ -163,6 +173,7 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
                 self.rl_algo.learn(
                     total_timesteps=total_timesteps,
                     callback=callbacks,
+                    tb_log_name=tb_log_name or self.name,
                     reset_num_timesteps=reset_num_timesteps,
                     **kwargs,
                 )
@@ -275,6 +286,12 @@ def _make_algorithm(
 ) -> OffPolicyAlgorithm:
     is_dict = isinstance(venv.observation_space, gym.spaces.Dict)
     make: Any = rl_algo_class
+    name = getattr(rl_algo_class, "__name__", str(rl_algo_class))
+    if isinstance(make, type) and not issubclass(make, OffPolicyAlgorithm):
+        raise ConfigError(
+            f"rl_algo_class={name} is no off-policy algorithm of Stable-Baselines3; "
+            f"pass {SUITABLE}"
+        )
     try:
         made = make(
             policy=policy,
@@ -283,13 +300,17 @@ def _make_algorithm(
             replay_buffer_kwargs={"demonstrations": None},
             **kwargs,
         )
-    except AssertionError as error:
-        if "action spaces" not in str(error):
-            raise
+    except ImitationError:
+        raise
+    except UNFIT as error:
+        if "action spaces" in str(error):
+            raise ConfigError(
+                f"rl_algo_class={name} cannot act in {venv.action_space}; pass "
+                f"{SUITABLE}"
+            ) from error
         raise ConfigError(
-            f"rl_algo_class={rl_algo_class.__name__} cannot act in "
-            f"{venv.action_space}; pass SoftQ or DQN for discrete actions, SAC, TD3 or "
-            "DDPG for continuous ones"
+            f"rl_algo_class={name} does not take its policy or rl_kwargs: "
+            f"{reason(error)}"
         ) from error
     assert isinstance(made, OffPolicyAlgorithm)
     return made

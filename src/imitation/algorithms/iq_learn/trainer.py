@@ -28,21 +28,12 @@ class IQLearn(ExpertReplayTrainer):
     Garg et al. (2021), https://arxiv.org/abs/2106.12142, with χ² regularisation. The
     environment's rewards are never used.
 
-    Args:
-        venv: the environments to train in; `train_offline` never steps them.
-        demonstrations: trajectories, transitions, or batches with next observations;
-            None to pass them to `set_demonstrations` before training.
-        policy: a policy class of the algorithm or its name, such as "MlpPolicy".
-        custom_logger: where to log to; None makes a new logger.
-        rl_algo_class: `IQSoftQ`, `IQSAC` or a subclass; None is the first for discrete
-            actions and the second for continuous ones.
-        rl_kwargs: further arguments of the algorithm.
+    The arguments are those of `ExpertReplayTrainer`. `rl_algo_class` is `IQSoftQ`,
+    `IQSAC` or a subclass; None is the first for discrete actions and the second for
+    continuous ones. `train_offline` never steps `venv`.
 
     Raises:
-        ValueError: `rl_kwargs` holds ``replay_buffer_class`` or
-            ``replay_buffer_kwargs``.
-        ConfigError: the algorithm is another, or does not take its arguments or the
-            environment.
+        ConfigError: the algorithm is another; or see `ExpertReplayTrainer`.
     """
 
     name = "IQ-Learn"
@@ -72,44 +63,6 @@ class IQLearn(ExpertReplayTrainer):
             rl_algo_class=rl_algo_class,
             custom_logger=custom_logger,
             rl_kwargs=rl_kwargs,
-        )
-
-    def train(
-        self,
-        *,
-        total_timesteps: int,
-        tb_log_name: str = "IQ-Learn",
-        checkpoint_dir: AnyPath | None = None,
-        checkpoint_interval: int = 0,
-        resume: bool = False,
-        **kwargs: Any,
-    ) -> None:
-        """Trains in the environments; half of each batch is the learner's own.
-
-        Args:
-            total_timesteps: environment steps; with `resume` those of the interrupted
-                call count.
-            tb_log_name: name of the run where `rl_kwargs` gives a ``tensorboard_log``
-                and there is no `custom_logger`.
-            checkpoint_dir: the state to resume from goes to its ``latest``; None
-                saves none.
-            checkpoint_interval: environment steps between states; 0 saves only the
-                last.
-            resume: go on from the state in `checkpoint_dir`, if there is one.
-            **kwargs: further arguments of the algorithm's ``learn``, such as
-                ``callback``, ``log_interval`` and ``progress_bar``.
-
-        Raises:
-            ConfigError: there are no demonstrations, or nowhere to resume from.
-            ArtifactError: the state is of another trainer.
-        """
-        self.learn(
-            total_timesteps,
-            checkpoint_dir=checkpoint_dir,
-            checkpoint_interval=checkpoint_interval,
-            resume=resume,
-            tb_log_name=tb_log_name,
-            **kwargs,
         )
 
     def train_offline(
