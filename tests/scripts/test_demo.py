@@ -231,7 +231,8 @@ def test_the_runs_of_the_rows_can_be_reported_on(demo, tmp_path, command_name):
 
 def test_it_shows_what_offline_training_and_planning_have_to_show(demo):
     text = (demo.out / "report.html").read_text(encoding="utf-8")
-    assert "<strong>IQ-Learn: loss</strong>" in text
+    assert "<strong>SQIL: return while it learns</strong>" in text
+    assert "<strong>IQ-Learn: " not in text
     assert "learnt from 5 demonstrations and no steps of its own" in text
     for shown in ("difference to the demonstrations", "Learned reward", "Visits"):
         assert shown in text

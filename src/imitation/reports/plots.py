@@ -134,7 +134,9 @@ def curves(
     edges = [edge for s in series for edge in (s.y, s.low or (), s.high or ())]
     heights = [v for edge in edges for v in edge] + [level.value for level in levels]
     y_marks = svg.ticks(*extent(heights))
-    x_marks = svg.ticks(*extent([v for s in series for v in s.x]))
+    first, last = extent([v for s in series for v in s.x])
+    # Counts begin at 0, unless all lie far from it.
+    x_marks = svg.ticks(0.0 if 0 < first < last / 2 else first, last)
     names = [svg.number(mark, 4) for mark in y_marks]
     left = 12 + CHARACTER * max(map(len, names))
     key_lines = legend(
@@ -143,7 +145,6 @@ def curves(
     n_lines = (y_label != "") + len(key_lines)
     top = 16 + LINE * n_lines
     bottom = top + 224
-    last = max(v for s in series for v in s.x)
     x = svg.Scale((x_marks[0], max(last, x_marks[1])), (left, RIGHT))
     y = svg.Scale((y_marks[0], y_marks[-1]), (bottom, top))
     shown = [mark for mark in x_marks if mark <= x.data[1]]

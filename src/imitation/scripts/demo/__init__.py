@@ -46,7 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="imitation demo",
         description="Imitates the bundled experts and writes one HTML report.",
-        epilog="Takes one to three minutes on two cores and needs no network.",
+        epilog="Takes about five minutes on two cores and needs no network.",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="decides everything (default: 0)"

@@ -34,19 +34,19 @@ def train(task: Task, label: str) -> Trained:
     settings = resolve(task.command, task.words)[2]
     own = getattr(settings, task.command)
     demonstrations = settings.demonstrations.n_expert_demos
-    if getattr(own, "offline_updates", 0) > 0:
-        chart, steps = _loss(task, label), "no steps of its own"
-    else:
-        chart = _returns(task, label, own.total_timesteps)
-        steps = f"{own.total_timesteps:,} steps of its own"
+    charts: tuple[Chart, ...] = ()
+    steps = "no"
+    # Offline there is no return, and a loss whose aim moves says little.
+    if not getattr(own, "offline_updates", 0):
+        charts, steps = (_returns(task, label),), f"{own.total_timesteps:,}"
     return Trained(
         policy=load_policy(task.directory / "final.th", "cpu"),
-        learnt_from=f"{demonstrations} demonstrations and {steps}",
-        charts=(chart,),
+        learnt_from=f"{demonstrations} demonstrations and {steps} steps of its own",
+        charts=charts,
     )
 
 
-def _returns(task: Task, label: str, n_steps: int) -> Chart:
+def _returns(task: Task, label: str) -> Chart:
     """The return while it learns in the environment."""
     key = "rollout/ep_rew_mean"
     rows = [row for row in read_progress(task.directory) if key in row]
@@ -56,30 +56,11 @@ def _returns(task: Task, label: str, n_steps: int) -> Chart:
         y_label="return",
         curves=(series(rows, "return", _steps, (key,), task.colour),),
         is_return=True,
-        final_x=n_steps,
-        note="Mean of the last 100 episodes of training, which the learner played "
-        "with sampled actions; at the end, the evaluation of the final policy.",
-    )
-
-
-def _loss(task: Task, label: str) -> Chart:
-    """What an offline training minimises."""
-    rows = read_progress(task.directory)
-    return Chart(
-        title=f"{label}: loss",
-        x_label="optimiser steps",
-        y_label="loss",
-        curves=(series(rows, "loss", _updates, ("train/loss",), task.colour),),
-        note="The IQ-Learn objective with its sign changed, averaged since the point "
-        "before. The learner does not act in the environment until it is evaluated.",
+        note="Mean of the last 5 episodes of training, in which the learner samples "
+        "its actions.",
     )
 
 
 def _steps(row: Mapping[str, float]) -> float | None:
     """The environment steps before a row was logged."""
     return row.get("time/total_timesteps")
-
-
-def _updates(row: Mapping[str, float]) -> float | None:
-    """The optimiser steps before a row was logged."""
-    return row.get("train/n_updates")

@@ -5,7 +5,7 @@ import html
 import importlib.metadata
 import math
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 
 from imitation.reports import animation, blocks, plots
 from imitation.reports.blocks import Html
@@ -19,6 +19,9 @@ __all__ = ["Films", "build"]
 
 Films = Mapping[str, animation.Film]
 """Animations by the policy's label."""
+
+NEARLY = 0.95
+"""The normalised score that the first sentence calls nearly the expert's."""
 
 _LIBRARIES = ("imitation", "torch", "stable-baselines3", "gymnasium", "numpy", "seals")
 
@@ -51,21 +54,33 @@ def build(
 
 
 def _lead(results: Sequence[EnvironmentResult], options: Options) -> Html:
-    """The result in a sentence per environment."""
-    sentences = []
-    for result in results:
-        scores = ", ".join(
-            f"{learner.label} {number(learner.mean.value)}"
-            for learner in result.learners
+    """How many policies are nearly as good as the expert, and which are not."""
+    scores = {
+        f"{learner.label} in {result.environment.name}": interval.value
+        for result in results
+        for learner in result.learners
+        if (interval := result.normalised(learner)) is not None
+    }
+    algorithms = {learner.label for r in results for learner in r.learners}
+    sentences = [f"{_count(algorithms, 'algorithm')}, {_count(results, 'environment')}"]
+    if scores:
+        below = {name: score for name, score in scores.items() if score < NEARLY}
+        sentences[0] += (
+            f": {len(scores) - len(below)} of {_count(scores, 'policy', 'policies')} "
+            f"come at least {NEARLY:.0%} of the way from random actions to the expert"
         )
-        sentences.append(
-            f"In {result.environment.name} the expert scores "
-            f"{number(result.expert.mean.value)}, {scores}, and random actions "
-            f"{number(result.random.mean.value)}."
-        )
+        if 0 < len(below) <= 3:
+            listed = [f"{name} {score:.0%}" for name, score in below.items()]
+            sentences[0] += f", {' and '.join(listed)}"
+    sentences[0] += "."
     if options.fast:
         sentences.append("(Made with --fast: these numbers mean nothing.)")
     return blocks.text(" ".join(sentences))
+
+
+def _count(things: Sized, name: str, plural: str = "") -> str:
+    """How many there are, with their name."""
+    return f"{len(things)} {name if len(things) == 1 else plural or name + 's'}"
 
 
 def _overview(results: Sequence[EnvironmentResult], options: Options) -> list[Html]:
@@ -248,10 +263,10 @@ def _other_statistics(results: Sequence[EnvironmentResult]) -> str:
 def _method(results: Sequence[EnvironmentResult], options: Options) -> list[Html]:
     n_episodes = len(results[0].expert.returns)
     notes = [
-        f"Every policy, the expert included, is measured with {n_episodes} episodes, "
-        "in as many environments side by side as its command says. Actions are sampled "
-        "from the policy's distribution, as the documented evaluation does, not its "
-        "mode.",
+        f"Every policy, the expert included, is measured with {n_episodes} episodes in "
+        "5 environments side by side, which have the same seeds for all of them (in "
+        "CliffWorld for all but MCE IRL, which sees states). Actions are sampled from "
+        "the policy's distribution, as the documented evaluation does, not its mode.",
         "Intervals are 95% percentile bootstrap intervals over episodes (9,999 "
         "resamples). They say how well this policy's mean is known, not what another "
         "training seed would give.",

@@ -17,8 +17,7 @@ ROW = DemoRow(
     command="iq_learn",
     settings={
         "seals/CartPole-v0": (
-            "demonstrations.n_expert_demos=5",
-            "environment.num_vec=1",
+            "demonstrations.n_expert_demos=10",
             "iq_learn.offline_updates=5000",
             "rl.rl_kwargs.learning_rate=lin_1e-3",
         ),

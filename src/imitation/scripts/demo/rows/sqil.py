@@ -9,6 +9,14 @@ def train(task: Task) -> Trained:
     return off_policy.train(task, ROW.label)
 
 
+_COMMON = (
+    "sqil.total_timesteps=10000",
+    # As many updates as steps; a row of the log when all five episodes have ended.
+    "rl.rl_kwargs.gradient_steps=-1",
+    "rl.rl_kwargs.stats_window_size=5",
+    "sqil.train_kwargs.log_interval=5",
+)
+
 ROW = DemoRow(
     label="SQIL",
     summary="Soft Q imitation learning (SQIL) rewards the learner for what the expert "
@@ -16,16 +24,14 @@ ROW = DemoRow(
     command="sqil",
     settings={
         "seals/CartPole-v0": (
+            *_COMMON,
             "demonstrations.n_expert_demos=10",
-            "environment.num_vec=1",
-            "sqil.total_timesteps=10000",
             "rl.rl_kwargs.learning_rate=lin_1e-3",
         ),
         "Pendulum-v1": (
+            *_COMMON,
             *off_policy.PENDULUM,
-            "sqil.total_timesteps=10000",
             "rl.rl_kwargs.gamma=0.98",
-            "rl.rl_kwargs.gradient_steps=-1",
         ),
     },
     fast=(
