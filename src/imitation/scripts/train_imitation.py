@@ -5,9 +5,10 @@
 demonstrations and checkpoints in ``scratch/``.
 """
 
+import dataclasses
 import logging
 import pathlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
@@ -53,29 +54,7 @@ def bc(settings: TrainImitationSettings, run: RunHandle) -> Stats:
         ``imit_stats``: statistics of the trained policy's rollouts; ``expert_stats``:
         those of the demonstrations, if they have rewards.
     """
-    custom_logger, log_dir = setup_logging(run, settings.logging)
-    expert_trajs = _demonstrations(settings)
-    with make_venv(settings.environment, settings.rng("training")) as venv:
-        trainer = make_bc(
-            venv,
-            expert_trajs,
-            custom_logger,
-            settings.rng("bc"),
-            settings.bc,
-            settings.policy,
-        )
-        wants_returns = "log_rollouts_n_episodes" in settings.bc.train_kwargs
-        trainer.train(
-            **settings.bc.train_kwargs,
-            log_rollouts_venv=venv if wants_returns else None,
-            early_stopping=settings.bc.early_stopping,
-            checkpoint_dir=log_dir / "checkpoints",
-            checkpoint_interval=settings.bc.checkpoint_interval,
-            resume=settings.resume is not None,
-        )
-    _save(trainer.policy, log_dir)
-    stats = _evaluate(trainer.policy, settings, log_dir)
-    return with_expert_stats(stats, expert_trajs)
+    return _imitate(settings, run, _train_bc)
 
 
 def dagger(settings: TrainImitationSettings, run: RunHandle) -> Stats:
@@ -123,27 +102,9 @@ def sqil(settings: TrainImitationSettings, run: RunHandle) -> Stats:
         run: the run that this is part of.
 
     Returns:
-        ``imit_stats``: statistics of the trained policy's rollouts; ``expert_stats``:
-        those of the demonstrations, if they have rewards.
+        See `bc`.
     """
-    custom_logger, log_dir = setup_logging(run, settings.logging)
-    expert_trajs = _demonstrations(settings)
-    with make_venv(
-        settings.environment, settings.rng("training"), log_dir=log_dir
-    ) as venv:
-        trainer = make_sqil(
-            venv,
-            expert_trajs,
-            custom_logger,
-            settings.make_seed("agent"),
-            settings.sqil,
-            settings.rl,
-            settings.policy,
-        )
-        _train_online(trainer, settings.sqil, settings, log_dir)
-    _save(trainer.policy, log_dir)
-    stats = _evaluate(trainer.policy, settings, log_dir)
-    return with_expert_stats(stats, expert_trajs)
+    return _imitate(settings, run, _train_sqil)
 
 
 def iq_learn(settings: TrainImitationSettings, run: RunHandle) -> Stats:
@@ -154,19 +115,79 @@ def iq_learn(settings: TrainImitationSettings, run: RunHandle) -> Stats:
         run: the run that this is part of.
 
     Returns:
-        ``imit_stats``: statistics of the trained policy's rollouts; ``expert_stats``:
-        those of the demonstrations, if they have rewards.
+        See `bc`.
     """
+    return _imitate(settings, run, _train_iq_learn)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Given:
+    """What a training on demonstrations begins with."""
+
+    expert_trajs: Sequence[types.Trajectory]
+    custom_logger: HierarchicalLogger
+    log_dir: pathlib.Path
+
+
+def _imitate(
+    settings: TrainImitationSettings,
+    run: RunHandle,
+    train: Callable[[TrainImitationSettings, _Given], BasePolicy],
+) -> Stats:
+    """Trains a policy on demonstrations, saves it and evaluates it."""
     custom_logger, log_dir = setup_logging(run, settings.logging)
-    expert_trajs = _demonstrations(settings)
-    own = settings.iq_learn
-    with make_venv(
-        settings.environment, settings.rng("training"), log_dir=log_dir
-    ) as venv:
+    given = _Given(_demonstrations(settings), custom_logger, log_dir)
+    policy = train(settings, given)
+    _save(policy, log_dir)
+    stats = _evaluate(policy, settings, log_dir)
+    return with_expert_stats(stats, given.expert_trajs)
+
+
+def _train_bc(settings: TrainImitationSettings, given: _Given) -> BasePolicy:
+    with make_venv(settings.environment, settings.rng("training")) as venv:
+        trainer = make_bc(
+            venv,
+            given.expert_trajs,
+            given.custom_logger,
+            settings.rng("bc"),
+            settings.bc,
+            settings.policy,
+        )
+        wants_returns = "log_rollouts_n_episodes" in settings.bc.train_kwargs
+        trainer.train(
+            **settings.bc.train_kwargs,
+            log_rollouts_venv=venv if wants_returns else None,
+            early_stopping=settings.bc.early_stopping,
+            checkpoint_dir=given.log_dir / "checkpoints",
+            checkpoint_interval=settings.bc.checkpoint_interval,
+            resume=settings.resume is not None,
+        )
+    return trainer.policy
+
+
+def _train_sqil(settings: TrainImitationSettings, given: _Given) -> BasePolicy:
+    rng = settings.rng("training")
+    with make_venv(settings.environment, rng, log_dir=given.log_dir) as venv:
+        trainer = make_sqil(
+            venv,
+            given.expert_trajs,
+            given.custom_logger,
+            settings.make_seed("agent"),
+            settings.sqil,
+            settings.rl,
+            settings.policy,
+        )
+        _train_online(trainer, settings.sqil, settings, given.log_dir)
+    return trainer.policy
+
+
+def _train_iq_learn(settings: TrainImitationSettings, given: _Given) -> BasePolicy:
+    own, rng = settings.iq_learn, settings.rng("training")
+    with make_venv(settings.environment, rng, log_dir=given.log_dir) as venv:
         trainer = make_iq_learn(
             venv,
-            expert_trajs,
-            custom_logger,
+            given.expert_trajs,
+            given.custom_logger,
             settings.make_seed("agent"),
             settings.rl,
             settings.policy,
@@ -174,17 +195,15 @@ def iq_learn(settings: TrainImitationSettings, run: RunHandle) -> Stats:
         if own.offline_updates > 0:
             trainer.train_offline(
                 n_updates=own.offline_updates,
-                checkpoint_dir=log_dir / "checkpoints",
+                checkpoint_dir=given.log_dir / "checkpoints",
                 checkpoint_interval=own.checkpoint_interval,
                 resume=settings.resume is not None,
                 progress_bar=bool(own.train_kwargs.get("progress_bar", False)),
             )
         else:
-            _train_online(trainer, own, settings, log_dir)
-        save_reward_net(trainer.reward_net, log_dir / "reward.pt")
-    _save(trainer.policy, log_dir)
-    stats = _evaluate(trainer.policy, settings, log_dir)
-    return with_expert_stats(stats, expert_trajs)
+            _train_online(trainer, own, settings, given.log_dir)
+        save_reward_net(trainer.reward_net, given.log_dir / "reward.pt")
+    return trainer.policy
 
 
 def _train_online(

@@ -20,6 +20,7 @@ from imitation.rewards.reward_nets import BasicRewardNet
 from imitation.scripts import command_line
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_mce_irl import TrainMCEIRLSettings
+from imitation.scripts.ingredients.demonstrations import reward_stats
 from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.mdp import (
     make_mdp,
@@ -142,10 +143,9 @@ def _results(
     results: dict[str, Mapping[str, float]] = {
         "imit_stats": rollout.rollout_stats(trajectories)
     }
-    if not isinstance(demonstrations, np.ndarray):
-        rewarded = [t for t in demonstrations if isinstance(t, types.TrajectoryWithRew)]
-        if len(rewarded) == len(demonstrations):
-            results["expert_stats"] = rollout.rollout_stats(rewarded)
+    known = () if isinstance(demonstrations, np.ndarray) else demonstrations
+    if expert_stats := reward_stats(known):
+        results["expert_stats"] = expert_stats
     delta = np.abs(tables.occupancy - tables.demo_occupancy).max()
     return {
         **results,

@@ -3,90 +3,28 @@
 from collections.abc import Mapping
 from typing import Any
 
-from imitation.scripts.ingredients.policy import PolicySettings
+from imitation.scripts.config import family_presets as families
 
 __all__ = ["PRESETS"]
 
-_TERMINATES = {"algorithm_kwargs.allow_variable_horizon": True}
-"""Episodes of these environments end early, which gives their reward away; use the
-presets of seals to measure an algorithm."""
-
-_CARTPOLE: dict[str, Any] = {
-    "algorithm_kwargs.demo_batch_size": 1024,
-    "algorithm_kwargs.n_disc_updates_per_round": 8,
-    "rl.ppo_batch_size": 2048,
-    "rl.ppo_kwargs": {
-        "batch_size": 64,
-        "gamma": 0.95,
-        "learning_rate": 4e-4,
-        "n_epochs": 5,
-    },
-    "total_timesteps": 300_000,
-}
-
-_MOUNTAIN_CAR: dict[str, Any] = {
-    "algorithm_kwargs.n_disc_updates_per_round": 8,
-    "environment.num_vec": 16,
-    "policy.policy_kwargs": PolicySettings.named_configs["normalize_running"][
-        "policy_kwargs"
-    ],
-    "rl.ppo_batch_size": 4096,
-    "rl.ppo_kwargs": {
-        "batch_size": 1024,
-        "gae_lambda": 0.98,
-        "gamma": 0.99,
-        "learning_rate": 1e-3,
-    },
-    "total_timesteps": 1_000_000,
-}
-
-_PENDULUM: dict[str, Any] = {
-    "algorithm_kwargs.n_disc_updates_per_round": 8,
-    "environment.num_vec": 16,
-    "rl.ppo_batch_size": 4096,
-    "rl.ppo_kwargs": {
-        "batch_size": 256,
-        "gae_lambda": 0.9,
-        "gamma": 0.95,
-        "learning_rate": 1e-3,
-    },
-    "total_timesteps": 1_000_000,
-}
-
-_MUJOCO: dict[str, Any] = {
-    "algorithm_kwargs.n_disc_updates_per_round": 16,
-    "policy.policy_kwargs": PolicySettings.named_configs["normalize_running"][
-        "policy_kwargs"
-    ],
-    "rl.ppo_batch_size": 16384,
-    "rl.ppo_kwargs": {"batch_size": 256, "gae_lambda": 0.95},
-    "total_timesteps": 10_000_000,
-}
+_UPDATES = "algorithm_kwargs.n_disc_updates_per_round"
 
 PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "acrobot": {
-        **_TERMINATES,
-        "rl.ppo_kwargs": {"gae_lambda": 0.94},
-        "total_timesteps": 500_000,
-    },
-    "cartpole": {**_TERMINATES, **_CARTPOLE},
-    "seals_cartpole": _CARTPOLE,
-    "mountain_car": {**_TERMINATES, **_MOUNTAIN_CAR},
-    "seals_mountain_car": _MOUNTAIN_CAR,
-    "pendulum": _PENDULUM,
-    "ant": {**_TERMINATES, **_MUJOCO},
-    "humanoid": {**_TERMINATES, **_MUJOCO},
-    "half_cheetah": _MUJOCO,
-    "reacher": _MUJOCO,
-    "seals_ant": _MUJOCO,
-    "seals_half_cheetah": _MUJOCO,
-    "seals_hopper": _MUJOCO,
-    "seals_humanoid": _MUJOCO,
-    "seals_swimmer": _MUJOCO,
-    "seals_walker": _MUJOCO,
+    **families.by_environment(
+        cartpole={
+            **families.CARTPOLE,
+            "algorithm_kwargs.demo_batch_size": 1024,
+            _UPDATES: 8,
+            "total_timesteps": 300_000,
+        },
+        mountain_car={**families.MOUNTAIN_CAR, _UPDATES: 8},
+        pendulum={**families.PENDULUM, _UPDATES: 8},
+        mujoco={**families.MUJOCO, _UPDATES: 16, "total_timesteps": 10_000_000},
+        terminates={"algorithm_kwargs.allow_variable_horizon": True},
+    ),
     "fast": {
         "algorithm_kwargs.demo_batch_size": 8,
-        "algorithm_kwargs.n_disc_updates_per_round": 2,
+        _UPDATES: 2,
         "rl.ppo_batch_size": 16,
         "total_timesteps": 64,
     },

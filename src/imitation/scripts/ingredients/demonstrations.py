@@ -16,7 +16,12 @@ from imitation.scripts.ingredients.environment import (
 from imitation.scripts.ingredients.expert import ExpertSettings, get_expert_policy
 from imitation.scripts.settings import require
 
-__all__ = ["DemonstrationsSettings", "get_expert_trajectories", "with_expert_stats"]
+__all__ = [
+    "DemonstrationsSettings",
+    "get_expert_trajectories",
+    "reward_stats",
+    "with_expert_stats",
+]
 
 _SOURCES = ("local", "huggingface", "generated")
 
@@ -139,12 +144,26 @@ def with_expert_stats(
         they have rewards. These are the environment's, so that there are always
         ``monitor_return_*`` to compare with.
     """
-    rewarded = [t for t in expert_trajs if isinstance(t, types.TrajectoryWithRew)]
-    if len(rewarded) < len(expert_trajs):
+    stats = reward_stats(expert_trajs)
+    if not stats:
         return {"imit_stats": imit_stats}
-    stats = rollout.rollout_stats(rewarded)
     returns = {f"monitor_{k}": v for k, v in stats.items() if k.startswith("return_")}
     return {"imit_stats": imit_stats, "expert_stats": {**returns, **stats}}
+
+
+def reward_stats(trajectories: Sequence[types.Trajectory]) -> Mapping[str, float]:
+    """Computes the statistics of trajectories.
+
+    Args:
+        trajectories: of any kind.
+
+    Returns:
+        See `rollout.rollout_stats`; nothing if there are none, or one has no rewards.
+    """
+    rewarded = [t for t in trajectories if isinstance(t, types.TrajectoryWithRew)]
+    if not rewarded or len(rewarded) < len(trajectories):
+        return {}
+    return rollout.rollout_stats(rewarded)
 
 
 def _from_hub(
