@@ -375,3 +375,17 @@ def test_whether_a_network_depends_on_the_action(name):
     for use_action in (True, False):
         net = reward_nets.BasicRewardNet(obs, ACTIONS[name], use_action=use_action)
         assert depends_on_action(net) is use_action
+
+
+@pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_ensembles_are_no_discriminators(tmp_path, algorithm, wrapped):
+    venv = tiny_envs.make_venv()
+    spaces = venv.observation_space, venv.action_space
+    members = [reward_nets.BasicRewardNet(*spaces) for _ in range(2)]
+    net = reward_nets.RewardEnsemble(*spaces, members)
+    if wrapped:
+        net = reward_nets.AddSTDRewardWrapper(net, default_alpha=0.0)
+    with pytest.raises(ConfigError, match="one discriminator, which a Rew") as error:
+        make_trainer(tmp_path, algorithm, venv=venv, reward_net=net)
+    one_line(error)

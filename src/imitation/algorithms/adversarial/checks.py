@@ -5,9 +5,15 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 
 from imitation.errors import ConfigError
+from imitation.rewards.reward_nets import RewardEnsemble, RewardNet, RewardNetWrapper
 from imitation.util import logger as imit_logger
 
-__all__ = ["check_settings", "check_sizes", "warn_of_normalized_observations"]
+__all__ = [
+    "check_discriminator",
+    "check_settings",
+    "check_sizes",
+    "warn_of_normalized_observations",
+]
 
 
 def check_sizes(batch_size: int, minibatch_size: int) -> None:
@@ -48,6 +54,22 @@ def check_settings(
         raise ConfigError(
             "gen_entropy_weight is for on-policy generators, and "
             f"{type(gen_algo).__name__} is none; SAC has ent_coef instead"
+        )
+
+
+def check_discriminator(reward_net: RewardNet) -> None:
+    """Checks that a network gives one output with gradients.
+
+    Raises:
+        ConfigError: it is an ensemble, or a wrapper around one.
+    """
+    net = reward_net
+    while isinstance(net, RewardNetWrapper):
+        net = net.base
+    if isinstance(net, RewardEnsemble):
+        raise ConfigError(
+            "GAIL and AIRL learn one discriminator, which a RewardEnsemble is not; "
+            "pass one of its members, or another reward network"
         )
 
 

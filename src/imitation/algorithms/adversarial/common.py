@@ -145,6 +145,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self.demo_minibatch_size = demo_minibatch_size
         checks.check_sizes(demo_batch_size, self.demo_minibatch_size)
         checks.check_settings(gen_algo, n_disc_updates_per_round, gen_entropy_weight)
+        checks.check_discriminator(reward_net)
         check_environment(gen_algo, venv, reward_net)
         self.venv = venv
         self.gen_algo = gen_algo
@@ -162,35 +163,41 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self._disc_opt = optimizers.make_optimizer(
             disc_opt_cls, self._reward_net.parameters(), disc_opt_kwargs
         )
-        if debug_use_ground_truth:  # another trainer may have replaced its rewards
-            replay_buffer_wrapper.unrelabel(gen_algo)
+        self._connect_generator(debug_use_ground_truth, gen_entropy_weight)
+        self._begin_rounds(gen_train_timesteps, gen_replay_buffer_capacity)
+        self._summary = Summary(log_dir) if init_tensorboard else None
+        self._wants_graph = init_tensorboard and init_tensorboard_graph
+
+    def _connect_generator(self, ground_truth: bool, entropy_weight: float) -> None:
+        """Gives the generator its environment, with learned rewards or true ones."""
+        if ground_truth:  # another trainer may have replaced its rewards
+            replay_buffer_wrapper.unrelabel(self.gen_algo)
+        reward = None if ground_truth else self.reward_train
         self._generator = RewardedAlgorithm(
-            gen_algo,
-            venv,
-            None if debug_use_ground_truth else self.reward_train,
-            gen_entropy_weight,
+            self.gen_algo, self.venv, reward, entropy_weight
         )
         self.venv_train = self.venv_wrapped = self._generator.venv
         self.gen_algo.set_logger(self.logger)
-        if gen_train_timesteps is None:
-            gen_train_timesteps = default_train_timesteps(gen_algo, venv.num_envs)
-        if gen_train_timesteps <= 0:
+
+    def _begin_rounds(self, train_timesteps: int | None, capacity: int | None) -> None:
+        """Decides how long a round is and what of it is kept, before the first one."""
+        if train_timesteps is None:
+            train_timesteps = default_train_timesteps(self.gen_algo, self.venv.num_envs)
+        if train_timesteps <= 0:
             raise ConfigError(
-                f"gen_train_timesteps={gen_train_timesteps} must be positive."
+                f"gen_train_timesteps={train_timesteps} must be positive."
             )
-        self.gen_train_timesteps = gen_train_timesteps
-        if gen_replay_buffer_capacity is None:
-            gen_replay_buffer_capacity = gen_train_timesteps
-        self._gen_samples = GeneratorSamples(gen_replay_buffer_capacity, self.rng)
+        self.gen_train_timesteps = train_timesteps
+        self._gen_samples = GeneratorSamples(
+            train_timesteps if capacity is None else capacity, self.rng
+        )
         self.rounds_trained = 0
         """Rounds trained so far, before an interruption too."""
         self.best_return = -float("inf")
         """Highest mean return that an evaluation has measured."""
         self._disc_updates = 0
         self._diagnostics = Diagnostics(self.logger)
-        self._log_every = max(1, MIN_LOG_TIMESTEPS // gen_train_timesteps)
-        self._summary = Summary(log_dir) if init_tensorboard else None
-        self._wants_graph = init_tensorboard and init_tensorboard_graph
+        self._log_every = max(1, MIN_LOG_TIMESTEPS // train_timesteps)
 
     def _prepared(self, reward_net: RewardNet) -> RewardNet:
         """The network as it will be trained."""
