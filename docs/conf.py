@@ -8,7 +8,7 @@ import imitation
 
 with contextlib.suppress(ImportError):
     # Autodoc imports with TYPE_CHECKING set, under which pydantic's classes fail.
-    import fastapi  # noqa: F401
+    import fastapi  # noqa: F401  # to have been imported is all it is for
 
 sys.path.insert(0, str(Path(__file__).parent / "_ext"))
 

@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -226,7 +226,7 @@ REFUSED_PAIRS = [
     PairRecord("."),
     PairRecord(""),
     PairRecord(meta={"x": {1, 2}}),
-    PairRecord(meta=[1]),  # type: ignore[arg-type]
+    PairRecord(meta=cast(Any, [1])),
 ]
 
 

@@ -34,8 +34,9 @@ class QueueMachine(RuleBasedStateMachine):
         self.folder = tempfile.TemporaryDirectory(dir=memory)
         self.queue = self.open()
         self.now = 1000.0
-        self.real_time = label_queue.time
-        label_queue.time = self  # type: ignore[assignment]
+        module: Any = label_queue
+        self.real_time = module.time
+        module.time = self
         self.n_pairs = 0
         self.retired: set[int] = set()
         # (pair, person) -> preference, in the order they were given
@@ -51,7 +52,8 @@ class QueueMachine(RuleBasedStateMachine):
         return self.now
 
     def teardown(self) -> None:
-        label_queue.time = self.real_time  # type: ignore[misc]
+        module: Any = label_queue
+        module.time = self.real_time
         self.queue.close()
         self.folder.cleanup()
 

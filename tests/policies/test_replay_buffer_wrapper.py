@@ -521,8 +521,9 @@ def test_refuses_spaces_that_do_not_fit() -> None:
 
 
 def test_refuses_algorithms_without_a_replay_buffer() -> None:
+    ppo: Any = PPO("MlpPolicy", make(), n_steps=2, batch_size=4)
     with pytest.raises(ConfigError, match="PPO has no replay buffer"):
-        relabel(PPO("MlpPolicy", make(), n_steps=2, batch_size=4), rate)  # type: ignore[arg-type]
+        relabel(ppo, rate)
     model = SAC("MlpPolicy", make(), buffer_size=10, _init_setup_model=False)
     with pytest.raises(ConfigError, match="SAC has no replay buffer"):
         relabel(model, rate)

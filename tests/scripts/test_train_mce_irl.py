@@ -72,7 +72,7 @@ def test_settings_reach_the_trainer(
             super().__init__(*args, **kwargs)
 
     monkeypatch.setattr(script, "MCEIRL", Spy)
-    own = {
+    own: dict[str, Any] = {
         "optimizer_cls": "torch.optim:SGD",
         "optimizer_kwargs": {"lr": 0.5, "momentum": 0.1},
         "discount": 0.9,
@@ -83,7 +83,7 @@ def test_settings_reach_the_trainer(
     }
     run("run", **{f"mce_irl__{name}": value for name, value in own.items()})
     optimizer_cls = made.pop("optimizer_cls")
-    assert optimizer_cls.__name__ == own.pop("optimizer_cls").rpartition(":")[2]  # type: ignore[attr-defined]
+    assert optimizer_cls.__name__ == own.pop("optimizer_cls").rpartition(":")[2]
     del made["custom_logger"]
     made["optimizer_kwargs"] = {
         key: value

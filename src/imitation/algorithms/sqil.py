@@ -57,7 +57,11 @@ class SQIL(ExpertReplayTrainer):
         )
 
     def train(
-        self, *, total_timesteps: int, tb_log_name: str = "SQIL", **kwargs: Any
+        self,
+        *,
+        total_timesteps: int,
+        tb_log_name: str | None = "SQIL",
+        **kwargs: Any,
     ) -> None:
         """Trains the policy.
 

@@ -170,11 +170,11 @@ class ActorCriticReward(InverseSoftQReward):
         latent = actor.latent_pi(self._features(actor, state))
         mean = actor.mu(latent).unsqueeze(1)  # (B, 1, act_dim)
         log_std = actor.log_std(latent).clamp(LOG_STD_MIN, LOG_STD_MAX).unsqueeze(1)
-        gaussian = th.distributions.Normal(mean, log_std.exp())
+        gaussian: Any = th.distributions.Normal(mean, log_std.exp())
         drawn = mean + log_std.exp() * self.noise  # (B, N_NOISE, act_dim)
         actions = drawn.tanh()
         squashing = th.log(1 - actions.square() + SQUASH_EPSILON)
-        densities = gaussian.log_prob(drawn)  # type: ignore[no-untyped-call]
+        densities = gaussian.log_prob(drawn)
         log_probs: th.Tensor = (densities - squashing).sum(dim=2)
         features = self._features(self.policy.critic, state)
         features = features.repeat_interleave(len(self.noise), dim=0)

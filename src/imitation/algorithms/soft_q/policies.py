@@ -45,7 +45,8 @@ class SoftQNetwork(QNetwork):
             greedy: th.Tensor = q_values.argmax(dim=1)
             return greedy
         logits = log_policy(q_values, self.temperature)
-        sampled: th.Tensor = th.distributions.Categorical(logits=logits).sample()  # type: ignore[no-untyped-call]
+        categorical: Any = th.distributions.Categorical  # torch gives it no types
+        sampled: th.Tensor = categorical(logits=logits).sample()
         return sampled
 
     def _get_constructor_parameters(self) -> dict[str, Any]:

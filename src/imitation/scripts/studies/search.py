@@ -123,7 +123,8 @@ class SearchedProposals:
             return None
         self._own.add(group)
         values = dict(_flat(suggested))
-        return describe(_replaced(self.space, values, ()))  # type: ignore[no-any-return]
+        described: dict[str, Any] = describe(_replaced(self.space, values, ()))
+        return described
 
     def tell(self, group: int, sampled: Mapping[str, Any], value: float | None) -> None:
         """Tells the algorithm, also about what it has not suggested itself."""

@@ -9,7 +9,7 @@ and else by a name under which this process remembers them.
 
 import functools
 import importlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -173,7 +173,7 @@ def _describe_domain(domain: Any) -> dict[str, Any]:
 def _remember(value: Any) -> str:
     """A name for an object: where to import it from, or a note of this process."""
     module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
-    if isinstance(value, Callable) and module != "__main__" and name:  # type: ignore[arg-type]
+    if callable(value) and module != "__main__" and name:
         found = getattr(importlib.import_module(str(module)), name, None)
         if found is value:
             return f"{module}:{name}"
