@@ -79,6 +79,21 @@ def times_as_fast(ratio: float) -> str:
     return f"{ratio:.1f}" if ratio < 100 else f"{ratio:,.0f}"
 
 
+def ratio_of(case: Mapping[str, Any], name: str, sign: str = "") -> str:
+    """A ratio of times with its range over the rounds: "1.23× [1.20, 1.30]"."""
+    ratio = case["ratios"][name]["wall"]
+    spread = f"[{ratio['min']:.2f}, {ratio['max']:.2f}]"
+    return f"{ratio['median']:.2f}{sign} {spread}"
+
+
+def times_of(case: Mapping[str, Any], *implementations: str) -> list[str]:
+    """Times per unit of work, for people."""
+    return [
+        f"{duration(case['times'][key]['per_unit_us']['wall'])} / {case['unit']}"
+        for key in implementations
+    ]
+
+
 def speed_records() -> list[Mapping[str, Any]]:
     return [
         json.loads(path.read_text("utf-8")) for path in sorted(SPEED.glob("*.json"))
@@ -99,15 +114,11 @@ def speed_table(records: list[Mapping[str, Any]], *, promised_only: bool) -> str
     """Times per unit of work and the speed-up, with its range over the rounds."""
     rows = []
     for record, case in compared(records, promised_only):
-        times = case["times"]
         ratio = case["ratios"][RATIO]["wall"]
         rows.append(
             [
                 f"{NAMES[record['benchmark']]}: {case['case']}",
-                *(
-                    f"{duration(times[key]['per_unit_us']['wall'])} / {case['unit']}"
-                    for key in ("release", "ours")
-                ),
+                *times_of(case, "release", "ours"),
                 f"{times_as_fast(ratio['median'])}× "
                 f"[{times_as_fast(ratio['min'])}, {times_as_fast(ratio['max'])}]",
             ]
@@ -151,13 +162,12 @@ def threads() -> str:
     (case,) = record["cases"]
     rows = []
     for name, key in (("release 1.0.1", "release"), ("here", "ours")):
-        ratio = case["ratios"][f"{key}, default ÷ one thread"]["wall"]
         times = [
             duration(case["times"][f"{key} {which}"]["per_unit_us"]["wall"])
             for which in ("one thread", "default threads")
         ]
-        spread = f"[{ratio['min']:.2f}, {ratio['max']:.2f}]"
-        rows.append([name, *times, f"{ratio['median']:.2f}× {spread}"])
+        ratio = ratio_of(case, f"{key}, default ÷ one thread", "×")
+        rows.append([name, *times, ratio])
     header = ["", "one thread", "default threads", "default ÷ one thread"]
     return table(header, rows)
 
@@ -178,13 +188,8 @@ def shares(benchmark: str, ratio: str, over: str, header: list[str]) -> str:
     for case in json.loads(path.read_text("utf-8"))["cases"]:
         if ratio not in case["ratios"]:
             continue
-        times = [
-            f"{duration(case['times'][key]['per_unit_us']['wall'])} / {case['unit']}"
-            for key in (over, "ours")
-        ]
-        share = case["ratios"][ratio]["wall"]
-        spread = f"[{share['min']:.2f}, {share['max']:.2f}]"
-        rows.append([case["case"], *times, f"{share['median']:.2f} {spread}"])
+        times = times_of(case, over, "ours")
+        rows.append([case["case"], *times, ratio_of(case, ratio)])
     return table(header, rows)
 
 
@@ -293,118 +298,127 @@ def returns_table(*algorithms: str) -> str:
     )
 
 
-def preference_accuracy() -> str:
-    """How often learned rewards prefer the better of two held-out fragments."""
-    path = RETURNS / "preferences.json"
+def rows_table(
+    benchmark: str,
+    header: list[str],
+    cells: Callable[[Mapping[str, Any]], Iterator[list[str]]],
+    about: str,
+    options: str = "",
+) -> str:
+    """A table made of the rows of one file, or nothing where that is missing.
+
+    Args:
+        benchmark: name of the file.
+        header: of the columns.
+        cells: yields the lines of the table that one row makes.
+        about: what the numbers are; ``{n_seeds}`` stands for the number of seeds.
+        options: what is added to the command that measured them.
+    """
+    path = RETURNS / f"{benchmark}.json"
     if not path.exists():
         return ""
     record = json.loads(path.read_text("utf-8"))
-    rows = []
-    for row in record["rows"]:
+    lines = [line for row in record["rows"] for line in cells(row)]
+    about = about.format(n_seeds=len(record["rows"][0]["seeds"]))
+    return f"{table(header, lines)}\n\n{about} Again: `{record['command']}{options}`."
+
+
+def preference_accuracy() -> str:
+    """How often learned rewards prefer the better of two held-out fragments."""
+
+    def cells(row: Mapping[str, Any]) -> Iterator[list[str]]:
         values = [seed["accuracy"] for seed in row["held_out_by_seed"]]
         before = row.get("before_retraining")
-        rows.append(
-            [
-                f"`{row['env_name']}`",
-                f"{row['total_comparisons']:,}",
-                f"{statistics.fmean(values):.3f}",
-                f"{min(values):.3f}",
-                interval(before) if before else "–",
-            ]
-        )
-    header = [
-        "task",
-        "comparisons",
-        "held-out accuracy",
-        "worst seed",
-        "the agent before a fresh one",
-    ]
-    return (
-        f"{table(header, rows)}\n\nOf 1,000 pairs of fragments of what the agent did "
-        "after each round, those of equal true return left out. "
-        f"Again: `{record['command']}`."
+        yield [
+            f"`{row['env_name']}`",
+            f"{row['total_comparisons']:,}",
+            f"{statistics.fmean(values):.3f}",
+            f"{min(values):.3f}",
+            interval(before) if before else "–",
+        ]
+
+    return rows_table(
+        "preferences",
+        [
+            "task",
+            "comparisons",
+            "held-out accuracy",
+            "worst seed",
+            "the agent before a fresh one",
+        ],
+        cells,
+        "Of 1,000 pairs of fragments of what the agent did after each round, those of "
+        "equal true return left out.",
     )
 
 
 def preference_selection() -> str:
     """Comparisons that active and random selection need."""
-    path = RETURNS / "preference_selection.json"
-    if not path.exists():
-        return ""
-    record = json.loads(path.read_text("utf-8"))
-    rows = []
-    for row in record["rows"]:
+
+    def cells(row: Mapping[str, Any]) -> Iterator[list[str]]:
         needed = row["comparisons_needed"]
         low, high = row["saved_ci95"]
-        rows.append(
-            [
-                f"`{row['env_name']}`",
-                f"{statistics.fmean(needed['random']):.0f}",
-                f"{statistics.fmean(needed['active']):.0f}",
-                f"{row['saved_mean']:.0f} [{low:.0f}, {high:.0f}]".replace("-", "−"),
-                f"{row['final_accuracy']['random']:.3f}",
-                f"{row['final_accuracy']['active']:.3f}",
-            ]
-        )
-    header = [
-        "task",
-        "random pairs",
-        "active selection",
-        "saved by it",
-        "random, in the end",
-        "active, in the end",
-    ]
-    n_seeds = len(record["rows"][0]["seeds"])
-    return (
-        f"{table(header, rows)}\n\nMean number of comparisons until 90% of held-out "
-        f"pairs are ranked right, over {n_seeds} seeds, with a 95% bootstrap interval "
-        "of the difference; then the accuracy in the end. "
-        f"Again: `{record['command']}`."
+        yield [
+            f"`{row['env_name']}`",
+            f"{statistics.fmean(needed['random']):.0f}",
+            f"{statistics.fmean(needed['active']):.0f}",
+            f"{row['saved_mean']:.0f} [{low:.0f}, {high:.0f}]".replace("-", "−"),
+            f"{row['final_accuracy']['random']:.3f}",
+            f"{row['final_accuracy']['active']:.3f}",
+        ]
+
+    return rows_table(
+        "preference_selection",
+        [
+            "task",
+            "random pairs",
+            "active selection",
+            "saved by it",
+            "random, in the end",
+            "active, in the end",
+        ],
+        cells,
+        "Mean number of comparisons until 90% of held-out pairs are ranked right, over "
+        "{n_seeds} seeds, with a 95% bootstrap interval of the difference; then the "
+        "accuracy in the end.",
     )
 
 
 def mce_irl() -> str:
     """What MCE IRL learns in CliffWorld, and what release 1.0.1 does from the same."""
-    path = RETURNS / "mce_irl.json"
-    if not path.exists():
-        return ""
-    record = json.loads(path.read_text("utf-8"))
-    rows = []
-    for row in record["rows"]:
+
+    def cells(row: Mapping[str, Any]) -> Iterator[list[str]]:
         for key, name in (("release", "release 1.0.1"), ("ours", "here")):
             if key not in row:
                 continue
             values = {k.removesuffix("_by_seed"): v for k, v in row[key].items()}
             exact, sampled = values["expected_return"], values["sampled_return_mean"]
-            rows.append(
-                [
-                    f"{row['demonstrations']}: {name}",
-                    f"{statistics.fmean(exact):.2f} "
-                    f"[{min(exact):.2f}, {max(exact):.2f}]",
-                    f"{statistics.fmean(sampled):.1f}",
-                    *(
-                        f"{statistics.fmean(values[k]):.4f} "
-                        f"(worst {max(values[k]):.4f})"
-                        for k in ("linf_at_500", "linf_to_expert")
-                    ),
-                    f"{statistics.median(values['training_s']):.1f} s",
-                ]
-            )
-    header = [
-        "learns from",
-        "expected return",
-        "128 episodes",
-        "`linf_delta` at 500",
-        "distance to the expert",
-        "time",
-    ]
-    n_seeds = len(record["rows"][0]["seeds"])
-    return (
-        f"{table(header, rows)}\n\n"
-        f"Means over {n_seeds} seeds, which draw the demonstrations and the network's "
+            yield [
+                f"{row['demonstrations']}: {name}",
+                f"{statistics.fmean(exact):.2f} [{min(exact):.2f}, {max(exact):.2f}]",
+                f"{statistics.fmean(sampled):.1f}",
+                *(
+                    f"{statistics.fmean(values[k]):.4f} (worst {max(values[k]):.4f})"
+                    for k in ("linf_at_500", "linf_to_expert")
+                ),
+                f"{statistics.median(values['training_s']):.1f} s",
+            ]
+
+    return rows_table(
+        "mce_irl",
+        [
+            "learns from",
+            "expected return",
+            "128 episodes",
+            "`linf_delta` at 500",
+            "distance to the expert",
+            "time",
+        ],
+        cells,
+        "Means over {n_seeds} seeds, which draw the demonstrations and the network's "
         "weights, and the range or the worst of them; the expert's expected return is "
-        "325.82, and a policy's is computed, not sampled, but for the second column. "
-        f"Again: `{record['command']} --release-python RELEASE/bin/python`."
+        "325.82, and a policy's is computed, not sampled, but for the second column.",
+        options=" --release-python RELEASE/bin/python",
     )
 
 
