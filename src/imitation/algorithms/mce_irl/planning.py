@@ -111,7 +111,7 @@ def partition(
     shape = (model.horizon, dynamics.n_actions, dynamics.n_states)
     values, totals = np.empty(shape[::2]), np.empty(shape[::2])
     action_values, policy = np.empty(shape), np.empty(shape)
-    largest = np.empty(dynamics.n_states)
+    largest, ones = np.empty(dynamics.n_states), np.ones(dynamics.n_actions)
     reward = np.broadcast_to(reward, shape[1:]).copy()
     later = None
     backwards = (array[::-1] for array in (action_values, policy, values, totals))
@@ -125,7 +125,7 @@ def partition(
         np.maximum.reduce(q, axis=0, out=largest)
         np.subtract(q, largest, out=terms)
         np.exp(terms, out=terms)
-        np.add.reduce(terms, axis=0, out=total)
+        np.dot(ones, terms, out=total)
         np.add(np.log(total, out=value), largest, out=value)
         later = value
     policy /= totals[:, None]
