@@ -1,6 +1,6 @@
 # Every target sets up what it needs: python3 (3.11 or newer), make and a package index.
 #
-#   make demo    experts -> demonstrations -> BC and DAgger -> one HTML report
+#   make demo    experts -> demonstrations -> every algorithm -> one HTML report
 #   make test    the whole gate, as CI runs it
 #   make lint types tests docs wheel    one part of the gate
 #   make clean   remove everything made here, .venv included

@@ -80,6 +80,24 @@ def test_a_forest_is_to_scale():
     assert {"a", "b", "one", "x"} <= set(texts(tree))
 
 
+def test_reference_lines_do_not_cross_the_headings_of_groups():
+    one = Interval(1.0, 0.0, 2.0)
+    rows = [Row(f"r{i}", one, "c0", group) for i, group in enumerate("aab")]
+    levels = [Level("one", 1.0)]
+    tree = parse(forest(rows, x_label="x", alt="words", levels=levels))
+    lines = find(tree, "line", "level")
+    spans = [(float(part.get("y1")), float(part.get("y2"))) for part in lines]
+    headings = [float(text.get("y")) for text in find(tree, "text", "strong")][:2]
+    assert len(spans) == len(headings) == 2
+    for start, end in spans:
+        assert start < end
+        assert not any(end > y - 10 and start < y for y in headings)
+    dots = [float(dot.get("cy")) for dot in find(tree, "circle", "dot")]
+    assert all(any(start < y < end for start, end in spans) for y in dots)
+    bare = parse(forest(rows[:1], x_label="x", alt="words"))
+    assert not find(bare, "line", "level")
+
+
 def test_a_forest_leaves_out_what_is_not_known():
     nan = math.nan
     rows = [

@@ -187,8 +187,8 @@ def heat_map(values: Array, title: str, colour: str = "c0") -> Html:
             words = _short(float(value), spread)
             parts.append(svg.label(words, **middle, text_anchor="middle"))
     alt = f"{title}: {n_rows} by {n_columns} cells from {low:.4g} to {high:.4g}"
-    light = "" if signed else " (light)"
-    legend = f"from {_short(low, spread, 3)}{light} to {_short(high, spread, 3)}"
+    faint = "" if signed else " (faint)"
+    legend = f"from {_short(low, spread, 3)}{faint} to {_short(high, spread, 3)}"
     parts.append(svg.label(legend, 0.0, n_rows * tall + 18))
     return svg.picture(parts, WIDTH, n_rows * tall + 24, alt)
 

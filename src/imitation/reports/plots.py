@@ -100,7 +100,7 @@ def forest(
     parts = x_axis(x, marks, top, bottom, x_label)
     for level in levels:
         at = x(level.value)
-        parts.append(line(at, top, at, bottom, "level"))
+        parts += [line(at, a, at, b, "level") for a, b in _spans(rows, top, bottom)]
         parts.append(svg.label(level.label, at, top - 8, text_anchor="middle"))
     y = top
     for i, row in enumerate(rows):
@@ -212,6 +212,19 @@ def _level_name(level: Level, levels: Sequence[Level], y: svg.Scale) -> str:
     highest = level.value == max(other.value for other in levels)
     at = at + LINE if highest and at + LINE < y.pixels[0] else at - 6
     return svg.label(level.label, RIGHT - 4, at, text_anchor="end", class_="level-name")
+
+
+def _spans(rows: Sequence[Row], top: float, bottom: float) -> list[list[float]]:
+    """Where a vertical line can be drawn without crossing a heading."""
+    spans, y = [[top, top]], top
+    for i in range(len(rows)):
+        if _starts_group(rows, i):
+            y += 18
+            spans.append([y + 4, y + 4])
+        y += 26
+        spans[-1][1] = y
+    spans[-1][1] = bottom
+    return [span for span in spans if span[1] > span[0]]
 
 
 def _starts_group(rows: Sequence[Row], i: int) -> bool:
