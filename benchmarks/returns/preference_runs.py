@@ -15,16 +15,16 @@ import torch as th
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms import preference_comparisons as pc
-from imitation.algorithms.adversarial.retrain import retrain_policy
-from imitation.data import rollout
+from imitation.algorithms.preference_comparisons.held_out import load_held_out
 from imitation.policies import experts
 from imitation.regularization import regularizers
 from imitation.rewards import reward_nets
 from imitation.util import logger as imit_logger
 from imitation.util import networks, util
 
-N_HELD_OUT_EPISODES = 4
-"""Episodes kept aside after every round, to cut held-out pairs from."""
+N_HELD_OUT_EPISODES = 5
+"""Episodes kept aside after every round, to choose the agent by and to cut held-out
+pairs from."""
 
 N_HELD_OUT_PAIRS = 1000
 
@@ -49,37 +49,21 @@ class Setting:
     weight_decay: float | None = None
     """Strength of a `WeightDecayRegularizer` of the reward; None for none."""
     falling_learning_rate: bool = True
-    retrain_timesteps: int = 0
-    """Steps to train a fresh agent for on the learned reward; 0 for none."""
 
 
 class HeldOut:
     """Pairs of fragments of what the agent did after each round, never trained on.
 
     Args:
-        setting: the environment, and the length of fragments.
-        agent: plays the episodes, sampling its actions.
-        seed: of the episodes.
+        directory: where a `BestAgent` keeps the episodes.
+        length: of fragments.
+        seed: of the choice of pairs.
     """
 
-    def __init__(self, setting: Setting, agent: Any, seed: int) -> None:
+    def __init__(self, directory: str, length: int, seed: int) -> None:
+        self.trajectories = load_held_out(directory).trajectories
+        self.length = length
         self.rng = np.random.default_rng([seed, 2])
-        self.venv = util.make_vec_env(
-            setting.env_name, rng=self.rng, n_envs=N_HELD_OUT_EPISODES
-        )
-        self.length = setting.trainer_kwargs["fragment_length"]
-        self.agent = agent
-        self.trajectories: list[Any] = []
-        self.add_episodes()
-
-    def add_episodes(self, _round: int = 0) -> None:
-        """Plays episodes with the agent as it is now."""
-        self.trajectories += rollout.generate_trajectories(
-            self.agent,
-            self.venv,
-            rollout.make_min_episodes(N_HELD_OUT_EPISODES),
-            self.rng,
-        )
 
     def accuracy(self, model: pc.PreferenceModel) -> dict[str, float]:
         """How often the model prefers the fragment of the higher true return.
@@ -150,13 +134,18 @@ def make_agent(setting: Setting, venv: VecEnv, seed: int) -> Any:
     return algorithm_class("MlpPolicy", venv, seed=seed, device="cpu", **kwargs)
 
 
-def retrain(setting: Setting, net: reward_nets.RewardNet, seed: int) -> Any:
-    """Trains a fresh agent on a learned reward."""
-    rng = np.random.default_rng([seed, 4])
-    venv = util.make_vec_env(setting.env_name, rng=rng, n_envs=setting.n_envs)
-    fresh = make_agent(setting, venv, seed + 1000)
-    normalized = reward_nets.NormalizedRewardNet(net, networks.RunningNorm)
-    return retrain_policy(normalized, fresh, setting.retrain_timesteps)
+class LastAgent(pc.BestAgent):
+    """Also notes the last agent before the best one is put back."""
+
+    last: Any = None
+
+    def __call__(self, number: int) -> None:
+        """Plays, and after the last round chooses."""
+        if number + 1 == self._n_rounds:
+            policy, path = self._trainer.algorithm.policy, f"{self._directory}/last"
+            policy.save(path)
+            self.last = type(policy).load(path, device="cpu")
+        super().__call__(number)
 
 
 def train(
@@ -165,33 +154,39 @@ def train(
     """Trains with one seed.
 
     Returns:
-        The policies: "agent" and, where one was trained, "fresh"; the accuracy of the
-        reward on held-out pairs; and the seconds taken.
+        The policies, "best" and "last"; the accuracy of the reward on held-out pairs;
+        and the seconds taken.
     """
     th.manual_seed(seed)  # weights of the reward network
     rng = np.random.default_rng(seed)
     venv = util.make_vec_env(setting.env_name, rng=rng, n_envs=setting.n_envs)
+    apart = util.make_vec_env(setting.env_name, rng=rng, n_envs=N_HELD_OUT_EPISODES)
     with tempfile.TemporaryDirectory() as directory:
         trainer, agent = comparisons(setting, venv, seed, directory)
-        held_out = HeldOut(setting, agent, seed)
-        start = time.perf_counter()
-        trainer.train(
-            setting.total_timesteps,
-            setting.total_comparisons,
-            callback=held_out.add_episodes,
+        n_rounds = trainer.num_iterations + 1
+        keep = LastAgent(
+            trainer.trajectory_generator,
+            apart,
+            f"{directory}/held_out",
+            n_rounds,
+            n_episodes=N_HELD_OUT_EPISODES * n_rounds,
+            n_times=n_rounds,
+            seed=seed,
         )
-        policies = {"agent": agent.policy}
-        if setting.retrain_timesteps:
-            policies["fresh"] = retrain(setting, trainer.model, seed)
+        start = time.perf_counter()
+        trainer.train(setting.total_timesteps, setting.total_comparisons, keep)
         seconds = time.perf_counter() - start
         trainer.logger.close()
+        length = setting.trainer_kwargs["fragment_length"]
+        held_out = HeldOut(f"{directory}/held_out", length, seed)
+    policies = {"best": agent.policy, "last": keep.last}
     accuracy = held_out.accuracy(trainer.reward_trainer.preference_model)
     return policies, accuracy, seconds
 
 
 def measure(setting: Setting, seeds: list[int]) -> dict[str, Any]:
     """Trains and evaluates with every seed."""
-    learners: dict[str, list[common.Returns]] = {"agent": [], "fresh": []}
+    learners: dict[str, list[common.Returns]] = {"best": [], "last": []}
     teachers, accuracies, seconds = [], [], []
     for seed in seeds:
         policies, accuracy, took = train(setting, seed)
@@ -209,17 +204,14 @@ def measure(setting: Setting, seeds: list[int]) -> dict[str, Any]:
             f"{took:.1f} s",
             flush=True,
         )
-    last = "fresh" if setting.retrain_timesteps else "agent"
-    row = {
+    return {
         "algorithm": "preferences",
         **dataclasses.asdict(setting),
         "seeds": seeds,
         "n_episodes": common.N_EPISODES,
-        **common.summary(learners[last]),
+        **common.summary(learners["best"]),
+        "last_agent": common.summary(learners["last"]),
         "expert": common.summary(teachers),
         "held_out_by_seed": accuracies,
         "training_s_by_seed": seconds,
     }
-    if last == "fresh":
-        row["before_retraining"] = common.summary(learners["agent"])
-    return row

@@ -3,12 +3,11 @@
     python benchmarks/returns/preferences.py
     python benchmarks/returns/preferences.py --seeds 0 1 2 --output other.json
 
-Trains with five seeds on synthetic preferences: a reward and an agent in turns, and on
-CartPole then a fresh agent on the learned reward, as the first one is hard to turn
-round once early rewards misled it (both are measured). Plays 50 episodes with each
-policy and with the bundled expert from the same initial states (both deterministic),
-asks the learned reward about pairs of fragments that it was not trained on, and writes
-`benchmarks/returns/preferences.json`.
+Trains with five seeds on synthetic preferences, a reward and an agent in turns, and
+ends with the agent that the final reward rates best. Plays 50 episodes with it, with
+the last agent, and with the bundled expert from the same initial states (all
+deterministic), asks the learned reward about pairs of fragments that it was not trained
+on, and writes `benchmarks/returns/preferences.json`.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ import preference_runs
 SETTINGS = [
     preference_runs.Setting(
         env_name="seals/CartPole-v0",
-        total_timesteps=100_000,
+        total_timesteps=200_000,
         total_comparisons=500,
         agent="ppo",
         agent_kwargs={
@@ -30,6 +29,8 @@ SETTINGS = [
             "gamma": 0.95,
             "n_epochs": 10,
             "ent_coef": 0.01,
+            # As in the command's preset, which this follows.
+            "policy_kwargs": {"net_arch": [32, 32]},
         },
         trainer_kwargs={
             "num_iterations": 10,
@@ -42,7 +43,6 @@ SETTINGS = [
         net_kwargs={"use_action": False},
         temperature=0.0,
         weight_decay=0.2,
-        retrain_timesteps=100_000,
     ),
     preference_runs.Setting(
         env_name="Pendulum-v1",

@@ -12,6 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from imitation.algorithms import preference_comparisons as pc
+from imitation.algorithms.preference_comparisons.held_out import load_held_out
 from imitation.errors import ArtifactError
 from imitation.rewards.reward_nets import BasicRewardNet, NormalizedRewardNet
 from imitation.util import logger as imit_logger
@@ -71,6 +72,18 @@ def test_puts_back_the_agent_that_the_final_reward_rates_best(
     keep.forget()
     assert not (tmp_path / "kept" / "agents").exists()
     assert len(list((tmp_path / "kept").iterdir())) == 4  # the episodes stay
+
+
+def test_all_rounds_begin_in_the_same_states(tmp_path: Path) -> None:
+    keep, _ = make_best(tmp_path, make_agent(PPO), ByTorque(), n_rounds=3)
+    for number in range(3):
+        keep(number)
+    held_out = load_held_out(tmp_path / "kept")
+    starts = np.stack([t.obs[0] for t in held_out.trajectories])
+    first, second, third = (starts[held_out.rounds == n] for n in (1, 2, 3))
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(first, third)
+    assert len(np.unique(first, axis=0)) == 4
 
 
 def test_of_equals_the_latest_is_kept(tmp_path: Path) -> None:

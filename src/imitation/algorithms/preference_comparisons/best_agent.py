@@ -62,6 +62,11 @@ class BestAgent(HeldOutPlayer):
         """Deletes the agents; to be called when the training is over."""
         shutil.rmtree(self._directory / _AGENTS, ignore_errors=True)
 
+    def _rng(self, number: int) -> np.random.Generator:
+        """The same for all rounds: initial states shall not decide between agents."""
+        del number
+        return np.random.default_rng(self._seed)
+
     def _agent(self, number: int) -> pathlib.Path:
         return self._directory / _AGENTS / f"{number:04d}"
 

@@ -98,12 +98,16 @@ class HeldOutPlayer:
         """
         if number + 1 not in self._rounds:
             return
-        rng = np.random.default_rng([self._seed, number])
+        rng = self._rng(number)
         self._venv.seed(seeding.make_seeds(rng))
         trajectories = self._trainer.play(
             self._venv, rollout.make_min_episodes(self._n_episodes), rng
         )
         _save(self._directory / f"{number + 1:04d}", number + 1, trajectories)
+
+    def _rng(self, number: int) -> np.random.Generator:
+        """What decides the episodes after a round."""
+        return np.random.default_rng([self._seed, number])
 
 
 def load_held_out(directory: AnyPath) -> HeldOutEpisodes:
