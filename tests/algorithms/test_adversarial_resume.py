@@ -12,13 +12,14 @@ import torch as th
 from stable_baselines3.common.vec_env import VecNormalize
 
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
+from imitation.algorithms.adversarial.state import _state
 from imitation.errors import ArtifactError
 from imitation.policies.serialize import load_policy
 from imitation.rewards import reward_nets
 from imitation.rewards.net_io import load_reward_net
 from imitation.rewards.serialize import load_reward
 from imitation.util import networks
-from reference import tiny_envs
+from reference import states, tiny_envs
 from reference.adversarial_trainers import (
     assert_same_weights,
     make_trainer,
@@ -183,7 +184,10 @@ def test_state_of_another_trainer(tmp_path, name):
     trainer.train(32)
     trainer.save(tmp_path / "state")
     other = make_trainer(tmp_path / "other", **changes)
-    with pytest.raises(ArtifactError, match=message) as error:
+    with (
+        states.unchanged(_state, other),
+        pytest.raises(ArtifactError, match=message) as error,
+    ):
         other.load_state(tmp_path / "state")
     assert "\n" not in str(error.value)
 
@@ -209,8 +213,13 @@ def test_smaller_replay_buffer(tmp_path):
         tmp_path / "two", "GAIL", "SAC", act_kind="box",
         generator_settings={"buffer_size": 20},
     )  # fmt: skip
-    with pytest.raises(ArtifactError, match="does not fit this trainer"):
+    other.train(32)
+    with (
+        states.unchanged(_state, other),
+        pytest.raises(ArtifactError, match="does not fit this trainer"),
+    ):
         other.load_state(tmp_path / "state")
+    other.train(32)
 
 
 def test_no_state(tmp_path):

@@ -12,6 +12,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from imitation.algorithms import base, sqil
 from imitation.algorithms.expert_replay.demonstrations import stored_transitions
+from imitation.algorithms.expert_replay.state import _state
 from imitation.algorithms.soft_q import SoftQ
 from imitation.data import rollout, types
 from imitation.errors import ArtifactError, ConfigError, DataError
@@ -20,7 +21,7 @@ from imitation.policies.base import RandomPolicy
 from imitation.testing.reward_improvement import is_significant_reward_improvement
 from imitation.util import logger as imit_logger
 from imitation.util import util
-from reference import tiny_envs
+from reference import states, tiny_envs
 
 POLICIES = {"box": "MlpPolicy", "dict": "MultiInputPolicy", "image": "CnnPolicy"}
 RL_KWARGS = {"learning_starts": 8, "batch_size": 8, "buffer_size": 300, "device": "cpu"}
@@ -509,7 +510,11 @@ def test_states_of_others_are_refused(tmp_path):
     with pytest.raises(ArtifactError, match="algorithm SoftQ, this trainer has DQN"):
         make(tmp_path, cls=sb3.DQN).load_state(tmp_path / "state")
     wide = make(tmp_path, policy_kwargs={"net_arch": [7]})
-    with pytest.raises(ArtifactError, match="does not fit this trainer"):
+    wide.train(total_timesteps=16)
+    with (
+        states.unchanged(_state, wide),
+        pytest.raises(ArtifactError, match="does not fit this trainer"),
+    ):
         wide.load_state(tmp_path / "state")
     with pytest.raises(ArtifactError, match="no checkpoint at"):
         wide.load_state(tmp_path / "nowhere")

@@ -5,9 +5,10 @@ strings, None, arrays and tensors. It is stored as a directory of ``state.json``
 structure) and ``tensors.safetensors`` (the arrays), replaced atomically.
 """
 
+import copy
 import os
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from imitation.errors import ArtifactError
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath
 
-__all__ = ["load_state", "save_state"]
+__all__ = ["load_state", "put_state", "save_state"]
 
 FORMAT_VERSION = 1
 _TENSOR, _ARRAY, _KEYED = "__tensor__", "__array__", "__keyed__"
@@ -77,6 +78,51 @@ def load_state(path: AnyPath, kind: str) -> dict[str, Any]:
         return {key: _restore(v, tensors) for key, v in document["state"].items()}
     except KeyError as error:
         raise ArtifactError(f"{directory} lacks the tensor {error}") from error
+
+
+def put_state(
+    path: AnyPath,
+    kind: str,
+    own: Mapping[str, Any],
+    put: Callable[[Mapping[str, Any]], None],
+) -> dict[str, Any]:
+    """Puts a trainer into a saved state, or leaves it as it is.
+
+    Args:
+        path: the checkpoint's directory.
+        kind: what the state must belong to.
+        own: the trainer's state now, which is copied. Under "kinds" are names of
+            classes, by what they are to the trainer, that the saved state must share,
+            for states of different classes may fit each other.
+        put: puts the trainer into a state, or raises a KeyError, RuntimeError,
+            TypeError or ValueError half way.
+
+    Returns:
+        The saved state.
+
+    Raises:
+        ArtifactError: there is no checkpoint, or one that does not fit; the trainer has
+            its own state again.
+    """
+    state = load_state(path, kind)
+    for name, cls in own["kinds"].items():
+        saved = state.get("kinds", {}).get(name)
+        if saved != cls:
+            raise ArtifactError(
+                f"{os.fsdecode(path)} is a state with the {name} {saved}, this trainer "
+                f"has {cls}; make it with the arguments of the saved one"
+            )
+    before = copy.deepcopy(dict(own))
+    try:
+        put(state)
+    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        put(before)
+        lines = str(error).splitlines() or [repr(error)]
+        raise ArtifactError(
+            f"{os.fsdecode(path)} does not fit this trainer; make it with the "
+            f"arguments of the saved one: {lines[-1].strip()}"
+        ) from error
+    return state
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, th.Tensor | np.ndarray]) -> Any:

@@ -1,14 +1,13 @@
 """The whole state of density-based imitation, to continue it as if uninterrupted."""
 
 import dataclasses
-import os
+import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from imitation.algorithms import sb3_state
 from imitation.algorithms.density.estimators import DensityOptions
 from imitation.algorithms.density.reward import DensityReward
-from imitation.errors import ArtifactError
 from imitation.util import checkpoint, seeding
 from imitation.util.paths import AnyPath
 
@@ -27,24 +26,17 @@ def save(trainer: "DensityAlgorithm", path: AnyPath) -> None:
         trainer: what to save.
         path: the directory to write.
     """
-    algo = None if trainer.rl_algo is None else trainer.connected()
+    state = _state(trainer)
     seed = seeding.make_seeds(trainer.rng)
-    state: dict[str, Any] = {
-        "kinds": _kinds(trainer),
+    state |= {
         "env_seed": seed,
         "rng": seeding.rng_state(trainer.rng),
-        "steps_trained": trainer.steps_trained,
-        "replay_is_stale": trainer.replay_is_stale,
-        "horizon": trainer._horizon,
         "options": dataclasses.asdict(trainer.reward.options),
         "samples": dict(trainer.reward.samples),
     }
-    if algo is not None:
-        state["policy"] = sb3_state.algorithm_state(algo)
-        state["randomness"] = sb3_state.randomness(algo)
     checkpoint.save_state(path, KIND, state)
-    if algo is not None:
-        sb3_state.begin_anew(algo, trainer.venv, seed)
+    if trainer.rl_algo is not None:
+        sb3_state.begin_anew(trainer.rl_algo, trainer.venv, seed)
 
 
 def load(trainer: "DensityAlgorithm", path: AnyPath) -> None:
@@ -55,44 +47,47 @@ def load(trainer: "DensityAlgorithm", path: AnyPath) -> None:
         path: where `save` wrote.
 
     Raises:
-        ArtifactError: there is no state, or one of another kind of trainer.
+        ArtifactError: there is no state, or one of another kind of trainer; nothing is
+            changed then.
     """
-    state = checkpoint.load_state(path, KIND)
-    for name, kind in _kinds(trainer).items():
-        saved = state.get("kinds", {}).get(name)
-        if saved != kind:
-            raise ArtifactError(
-                f"{os.fsdecode(path)} is a state with the {name} {saved}, this trainer "
-                f"has {kind}; make it with the arguments of the saved one"
-            )
-    try:
-        _restore(trainer, state)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        lines = str(error).splitlines() or [repr(error)]
-        raise ArtifactError(
-            f"{os.fsdecode(path)} does not fit this trainer; make it with the "
-            f"arguments of the saved one: {lines[-1].strip()}"
-        ) from error
+    put = functools.partial(_put, trainer)
+    state = checkpoint.put_state(path, KIND, _state(trainer), put)
+    if trainer.rl_algo is not None:
+        sb3_state.begin_anew(trainer.rl_algo, trainer.venv, int(state["env_seed"]))
 
 
-def _restore(trainer: "DensityAlgorithm", state: Mapping[str, Any]) -> None:
-    algo = None if trainer.rl_algo is None else trainer.connected()
-    options = DensityOptions(**state["options"])
-    trainer.set_reward(DensityReward(trainer._features(), state["samples"], options))
-    if algo is not None:
-        sb3_state.load_algorithm_state(algo, state["policy"])
-    trainer.steps_trained = int(state["steps_trained"])
-    trainer.replay_is_stale = bool(state["replay_is_stale"])
-    trainer._horizon = state["horizon"]
-    seeding.restore_rng(trainer.rng, state["rng"])
-    if algo is not None:
-        sb3_state.load_randomness(algo, state["randomness"])
-        sb3_state.begin_anew(algo, trainer.venv, int(state["env_seed"]))
-
-
-def _kinds(trainer: "DensityAlgorithm") -> dict[str, str]:
-    """What must be the same, even where states load."""
-    return {
-        "density": trainer.density_type.name,
-        "algorithm": type(trainer.rl_algo).__name__,
+def _state(trainer: "DensityAlgorithm") -> dict[str, Any]:
+    """All but the density itself, in whose place is None."""
+    state: dict[str, Any] = {
+        "kinds": {
+            "density": trainer.density_type.name,
+            "algorithm": type(trainer.rl_algo).__name__,
+        },
+        "rng": seeding.rng_state(trainer.rng),
+        "steps_trained": trainer.steps_trained,
+        "replay_is_stale": trainer.replay_is_stale,
+        "horizon": trainer._horizon,
+        "options": None,
     }
+    if trainer.rl_algo is not None:
+        algo = trainer.connected()
+        state["policy"] = sb3_state.algorithm_state(algo)
+        state["randomness"] = sb3_state.randomness(algo)
+    return state
+
+
+def _put(trainer: "DensityAlgorithm", state: Mapping[str, Any]) -> None:
+    reward = None
+    if state["options"] is not None:
+        options = DensityOptions(**state["options"])
+        reward = DensityReward(trainer._features(), state["samples"], options)
+    if trainer.rl_algo is not None:
+        algo = trainer.connected()
+        sb3_state.load_algorithm_state(algo, state["policy"])
+        sb3_state.load_randomness(algo, state["randomness"])
+    seeding.restore_rng(trainer.rng, state["rng"])
+    trainer.steps_trained = int(state["steps_trained"])
+    stale, trainer._horizon = bool(state["replay_is_stale"]), state["horizon"]
+    if reward is not None:  # the last, as nothing can fail any more
+        trainer.set_reward(reward)
+    trainer.replay_is_stale = stale

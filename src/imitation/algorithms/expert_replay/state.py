@@ -4,11 +4,10 @@ A trainer that is saved begins new episodes, as one that is loaded; see `sb3_sta
 The demonstrations are no part of it.
 """
 
-import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from imitation.algorithms import sb3_state
-from imitation.errors import ArtifactError
 from imitation.util import checkpoint, seeding
 from imitation.util.paths import AnyPath
 
@@ -29,14 +28,7 @@ def save(trainer: "ExpertReplayTrainer", path: AnyPath) -> None:
     """
     seed = seeding.make_seeds(trainer.rng)
     trainer.replay_buffer.cut_episodes()
-    saved = {
-        "kinds": _kinds(trainer),
-        "env_seed": seed,
-        "algorithm": sb3_state.algorithm_state(trainer.rl_algo),
-        "rng": seeding.rng_state(trainer.rng),
-        "randomness": sb3_state.randomness(trainer.rl_algo),
-    }
-    checkpoint.save_state(path, KIND, saved)
+    checkpoint.save_state(path, KIND, {**_state(trainer), "env_seed": seed})
     sb3_state.begin_anew(trainer.rl_algo, trainer.venv, seed)
 
 
@@ -48,28 +40,23 @@ def load(trainer: "ExpertReplayTrainer", path: AnyPath) -> None:
         path: where `save` wrote.
 
     Raises:
-        ArtifactError: there is no state, or one of another algorithm or shape.
+        ArtifactError: there is no state, or one of another algorithm or shape; nothing
+            is changed then.
     """
-    saved = checkpoint.load_state(path, KIND)
-    for name, kind in _kinds(trainer).items():
-        found = saved.get("kinds", {}).get(name)
-        if found != kind:
-            raise ArtifactError(
-                f"{os.fsdecode(path)} is a state with the {name} {found}, this trainer "
-                f"has {kind}; make it with the arguments of the saved one"
-            )
-    try:
-        sb3_state.load_algorithm_state(trainer.rl_algo, saved["algorithm"])
-        seeding.restore_rng(trainer.rng, saved["rng"])
-        sb3_state.load_randomness(trainer.rl_algo, saved["randomness"])
-    except (KeyError, RuntimeError, ValueError) as error:
-        lines = str(error).splitlines() or [repr(error)]
-        raise ArtifactError(
-            f"{os.fsdecode(path)} does not fit this trainer; make it with the "
-            f"arguments of the saved one: {lines[-1].strip()}"
-        ) from error
+
+    def put(state: Mapping[str, Any]) -> None:
+        sb3_state.load_algorithm_state(trainer.rl_algo, state["algorithm"])
+        seeding.restore_rng(trainer.rng, state["rng"])
+        sb3_state.load_randomness(trainer.rl_algo, state["randomness"])
+
+    saved = checkpoint.put_state(path, KIND, _state(trainer), put)
     sb3_state.begin_anew(trainer.rl_algo, trainer.venv, int(saved["env_seed"]))
 
 
-def _kinds(trainer: "ExpertReplayTrainer") -> dict[str, str]:
-    return {"trainer": trainer.name, "algorithm": type(trainer.rl_algo).__name__}
+def _state(trainer: "ExpertReplayTrainer") -> dict[str, Any]:
+    return {
+        "kinds": {"trainer": trainer.name, "algorithm": type(trainer.rl_algo).__name__},
+        "algorithm": sb3_state.algorithm_state(trainer.rl_algo),
+        "rng": seeding.rng_state(trainer.rng),
+        "randomness": sb3_state.randomness(trainer.rl_algo),
+    }

@@ -1,11 +1,10 @@
 """The whole state of a training, to continue it as if uninterrupted."""
 
-import os
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import torch as th
 
-from imitation.errors import ArtifactError
 from imitation.util import checkpoint, seeding
 from imitation.util.paths import AnyPath
 
@@ -24,14 +23,7 @@ def save(trainer: "MCEIRL", path: AnyPath) -> None:
         trainer: what to save.
         path: the directory to write.
     """
-    state = {
-        "kinds": _kinds(trainer),
-        "iterations_trained": trainer.iterations_trained,
-        "reward_net": trainer.reward_net.state_dict(),
-        "optimizer": trainer.optimizer.state_dict(),
-        "rng": seeding.rng_state(trainer.rng),
-    }
-    checkpoint.save_state(path, KIND, state)
+    checkpoint.save_state(path, KIND, _state(trainer))
 
 
 def load(trainer: "MCEIRL", path: AnyPath) -> None:
@@ -42,27 +34,28 @@ def load(trainer: "MCEIRL", path: AnyPath) -> None:
         path: where `save` wrote.
 
     Raises:
-        ArtifactError: there is no state, or one of another shape.
+        ArtifactError: there is no state, or one of another shape; nothing is changed
+            then.
     """
-    state = checkpoint.load_state(path, KIND)
-    for name, kind in _kinds(trainer).items():
-        saved = state.get("kinds", {}).get(name)
-        if saved != kind:
-            raise ArtifactError(
-                f"{os.fsdecode(path)} is a state with the {name} {saved}, this trainer "
-                f"has {kind}; make it with the arguments of the saved one"
-            )
-    try:
+
+    def put(state: Mapping[str, Any]) -> None:
         trainer.reward_net.load_state_dict(state["reward_net"])
         trainer.optimizer.load_state_dict(_copied(state["optimizer"]))
         seeding.restore_rng(trainer.rng, state["rng"])
         trainer.iterations_trained = int(state["iterations_trained"])
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        lines = str(error).splitlines() or [repr(error)]
-        raise ArtifactError(
-            f"{os.fsdecode(path)} does not fit this trainer; make it with the "
-            f"arguments of the saved one: {lines[-1].strip()}"
-        ) from error
+
+    checkpoint.put_state(path, KIND, _state(trainer), put)
+
+
+def _state(trainer: "MCEIRL") -> dict[str, Any]:
+    parts = {"reward network": trainer.reward_net, "optimizer": trainer.optimizer}
+    return {
+        "kinds": {name: type(part).__name__ for name, part in parts.items()},
+        "iterations_trained": trainer.iterations_trained,
+        "reward_net": trainer.reward_net.state_dict(),
+        "optimizer": trainer.optimizer.state_dict(),
+        "rng": seeding.rng_state(trainer.rng),
+    }
 
 
 def _copied(value: Any) -> Any:
@@ -77,9 +70,3 @@ def _copied(value: Any) -> Any:
     if isinstance(value, list):
         return [_copied(item) for item in value]
     return value
-
-
-def _kinds(trainer: "MCEIRL") -> dict[str, str]:
-    """Names of classes whose states are of different kinds, even where they load."""
-    parts = {"reward network": trainer.reward_net, "optimizer": trainer.optimizer}
-    return {name: type(part).__name__ for name, part in parts.items()}
