@@ -23,7 +23,7 @@ ROW = DemoRow(
         ),
         "Pendulum-v1": (
             *off_policy.PENDULUM,
-            "iq_learn.offline_updates=5000",
+            "iq_learn.offline_updates=8000",
             "rl.rl_kwargs.gamma=0.99",
         ),
     },

@@ -10,7 +10,6 @@ def train(task: Task) -> Trained:
 
 
 _COMMON = (
-    "sqil.total_timesteps=10000",
     # As many updates as steps; a row of the log when all five episodes have ended.
     "rl.rl_kwargs.gradient_steps=-1",
     "rl.rl_kwargs.stats_window_size=5",
@@ -26,11 +25,13 @@ ROW = DemoRow(
         "seals/CartPole-v0": (
             *_COMMON,
             "demonstrations.n_expert_demos=10",
+            "sqil.total_timesteps=15000",
             "rl.rl_kwargs.learning_rate=lin_1e-3",
         ),
         "Pendulum-v1": (
             *_COMMON,
             *off_policy.PENDULUM,
+            "sqil.total_timesteps=10000",
             "rl.rl_kwargs.gamma=0.98",
         ),
     },
