@@ -100,7 +100,8 @@ def test_everything_is_measured_in_all_environments(written):
     for environment, policies in written["environments"].items():
         assert [policy["policy"] for policy in policies] == POLICIES[environment]
         for policy in policies:
-            assert len(policy["returns"]) == 5
+            # As many as end together, where that is no divisor of 5.
+            assert 5 <= len(policy["returns"]) < 10
             assert policy["return_mean"] == pytest.approx(np.mean(policy["returns"]))
             low, high = policy["return_ci95"]
             assert low <= policy["return_mean"] <= high

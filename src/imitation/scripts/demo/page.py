@@ -5,7 +5,7 @@ import html
 import importlib.metadata
 import math
 import platform
-from collections.abc import Mapping, Sequence, Sized
+from collections.abc import Iterable, Mapping, Sequence, Sized
 
 from imitation.reports import animation, blocks, plots
 from imitation.reports.blocks import Html
@@ -133,11 +133,18 @@ def _table(result: EnvironmentResult, options: Options) -> Html:
         )
     return blocks.table(
         f"{result.environment.name}: mean and 95% interval of "
-        f"{len(result.expert.returns)} episodes",
+        f"{_episodes(result.everyone)}",
         ["Policy", "Return", "Normalised"],
         lines,
         numeric=(1, 2),
     )
+
+
+def _episodes(policies: Iterable[Result]) -> str:
+    """How many episodes each policy was measured with."""
+    numbers = {len(policy.returns) for policy in policies}
+    at_least = "at least " if len(numbers) > 1 else ""
+    return f"{at_least}{min(numbers)} episodes"
 
 
 def _definition(policy: Result, result: EnvironmentResult) -> Html:
@@ -261,12 +268,13 @@ def _other_statistics(results: Sequence[EnvironmentResult]) -> str:
 
 
 def _method(results: Sequence[EnvironmentResult], options: Options) -> list[Html]:
-    n_episodes = len(results[0].expert.returns)
     notes = [
-        f"Every policy, the expert included, is measured with {n_episodes} episodes in "
-        "5 environments side by side, which have the same seeds for all of them (in "
-        "CliffWorld for all but MCE IRL, which sees states). Actions are sampled from "
-        "the policy's distribution, as the documented evaluation does, not its mode.",
+        "Every policy, the expert included, is measured with "
+        f"{_episodes(policy for result in results for policy in result.everyone)} in "
+        "as many environments side by side as its command says; equally many have the "
+        "same seeds for all policies (in CliffWorld for all but MCE IRL, which sees "
+        "states). Actions are sampled from the policy's distribution, as the "
+        "documented evaluation does, not its mode.",
         "Intervals are 95% percentile bootstrap intervals over episodes (9,999 "
         "resamples). They say how well this policy's mean is known, not what another "
         "training seed would give.",
