@@ -40,9 +40,7 @@ from imitation.algorithms.adversarial.generator import (
     timesteps_of_round,
 )
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
-from imitation.algorithms.adversarial.recording import (
-    GeneratorSamples,
-)
+from imitation.algorithms.adversarial.recording import GeneratorSamples
 from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.policies import replay_buffer_wrapper
