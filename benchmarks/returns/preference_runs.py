@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import tempfile
 import time
 from collections.abc import Mapping
@@ -48,7 +49,8 @@ class Setting:
     """Of the synthetic preferences."""
     weight_decay: float | None = None
     """Strength of a `WeightDecayRegularizer` of the reward; None for none."""
-    falling_learning_rate: bool = True
+    cooldown: float = 1.0
+    """Share of the training at whose end the learning rate falls to 0."""
 
 
 class HeldOut:
@@ -125,12 +127,11 @@ def comparisons(
 
 
 def make_agent(setting: Setting, venv: VecEnv, seed: int) -> Any:
-    """A new agent; its learning rate may fall to 0 over the whole training."""
-    kwargs = dict(setting.agent_kwargs)
-    if setting.falling_learning_rate:
-        rate = kwargs["learning_rate"]
-        kwargs["learning_rate"] = lambda remaining: rate * remaining
+    """A new agent, whose learning rate falls to 0."""
+    rate = setting.agent_kwargs["learning_rate"]
+    falling = functools.partial(np.interp, xp=(0, setting.cooldown), fp=(0, rate))
     algorithm_class = adversarial_runs.GENERATORS[setting.agent]
+    kwargs = {**setting.agent_kwargs, "learning_rate": falling}
     return algorithm_class("MlpPolicy", venv, seed=seed, device="cpu", **kwargs)
 
 

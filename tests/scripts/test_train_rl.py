@@ -2,6 +2,7 @@
 
 import json
 import pathlib
+import pickle
 import shutil
 
 import numpy as np
@@ -236,16 +237,19 @@ def test_help_lists_commands_and_options(workdir, capsys):
     assert "imitation train_rl [(with UPDATE...)]" in out and "print_config" in out
 
 
-def test_a_learning_rate_may_fall():
-    settings = RLSettings(rl_kwargs={"learning_rate": "lin_4e-4"}).resolved()
+@pytest.mark.parametrize(
+    ("text", "rates"),
+    [("lin_4e-4", [4e-4, 3.2e-4, 8e-5, 0]), ("cooldown_4e-4", [4e-4, 4e-4, 2e-4, 0])],
+)
+def test_a_learning_rate_may_fall(text, rates):
+    settings = RLSettings(rl_kwargs={"learning_rate": text}).resolved()
     schedule = settings.constructor_kwargs(8)["learning_rate"]
-    assert [schedule(left) for left in (1.0, 0.5, 0.0)] == pytest.approx(
-        [4e-4, 2e-4, 0]
-    )
+    assert [schedule(left) for left in (1.0, 0.8, 0.2, 0.0)] == pytest.approx(rates)
+    assert pickle.loads(pickle.dumps(schedule))(0.2) == pytest.approx(rates[2])
 
 
-@pytest.mark.parametrize("text", ["x", "lin_", "log_1e-3"])
+@pytest.mark.parametrize("text", ["x", "1e-3", "lin_", "cooldown", "log_1e-3"])
 def test_a_learning_rate_of_another_form_is_refused(text):
     settings = RLSettings(rl_kwargs={"learning_rate": text}).resolved()
-    with pytest.raises(ConfigError, match="lin_3e-4; got"):
+    with pytest.raises(ConfigError, match="such as lin_3e-4, or cooldown_ .*; got"):
         settings.constructor_kwargs(8)

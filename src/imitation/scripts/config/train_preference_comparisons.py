@@ -32,7 +32,7 @@ _TERMINATES = {"allow_variable_horizon": True}
 presets of seals to measure an algorithm."""
 
 _CARTPOLE: dict[str, Any] = {
-    "fragment_length": 50,
+    "fragment_length": 25,
     "held_out_episodes": 50,
     "initial_comparison_frac": 0.5,
     "initial_epoch_multiplier": 3.0,
@@ -47,7 +47,7 @@ _CARTPOLE: dict[str, Any] = {
         "batch_size": 64,
         "ent_coef": 0.01,
         "gamma": 0.95,
-        "learning_rate": "lin_1e-3",
+        "learning_rate": "cooldown_1e-3",
         "n_epochs": 10,
     },
     "total_comparisons": 500,

@@ -86,10 +86,7 @@ ROW = DemoRow(
     settings={
         "seals/CartPole-v0": (
             "noiseless",
-            # A multiple of the demo's five environments, and of minibatches of 64.
-            "rl.ppo_batch_size=4160",
-            # Saving the state would abandon the episodes in flight.
-            "state_interval=0",
+            "environment.num_vec=8",  # of which the preset's rollouts are a multiple
         ),
     },
     fast=(
