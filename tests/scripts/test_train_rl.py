@@ -251,5 +251,5 @@ def test_a_learning_rate_may_fall(text, rates):
 @pytest.mark.parametrize("text", ["x", "1e-3", "lin_", "cooldown", "log_1e-3"])
 def test_a_learning_rate_of_another_form_is_refused(text):
     settings = RLSettings(rl_kwargs={"learning_rate": text}).resolved()
-    with pytest.raises(ConfigError, match="such as lin_3e-4, or cooldown_ .*; got"):
+    with pytest.raises(ConfigError, match=r"such as lin_3e-4, or cooldown_ .*; got"):
         settings.constructor_kwargs(8)
