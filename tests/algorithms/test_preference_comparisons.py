@@ -1,5 +1,6 @@
 """Whole trainings on preferences: counting, resuming, refusing, learning."""
 
+import copy
 import json
 import math
 import pathlib
@@ -16,8 +17,9 @@ from imitation.errors import ArtifactError, ConfigError
 from imitation.regularization import regularizers
 from imitation.rewards import reward_nets
 from imitation.rewards.net_io import load_reward_net
+from imitation.util import checkpoint
 from imitation.util import logger as imit_logger
-from reference import tiny_envs
+from reference import states, tiny_envs
 from reference.adversarial_trainers import make_generator, make_reward_net
 
 
@@ -374,6 +376,23 @@ def test_a_state_of_another_kind(tmp_path: pathlib.Path) -> None:
     images = make_trainer(tmp_path, obs_kind="dict")
     with pytest.raises(ArtifactError, match="does not fit this trainer"):
         images.load_state(tmp_path / "state")
+
+
+def test_a_state_that_fits_in_part_only_changes_nothing(tmp_path: pathlib.Path) -> None:
+    trainer = make_trainer(tmp_path)
+    trainer.train(64, 8)
+    trainer.save(tmp_path / "state")
+    state = checkpoint.load_state(tmp_path / "state", "preference_comparisons")
+    algorithm = state["trainer"]["trajectory_generator"]["algorithm"]
+    algorithm["parameters"]["policy"].popitem()
+    checkpoint.save_state(tmp_path / "bad", "preference_comparisons", state)
+    other = make_trainer(tmp_path, seed=1)
+    agent = other.trajectory_generator.algorithm
+    before = copy.deepcopy([other.model.state_dict(), agent.policy.state_dict()])
+    with pytest.raises(ArtifactError, match="does not fit this trainer"):
+        other.load_state(tmp_path / "bad")
+    states.assert_same(before, [other.model.state_dict(), agent.policy.state_dict()])
+    assert len(other.dataset) == 0 and other.rounds_trained == 0
 
 
 def test_learns_what_is_preferred(tmp_path: pathlib.Path) -> None:

@@ -1,9 +1,8 @@
 """The whole state of a training on preferences, to continue it as if uninterrupted."""
 
-import os
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from imitation.errors import ArtifactError
 from imitation.util import checkpoint, seeding
 from imitation.util.paths import AnyPath
 
@@ -25,12 +24,7 @@ def save(trainer: "PreferenceComparisons", path: AnyPath) -> None:
         trainer: what to save.
         path: the directory to write.
     """
-    state = {
-        "kinds": _kinds(trainer),
-        "torch": seeding.torch_rng_state(trainer.model.device),
-        "trainer": trainer.state_dict(),
-    }
-    checkpoint.save_state(path, KIND, state)
+    checkpoint.save_state(path, KIND, _state(trainer))
 
 
 def load(trainer: "PreferenceComparisons", path: AnyPath) -> None:
@@ -41,25 +35,23 @@ def load(trainer: "PreferenceComparisons", path: AnyPath) -> None:
         path: where `save` wrote.
 
     Raises:
-        ArtifactError: there is no state, or one of another shape.
+        ArtifactError: there is no state, or one of another shape; the trainer keeps its
+            own then, but begins new episodes.
     """
-    state = checkpoint.load_state(path, KIND)
-    for name, kind in _kinds(trainer).items():
-        saved = state.get("kinds", {}).get(name)
-        if saved != kind:
-            raise ArtifactError(
-                f"{os.fsdecode(path)} is a state with the {name} {saved}, this trainer "
-                f"has {kind}; make it with the arguments of the saved one"
-            )
-    try:
+
+    def put(state: Mapping[str, Any]) -> None:
         trainer.load_state_dict(state["trainer"])
         seeding.restore_torch_rng(state["torch"], trainer.model.device)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
-        lines = str(error).splitlines() or [repr(error)]
-        raise ArtifactError(
-            f"{os.fsdecode(path)} does not fit this trainer; make it with the "
-            f"arguments of the saved one: {lines[-1].strip()}"
-        ) from error
+
+    checkpoint.put_state(path, KIND, _state(trainer), put)
+
+
+def _state(trainer: "PreferenceComparisons") -> dict[str, Any]:
+    return {
+        "kinds": _kinds(trainer),
+        "torch": seeding.torch_rng_state(trainer.model.device),
+        "trainer": trainer.state_dict(),
+    }
 
 
 def _kinds(trainer: "PreferenceComparisons") -> dict[str, str]:
