@@ -26,7 +26,7 @@ SETTINGS = [
             "n_steps": 512,
             "batch_size": 64,
             "learning_rate": 1e-3,
-            "gamma": 0.95,
+            "gamma": 0.98,
             "n_epochs": 10,
             "ent_coef": 0.01,
             # As in the command's preset, which this follows.

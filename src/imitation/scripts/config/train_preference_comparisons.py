@@ -46,7 +46,7 @@ _CARTPOLE: dict[str, Any] = {
     "rl.ppo_kwargs": {
         "batch_size": 64,
         "ent_coef": 0.01,
-        "gamma": 0.95,
+        "gamma": 0.98,
         "learning_rate": "cooldown_1e-3",
         "n_epochs": 10,
     },
