@@ -222,6 +222,30 @@ def test_smaller_replay_buffer(tmp_path):
     other.train(32)
 
 
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        *states.DAMAGES,
+        (("generator", "replay"), None),
+        (("generator", "replay", "pos"), "x"),
+        (("generator", "replay", "actions"), {}),
+        (("generator", "counters", "num_timesteps"), None),
+        (("generator", "progress"), []),
+    ],
+)
+def test_damaged_states_change_nothing(tmp_path, keys, value):
+    trainer = make_trainer(tmp_path / "one", "GAIL", "SAC", act_kind="box")
+    trainer.train(32)
+    trainer.save(tmp_path / "state")
+    trainer.train(32)
+    states.damage(tmp_path / "state", keys, value)
+    with (
+        states.unchanged(_state, trainer),
+        pytest.raises(ArtifactError, match="does not fit this trainer"),
+    ):
+        trainer.load_state(tmp_path / "state")
+
+
 def test_no_state(tmp_path):
     trainer = make_trainer(tmp_path)
     with pytest.raises(ArtifactError, match="no checkpoint at"):

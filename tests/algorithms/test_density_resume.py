@@ -135,3 +135,21 @@ def test_other_spaces_do_not_fit(tmp_path: pathlib.Path) -> None:
         other.load_state(tmp_path / "state")
     with pytest.raises(ArtifactError, match="no checkpoint at"):
         trainer.load_state(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize(("keys", "value"), states.DAMAGES)
+def test_damaged_states_change_nothing(
+    tmp_path: pathlib.Path, keys: tuple[str, ...], value: Any
+) -> None:
+    trainer = make(tmp_path, "PPO")
+    trainer.train()
+    trainer.save(tmp_path / "state")
+    trainer.train_policy(32)
+    reward = trainer.reward
+    states.damage(tmp_path / "state", keys, value)
+    with (
+        states.unchanged(_state, trainer),
+        pytest.raises(ArtifactError, match="does not fit this trainer"),
+    ):
+        trainer.load_state(tmp_path / "state")
+    assert trainer.reward is reward

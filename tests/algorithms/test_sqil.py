@@ -505,6 +505,30 @@ def test_a_finished_training_is_left_alone(tmp_path):
     assert all(th.equal(before[key], value) for key, value in weights(other).items())
 
 
+@pytest.mark.parametrize(
+    ("keys", "value"),
+    [
+        *states.DAMAGES,
+        (("algorithm", "replay"), None),
+        (("algorithm", "replay", "pos"), "x"),
+        (("algorithm", "replay", "actions"), {}),
+        (("algorithm", "counters", "num_timesteps"), None),
+        (("algorithm", "progress"), []),
+    ],
+)
+def test_damaged_states_change_nothing(tmp_path, keys, value):
+    trainer = make(tmp_path)
+    trainer.train(total_timesteps=32)
+    trainer.save(tmp_path / "state")
+    trainer.train(total_timesteps=32)
+    states.damage(tmp_path / "state", keys, value)
+    with (
+        states.unchanged(_state, trainer),
+        pytest.raises(ArtifactError, match="does not fit this trainer"),
+    ):
+        trainer.load_state(tmp_path / "state")
+
+
 def test_states_of_others_are_refused(tmp_path):
     make(tmp_path).save(tmp_path / "state")
     with pytest.raises(ArtifactError, match="algorithm SoftQ, this trainer has DQN"):

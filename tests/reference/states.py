@@ -1,12 +1,33 @@
-"""Comparing nested states of trainers."""
+"""Comparing nested states of trainers, and damaging saved ones."""
 
 import contextlib
 import copy
+import json
+import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
 import torch as th
+
+DAMAGES: list[tuple[tuple[str, ...], Any]] = [
+    (("env_seed",), "x"),
+    (("rng",), None),
+    (("rng", "uinteger"), -1),
+    (("randomness", "numpy"), []),
+]
+"""Where in the state of a trainer with an agent, and what stands there instead."""
+
+
+def damage(path: pathlib.Path, keys: tuple[str, ...], value: Any) -> None:
+    """Replaces something in a saved state."""
+    document = json.loads((path / "state.json").read_text())
+    part = document["state"]
+    for key in keys[:-1]:
+        part = part[key]
+    assert keys[-1] in part, "what is to be damaged"
+    part[keys[-1]] = value
+    (path / "state.json").write_text(json.dumps(document))
 
 
 @contextlib.contextmanager

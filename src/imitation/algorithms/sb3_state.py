@@ -141,16 +141,18 @@ def load_algorithm_state(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
         ValueError: it is of an algorithm of another shape.
     """
     load_learned_state(algo, state)
-    for name, value in state["counters"].items():
+    for name in COUNTERS:
         if hasattr(algo, name):
-            setattr(algo, name, value)
-    algo._current_progress_remaining = state["progress"]
+            number = type(getattr(algo, name))
+            setattr(algo, name, number(state["counters"][name]))
+    algo._current_progress_remaining = float(state["progress"])
     if isinstance(algo, OffPolicyAlgorithm):
         replay: Any = algo.replay_buffer
-        for name, value in state["replay"].items():
-            if name not in ("pos", "full"):
-                _fill(getattr(replay, name), value)
-        replay.pos, replay.full = state["replay"]["pos"], state["replay"]["full"]
+        saved = state["replay"]
+        for name in REPLAY_ARRAYS:
+            if hasattr(replay, name):
+                _fill(getattr(replay, name), saved[name])
+        replay.pos, replay.full = int(saved["pos"]), bool(saved["full"])
 
 
 def _normalization(algo: BaseAlgorithm) -> list[RunningMeanStd]:
@@ -200,8 +202,8 @@ def _map(function: Any, value: Any) -> Any:
 
 
 def _fill(array: Any, value: Any) -> None:
-    if isinstance(value, Mapping):
-        for key, part in value.items():
-            _fill(array[key], part)
+    if isinstance(array, Mapping):
+        for key, part in array.items():
+            _fill(part, value[key])
     else:
         array[: len(value)] = value

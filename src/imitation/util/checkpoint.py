@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import torch as th
 
-from imitation.errors import ArtifactError
+from imitation.errors import ArtifactError, reason
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath
 
@@ -78,6 +78,8 @@ def load_state(path: AnyPath, kind: str) -> dict[str, Any]:
         return {key: _restore(v, tensors) for key, v in document["state"].items()}
     except KeyError as error:
         raise ArtifactError(f"{directory} lacks the tensor {error}") from error
+    except (TypeError, ValueError) as error:
+        raise ArtifactError(f"{directory} is damaged: {reason(error)}") from error
 
 
 def put_state(
@@ -85,7 +87,7 @@ def put_state(
     kind: str,
     own: Mapping[str, Any],
     put: Callable[[Mapping[str, Any]], None],
-) -> dict[str, Any]:
+) -> None:
     """Puts a trainer into a saved state, or leaves it as it is.
 
     Args:
@@ -94,19 +96,16 @@ def put_state(
         own: the trainer's state now, which is copied. Under "kinds" are names of
             classes, by what they are to the trainer, that the saved state must share,
             for states of different classes may fit each other.
-        put: puts the trainer into a state, or raises a KeyError, RuntimeError,
-            TypeError or ValueError half way.
-
-    Returns:
-        The saved state.
+        put: puts the trainer into a state, or raises an error half way.
 
     Raises:
         ArtifactError: there is no checkpoint, or one that does not fit; the trainer has
             its own state again.
     """
     state = load_state(path, kind)
+    kinds = state.get("kinds")
     for name, cls in own["kinds"].items():
-        saved = state.get("kinds", {}).get(name)
+        saved = kinds.get(name) if isinstance(kinds, dict) else None
         if saved != cls:
             raise ArtifactError(
                 f"{os.fsdecode(path)} is a state with the {name} {saved}, this trainer "
@@ -115,14 +114,13 @@ def put_state(
     before = copy.deepcopy(dict(own))
     try:
         put(state)
-    except (KeyError, RuntimeError, TypeError, ValueError) as error:
+    except Exception as error:  # whatever NumPy, torch and others raise
         put(before)
         lines = str(error).splitlines() or [repr(error)]
         raise ArtifactError(
             f"{os.fsdecode(path)} does not fit this trainer; make it with the "
             f"arguments of the saved one: {lines[-1].strip()}"
         ) from error
-    return state
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, th.Tensor | np.ndarray]) -> Any:

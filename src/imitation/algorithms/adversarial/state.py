@@ -47,12 +47,15 @@ def load(trainer: "AdversarialTrainer", path: AnyPath) -> None:
         sb3_state.load_algorithm_state(trainer.gen_algo, state["generator"])
         seeding.restore_rng(trainer.rng, state["rng"])
         sb3_state.load_randomness(trainer.gen_algo, state["randomness"])
+        if state["env_seed"] is not None:
+            seed = int(state["env_seed"])
+            sb3_state.begin_anew(trainer.gen_algo, trainer.venv, seed)
 
-    saved = checkpoint.put_state(path, KIND, _state(trainer), put)
-    sb3_state.begin_anew(trainer.gen_algo, trainer.venv, int(saved["env_seed"]))
+    checkpoint.put_state(path, KIND, _state(trainer), put)
 
 
 def _state(trainer: "AdversarialTrainer") -> dict[str, Any]:
+    """All but the seed of the environments, in whose place is None."""
     return {
         "kinds": {
             "algorithm": type(trainer).__name__,
@@ -63,4 +66,5 @@ def _state(trainer: "AdversarialTrainer") -> dict[str, Any]:
         "generator": sb3_state.algorithm_state(trainer.gen_algo),
         "rng": seeding.rng_state(trainer.rng),
         "randomness": sb3_state.randomness(trainer.gen_algo),
+        "env_seed": None,
     }

@@ -51,13 +51,11 @@ def load(trainer: "DensityAlgorithm", path: AnyPath) -> None:
             changed then.
     """
     put = functools.partial(_put, trainer)
-    state = checkpoint.put_state(path, KIND, _state(trainer), put)
-    if trainer.rl_algo is not None:
-        sb3_state.begin_anew(trainer.rl_algo, trainer.venv, int(state["env_seed"]))
+    checkpoint.put_state(path, KIND, _state(trainer), put)
 
 
 def _state(trainer: "DensityAlgorithm") -> dict[str, Any]:
-    """All but the density itself, in whose place is None."""
+    """All but the density and the seed of the environments, in whose place is None."""
     state: dict[str, Any] = {
         "kinds": {
             "density": trainer.density_type.name,
@@ -68,6 +66,7 @@ def _state(trainer: "DensityAlgorithm") -> dict[str, Any]:
         "replay_is_stale": trainer.replay_is_stale,
         "horizon": trainer._horizon,
         "options": None,
+        "env_seed": None,
     }
     if trainer.rl_algo is not None:
         algo = trainer.connected()
@@ -88,6 +87,9 @@ def _put(trainer: "DensityAlgorithm", state: Mapping[str, Any]) -> None:
     seeding.restore_rng(trainer.rng, state["rng"])
     trainer.steps_trained = int(state["steps_trained"])
     stale, trainer._horizon = bool(state["replay_is_stale"]), state["horizon"]
+    seed = state["env_seed"]
+    if trainer.rl_algo is not None and seed is not None:
+        sb3_state.begin_anew(trainer.rl_algo, trainer.venv, int(seed))
     if reward is not None:  # the last, as nothing can fail any more
         trainer.set_reward(reward)
     trainer.replay_is_stale = stale

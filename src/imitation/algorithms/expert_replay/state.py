@@ -48,15 +48,19 @@ def load(trainer: "ExpertReplayTrainer", path: AnyPath) -> None:
         sb3_state.load_algorithm_state(trainer.rl_algo, state["algorithm"])
         seeding.restore_rng(trainer.rng, state["rng"])
         sb3_state.load_randomness(trainer.rl_algo, state["randomness"])
+        if state["env_seed"] is not None:
+            seed = int(state["env_seed"])
+            sb3_state.begin_anew(trainer.rl_algo, trainer.venv, seed)
 
-    saved = checkpoint.put_state(path, KIND, _state(trainer), put)
-    sb3_state.begin_anew(trainer.rl_algo, trainer.venv, int(saved["env_seed"]))
+    checkpoint.put_state(path, KIND, _state(trainer), put)
 
 
 def _state(trainer: "ExpertReplayTrainer") -> dict[str, Any]:
+    """All but the seed of the environments, in whose place is None."""
     return {
         "kinds": {"trainer": trainer.name, "algorithm": type(trainer.rl_algo).__name__},
         "algorithm": sb3_state.algorithm_state(trainer.rl_algo),
         "rng": seeding.rng_state(trainer.rng),
         "randomness": sb3_state.randomness(trainer.rl_algo),
+        "env_seed": None,
     }
