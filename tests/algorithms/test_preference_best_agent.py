@@ -128,11 +128,15 @@ def test_an_off_policy_agent_goes_back_with_its_temperature(tmp_path: Path) -> N
         assert th.equal(value, before[name]), name
 
 
-def test_rating_leaves_the_statistics_of_the_reward(tmp_path: Path) -> None:
+@pytest.mark.parametrize("as_function", [False, True])
+def test_rating_leaves_the_statistics_of_the_reward(
+    tmp_path: Path, as_function: bool
+) -> None:
     venv = make_venv()
     net = BasicRewardNet(venv.observation_space, venv.action_space)
     reward = NormalizedRewardNet(net, RunningNorm)
-    keep, _ = make_best(tmp_path, make_agent(PPO), reward, n_rounds=1)
+    given = reward.predict_processed if as_function else reward
+    keep, _ = make_best(tmp_path, make_agent(PPO), given, n_rounds=1)
     count = reward.normalize_output_layer.count.item()
     keep(0)
     assert reward.normalize_output_layer.count.item() == count
@@ -147,6 +151,27 @@ def test_a_lost_agent_is_one_clear_error(tmp_path: Path) -> None:
     set_torque(agent, -1.0)
     with pytest.raises(ArtifactError, match=r"0001"):
         keep(1)
+
+
+def test_played_once_the_last_agent_stays(tmp_path: Path) -> None:
+    agent = make_agent(PPO)
+    keep, _ = make_best(tmp_path, agent, ByTorque(), n_rounds=3, n_times=1)
+    for number, torque in enumerate([1.5, 1.0, 0.5]):
+        set_torque(agent, torque)
+        keep(number)
+    assert agent.policy.action_net.bias.item() == 0.5
+    assert load_held_out(tmp_path / "kept").rounds.tolist() == [3] * 10
+
+
+def test_rounds_of_an_earlier_training_are_not_chosen(tmp_path: Path) -> None:
+    agent = make_agent(PPO)
+    for n_rounds, first in [(3, 1.5), (2, 1.0)]:
+        keep, _ = make_best(tmp_path, agent, ByTorque(), n_rounds=n_rounds)
+        for number in range(n_rounds):
+            set_torque(agent, first - 0.1 * (n_rounds - number))
+            keep(number)
+        keep.forget()
+    assert agent.policy.action_net.bias.item() == pytest.approx(0.9)
 
 
 def test_training_ends_with_the_chosen_agent(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from imitation.util import logger as imit_logger
 from imitation.util import seeding
 from imitation.util.threads import training_threads
 
-__all__ = ["AgentTrainer"]
+__all__ = ["AgentTrainer", "as_network"]
 
 
 class AgentTrainer(TrajectoryGenerator):
@@ -79,7 +79,7 @@ class AgentTrainer(TrajectoryGenerator):
             raise ConfigError(
                 f"exploration_frac must lie in [0, 1], got {exploration_frac}"
             )
-        reward = _as_network(reward_fn)
+        reward = as_network(reward_fn)
         _check_environment(algorithm, reward, venv)
         self.algorithm = algorithm
         self.reward_fn = reward_fn
@@ -133,7 +133,7 @@ class AgentTrainer(TrajectoryGenerator):
             )
         # New episodes, as sampling has used the environments in between.
         self.algorithm._last_obs = None
-        reward = _as_network(self.reward_fn)
+        reward = as_network(self.reward_fn)
         nets = [reward] if isinstance(reward, RewardNet) else []
         with training_threads(self.algorithm.policy, *nets):
             self._steps.learn(self._rewarded.learn, steps, **kwargs)
@@ -246,8 +246,8 @@ class AgentTrainer(TrajectoryGenerator):
             )
 
 
-def _as_network(reward_fn: RewardFn | RewardNet) -> RewardFn | RewardNet:
-    """The network, where its own method was given."""
+def as_network(reward_fn: RewardFn | RewardNet) -> RewardFn | RewardNet:
+    """Returns the network where its own method was given, else the argument."""
     if isinstance(reward_fn, RewardNet):
         return reward_fn
     net = network_of(reward_fn)

@@ -13,6 +13,7 @@ import shutil
 import numpy as np
 
 from imitation.algorithms import sb3_state
+from imitation.algorithms.preference_comparisons.agent import as_network
 from imitation.algorithms.preference_comparisons.held_out import (
     HeldOutPlayer,
     load_held_out,
@@ -77,12 +78,13 @@ class BestAgent(HeldOutPlayer):
         means = {
             int(number): float(ratings[held_out.rounds == number].mean())
             for number in np.unique(held_out.rounds)
+            if number in self._rounds  # others are of an earlier training
         }
         return max(means, key=lambda number: (means[number], number))
 
     def _rating(self, trajectory: types.TrajectoryWithRew) -> float:
         """The sum of the learned rewards of an episode."""
-        reward = self._trainer.reward_fn
+        reward = as_network(self._trainer.reward_fn)
         rate = reward
         if isinstance(reward, RewardNet):
             rate = functools.partial(reward.predict_processed, update_stats=False)

@@ -87,7 +87,8 @@ class HeldOutPlayer:
         self._seed = seed
         self._n_rounds = n_rounds
         n_times = min(n_times, n_rounds)
-        self._rounds = set(np.linspace(1, n_rounds, n_times).round().astype(int))
+        # From the last one backwards, for a single time is the last one.
+        self._rounds = set(np.linspace(n_rounds, 1, n_times).round().astype(int))
         self._n_episodes = -(-n_episodes // n_times)
 
     def __call__(self, number: int) -> None:
