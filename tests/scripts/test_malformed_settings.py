@@ -232,7 +232,7 @@ CASES = [
             "state_interval=-1": "state_interval must be an integer ≥ 0",
             "initial_comparison_frac=1.1": "initial_comparison_frac must be a number",
             "keep_best_agent=True held_out_episodes=0": (
-                "keep_best_agent chooses by held-out episodes; set held_out_episodes"
+                "held_out_episodes to a positive number, or keep_best_agent=False"
             ),
             "exploration_frac=-0.1": "exploration_frac must be a number in [0, 1]",
             "transition_oversampling=0": "transition_oversampling must be a positive",

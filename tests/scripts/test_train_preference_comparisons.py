@@ -356,6 +356,13 @@ def test_trajectories_of_somebody_else(workdir, capsys):
     assert "without has no rewards" in said
 
 
+def test_there_is_no_best_agent_where_there_is_none(workdir):
+    serialize.save("demos", episodes(12))
+    # As in the preset, which is not about agents alone.
+    run("run", trajectory_path="demos", keep_best_agent=True, held_out_episodes=0)
+    assert not pathlib.Path("run/held_out").exists()
+
+
 def test_resuming_with_trajectories_of_somebody_else(workdir):
     serialize.save("demos", episodes(12))
     first = run("run", trajectory_path="demos").result

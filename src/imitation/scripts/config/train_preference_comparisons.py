@@ -279,10 +279,10 @@ class TrainPreferenceComparisonsSettings(CommandSettings):
         name = "active_selection_oversampling"
         require(factor >= 1, name, "a number ≥ 1", factor)
         schedule_of(self.query_schedule)
-        if self.keep_best_agent and not self.held_out_episodes:
+        if self.keep_best_agent and self.trains_agent and not self.held_out_episodes:
             raise ConfigError(
                 "keep_best_agent chooses by held-out episodes; set held_out_episodes "
-                "to a positive number"
+                "to a positive number, or keep_best_agent=False"
             )
         if self.trajectory_path is not None and self.exploration_frac != 0:
             raise ConfigError(
