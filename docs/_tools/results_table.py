@@ -228,9 +228,7 @@ def budget(row: Mapping[str, Any]) -> str:
     """What the algorithm could learn from."""
     steps = f"{row['total_timesteps']:,} steps" if "total_timesteps" in row else ""
     if "total_comparisons" in row:
-        again = row.get("retrain_timesteps", 0)
-        fresh = f", then {again:,} of a fresh agent" if again else ""
-        return f"{row['total_comparisons']:,} comparisons, {steps}{fresh}"
+        return f"{row['total_comparisons']:,} comparisons, {steps}"
     if "n_demonstrations" not in row:
         return f"{steps}, the expert asked in each"
     if row.get("total_timesteps") == 0:
@@ -328,13 +326,12 @@ def preference_accuracy() -> str:
 
     def cells(row: Mapping[str, Any]) -> Iterator[list[str]]:
         values = [seed["accuracy"] for seed in row["held_out_by_seed"]]
-        before = row.get("before_retraining")
         yield [
             f"`{row['env_name']}`",
             f"{row['total_comparisons']:,}",
             f"{statistics.fmean(values):.3f}",
             f"{min(values):.3f}",
-            interval(before) if before else "–",
+            interval(row["last_agent"]),
         ]
 
     return rows_table(
@@ -344,7 +341,7 @@ def preference_accuracy() -> str:
             "comparisons",
             "held-out accuracy",
             "worst seed",
-            "the agent before a fresh one",
+            "the last agent, not the best",
         ],
         cells,
         "Of 1,000 pairs of fragments of what the agent did after each round, those of "
