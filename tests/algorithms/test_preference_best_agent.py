@@ -17,6 +17,8 @@ from imitation.errors import ArtifactError
 from imitation.rewards.reward_nets import BasicRewardNet, NormalizedRewardNet
 from imitation.util import logger as imit_logger
 from imitation.util.networks import RunningNorm
+from reference import tiny_envs
+from reference.adversarial_trainers import make_generator
 
 
 def make_venv() -> DummyVecEnv:
@@ -151,6 +153,20 @@ def test_a_lost_agent_is_one_clear_error(tmp_path: Path) -> None:
     set_torque(agent, -1.0)
     with pytest.raises(ArtifactError, match=r"0001"):
         keep(1)
+
+
+def test_functions_rate_dictionaries_as_in_training(tmp_path: Path) -> None:
+    venv, seen = tiny_envs.make_venv("dict"), set()
+
+    def reward(state: Any, action: Any, next_state: Any, done: Any) -> Any:
+        seen.add((type(state), type(next_state)))
+        return np.zeros(len(action))
+
+    agent = make_generator("PPO", venv, "dict")
+    log = imit_logger.configure(tmp_path / "log", [])
+    trainer = pc.AgentTrainer(agent, reward, venv, custom_logger=log)
+    pc.BestAgent(trainer, tiny_envs.make_venv("dict"), tmp_path, n_rounds=1)(0)
+    assert seen == {(dict, dict)}
 
 
 def test_played_once_the_last_agent_stays(tmp_path: Path) -> None:

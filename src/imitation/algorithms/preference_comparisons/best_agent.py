@@ -9,6 +9,7 @@ ones, so it can choose between the agents of all rounds.
 import functools
 import pathlib
 import shutil
+from typing import Any
 
 import numpy as np
 
@@ -89,5 +90,6 @@ class BestAgent(HeldOutPlayer):
         if isinstance(reward, RewardNet):
             rate = functools.partial(reward.predict_processed, update_stats=False)
         steps = rollout.flatten_trajectories([trajectory])
-        rewards = rate(steps.obs, steps.acts, steps.next_obs, steps.dones)
-        return float(np.sum(rewards))
+        obs: Any = types.maybe_unwrap_dictobs(steps.obs)
+        next_obs: Any = types.maybe_unwrap_dictobs(steps.next_obs)
+        return float(np.sum(rate(obs, steps.acts, next_obs, steps.dones)))
