@@ -2,6 +2,7 @@
 
 import abc
 import contextlib
+import numbers
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -36,6 +37,15 @@ SUITABLE = "SoftQ or DQN for discrete actions, SAC, TD3 or DDPG for continuous o
 UNFIT = (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
 """What constructors of algorithms raise about their arguments."""
 
+LEAST = {
+    "batch_size": 1,
+    "buffer_size": 1,
+    "gradient_steps": -1,
+    "learning_starts": 0,
+    "target_update_interval": 1,
+}
+"""The least values of arguments that constructors do not look at."""
+
 
 class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
     """Trains an off-policy algorithm on replay that is half the expert's.
@@ -50,7 +60,8 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         rl_kwargs: further arguments of the algorithm.
 
     Raises:
-        ValueError: `rl_kwargs` holds an argument that the trainer fills in.
+        ValueError: `rl_kwargs` holds an argument that the trainer fills in, or a number
+            out of its range.
         ConfigError: the algorithm does not take its arguments or the environment.
     """
 
@@ -276,6 +287,16 @@ def _check_rl_kwargs(name: str, kwargs: Mapping[str, Any]) -> None:
             f"{name} learns from single transitions: n_steps must be 1, got "
             f"{kwargs['n_steps']}"
         )
+    for key, least in LEAST.items():
+        value = kwargs.get(key, least)
+        if not (isinstance(value, numbers.Integral) and int(value) >= least):
+            raise ConfigError(f"{key} must be an integer ≥ {least}, got {value!r}")
+    for key in ("gamma", "tau"):
+        value = kwargs.get(key, 1.0)
+        if not (isinstance(value, numbers.Real) and 0 <= float(value) <= 1):
+            raise ConfigError(f"{key} must be a number in [0, 1], got {value!r}")
+    if kwargs.get("train_freq") == 0:
+        raise ConfigError("train_freq must be positive, got 0")
 
 
 def _make_algorithm(
