@@ -4,8 +4,8 @@
     python benchmarks/returns/iq_learn.py --seeds 0 1 2 --output other.json
 
 Trains with five seeds on episodes of the bundled expert: on CartPole with one episode
-and 20,000 steps, and with five and no step at all; on Pendulum with soft actor-critic,
-60 episodes and no step.
+and 20,000 steps, and with five and no step at all; on Pendulum with soft actor-critic
+and 60 episodes, with no step and with 15,000.
 Plays 50 episodes with each policy and with the expert from the same initial states:
 deterministic, which the tables show, and sampled. Writes
 `benchmarks/returns/iq_learn.json`.
@@ -28,6 +28,14 @@ SETTINGS = [
         60,
         {**off_policy_runs.PENDULUM_SAC, "gamma": 0.99},
         offline_updates=8_000,
+    ),
+    Setting(
+        "iq_learn",
+        "Pendulum-v1",
+        "iq_sac",
+        15_000,
+        60,
+        {**off_policy_runs.PENDULUM_SAC, "gamma": 0.99},
     ),
 ]
 

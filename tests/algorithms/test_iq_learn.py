@@ -121,7 +121,27 @@ def test_chi2_alpha_must_be_positive(tmp_path, value, act_kind):
         make(tmp_path, act_kind=act_kind, chi2_alpha=value)
 
 
+@pytest.mark.parametrize("value", [0, -0.1, float("nan")])
+def test_actor_lr_scale_must_be_positive(tmp_path, value):
+    with pytest.raises(ConfigError, match="actor_lr_scale must be positive, got"):
+        make(tmp_path, act_kind="box", actor_lr_scale=value)
+
+
 # --- the learners
+
+
+def test_the_actor_is_slower_than_the_critics_in_the_environment_only(tmp_path):
+    trainer = make(tmp_path, act_kind="box", learning_rate=0.1, learning_starts=2)
+    algo = trainer.rl_algo
+
+    def rates():
+        optimizers = (algo.actor.optimizer, algo.critic.optimizer)
+        return [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
+
+    trainer.train_offline(n_updates=2)
+    assert rates() == [0.1, 0.1]
+    trainer.train(total_timesteps=8)
+    assert rates() == pytest.approx([0.03, 0.1])
 
 
 @pytest.mark.parametrize(("obs_kind", "act_kind"), KINDS)

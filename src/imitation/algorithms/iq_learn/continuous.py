@@ -12,6 +12,7 @@ from stable_baselines3.sac.sac import SAC
 from imitation.algorithms.expert_replay.buffers import expert_rows
 from imitation.algorithms.iq_learn.losses import IQTerms, iq_terms
 from imitation.algorithms.iq_learn.options import TermsLog, check_chi2_alpha
+from imitation.errors import ConfigError
 
 __all__ = ["IQSAC"]
 
@@ -30,10 +31,13 @@ class IQSAC(SAC):
         chi2_alpha: α > 0 of the χ² regularisation; the larger, the larger the rewards.
         ent_coef: see ``SAC``; small, since rewards are of the order of `chi2_alpha`.
         tau: see ``SAC``; targets that follow faster than its default learn faster here.
+        actor_lr_scale: the actor's learning rate over the critics', which is SAC's, while
+            it learns in the environment: there one as fast as the critics, whose data
+            it changes, fails in some runs. Offline it is as fast.
         **kwargs: further arguments of ``SAC``.
 
     Raises:
-        ConfigError: `chi2_alpha` is not positive.
+        ConfigError: `chi2_alpha` or `actor_lr_scale` is not positive.
     """
 
     def __init__(
@@ -44,9 +48,13 @@ class IQSAC(SAC):
         chi2_alpha: float = 0.5,
         ent_coef: str | float = 0.01,
         tau: float = 0.02,
+        actor_lr_scale: float = 0.3,
         **kwargs: Any,
     ) -> None:
         self.chi2_alpha = check_chi2_alpha(chi2_alpha)
+        if not actor_lr_scale > 0:
+            raise ConfigError(f"actor_lr_scale must be positive, got {actor_lr_scale}")
+        self.actor_lr_scale = actor_lr_scale
         super().__init__(policy, env, ent_coef=ent_coef, tau=tau, **kwargs)
 
     @property
@@ -68,6 +76,9 @@ class IQSAC(SAC):
         if self.ent_coef_optimizer is not None:
             optimizers.append(self.ent_coef_optimizer)
         self._update_learning_rate(optimizers)
+        if self.num_timesteps:  # not offline
+            for group in self.actor.optimizer.param_groups:
+                group["lr"] *= self.actor_lr_scale
         assert self.replay_buffer is not None
         log, actor_losses = TermsLog(), []
         for step in range(gradient_steps):
