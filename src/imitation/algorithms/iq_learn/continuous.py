@@ -31,9 +31,9 @@ class IQSAC(SAC):
         chi2_alpha: α > 0 of the χ² regularisation; the larger, the larger the rewards.
         ent_coef: see ``SAC``; small, since rewards are of the order of `chi2_alpha`.
         tau: see ``SAC``; targets that follow faster than its default learn faster here.
-        actor_lr_scale: the actor's learning rate over the critics', which is SAC's, while
-            it learns in the environment: there one as fast as the critics, whose data
-            it changes, fails in some runs. Offline it is as fast.
+        actor_lr_scale: the actor's learning rate over the critics', which is SAC's, in
+            the environment: there an actor as fast as the critics, whose data it
+            changes, fails in some runs. Offline it is as fast.
         **kwargs: further arguments of ``SAC``.
 
     Raises:
