@@ -1,6 +1,7 @@
 """The trainer of behavioural cloning."""
 
 import contextlib
+import copy
 import dataclasses
 import os
 import pathlib
@@ -282,10 +283,14 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
                 validator=state["validator"],
                 torch_rng=state["torch_rng"],
             )
+            parts: tuple[Any, ...] = (self._policy, self.optimizer)
+            own = copy.deepcopy([part.state_dict() for part in parts])
             try:
                 self._policy.load_state_dict(weights)
                 self.optimizer.load_state_dict(state["optimizer"])
-            except (RuntimeError, ValueError, KeyError) as error:
+            except Exception as error:  # whatever torch raises
+                for part, before in zip(parts, own, strict=True):
+                    part.load_state_dict(before)
                 raise ArtifactError(
                     f"{directory} holds another policy or optimizer than this trainer"
                 ) from error
