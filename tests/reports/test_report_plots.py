@@ -137,6 +137,14 @@ def test_curves_are_to_scale():
     assert {"s", "t", "x", "y", "top"} <= set(texts(tree))
 
 
+def test_the_axis_covers_what_shall_be_shown():
+    flat = [Series("share", [0, 1], [1.0, 1.0], "c0")]
+    words = {"x_label": "steps", "y_label": "", "alt": "flat"}
+    assert "1.1" in texts(parse(curves(flat, **words)))
+    covering = texts(parse(curves(flat, shown=(0.0, 1.0), **words)))
+    assert {"0", "0.5", "1"} <= set(covering) and "1.1" not in covering
+
+
 def test_one_curve_needs_no_legend():
     tree = parse(
         curves([Series("s", [0, 1], [0, 1], "c0")], x_label="x", y_label="", alt="a")

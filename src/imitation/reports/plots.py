@@ -118,6 +118,7 @@ def curves(
     y_label: str,
     alt: str,
     levels: Sequence[Level] = (),
+    shown: Sequence[float] = (),
 ) -> Html:
     """Draws curves over a common axis.
 
@@ -127,13 +128,14 @@ def curves(
         y_label: the vertical axis; "" if the figure's title says it.
         alt: what the plot shows, in words.
         levels: horizontal lines, labelled within the plot.
+        shown: heights that the vertical axis covers at least.
 
     Returns:
         The picture.
     """
     edges = [edge for s in series for edge in (s.y, s.low or (), s.high or ())]
     heights = [v for edge in edges for v in edge] + [level.value for level in levels]
-    y_marks = svg.ticks(*extent(heights))
+    y_marks = svg.ticks(*extent([*heights, *shown]))
     first, last = extent([v for s in series for v in s.x])
     # Counts begin at 0, unless all lie far from it.
     x_marks = svg.ticks(0.0 if 0 < first < last / 2 else first, last)
@@ -147,8 +149,8 @@ def curves(
     bottom = top + 224
     x = svg.Scale((x_marks[0], max(last, x_marks[1])), (left, RIGHT))
     y = svg.Scale((y_marks[0], y_marks[-1]), (bottom, top))
-    shown = [mark for mark in x_marks if mark <= x.data[1]]
-    parts = x_axis(x, shown, bottom, bottom, x_label)
+    x_marks = [mark for mark in x_marks if mark <= x.data[1]]
+    parts = x_axis(x, x_marks, bottom, bottom, x_label)
     parts.append(svg.label(y_label, 4.0, LINE - 2, class_="strong"))
     parts += y_axis(y, y_marks, names, left)
     parts += [part for row in key_lines for part in row]

@@ -77,6 +77,7 @@ def train(task: Task, label: str) -> Trained:
             series(rows, "expert", _steps, (f"{DISC}disc_acc_expert",), "muted"),
             series(rows, "policy", _steps, (f"{DISC}disc_acc_gen",), task.colour),
         ),
+        is_share=True,
         note="Its mean falls towards one half, that of guesses, while the policy "
         "approaches the expert.",
     )

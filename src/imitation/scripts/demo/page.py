@@ -213,7 +213,12 @@ def _chart(chart: rows.Chart, learner: Result, result: EnvironmentResult) -> Htm
     )
     alt = f"{chart.y_label} against {chart.x_label}: {ends}."
     plot = plots.curves(
-        curves, x_label=chart.x_label, y_label=chart.y_label, alt=alt, levels=levels
+        curves,
+        x_label=chart.x_label,
+        y_label=chart.y_label,
+        alt=alt,
+        levels=levels,
+        shown=(0.0, 1.0) if chart.is_share else (),
     )
     return blocks.figure(plot, chart.title, blocks.text(chart.note))
 

@@ -123,6 +123,9 @@ class Chart:
     is_return: bool = False
     """Whether these are returns, to be compared with the expert and random actions."""
 
+    is_share: bool = False
+    """Whether these lie in [0, 1], all of which is shown then."""
+
     final_x: float | None = None
     """Where the final policy lies, whose evaluation then ends the first curve."""
 

@@ -49,6 +49,7 @@ def train(task: Task) -> Trained:
                 _COLOUR,
             ),
         ),
+        is_share=True,
         note="Of all comparisons so far, ties left out.",
     )
     saved = task.directory / "checkpoints" / "final" / "policy" / "model.zip"
