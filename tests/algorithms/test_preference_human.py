@@ -93,6 +93,28 @@ def test_waits_for_all(tmp_path: pathlib.Path) -> None:
         assert gatherer(given).tolist() == expected(given)
 
 
+def test_what_is_undone_at_the_last_moment_is_asked_again(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gatherer = prefs.HumanGatherer(tmp_path, mode="async", timeout=0.01)
+    given = pairs(3)
+    gatherer.gather(given)
+    label(tmp_path, 3)
+    retire = LabelQueue.retire
+
+    def undo_first(queue: LabelQueue, *args: Any) -> Any:
+        queue.undo("Ada")
+        return retire(queue, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelQueue, "retire", undo_first)
+        returned, answers = gatherer.gather([])
+    assert list(returned) == given[:2] and answers.tolist() == expected(given[:2])
+    label(tmp_path, 1, lambda meta: 0.5)
+    returned, answers = gatherer.gather([])
+    assert list(returned) == given[2:] and answers.tolist() == [0.5]
+
+
 def test_what_the_queue_is_told(tmp_path: pathlib.Path) -> None:
     net = reward_nets.BasicRewardNet(ref.OBS_SPACE, ref.ACT_SPACE)
     model = prefs.PreferenceModel(net)
