@@ -437,14 +437,14 @@ def run_all() -> str:
                 NAMES.get(algo, algo),
                 f"`{env}`",
                 ", ".join(f"{value:.1f}" for value in returns).replace("-", "−"),
-                f"{scaled:.3f}",
+                f"{scaled:.3f}".replace("-", "−"),
             ]
         )
     header = ["", "task", "mean return of each seed", "normalised, mean"]
     return (
-        f"{table(header, rows)}\n\nThe presets' settings, sampled actions: `python "
-        "benchmarks/returns/run_all.py --out runs --algorithms bc gail "
-        "--environments seals_cartpole --n-seeds 3`, killed once and continued."
+        f"{table(header, rows)}\n\nThe presets' settings as they are, sampled actions, "
+        "20 episodes of the expert or 500 noisy synthetic comparisons: `python "
+        "benchmarks/returns/run_all.py --out runs`, killed and continued several times."
     )
 
 
