@@ -247,7 +247,7 @@ class TrainPreferenceComparisonsSettings(CommandSettings):
 
     keep_best_agent: bool = False
     """End with the agent of the round whose held-out episodes the final reward rates
-    best, instead of with the last one."""
+    best, instead of with the last one. No effect with trajectory_path."""
 
     allow_variable_horizon: bool = False
     """Accept episodes of different lengths, which give the reward away."""
