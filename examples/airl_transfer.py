@@ -13,10 +13,10 @@ from stable_baselines3.common.evaluation import evaluate_policy
 
 from imitation.algorithms.adversarial.airl import AIRL
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
-from imitation.algorithms.adversarial.retrain import retrain_policy
 from imitation.data import rollout
 from imitation.policies import experts
 from imitation.rewards.reward_nets import BasicShapedRewardNet, NormalizedRewardNet
+from imitation.training.retrain import retrain_policy
 from imitation.util import networks, util
 
 GAMMA = 0.95

@@ -11,6 +11,7 @@ from typing import Any
 import common
 import numpy as np
 import torch as th
+from imitation.algorithms.adversarial.retrain import retrain_policy
 from stable_baselines3 import DQN, PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
@@ -18,7 +19,6 @@ from stable_baselines3.common.vec_env import VecEnv
 from imitation.algorithms.adversarial import airl, gail
 from imitation.algorithms.adversarial.common import AdversarialTrainer
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
-from imitation.algorithms.adversarial.retrain import retrain_policy
 from imitation.data import rollout, types
 from imitation.policies import experts
 from imitation.rewards import reward_nets

@@ -18,7 +18,8 @@ import torch as th
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from imitation.algorithms import bc, dagger
-from imitation.data import episode_files, types
+from imitation.data import types
+from imitation.data.storage import episode_files
 from imitation.util import logger as imit_logger
 
 TOTAL_TIMESTEPS = 256

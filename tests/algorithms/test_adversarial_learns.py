@@ -5,9 +5,9 @@ import stable_baselines3 as sb3
 import torch as th
 from stable_baselines3.common import evaluation
 
-from imitation.algorithms.adversarial.retrain import retrain_policy
 from imitation.rewards import reward_nets
 from imitation.testing.reward_improvement import is_significant_reward_improvement
+from imitation.training.retrain import retrain_policy
 from imitation.util import networks
 from reference import tiny_envs
 from reference.adversarial_trainers import make_trainer

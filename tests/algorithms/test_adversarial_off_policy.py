@@ -7,9 +7,9 @@ import stable_baselines3 as sb3
 import torch as th
 from stable_baselines3.common.buffers import ReplayBuffer
 
-from imitation.algorithms.adversarial.generator import default_train_timesteps
-from imitation.algorithms.adversarial.retrain import retrain_policy
 from imitation.rewards import reward_nets
+from imitation.training.learned_rewards import default_train_timesteps
+from imitation.training.retrain import retrain_policy
 from imitation.util import networks
 from reference import tiny_envs
 from reference.adversarial_trainers import (

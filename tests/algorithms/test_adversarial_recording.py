@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from imitation.algorithms.adversarial.recording import GeneratorSamples, StepRecorder
 from imitation.errors import ConfigError, DataError
+from imitation.training.recording import GeneratorSamples, StepRecorder
 from reference.episodes import play_alone
 from reference.scripted_env import ScriptedEnv, scripted_policy
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch as th
 
-from imitation.algorithms.adversarial.generator import RewardedAlgorithm
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
+from imitation.training.learned_rewards import RewardedAlgorithm
 from reference import adversarial as slow
 from reference import tiny_envs
 from reference.adversarial_trainers import (

@@ -8,7 +8,8 @@ import pytest
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from imitation.algorithms.dagger import InteractiveTrajectoryCollector
-from imitation.data import episode_files, types
+from imitation.data import types
+from imitation.data.storage import episode_files
 from imitation.errors import DataError
 
 

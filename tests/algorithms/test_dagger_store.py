@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 
 from imitation.algorithms.dagger import store
-from imitation.data import episode_files, rollout, serialize, types
+from imitation.data import rollout, serialize, types
+from imitation.data.storage import episode_files
 from imitation.errors import ArtifactError, DataError
 
 OBS_SPACE = gym.spaces.Box(-1, 1, shape=(3,), dtype=np.float32)

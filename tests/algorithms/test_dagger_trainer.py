@@ -12,7 +12,8 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecTransposeImage
 
 from imitation.algorithms import bc, dagger
 from imitation.algorithms.dagger import checkpoints
-from imitation.data import episode_files, types
+from imitation.data import types
+from imitation.data.storage import episode_files
 from imitation.errors import ArtifactError, ConfigError, DataError
 from imitation.policies import base as policy_base
 from imitation.policies import interactive

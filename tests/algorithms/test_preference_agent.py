@@ -9,12 +9,12 @@ import torch as th
 from stable_baselines3.common.vec_env import VecTransposeImage
 
 from imitation.algorithms import preference_comparisons as prefs
-from imitation.algorithms import sb3_state
 from imitation.algorithms.preference_comparisons.agent import _policy_for
 from imitation.data import rollout, types
 from imitation.errors import ConfigError
 from imitation.rewards import reward_nets
 from imitation.testing.reward_nets import MockRewardNet
+from imitation.training import sb3_state
 from imitation.util import logger as imit_logger
 from imitation.util import networks
 from reference import tiny_envs

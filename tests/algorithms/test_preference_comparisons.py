@@ -17,7 +17,7 @@ from imitation.errors import ArtifactError, ConfigError
 from imitation.regularization import regularizers
 from imitation.rewards import reward_nets
 from imitation.rewards.net_io import load_reward_net
-from imitation.util import checkpoint
+from imitation.training import state_files as checkpoint
 from imitation.util import logger as imit_logger
 from reference import states, tiny_envs
 from reference.adversarial_trainers import make_generator, make_reward_net

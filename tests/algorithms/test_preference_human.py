@@ -12,8 +12,8 @@ import pytest
 import torch as th
 
 from imitation.algorithms import preference_comparisons as prefs
-from imitation.data import clips
-from imitation.data.label_queue import LabelQueue, PairRecord
+from imitation.data.labels import clips
+from imitation.data.labels.queue import LabelQueue, PairRecord
 from imitation.errors import ConfigError
 from imitation.rewards import reward_nets
 from imitation.util import logger as imit_logger

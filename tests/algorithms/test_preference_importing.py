@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from imitation.algorithms import preference_comparisons as prefs
-from imitation.data import episode_files, serialize
+from imitation.data import serialize
+from imitation.data.storage import episode_files
 from imitation.errors import ArtifactError, DataError
 from reference import preferences as ref
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from apps.labelling_app import App
-from imitation.data import clips
-from imitation.data.label_queue import LabelQueue, PairRecord
+from imitation.data.labels import clips
+from imitation.data.labels.queue import LabelQueue, PairRecord
 
 
 @pytest.fixture(scope="session")

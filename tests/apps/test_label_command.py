@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from imitation.data.label_queue import LabelQueue
+from imitation.data.labels.queue import LabelQueue
 from imitation.scripts import label
 
 MakeQueue = Callable[..., LabelQueue]

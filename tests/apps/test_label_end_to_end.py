@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from apps.labelling_app import App
-from imitation.data.label_queue import LabelQueue
+from imitation.data.labels.queue import LabelQueue
 
 pytest.importorskip("fastapi", reason="needs the extra 'apps'")
 pytest.importorskip("uvicorn", reason="needs the extra 'apps'")

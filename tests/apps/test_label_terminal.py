@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from imitation.apps.preferences import half_blocks
-from imitation.data.label_queue import LabelQueue
+from imitation.data.labels.queue import LabelQueue
 from imitation.errors import ArtifactError
 
 MakeQueue = Callable[..., LabelQueue]

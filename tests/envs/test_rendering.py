@@ -7,7 +7,8 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from imitation.data import clips, rollout
+from imitation.data import rollout
+from imitation.data.labels import clips
 from imitation.envs.rendering import PackedImage, RenderImageInfoWrapper
 from imitation.errors import ConfigError, DataError
 from imitation.util.util import make_vec_env

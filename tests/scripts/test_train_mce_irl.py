@@ -14,7 +14,7 @@ from imitation.envs.tabular import random_mdp, save_mdp
 from imitation.rewards.serialize import load_reward
 from imitation.scripts import command_line, console
 from imitation.scripts import train_mce_irl as script
-from imitation.util import checkpoint
+from imitation.training import state_files as checkpoint
 from imitation.util.util import make_vec_env
 
 EX = script.train_mce_irl_ex

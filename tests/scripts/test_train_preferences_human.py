@@ -13,7 +13,7 @@ import pytest
 from imitation.algorithms import preference_comparisons as prefs
 from imitation.algorithms.preference_comparisons import human
 from imitation.data import serialize, types
-from imitation.data.label_queue import LabelQueue, PairRecord
+from imitation.data.labels.queue import LabelQueue, PairRecord
 from imitation.scripts import console, label
 from imitation.scripts import train_preference_comparisons as script
 from imitation.scripts.ingredients import preference_people

@@ -19,7 +19,7 @@ from imitation.scripts import command_line, console
 from imitation.scripts.ingredients.iq_learn import IQLearnSettings
 from imitation.scripts.ingredients.sqil import SQILSettings
 from imitation.scripts.train_imitation import train_imitation_ex
-from imitation.util import checkpoint
+from imitation.training import state_files as checkpoint
 from imitation.util.policy_io import load_policy
 
 FAST = ["environment.fast", "demonstrations.fast", "policy_evaluation.fast", "fast"]

@@ -8,7 +8,7 @@ Hub, selected from, shuffled and concatenated, and wrapped again afterwards.
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, overload
 
-from imitation.data import columns
+from imitation.data.storage import columns
 from imitation.data.types import Trajectory
 from imitation.errors import DataError
 

@@ -22,8 +22,8 @@ from typing import Any, cast
 
 import pyarrow as pa
 
-from imitation.data import columns, episode_files, legacy
 from imitation.data.huggingface_utils import TrajectoryDatasetSequence
+from imitation.data.storage import columns, episode_files, legacy
 from imitation.data.types import AnyPath, Trajectory, TrajectoryWithRew
 from imitation.errors import ArtifactError, DataError, reason
 from imitation.util import artifacts

@@ -13,7 +13,7 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from imitation.data.clips import RENDERED_KEY
+from imitation.data.labels.clips import RENDERED_KEY
 from imitation.errors import ConfigError, DataError
 
 __all__ = ["PackedImage", "RenderImageInfoWrapper", "prepare_headless"]

@@ -16,7 +16,8 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms.preference_comparisons.fragments import cut
 from imitation.algorithms.preference_comparisons.held_out import HeldOutEpisodes
-from imitation.data import clips, types
+from imitation.data import types
+from imitation.data.labels import clips
 from imitation.envs.rendering import prepare_headless
 from imitation.reports import animation
 from imitation.reports.preferences_episodes import RankedFragment

@@ -21,8 +21,9 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from imitation.data import columns, importers, serialize
+from imitation.data import importers, serialize
 from imitation.data.importers.recognise import recognise
+from imitation.data.storage import columns
 from imitation.data.types import Trajectory
 from imitation.errors import DataError
 from imitation.scripts import command_line

@@ -12,7 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from imitation.data.label_queue import FILE_NAME, LabelQueue
+from imitation.data.labels.queue import FILE_NAME, LabelQueue
 from imitation.errors import ArtifactError, ConfigError, missing_extra
 from imitation.scripts import command_line
 from imitation.scripts.argument_parser import OneLineParser

@@ -32,19 +32,19 @@ from imitation.algorithms.adversarial.discriminator_stats import (
     describe,
 )
 from imitation.algorithms.adversarial.evaluation import Evaluator
-from imitation.algorithms.adversarial.generator import (
+from imitation.algorithms.adversarial.options import DiscriminatorOptions
+from imitation.data import types
+from imitation.errors import ConfigError
+from imitation.policies import replay_buffer_wrapper
+from imitation.rewards.reward_nets.base import RewardNet
+from imitation.training.learned_rewards import (
     RewardedAlgorithm,
     check_environment,
     default_train_timesteps,
     progress_over,
     timesteps_of_round,
 )
-from imitation.algorithms.adversarial.options import DiscriminatorOptions
-from imitation.algorithms.adversarial.recording import GeneratorSamples
-from imitation.data import types
-from imitation.errors import ConfigError
-from imitation.policies import replay_buffer_wrapper
-from imitation.rewards.reward_nets.base import RewardNet
+from imitation.training.recording import GeneratorSamples
 from imitation.util import logger as imit_logger
 from imitation.util import networks, optimizers, seeding
 from imitation.util.paths import AnyPath

@@ -6,8 +6,9 @@ A trainer that is saved begins new episodes, as one that is loaded; see `sb3_sta
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from imitation.algorithms import sb3_state
-from imitation.util import checkpoint, seeding
+from imitation.training import sb3_state
+from imitation.training import state_files as checkpoint
+from imitation.util import seeding
 from imitation.util.paths import AnyPath
 
 if TYPE_CHECKING:

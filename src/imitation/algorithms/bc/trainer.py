@@ -35,7 +35,8 @@ from imitation.algorithms.bc.validation import (
 )
 from imitation.data import loader, types
 from imitation.errors import ArtifactError, ConfigError
-from imitation.util import artifacts, checkpoint, networks, policy_io, seeding, threads
+from imitation.training import state_files as checkpoint
+from imitation.util import artifacts, networks, policy_io, seeding, threads
 from imitation.util import logger as imit_logger
 from imitation.util.paths import AnyPath
 

@@ -15,7 +15,8 @@ import numpy as np
 
 from imitation.algorithms import bc
 from imitation.algorithms.dagger.collector import EpisodeRecord
-from imitation.data import episode_files, types
+from imitation.data import types
+from imitation.data.storage import episode_files
 from imitation.errors import ArtifactError
 from imitation.util import artifacts
 

@@ -20,8 +20,9 @@ import numpy.typing as npt
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from imitation.data import episode_files, types
+from imitation.data import types
 from imitation.data.episodes import VecEpisodes
+from imitation.data.storage import episode_files
 from imitation.errors import DataError
 from imitation.util import seeding
 

@@ -13,7 +13,8 @@ from imitation.algorithms import base, bc
 from imitation.algorithms.dagger import collection, resume
 from imitation.algorithms.dagger.collector import demonstration_name
 from imitation.algorithms.dagger.trainer import DAggerTrainer
-from imitation.data import episode_files, flatten, types
+from imitation.data import flatten, types
+from imitation.data.storage import episode_files
 from imitation.errors import ConfigError
 from imitation.util import logger as imit_logger
 from imitation.util import progress

@@ -14,7 +14,8 @@ import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
 
-from imitation.data import episode_files, types
+from imitation.data import types
+from imitation.data.storage import episode_files
 from imitation.errors import DataError
 
 __all__ = ["DemonstrationStore", "GrowingArray", "load_file"]
@@ -73,8 +74,8 @@ class DemonstrationStore:
 
     Args:
         directory: holds one directory ``round-NNN`` per round; episodes in it are files
-            of `imitation.data.episode_files` or anything that `serialize.load` reads
-            without unpickling.
+            of `storage.episode_files` or anything that `serialize.load` reads without
+            unpickling.
         observation_space: of the environment; dictionaries included.
         action_space: of the environment.
     """

@@ -10,8 +10,8 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.type_aliases import MaybeCallback
 from stable_baselines3.common.vec_env import VecEnv
 
-from imitation.algorithms.adversarial.generator import progress_over
 from imitation.data import policy_calls, rollout, types
+from imitation.training.learned_rewards import progress_over
 from imitation.util import seeding
 from imitation.util.threads import training_threads
 

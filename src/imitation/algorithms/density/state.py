@@ -5,10 +5,11 @@ import functools
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from imitation.algorithms import sb3_state
 from imitation.algorithms.density.estimators import DensityOptions
 from imitation.algorithms.density.reward import DensityReward
-from imitation.util import checkpoint, seeding
+from imitation.training import sb3_state
+from imitation.training import state_files as checkpoint
+from imitation.util import seeding
 from imitation.util.paths import AnyPath
 
 if TYPE_CHECKING:

@@ -7,8 +7,9 @@ The demonstrations are no part of it.
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from imitation.algorithms import sb3_state
-from imitation.util import checkpoint, seeding
+from imitation.training import sb3_state
+from imitation.training import state_files as checkpoint
+from imitation.util import seeding
 from imitation.util.paths import AnyPath
 
 if TYPE_CHECKING:

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import torch as th
 
-from imitation.util import checkpoint, seeding
+from imitation.training import state_files as checkpoint
+from imitation.util import seeding
 from imitation.util.paths import AnyPath
 
 if TYPE_CHECKING:

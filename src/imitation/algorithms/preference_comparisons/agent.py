@@ -12,8 +12,6 @@ from stable_baselines3.common.vec_env import (
     VecTransposeImage,
 )
 
-from imitation.algorithms import sb3_state
-from imitation.algorithms.adversarial.generator import RewardedAlgorithm
 from imitation.algorithms.preference_comparisons.exact_steps import ExactSteps
 from imitation.algorithms.preference_comparisons.fragments import FragmentArrays
 from imitation.algorithms.preference_comparisons.generators import (
@@ -21,12 +19,14 @@ from imitation.algorithms.preference_comparisons.generators import (
     enough_of,
 )
 from imitation.data import policy_calls, rollout, types, wrappers
-from imitation.data.clips import RENDERED_KEY
+from imitation.data.labels.clips import RENDERED_KEY
 from imitation.errors import ConfigError
 from imitation.policies.exploration_wrapper import ExplorationWrapper
 from imitation.rewards.checks import check_spaces, network_of
 from imitation.rewards.reward_function import RewardFn
 from imitation.rewards.reward_nets import RewardNet
+from imitation.training import sb3_state
+from imitation.training.learned_rewards import RewardedAlgorithm
 from imitation.util import logger as imit_logger
 from imitation.util import seeding
 from imitation.util.threads import training_threads

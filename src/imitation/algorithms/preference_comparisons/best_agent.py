@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 
-from imitation.algorithms import sb3_state
 from imitation.algorithms.preference_comparisons.agent import as_network
 from imitation.algorithms.preference_comparisons.held_out import (
     HeldOutPlayer,
@@ -21,7 +20,8 @@ from imitation.algorithms.preference_comparisons.held_out import (
 )
 from imitation.data import rollout, types
 from imitation.rewards.reward_nets import RewardNet
-from imitation.util import checkpoint
+from imitation.training import sb3_state
+from imitation.training import state_files as checkpoint
 
 __all__ = ["BestAgent"]
 

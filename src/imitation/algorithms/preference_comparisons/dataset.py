@@ -19,7 +19,7 @@ from imitation.algorithms.preference_comparisons.fragments import (
 from imitation.data import types
 from imitation.errors import ArtifactError, ConfigError, DataError, UnsafeLoadError
 from imitation.errors import reason as reason_of
-from imitation.util import checkpoint
+from imitation.training import state_files as checkpoint
 from imitation.util.paths import AnyPath
 
 __all__ = ["PreferenceDataset", "preference_collate_fn"]

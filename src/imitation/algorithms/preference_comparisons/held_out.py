@@ -20,7 +20,8 @@ from imitation.algorithms.preference_comparisons.fragments import FragmentArrays
 from imitation.data import rollout, types
 from imitation.envs.episode_seeds import EPISODE_SEED_KEY
 from imitation.errors import ArtifactError, ConfigError
-from imitation.util import checkpoint, seeding
+from imitation.training import state_files as checkpoint
+from imitation.util import seeding
 from imitation.util.paths import AnyPath, parse_path
 
 __all__ = ["HeldOutEpisodes", "HeldOutPlayer", "load_held_out"]

@@ -22,10 +22,11 @@ from imitation.algorithms.preference_comparisons.gatherers import (
 )
 from imitation.algorithms.preference_comparisons.model import PreferenceModel
 from imitation.algorithms.preference_comparisons.pairs import PairStore
-from imitation.data import clips, types
-from imitation.data.label_queue import LabelQueue, PairRecord, QueuedPair
+from imitation.data import types
+from imitation.data.labels import clips
+from imitation.data.labels.queue import LabelQueue, PairRecord, QueuedPair
 from imitation.errors import ConfigError, UnknownPairError
-from imitation.util import checkpoint
+from imitation.training import state_files as checkpoint
 from imitation.util import logger as imit_logger
 from imitation.util.paths import AnyPath, parse_path
 

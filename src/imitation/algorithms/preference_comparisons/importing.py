@@ -23,7 +23,8 @@ import numpy as np
 
 from imitation.algorithms.preference_comparisons.dataset import PreferenceDataset
 from imitation.algorithms.preference_comparisons.fragments import cut
-from imitation.data import episode_files, types
+from imitation.data import types
+from imitation.data.storage import episode_files
 from imitation.errors import ArtifactError, DataError, reason
 from imitation.util.paths import AnyPath
 

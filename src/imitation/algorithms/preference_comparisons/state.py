@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from imitation.util import checkpoint, seeding
+from imitation.training import state_files as checkpoint
+from imitation.util import seeding
 from imitation.util.paths import AnyPath
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from imitation.algorithms import base
-from imitation.algorithms.adversarial.generator import progress_over
 from imitation.algorithms.preference_comparisons import schedules, state
 from imitation.algorithms.preference_comparisons.agent import AgentTrainer
 from imitation.algorithms.preference_comparisons.checkpoints import Checkpoints
@@ -41,6 +40,7 @@ from imitation.algorithms.preference_comparisons.reward_trainer import (
 from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.rewards.reward_nets import RewardNet
+from imitation.training.learned_rewards import progress_over
 from imitation.util import logger as imit_logger
 from imitation.util.paths import AnyPath
 

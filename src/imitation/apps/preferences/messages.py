@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 import pydantic
 
-from imitation.data.label_queue import Verdict
+from imitation.data.labels.queue import Verdict
 
 __all__ = [
     "CHOICES",

@@ -19,8 +19,8 @@ from starlette.types import ASGIApp
 
 from imitation.apps.preferences import messages
 from imitation.apps.preferences.guard import Guard, cookie_name
-from imitation.data.label_queue import LabelQueue
-from imitation.data.label_statistics import QueueStatistics
+from imitation.data.labels.queue import LabelQueue
+from imitation.data.labels.statistics import QueueStatistics
 from imitation.errors import (
     ArtifactError,
     ImitationError,

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from imitation.apps.preferences.half_blocks import Clip, read_clip, side_by_side
 from imitation.apps.preferences.keys import END, NOTHING, KeyReader, key_reader
-from imitation.data.label_queue import LabelQueue
+from imitation.data.labels.queue import LabelQueue
 from imitation.errors import ArtifactError, LabelConflictError, UnknownPairError
 
 __all__ = ["run"]

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from imitation.data.columns import Layout
+from imitation.data.storage.columns import Layout
 from imitation.data.types import DictObs, Trajectory, TrajectoryWithRew
 from imitation.errors import DataError
 

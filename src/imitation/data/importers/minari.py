@@ -12,8 +12,8 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-from imitation.data.columns import Layout
 from imitation.data.importers.episodes import RawEpisode, build, checked
+from imitation.data.storage.columns import Layout
 from imitation.data.types import AnyPath, DictObs, Trajectory, TrajectoryWithRew
 from imitation.errors import DataError, missing_extra, reason
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from imitation.data import legacy, serialize
+from imitation.data import serialize
 from imitation.data.importers.episodes import FinalObs
 from imitation.data.importers.hdf5 import read_hdf5
 from imitation.data.importers.huggingface import from_huggingface
 from imitation.data.importers.minari import read_minari
 from imitation.data.importers.npz import from_npz
+from imitation.data.storage import legacy
 from imitation.data.types import AnyPath, Trajectory
 from imitation.errors import ArtifactError, DataError
 

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import gymnasium as gym
 import numpy as np
 
-from imitation.data.label_queue import LabelQueue
+from imitation.data.labels.queue import LabelQueue
 from imitation.envs.rendering import RenderImageInfoWrapper, prepare_headless
 from imitation.errors import missing_extra
 from imitation.scripts.ingredients.environment import EnvironmentSettings

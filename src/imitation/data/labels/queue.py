@@ -21,16 +21,16 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from types import TracebackType
 
-from imitation.data import label_transactions as transactions
-from imitation.data.label_records import (
+from imitation.data.labels import transactions
+from imitation.data.labels.records import (
     PREFERENCES,
     Answer,
     PairRecord,
     QueuedPair,
     Verdict,
 )
-from imitation.data.label_statistics import QueueStatistics, read_statistics
-from imitation.data.label_store import FILE_NAME, LabelStore
+from imitation.data.labels.statistics import QueueStatistics, read_statistics
+from imitation.data.labels.store import FILE_NAME, LabelStore
 from imitation.errors import ArtifactError, ConfigError, DataError, UnknownPairError
 from imitation.util.paths import AnyPath, parse_path
 

@@ -7,7 +7,7 @@ and the live leases of others are fewer than the overlap.
 import sqlite3
 from collections.abc import Iterable
 
-from imitation.data.label_records import Verdict
+from imitation.data.labels.records import Verdict
 from imitation.errors import LabelConflictError, UnknownPairError
 
 __all__ = ["hand_out", "overlap", "retire", "store_verdict", "undo_verdict"]

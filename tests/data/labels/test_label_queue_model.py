@@ -14,8 +14,8 @@ from hypothesis.stateful import (
     rule,
 )
 
-from imitation.data import label_queue
-from imitation.data.label_queue import LabelQueue, PairRecord
+from imitation.data.labels import queue as label_queue
+from imitation.data.labels.queue import LabelQueue, PairRecord
 from imitation.errors import LabelConflictError, UnknownPairError
 
 LEASE = 60.0

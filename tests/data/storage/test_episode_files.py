@@ -5,7 +5,8 @@ import json
 import numpy as np
 import pytest
 
-from imitation.data import episode_files, types
+from imitation.data import types
+from imitation.data.storage import episode_files
 from imitation.errors import ArtifactError, DataError
 
 

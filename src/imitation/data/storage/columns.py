@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from imitation.data import cells, infos
+from imitation.data.storage import cells, infos
 from imitation.data.types import DictObs, Trajectory, TrajectoryWithRew
 from imitation.errors import DataError
 

@@ -10,7 +10,8 @@ import jsonpickle.ext.numpy as jsonpickle_numpy
 import numpy as np
 import pytest
 
-from imitation.data import infos, rollout
+from imitation.data import rollout
+from imitation.data.storage import infos
 from imitation.data.types import DictObs, TrajectoryWithRew
 from imitation.errors import DataError
 

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from imitation.data import line_plots
+from imitation.data.labels import line_plots
 from imitation.data.types import DictObs, Trajectory
 from imitation.errors import DataError
 from imitation.util.paths import AnyPath, parse_path

@@ -10,13 +10,13 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import MaybeCallback
 from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 
-from imitation.algorithms.adversarial.generator import (
-    RewardedAlgorithm,
-    check_environment,
-)
 from imitation.errors import ConfigError
 from imitation.policies import replay_buffer_wrapper
 from imitation.rewards.reward_nets.base import RewardNet
+from imitation.training.learned_rewards import (
+    RewardedAlgorithm,
+    check_environment,
+)
 from imitation.util.threads import training_threads
 
 __all__ = ["retrain_policy"]

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from imitation.data import jsonpickle_text
 from imitation.data.dict_obs import DictObs
+from imitation.data.storage import jsonpickle_text
 from imitation.errors import DataError
 
 __all__ = ["JsonInfos", "decode", "encode", "encode_episode"]

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from imitation.data.label_queue import LabelQueue, PairRecord
-from imitation.data.label_statistics import Agreement, krippendorff_alpha
+from imitation.data.labels.queue import LabelQueue, PairRecord
+from imitation.data.labels.statistics import Agreement, krippendorff_alpha
 
 
 def slow_alpha(units: list[list[float]]) -> float:

@@ -17,12 +17,12 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.type_aliases import MaybeCallback, TrainFrequencyUnit
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 
-from imitation.algorithms.adversarial.recording import StepRecorder, Steps
 from imitation.errors import ConfigError, DataError
 from imitation.policies import replay_buffer_wrapper
 from imitation.rewards.reward_function import RewardFn
 from imitation.rewards.reward_nets.base import RewardNet
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
+from imitation.training.recording import StepRecorder, Steps
 from imitation.util import optimizers
 
 __all__ = [

@@ -13,8 +13,8 @@ from typing import Any, cast
 
 import pytest
 
-from imitation.data import label_queue
-from imitation.data.label_queue import Answer, LabelQueue, PairRecord
+from imitation.data.labels import queue as label_queue
+from imitation.data.labels.queue import Answer, LabelQueue, PairRecord
 from imitation.errors import (
     ArtifactError,
     ConfigError,
@@ -353,7 +353,7 @@ def test_step_that_fails_leaves_those_beside_it_alone(queue: LabelQueue) -> None
 
 WRITER = """
 import sys
-from imitation.data.label_queue import LabelQueue
+from imitation.data.labels.queue import LabelQueue
 queue = LabelQueue(sys.argv[1], create=False)
 while pairs := queue.lease("ann", 3):
     verdict = queue.submit(pairs[0].id, "ann", 1.0)

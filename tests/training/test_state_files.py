@@ -3,7 +3,8 @@ import pytest
 import torch as th
 
 from imitation.errors import ArtifactError
-from imitation.util import artifacts, checkpoint, seeding
+from imitation.training import state_files as checkpoint
+from imitation.util import artifacts, seeding
 
 STATE = {
     "none": None,

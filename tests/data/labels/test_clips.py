@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from imitation.data import clips, line_plots
+from imitation.data.labels import clips, line_plots
 from imitation.data.types import DictObs, Trajectory
 from imitation.errors import DataError, MissingExtraError
 

@@ -1,0 +1,1 @@
+"""Formats on disk: Arrow columns, one file an episode, infos, and legacy files."""

@@ -1,0 +1,1 @@
+"""Parts that every trainer shares: states, checkpoints, learned rewards, recording."""
