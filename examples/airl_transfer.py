@@ -16,7 +16,7 @@ from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.data import rollout
 from imitation.policies import experts
 from imitation.rewards.reward_nets import BasicShapedRewardNet, NormalizedRewardNet
-from imitation.training.retrain import retrain_policy
+from imitation.training.learned_rewards import retrain_policy
 from imitation.util import networks, util
 
 GAMMA = 0.95

@@ -7,7 +7,7 @@ from stable_baselines3.common import evaluation
 
 from imitation.rewards import reward_nets
 from imitation.testing.reward_improvement import is_significant_reward_improvement
-from imitation.training.retrain import retrain_policy
+from imitation.training.learned_rewards import retrain_policy
 from imitation.util import networks
 from reference import tiny_envs
 from reference.adversarial_trainers import make_trainer

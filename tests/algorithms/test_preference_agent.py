@@ -276,7 +276,7 @@ def test_state_goes_on_alike(tmp_path: pathlib.Path, name: str) -> None:
     other.load_state_dict(state)
     # One after the other, as both draw from global generators.
     for agent in (one, other):
-        sb3_state.load_randomness(agent.algorithm, state["randomness"])
+        sb3_state.restore_random_state(agent.algorithm, state["randomness"])
         sampled = [agent.sample(40)]
         agent.train(33)
         sampled.append(agent.sample(40))

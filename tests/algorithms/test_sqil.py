@@ -12,7 +12,7 @@ from stable_baselines3.common.vec_env import DummyVecEnv, VecNormalize
 
 from imitation.algorithms import base, sqil
 from imitation.algorithms.expert_replay.demonstrations import stored_transitions
-from imitation.algorithms.expert_replay.state import _state
+from imitation.algorithms.expert_replay.trainer import ExpertReplayTrainer
 from imitation.algorithms.soft_q import SoftQ
 from imitation.data import rollout, types
 from imitation.errors import ArtifactError, ConfigError, DataError
@@ -532,7 +532,7 @@ def test_damaged_states_change_nothing(tmp_path, keys, value):
     trainer.train(total_timesteps=32)
     states.damage(tmp_path / "state", keys, value)
     with (
-        states.unchanged(_state, trainer),
+        states.unchanged(ExpertReplayTrainer.state_dict, trainer),
         pytest.raises(ArtifactError, match="does not fit this trainer"),
     ):
         trainer.load_state(tmp_path / "state")
@@ -545,7 +545,7 @@ def test_states_of_others_are_refused(tmp_path):
     wide = make(tmp_path, policy_kwargs={"net_arch": [7]})
     wide.train(total_timesteps=16)
     with (
-        states.unchanged(_state, wide),
+        states.unchanged(ExpertReplayTrainer.state_dict, wide),
         pytest.raises(ArtifactError, match="does not fit this trainer"),
     ):
         wide.load_state(tmp_path / "state")

@@ -10,10 +10,12 @@ import numpy as np
 import torch as th
 import torch.utils.data as th_data
 from stable_baselines3.common.policies import BasePolicy
+from typing_extensions import override
 
 from imitation.data import loader, types
 from imitation.data.flatten import flatten_pairs, flatten_trajectories
 from imitation.errors import ConfigError, DataError
+from imitation.training.trainer import State, Trainer
 from imitation.util import logger as imit_logger
 from imitation.util import seeding, tensors
 from imitation.util.util import get_first_iter_element
@@ -41,7 +43,7 @@ AnyTransitions = (
 """Demonstrations: trajectories, transitions, or batches as mappings."""
 
 
-class BaseImitationAlgorithm(abc.ABC):
+class BaseImitationAlgorithm(Trainer, abc.ABC):
     """Base of all imitation learning algorithms: a logger and a horizon check.
 
     Args:
@@ -103,6 +105,15 @@ class BaseImitationAlgorithm(abc.ABC):
             )
         if found:
             self._horizon = found.pop()
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"horizon": self._horizon}
+
+    @override
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        self._horizon = state["horizon"]
 
     def __getstate__(self) -> dict[str, Any]:
         """Leaves out the logger, which holds open files."""

@@ -2,20 +2,18 @@
 
 import contextlib
 import functools
-import operator
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import RolloutBuffer
-from stable_baselines3.common.callbacks import BaseCallback, ConvertCallback
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.type_aliases import MaybeCallback, TrainFrequencyUnit
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import MaybeCallback
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecTransposeImage
 
 from imitation.errors import ConfigError, DataError
 from imitation.policies import replay_buffer_wrapper
@@ -23,90 +21,18 @@ from imitation.rewards.reward_function import RewardFn
 from imitation.rewards.reward_nets.base import RewardNet
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
 from imitation.training.recording import StepRecorder, Steps
+from imitation.training.sb3_learning import as_callbacks, optimizers_of
 from imitation.util import optimizers
+from imitation.util.threads import training_threads
 
 __all__ = [
     "RewardedAlgorithm",
     "check_environment",
     "check_rewards",
-    "default_train_timesteps",
-    "progress_over",
-    "timesteps_of_round",
+    "retrain_policy",
 ]
 
 Array = npt.NDArray[Any]
-
-
-def default_train_timesteps(algo: BaseAlgorithm, num_envs: int) -> int:
-    """The environment steps between two updates of an algorithm.
-
-    Args:
-        algo: on- or off-policy.
-        num_envs: number of environments.
-
-    Returns:
-        A whole rollout for on-policy algorithms; for off-policy ones the steps of one
-        collection, which is one vector step unless `train_freq` says otherwise.
-    """
-    if isinstance(algo, OnPolicyAlgorithm):
-        return algo.n_steps * num_envs
-    if isinstance(algo, OffPolicyAlgorithm):
-        algo._convert_train_freq()
-        train_freq: Any = algo.train_freq
-        if train_freq.unit == TrainFrequencyUnit.STEP:
-            return int(train_freq.frequency) * num_envs
-        return num_envs
-    raise ConfigError(
-        f"cannot tell how {type(algo).__name__} collects experience; pass "
-        "gen_train_timesteps"
-    )
-
-
-def timesteps_of_round(algo: BaseAlgorithm, num_envs: int, timesteps: int) -> int:
-    """The environment steps that ``algo.learn(timesteps)`` really takes.
-
-    Args:
-        algo: on- or off-policy.
-        num_envs: number of environments.
-        timesteps: what is asked for.
-
-    Returns:
-        The next multiple of what the algorithm collects at a time.
-    """
-    if not isinstance(algo, OnPolicyAlgorithm | OffPolicyAlgorithm):
-        return timesteps
-    unit = default_train_timesteps(algo, num_envs)
-    return -(-timesteps // unit) * unit
-
-
-@contextlib.contextmanager
-def progress_over(algo: BaseAlgorithm, total_timesteps: int) -> Iterator[None]:
-    """Makes schedules of an algorithm run over many calls of `learn`.
-
-    `learn` would run a learning-rate or exploration schedule from its beginning to its
-    end within each call.
-
-    Args:
-        algo: the algorithm.
-        total_timesteps: environment steps from now after which its schedules shall end;
-            beyond them, they stay at their end.
-    """
-    whole = max(1, algo.num_timesteps + total_timesteps)
-
-    def update(num_timesteps: int, total_timesteps: int) -> None:
-        del total_timesteps
-        algo._current_progress_remaining = max(0.0, 1.0 - num_timesteps / whole)
-
-    # What is not the algorithm's own must not be saved with it: it holds environments.
-    added = ["_update_current_progress_remaining", "_excluded_save_params"]
-    excluded = [*algo._excluded_save_params(), *added]
-    algo._update_current_progress_remaining = update  # type: ignore[method-assign]  # for this block
-    algo._excluded_save_params = lambda: excluded  # type: ignore[method-assign]  # likewise
-    try:
-        yield
-    finally:
-        del algo._update_current_progress_remaining
-        del algo._excluded_save_params
 
 
 class RewardedAlgorithm:
@@ -165,14 +91,9 @@ class RewardedAlgorithm:
         if self.recorder.n_steps:  # somebody else's, who used the environments
             self.recorder.pop()
         rollouts = _RolloutRewards(self)
-        callbacks: list[BaseCallback] = [rollouts]
-        for each in callback if isinstance(callback, list) else [callback]:
-            if isinstance(each, BaseCallback):
-                callbacks.append(each)
-            elif each is not None:
-                callbacks.append(ConvertCallback(each))
+        callbacks = [rollouts, *as_callbacks(callback)]
         with contextlib.ExitStack() as stack:
-            stack.enter_context(optimizers.fused(_optimizers(self.algo)))
+            stack.enter_context(optimizers.fused(optimizers_of(self.algo)))
             if isinstance(self.venv, RewardVecEnvWrapper):
                 stack.enter_context(self.venv.deferring())
                 callbacks.append(self.venv.make_log_callback())
@@ -209,14 +130,6 @@ class RewardedAlgorithm:
 
 def _reward_fn(reward: RewardNet | RewardFn) -> RewardFn:
     return reward.predict_processed if isinstance(reward, RewardNet) else reward
-
-
-def _optimizers(algo: BaseAlgorithm) -> Iterator[th.optim.Optimizer]:
-    """The optimisers of an algorithm, wherever it keeps them."""
-    for path in algo._get_torch_save_params()[0]:
-        found = operator.attrgetter(path)(algo)
-        if isinstance(found, th.optim.Optimizer):
-            yield found
 
 
 class _RolloutRewards(BaseCallback):
@@ -307,3 +220,54 @@ def check_environment(algo: BaseAlgorithm, venv: VecEnv, reward_net: RewardNet) 
             raise ConfigError(
                 f"reward_net is for the {name} space {expected}, venv has {space}"
             )
+
+
+def retrain_policy(
+    reward_net: RewardNet,
+    gen_algo: BaseAlgorithm,
+    total_timesteps: int,
+    *,
+    venv: VecEnv | None = None,
+    callback: MaybeCallback = None,
+) -> BasePolicy:
+    """Trains an algorithm on a learned reward instead of its environment's.
+
+    Rewards are computed as in adversarial training: once per rollout for on-policy
+    algorithms, afresh for each sampled batch for off-policy ones. The statistics of a
+    normalising network keep following the rewards.
+
+    Args:
+        reward_net: the reward, such as ``trainer.reward_test`` of `AIRL`.
+        gen_algo: a new algorithm with an environment. Afterwards its environment and
+            its replay buffer give the environment's own rewards again.
+        total_timesteps: environment steps to train for.
+        venv: environments to train in; None for those of `gen_algo`.
+        callback: of the algorithm's ``learn``; it sees the environment's own returns as
+            ``rollout/ep_rew_mean`` and the learned ones as
+            ``rollout/ep_rew_wrapped_mean``.
+
+    Returns:
+        The trained policy, which is that of `gen_algo`.
+
+    Raises:
+        ValueError: there is no environment, or the network is for other spaces.
+    """
+    if venv is None:
+        venv = _own_environment(gen_algo)
+    check_environment(gen_algo, venv, reward_net)
+    rewarded = RewardedAlgorithm(gen_algo, venv, reward_net.to(gen_algo.device))
+    try:
+        with training_threads(gen_algo.policy, reward_net):
+            rewarded.learn(total_timesteps, callback)
+    finally:
+        gen_algo.set_env(venv)
+        replay_buffer_wrapper.unrelabel(gen_algo)
+    return gen_algo.policy
+
+
+def _own_environment(gen_algo: BaseAlgorithm) -> VecEnv:
+    """The environment that an algorithm was made with, images as they come."""
+    venv = gen_algo.get_env()
+    if venv is None:
+        raise ConfigError("gen_algo has no environment; make it with one, or pass venv")
+    return venv.venv if isinstance(venv, VecTransposeImage) else venv

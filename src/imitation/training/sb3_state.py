@@ -1,8 +1,7 @@
 """The state of a Stable-Baselines3 algorithm and of all it draws from, to resume it.
 
-Environments cannot be saved in the middle of an episode. So whoever saves an algorithm
-abandons the episodes in flight and seeds the environments anew (`begin_anew`), and
-whoever loads it does the same with the same seed: both go on alike.
+A trainer of such an algorithm restarts episodes when it is saved and when it is loaded,
+see `trainer`; `restart_episodes` does so for the algorithm.
 """
 
 from collections.abc import Mapping
@@ -19,12 +18,12 @@ from imitation.util import seeding
 
 __all__ = [
     "algorithm_state",
-    "begin_anew",
     "learned_state",
     "load_algorithm_state",
     "load_learned_state",
-    "load_randomness",
-    "randomness",
+    "random_state",
+    "restart_episodes",
+    "restore_random_state",
 ]
 
 COUNTERS = (
@@ -46,7 +45,7 @@ REPLAY_ARRAYS = (
 )
 
 
-def begin_anew(algo: BaseAlgorithm, venv: VecEnv, seed: int) -> None:
+def restart_episodes(algo: BaseAlgorithm, venv: VecEnv, seed: int) -> None:
     """Lets an algorithm begin new episodes from a seed.
 
     Args:
@@ -167,7 +166,7 @@ def _normalization(algo: BaseAlgorithm) -> list[RunningMeanStd]:
     return found
 
 
-def randomness(algo: BaseAlgorithm) -> dict[str, Any]:
+def random_state(algo: BaseAlgorithm) -> dict[str, Any]:
     """Collects the state of every generator that an algorithm draws from.
 
     Stable-Baselines3 uses the global ones.
@@ -180,8 +179,8 @@ def randomness(algo: BaseAlgorithm) -> dict[str, Any]:
     }
 
 
-def load_randomness(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
-    """Puts back what `randomness` returned."""
+def restore_random_state(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
+    """Restores what `random_state` returned."""
     seeding.restore_torch_rng(state["torch"], algo.device)
     np.random.set_state(tuple(state["numpy"]))
     seeding.restore_rng(algo.action_space.np_random, state["actions"])

@@ -1,4 +1,4 @@
-"""Checkpoints of trainers: nested state as JSON and safetensors, no pickle.
+"""Files of states: nested values as JSON and safetensors, no pickle.
 
 A state is what `state_dict()` methods return: dictionaries and lists of numbers,
 strings, None, arrays and tensors. It is stored as a directory of ``state.json`` (the
@@ -18,17 +18,17 @@ from imitation.errors import ArtifactError, reason
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath
 
-__all__ = ["load_state", "put_state", "save_state"]
+__all__ = ["load_state", "put_state", "save_state", "write_state"]
 
 FORMAT_VERSION = 1
 _TENSOR, _ARRAY, _KEYED = "__tensor__", "__array__", "__keyed__"
 
 
 def save_state(path: AnyPath, kind: str, state: Mapping[str, Any]) -> None:
-    """Saves a nested state, atomically.
+    """Saves a nested state as a directory, atomically.
 
     Args:
-        path: the checkpoint's directory; an older one there is replaced.
+        path: the directory; an older one there is replaced.
         kind: what the state belongs to, such as "bc"; checked when it is loaded.
         state: dictionaries (with string or integer keys) and lists of JSON scalars,
             NumPy arrays and tensors.
@@ -36,12 +36,17 @@ def save_state(path: AnyPath, kind: str, state: Mapping[str, Any]) -> None:
     Raises:
         TypeError: the state holds something else.
     """
+    with artifacts.replacing_directory(path) as directory:
+        write_state(directory, kind, state)
+
+
+def write_state(directory: pathlib.Path, kind: str, state: Mapping[str, Any]) -> None:
+    """Writes the files of a state into a directory; see `save_state`."""
     tensors: dict[str, th.Tensor | np.ndarray] = {}
     tree = _flatten(state, kind, tensors)
-    with artifacts.replacing_directory(path) as directory:
-        artifacts.write_tensors(directory / "tensors.safetensors", tensors)
-        document = {"format_version": FORMAT_VERSION, "kind": kind, "state": tree}
-        artifacts.write_json(directory / "state.json", document)
+    artifacts.write_tensors(directory / "tensors.safetensors", tensors)
+    document = {"format_version": FORMAT_VERSION, "kind": kind, "state": tree}
+    artifacts.write_json(directory / "state.json", document)
 
 
 def load_state(path: AnyPath, kind: str) -> dict[str, Any]:
@@ -145,13 +150,14 @@ def _flatten(value: Any, name: str, tensors: dict[str, th.Tensor | np.ndarray]) 
 
 
 def _restore(value: Any, tensors: Mapping[str, th.Tensor]) -> Any:
-    """Puts arrays and tensors back into a nested state."""
+    """Returns arrays and tensors to a nested state."""
     if isinstance(value, list):
         return [_restore(item, tensors) for item in value]
     if not isinstance(value, dict):
         return value
     if _TENSOR in value:
-        return tensors[value[_TENSOR]]
+        # Tensors of a file lie at odd addresses, where some products round differently.
+        return tensors[value[_TENSOR]].clone()
     if _ARRAY in value:
         return tensors[value[_ARRAY]].numpy()
     if _KEYED in value:

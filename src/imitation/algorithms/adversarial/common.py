@@ -37,14 +37,13 @@ from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.policies import replay_buffer_wrapper
 from imitation.rewards.reward_nets.base import RewardNet
-from imitation.training.learned_rewards import (
-    RewardedAlgorithm,
-    check_environment,
+from imitation.training.learned_rewards import RewardedAlgorithm, check_environment
+from imitation.training.recording import GeneratorSamples
+from imitation.training.sb3_learning import (
     default_train_timesteps,
     progress_over,
     timesteps_of_round,
 )
-from imitation.training.recording import GeneratorSamples
 from imitation.util import logger as imit_logger
 from imitation.util import networks, optimizers, seeding
 from imitation.util.paths import AnyPath

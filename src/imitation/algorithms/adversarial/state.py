@@ -28,7 +28,7 @@ def save(trainer: "AdversarialTrainer", path: AnyPath) -> None:
     """
     seed = seeding.make_seeds(trainer.rng)
     checkpoint.save_state(path, KIND, {**_state(trainer), "env_seed": seed})
-    sb3_state.begin_anew(trainer.gen_algo, trainer.venv, seed)
+    sb3_state.restart_episodes(trainer.gen_algo, trainer.venv, seed)
 
 
 def load(trainer: "AdversarialTrainer", path: AnyPath) -> None:
@@ -47,10 +47,10 @@ def load(trainer: "AdversarialTrainer", path: AnyPath) -> None:
         trainer.load_state_dict(state["trainer"])
         sb3_state.load_algorithm_state(trainer.gen_algo, state["generator"])
         seeding.restore_rng(trainer.rng, state["rng"])
-        sb3_state.load_randomness(trainer.gen_algo, state["randomness"])
+        sb3_state.restore_random_state(trainer.gen_algo, state["randomness"])
         if state["env_seed"] is not None:
             seed = int(state["env_seed"])
-            sb3_state.begin_anew(trainer.gen_algo, trainer.venv, seed)
+            sb3_state.restart_episodes(trainer.gen_algo, trainer.venv, seed)
 
     checkpoint.put_state(path, KIND, _state(trainer), put)
 
@@ -66,6 +66,6 @@ def _state(trainer: "AdversarialTrainer") -> dict[str, Any]:
         "trainer": trainer.state_dict(),
         "generator": sb3_state.algorithm_state(trainer.gen_algo),
         "rng": seeding.rng_state(trainer.rng),
-        "randomness": sb3_state.randomness(trainer.gen_algo),
+        "randomness": sb3_state.random_state(trainer.gen_algo),
         "env_seed": None,
     }

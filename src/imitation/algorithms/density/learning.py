@@ -11,7 +11,7 @@ from stable_baselines3.common.type_aliases import MaybeCallback
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import policy_calls, rollout, types
-from imitation.training.learned_rewards import progress_over
+from imitation.training.sb3_learning import progress_over
 from imitation.util import seeding
 from imitation.util.threads import training_threads
 

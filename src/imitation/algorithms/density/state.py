@@ -37,7 +37,7 @@ def save(trainer: "DensityAlgorithm", path: AnyPath) -> None:
     }
     checkpoint.save_state(path, KIND, state)
     if trainer.rl_algo is not None:
-        sb3_state.begin_anew(trainer.rl_algo, trainer.venv, seed)
+        sb3_state.restart_episodes(trainer.rl_algo, trainer.venv, seed)
 
 
 def load(trainer: "DensityAlgorithm", path: AnyPath) -> None:
@@ -72,7 +72,7 @@ def _state(trainer: "DensityAlgorithm") -> dict[str, Any]:
     if trainer.rl_algo is not None:
         algo = trainer.connected()
         state["policy"] = sb3_state.algorithm_state(algo)
-        state["randomness"] = sb3_state.randomness(algo)
+        state["randomness"] = sb3_state.random_state(algo)
     return state
 
 
@@ -84,13 +84,13 @@ def _put(trainer: "DensityAlgorithm", state: Mapping[str, Any]) -> None:
     if trainer.rl_algo is not None:
         algo = trainer.connected()
         sb3_state.load_algorithm_state(algo, state["policy"])
-        sb3_state.load_randomness(algo, state["randomness"])
+        sb3_state.restore_random_state(algo, state["randomness"])
     seeding.restore_rng(trainer.rng, state["rng"])
     trainer.steps_trained = int(state["steps_trained"])
     stale, trainer._horizon = bool(state["replay_is_stale"]), state["horizon"]
     seed = state["env_seed"]
     if trainer.rl_algo is not None and seed is not None:
-        sb3_state.begin_anew(trainer.rl_algo, trainer.venv, int(seed))
+        sb3_state.restart_episodes(trainer.rl_algo, trainer.venv, int(seed))
     if reward is not None:  # the last, as nothing can fail any more
         trainer.set_reward(reward)
     trainer.replay_is_stale = stale

@@ -3,34 +3,35 @@
 import abc
 import contextlib
 import numbers
+import pathlib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gymnasium as gym
-import torch as th
-from stable_baselines3.common.callbacks import BaseCallback, ConvertCallback
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import MaybeCallback
 from stable_baselines3.common.vec_env import VecEnv
+from typing_extensions import override
 
 from imitation.algorithms import base
-from imitation.algorithms.expert_replay import state
 from imitation.algorithms.expert_replay.buffers import (
     SQILDictReplayBuffer,
     SQILReplayBuffer,
 )
 from imitation.data import types
 from imitation.errors import ConfigError, ImitationError, reason
+from imitation.training import sb3_state
+from imitation.training.checkpoints import Checkpoints
+from imitation.training.sb3_learning import as_callbacks, optimizers_of
+from imitation.training.trainer import State
 from imitation.util import logger as imit_logger
 from imitation.util import optimizers, seeding
-from imitation.util.paths import AnyPath, parse_path
+from imitation.util.paths import AnyPath
 from imitation.util.threads import training_threads
 
-__all__ = ["LATEST", "ExpertReplayTrainer"]
-
-LATEST = "latest"
-"""What a checkpoint directory holds: the whole state."""
+__all__ = ["ExpertReplayTrainer"]
 
 SUITABLE = "SoftQ or DQN for discrete actions, SAC, TD3 or DDPG for continuous ones"
 
@@ -64,6 +65,9 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             out of its range.
         ConfigError: the algorithm does not take its arguments or the environment.
     """
+
+    kind = "expert replay"
+    digits = 12
 
     venv: VecEnv
     """The environments to train in."""
@@ -171,14 +175,13 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             ArtifactError: the state is of another trainer.
         """
         self._check_ready(checkpoint_dir, resume)
-        resumed = resume and self._resume(checkpoint_dir)
-        if resumed:
-            total_timesteps -= self.rl_algo.num_timesteps
+        saver = Checkpoints(
+            self, checkpoint_dir, export_every=-1, state_every=checkpoint_interval
+        )
+        if resume and saver.resume():
+            total_timesteps -= self.progress
             reset_num_timesteps = False
-        callbacks = _as_list(callback)
-        if checkpoint_dir is not None and checkpoint_interval > 0:
-            latest = parse_path(checkpoint_dir) / LATEST
-            callbacks.append(_SaveStates(self, latest, checkpoint_interval))
+        callbacks = [*as_callbacks(callback), _SaveStates(self, saver)]
         if total_timesteps > 0:
             with self.fast_updates():
                 self.rl_algo.learn(
@@ -188,37 +191,41 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
                     reset_num_timesteps=reset_num_timesteps,
                     **kwargs,
                 )
-        if checkpoint_dir is not None:
-            self.save(parse_path(checkpoint_dir) / LATEST)
+        self.progress = self.rl_algo.num_timesteps
+        saver.finish()
 
-    def save(self, path: AnyPath) -> None:
-        """Saves everything needed to go on; the environments begin new episodes.
+    @override
+    def kinds(self) -> dict[str, str]:
+        return {"trainer": self.name, "algorithm": type(self.rl_algo).__name__}
 
-        Args:
-            path: the directory to write, atomically.
-        """
-        state.save(self, path)
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {
+            "algorithm": sb3_state.algorithm_state(self.rl_algo),
+            "randomness": sb3_state.random_state(self.rl_algo),
+        }
 
-    def load_state(self, path: AnyPath) -> None:
-        """Puts a trainer, made with the same arguments, into a saved state.
+    @override
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        sb3_state.load_algorithm_state(self.rl_algo, state["algorithm"])
+        sb3_state.restore_random_state(self.rl_algo, state["randomness"])
 
-        Args:
-            path: where `save` wrote.
+    @override
+    def export(self, directory: pathlib.Path) -> None:
+        (directory / "policy").mkdir()
+        self.rl_algo.save(directory / "policy" / "model.zip")
 
-        Raises:
-            ArtifactError: there is no state, or one of another trainer.
-        """
-        state.load(self, path)
+    @override
+    def restart_episodes(self, seed: int) -> None:
+        self.replay_buffer.cut_episodes()
+        sb3_state.restart_episodes(self.rl_algo, self.venv, seed)
 
     @contextlib.contextmanager
     def fast_updates(self) -> Iterator[None]:
-        """Uses fused optimisers and a fitting number of threads within a block."""
-        found = [
-            part
-            for name in self.rl_algo._get_torch_save_params()[0]
-            if isinstance(part := _attribute(self.rl_algo, name), th.optim.Optimizer)
-        ]
-        with training_threads(self.policy), optimizers.fused(found):
+        """Uses fused optimizers and a fitting number of threads within a block."""
+        fused = optimizers.fused(optimizers_of(self.rl_algo))
+        with training_threads(self.policy), fused:
             yield
 
     def _check_ready(self, checkpoint_dir: AnyPath | None, resume: bool) -> None:
@@ -233,40 +240,19 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
                 "resume=True needs checkpoint_dir, the place of the state"
             )
 
-    def _resume(self, checkpoint_dir: AnyPath | None) -> bool:
-        """Loads the last state, if there is one."""
-        assert checkpoint_dir is not None
-        latest = parse_path(checkpoint_dir) / LATEST
-        if not latest.is_dir():
-            return False
-        self.load_state(latest)
-        return True
-
 
 class _SaveStates(BaseCallback):
-    """Saves the state of a trainer between two rollouts of its algorithm.
+    """Saves a trainer between two rollouts of its algorithm, when it is due."""
 
-    Args:
-        trainer: what to save.
-        path: where to.
-        interval: environment steps between states.
-    """
-
-    def __init__(
-        self, trainer: ExpertReplayTrainer, path: AnyPath, interval: int
-    ) -> None:
+    def __init__(self, trainer: ExpertReplayTrainer, saver: Checkpoints) -> None:
         super().__init__()
-        self.trainer, self.path, self.interval = trainer, path, interval
-
-    def _on_training_start(self) -> None:
-        self.saved_at = self.model.num_timesteps
+        self.trainer, self.saver = trainer, saver
 
     def _on_rollout_start(self) -> None:
-        if self.model.num_timesteps - self.saved_at < self.interval:
+        self.trainer.progress = self.num_timesteps
+        if not self.saver.after(self.num_timesteps):
             return
-        self.saved_at = self.model.num_timesteps
-        self.trainer.save(self.path)
-        # `learn` does this only when it begins.
+        # Only the start of `learn` resets environments: this repeats what it does.
         algo: Any = self.model
         algo._last_obs = algo.env.reset()
         if algo._vec_normalize_env is not None:
@@ -345,18 +331,3 @@ def _time_limit(venv: VecEnv) -> int | None:
         return None
     limits = {None if spec is None else spec.max_episode_steps for spec in specs}
     return limits.pop() if len(limits) == 1 else None
-
-
-def _as_list(callback: MaybeCallback) -> list[BaseCallback]:
-    given = callback if isinstance(callback, list) else [callback]
-    return [
-        each if isinstance(each, BaseCallback) else ConvertCallback(each)
-        for each in given
-        if each is not None
-    ]
-
-
-def _attribute(value: Any, path: str) -> Any:
-    for name in path.split("."):
-        value = getattr(value, name)
-    return value

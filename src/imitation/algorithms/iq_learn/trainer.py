@@ -10,13 +10,14 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms import base
-from imitation.algorithms.expert_replay.trainer import LATEST, ExpertReplayTrainer
+from imitation.algorithms.expert_replay.trainer import ExpertReplayTrainer
 from imitation.algorithms.iq_learn.continuous import IQSAC
 from imitation.algorithms.iq_learn.discrete import IQSoftQ
 from imitation.algorithms.iq_learn.reward import InverseSoftQReward, recover_reward
 from imitation.errors import ConfigError
+from imitation.training.checkpoints import Checkpoints
 from imitation.util import logger as imit_logger
-from imitation.util.paths import AnyPath, parse_path
+from imitation.util.paths import AnyPath
 from imitation.util.progress import progress_bar as make_progress_bar
 
 __all__ = ["IQLearn"]
@@ -102,10 +103,11 @@ class IQLearn(ExpertReplayTrainer):
                 f"at least 0, got {n_updates}, {log_interval} and {checkpoint_interval}"
             )
         self._check_ready(checkpoint_dir, resume)
-        resumed = resume and self._resume(checkpoint_dir)
+        saver = Checkpoints(
+            self, checkpoint_dir, export_every=-1, state_every=checkpoint_interval
+        )
+        self.progress = done = saver.resume() if resume else 0
         self.rl_algo.set_logger(self.logger)
-        done = self.rl_algo._n_updates if resumed else 0
-        latest = None if checkpoint_dir is None else parse_path(checkpoint_dir) / LATEST
         bar = make_progress_bar(
             n_updates, self.name, "update", initial=done, disable=not progress_bar
         )
@@ -117,10 +119,9 @@ class IQLearn(ExpertReplayTrainer):
                 bar.update(n_next)
                 if done % log_interval == 0 or done == n_updates:
                     self.logger.dump(done)
-                if latest and checkpoint_interval and done % checkpoint_interval == 0:
-                    self.save(latest)
-        if latest is not None:
-            self.save(latest)
+                self.progress = done
+                saver.after(done)
+        saver.finish()
 
     @property
     def reward_net(self) -> InverseSoftQReward:

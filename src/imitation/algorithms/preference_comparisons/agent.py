@@ -210,22 +210,22 @@ class AgentTrainer(TrajectoryGenerator):
         self._finished += kept
         state = super().state_dict() | {
             "algorithm": sb3_state.algorithm_state(self.algorithm),
-            "randomness": sb3_state.randomness(self.algorithm),
+            "randomness": sb3_state.random_state(self.algorithm),
             "env_seed": seed,
             "owed": self._steps.owed,
             "finished": _packed(self._finished),
         }
-        sb3_state.begin_anew(self.algorithm, self.venv, seed)
+        sb3_state.restart_episodes(self.algorithm, self.venv, seed)
         return state
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Puts back what `state_dict` returned."""
         sb3_state.load_algorithm_state(self.algorithm, state["algorithm"])
-        sb3_state.load_randomness(self.algorithm, state["randomness"])
+        sb3_state.restore_random_state(self.algorithm, state["randomness"])
         super().load_state_dict(state)
         self._steps.owed = int(state["owed"])
         self._finished = _unpacked(state["finished"])
-        sb3_state.begin_anew(self.algorithm, self.venv, int(state["env_seed"]))
+        sb3_state.restart_episodes(self.algorithm, self.venv, int(state["env_seed"]))
 
     def _explorer(self) -> ExplorationWrapper:
         """A new one each time, so that all that is random lies in `rng`."""

@@ -40,7 +40,7 @@ from imitation.algorithms.preference_comparisons.reward_trainer import (
 from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.rewards.reward_nets import RewardNet
-from imitation.training.learned_rewards import progress_over
+from imitation.training.sb3_learning import progress_over
 from imitation.util import logger as imit_logger
 from imitation.util.paths import AnyPath
 
