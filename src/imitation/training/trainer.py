@@ -161,7 +161,8 @@ class Trainer:
         seed = state.get("env_seed")
         if not isinstance(seed, int):
             raise ArtifactError(
-                f"{parse_path(path)} is damaged: env_seed must be a number, got {seed!r}"
+                f"{parse_path(path)} is damaged: expected an integer as env_seed, got "
+                f"{seed!r}"
             )
         try:
             self.load_state_dict(state)
