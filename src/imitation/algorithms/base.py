@@ -1,7 +1,6 @@
 """Base classes of the algorithms, and the batches they learn from."""
 
 import abc
-import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Generic, TypeVar, cast
 
@@ -12,7 +11,7 @@ import torch.utils.data as th_data
 from stable_baselines3.common.policies import BasePolicy
 from typing_extensions import override
 
-from imitation.data import loader, types
+from imitation.data import loader, tree, types
 from imitation.data.flatten import flatten_pairs, flatten_trajectories
 from imitation.errors import ConfigError, DataError
 from imitation.training.trainer import State, Trainer
@@ -385,14 +384,10 @@ def _unsupported(demonstrations: object, first: object = None) -> str:
 
 def _as_pairs(batch: types.TransitionMapping) -> types.TransitionsMinimal:
     """A batch as transitions, to check it."""
-    obs: Any = batch["obs"]
-    acts: Any = batch["acts"]
-    as_array = functools.partial(types.map_maybe_dict, tensors.safe_to_numpy)
-    plain = as_array(types.maybe_unwrap_dictobs(obs))
     return types.TransitionsMinimal(
-        obs=types.maybe_wrap_in_dictobs(plain),
-        acts=as_array(acts),
-        infos=np.full(len(acts), {}, dtype=object),
+        obs=tree.as_observation(batch["obs"]),
+        acts=tensors.safe_to_numpy(batch["acts"]),
+        infos=np.full(len(batch["acts"]), {}, dtype=object),
     )
 
 

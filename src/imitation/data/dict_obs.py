@@ -2,8 +2,8 @@
 
 An environment with a ``gymnasium.spaces.Dict`` observation space yields dictionaries of
 arrays. ``DictObs`` wraps a batch of them (one array per key, all with the same first
-axis) so that code written for an array of observations works for both. Everything here
-is also importable from ``imitation.data.types``, the documented path.
+axis) so that code written for an array of observations works for both. The documented
+path of both names is ``imitation.data.types``.
 """
 
 import dataclasses
@@ -16,26 +16,15 @@ from collections.abc import (
     Mapping,
     ValuesView,
 )
-from typing import Any, TypeVar, cast, overload
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from imitation.errors import DataError
 
-__all__ = [
-    "DictObs",
-    "ObsVar",
-    "Observation",
-    "assert_not_dictobs",
-    "concatenate_maybe_dictobs",
-    "map_maybe_dict",
-    "maybe_unwrap_dictobs",
-    "maybe_wrap_in_dictobs",
-    "stack_maybe_dictobs",
-]
+__all__ = ["DictObs", "Observation"]
 
-T = TypeVar("T")
 Array = npt.NDArray[Any]
 
 
@@ -193,121 +182,6 @@ class DictObs:
 Observation = Array | DictObs
 """A batch of observations: one array, or one array per key."""
 
-ObsVar = TypeVar("ObsVar", Array, DictObs)
-"""A type variable for functions that return the kind of observation they receive."""
-
-
-def assert_not_dictobs(x: Observation) -> Array:
-    """Narrows an observation to an array.
-
-    Args:
-        x: a batch of observations.
-
-    Returns:
-        ``x`` itself.
-
-    Raises:
-        DataError: ``x`` is a ``DictObs``.
-    """
-    if isinstance(x, DictObs):
-        raise DataError(
-            "Dictionary observations are not supported here: expected an array, got "
-            f"{x!r}; flatten them first (gymnasium.wrappers.FlattenObservation)."
-        )
-    return x
-
-
-def concatenate_maybe_dictobs(arrs: Iterable[ObsVar]) -> ObsVar:
-    """Concatenates batches of observations along the first axis.
-
-    Args:
-        arrs: arrays, or ``DictObs`` with equal keys.
-
-    Returns:
-        One batch of the same kind.
-
-    Raises:
-        DataError: the list is empty or mixes kinds or keys.
-    """
-    parts = _of_one_kind(arrs)
-    joined: Any = (
-        DictObs.concatenate(parts)
-        if isinstance(parts[0], DictObs)
-        else np.concatenate(parts)
-    )
-    return cast("ObsVar", joined)
-
-
-def stack_maybe_dictobs(arrs: Iterable[ObsVar]) -> ObsVar:
-    """Stacks observations along a new first axis.
-
-    Args:
-        arrs: arrays of equal shape, or ``DictObs`` with equal keys and shapes.
-
-    Returns:
-        One batch of the same kind.
-
-    Raises:
-        DataError: the list is empty or mixes kinds or keys.
-    """
-    parts = _of_one_kind(arrs)
-    joined: Any = (
-        DictObs.stack(parts) if isinstance(parts[0], DictObs) else np.stack(parts)
-    )
-    return cast("ObsVar", joined)
-
-
-@overload
-def maybe_wrap_in_dictobs(obs: Mapping[str, Array] | DictObs) -> DictObs: ...
-
-
-@overload
-def maybe_wrap_in_dictobs(obs: Array) -> Array: ...
-
-
-def maybe_wrap_in_dictobs(obs: Mapping[str, Array] | Observation) -> Observation:
-    """Wraps a dictionary of arrays in a ``DictObs``; passes anything else through.
-
-    Args:
-        obs: observations as an environment returns them, or already wrapped.
-
-    Returns:
-        An array or a ``DictObs`` of the same arrays (not copied).
-    """
-    if isinstance(obs, Mapping):
-        return DictObs(dict(obs))
-    return obs
-
-
-@overload
-def maybe_unwrap_dictobs(maybe_dictobs: DictObs) -> dict[str, Array]: ...
-
-
-@overload
-def maybe_unwrap_dictobs(maybe_dictobs: T) -> T: ...
-
-
-def maybe_unwrap_dictobs(maybe_dictobs: Any) -> Any:
-    """Returns the dictionary inside a ``DictObs``; passes anything else through."""
-    if isinstance(maybe_dictobs, DictObs):
-        return maybe_dictobs.unwrap()
-    return maybe_dictobs
-
-
-def map_maybe_dict(fn: Callable[[Any], Any], maybe_dict: Any) -> Any:
-    """Applies ``fn`` to every value of a dictionary, or to a value that is not one.
-
-    Args:
-        fn: a function of one argument.
-        maybe_dict: a dictionary or anything that ``fn`` accepts.
-
-    Returns:
-        A dictionary of results if ``maybe_dict`` is a dictionary, else ``fn`` of it.
-    """
-    if isinstance(maybe_dict, Mapping):
-        return {k: fn(v) for k, v in maybe_dict.items()}
-    return fn(maybe_dict)
-
 
 def _with_equal_keys(dictobs: Iterable[DictObs]) -> list[DictObs]:
     parts = list(dictobs)
@@ -319,16 +193,4 @@ def _with_equal_keys(dictobs: Iterable[DictObs]) -> list[DictObs]:
                 f"Inconsistent keys: {sorted(part.keys())} differ from "
                 f"{sorted(parts[0].keys())}; every observation needs the same keys."
             )
-    return parts
-
-
-def _of_one_kind(observations: Iterable[Any]) -> list[Any]:
-    parts = list(observations)
-    if not parts:
-        raise DataError("Empty list of observations: at least one is needed.")
-    if len({isinstance(part, DictObs) for part in parts}) > 1:
-        raise DataError(
-            "Expected arrays or DictObs, got a mixture; wrap every dictionary "
-            "observation with maybe_wrap_in_dictobs."
-        )
     return parts

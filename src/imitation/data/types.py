@@ -11,7 +11,7 @@ Shapes below use ``T`` for the number of actions and ``N`` for the size of a bat
 
 import dataclasses
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypedDict, TypeVar, overload
 
 import numpy as np
@@ -19,17 +19,8 @@ import numpy.typing as npt
 import torch as th
 from torch.utils import data as th_data
 
-from imitation.data.dict_obs import (
-    DictObs,
-    Observation,
-    ObsVar,
-    assert_not_dictobs,
-    concatenate_maybe_dictobs,
-    map_maybe_dict,
-    maybe_unwrap_dictobs,
-    maybe_wrap_in_dictobs,
-    stack_maybe_dictobs,
-)
+from imitation.data import tree
+from imitation.data.dict_obs import DictObs, Observation
 from imitation.errors import DataError
 from imitation.util.paths import AnyPath
 
@@ -60,11 +51,15 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+U = TypeVar("U")
 TransitionsSelf = TypeVar("TransitionsSelf", bound="TransitionsMinimal")
 Array = npt.NDArray[Any]
 
 AnyTensor = Array | th.Tensor
 """A NumPy array or a torch tensor."""
+
+ObsVar = TypeVar("ObsVar", Array, DictObs)
+"""A type variable for functions that return the kind of observation they receive."""
 
 Pair = tuple[T, T]
 """Two of the same type."""
@@ -338,6 +333,93 @@ def dataclass_quick_asdict(obj: Any) -> dict[str, Any]:
         The value of each field by name.
     """
     return {f.name: getattr(obj, f.name) for f in dataclasses.fields(obj)}
+
+
+def assert_not_dictobs(x: Observation) -> Array:
+    """Narrows an observation to an array.
+
+    Args:
+        x: a batch of observations.
+
+    Returns:
+        ``x`` itself.
+
+    Raises:
+        DataError: ``x`` is a ``DictObs``.
+    """
+    if isinstance(x, DictObs):
+        raise DataError(
+            "Dictionary observations are not supported here: expected an array, got "
+            f"{x!r}; flatten them first (gymnasium.wrappers.FlattenObservation)."
+        )
+    return x
+
+
+def concatenate_maybe_dictobs(arrs: Iterable[ObsVar]) -> ObsVar:
+    """Concatenates batches of observations along their first axis.
+
+    Args:
+        arrs: at least one; arrays, or ``DictObs`` with equal keys.
+
+    Raises:
+        DataError: there is none, or they mix kinds or keys.
+    """
+    return tree.concatenate(arrs)
+
+
+def stack_maybe_dictobs(arrs: Iterable[ObsVar]) -> ObsVar:
+    """Stacks observations along a new first axis; see ``concatenate_maybe_dictobs``."""
+    return tree.stack(arrs)
+
+
+@overload
+def maybe_wrap_in_dictobs(obs: Mapping[str, Array] | DictObs) -> DictObs: ...
+
+
+@overload
+def maybe_wrap_in_dictobs(obs: Array) -> Array: ...
+
+
+def maybe_wrap_in_dictobs(obs: Mapping[str, Array] | Observation) -> Observation:
+    """Wraps a dictionary of arrays in a ``DictObs``; returns others unchanged."""
+    return tree.wrap(obs)
+
+
+@overload
+def maybe_unwrap_dictobs(maybe_dictobs: DictObs) -> dict[str, Array]: ...
+
+
+@overload
+def maybe_unwrap_dictobs(maybe_dictobs: T) -> T: ...
+
+
+def maybe_unwrap_dictobs(maybe_dictobs: T | DictObs) -> T | dict[str, Array]:
+    """Returns the dictionary inside a ``DictObs``; returns others unchanged."""
+    if isinstance(maybe_dictobs, DictObs):
+        return tree.unwrap(maybe_dictobs)
+    return maybe_dictobs
+
+
+@overload
+def map_maybe_dict(
+    fn: Callable[[T], U], maybe_dict: Mapping[str, T]
+) -> dict[str, U]: ...
+
+
+@overload
+def map_maybe_dict(fn: Callable[[T], U], maybe_dict: T) -> U: ...
+
+
+def map_maybe_dict(
+    fn: Callable[[T], U], maybe_dict: T | Mapping[str, T]
+) -> U | dict[str, U]:
+    """Applies ``fn`` to every value of a dictionary, or to a value that is not one.
+
+    Unlike ``tree.map`` it takes any value, and passes a ``DictObs`` itself to ``fn``.
+    """
+    if isinstance(maybe_dict, Mapping):
+        return tree.map(fn, maybe_dict)
+    return fn(maybe_dict)
 
 
 def transitions_collate_fn(

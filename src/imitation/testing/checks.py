@@ -173,7 +173,7 @@ def _check_rewards(net: reward_nets.RewardNet, batch: Batch) -> None:
     _assert_close(on_device.cpu().numpy(), rewards, "predict_th and predict")
     same = np.array_equal(net.predict(*batch), rewards)
     assert same, "predict returns something else when asked again"
-    tensors = [types.map_maybe_dict(th.as_tensor, part) for part in batch]
+    tensors: list[Any] = [types.map_maybe_dict(th.as_tensor, part) for part in batch]
     same = np.array_equal(net.predict(*tensors), rewards)
     assert same, "predict returns something else for tensors"
     alone = [net.predict(*_rows(batch, slice(i, i + 1)))[0] for i in range(n)]
