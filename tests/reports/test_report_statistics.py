@@ -1,4 +1,4 @@
-"""Means, normalised scores and their intervals."""
+"""Normalized scores and their intervals."""
 
 import dataclasses
 import math
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imitation.errors import DataError
-from imitation.reports.statistics import mean_interval, normalised_interval
+from imitation.reports.statistics import normalised_interval
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.normal(-160, 90, size=50)
@@ -30,13 +30,6 @@ def resampled_mean(sample, rng):
     return sum(rng.choices(list(sample), k=len(sample))) / len(sample)
 
 
-def test_mean_interval_agrees_with_a_slow_bootstrap():
-    rng = random.Random(1)
-    slow = slow_percentiles(lambda: resampled_mean(SCORES, rng))
-    width = slow[1] - slow[0]
-    np.testing.assert_allclose(bounds(mean_interval(SCORES)), slow, atol=0.06 * width)
-
-
 def test_normalised_interval_agrees_with_a_slow_bootstrap():
     rng = random.Random(2)
 
@@ -53,17 +46,6 @@ def test_normalised_interval_agrees_with_a_slow_bootstrap():
     assert fast.value == pytest.approx((SCORES.mean() - low) / (EXPERT.mean() - low))
 
 
-def test_mean_interval_is_about_normal_for_many_episodes():
-    sample = RNG.normal(size=1000)
-    expected = sample.mean() + np.array([-1.96, 1.96]) * sample.std() / np.sqrt(1000)
-    np.testing.assert_allclose(bounds(mean_interval(sample)), expected, atol=0.006)
-
-
-def test_mean_interval_moves_and_stretches_with_the_returns():
-    moved = bounds(mean_interval(3 * SCORES + 7))
-    np.testing.assert_allclose(moved, 3 * bounds(mean_interval(SCORES)) + 7)
-
-
 def test_normalised_interval_does_not_depend_on_the_scale():
     groups = (SCORES, EXPERT, RANDOM)
     stretched = normalised_interval(*(0.1 * group - 5 for group in groups))
@@ -74,26 +56,11 @@ def test_normalised_interval_does_not_depend_on_the_scale():
 
 
 def test_equal_returns_have_an_interval_of_no_width():
-    interval = mean_interval([500.0] * 50)
-    assert dataclasses.astuple(interval) == (500, 500, 500)
     perfect = normalised_interval([500.0] * 50, [500.0] * 50, RANDOM)
     np.testing.assert_allclose(dataclasses.astuple(perfect), 1.0)
 
 
-def test_more_confidence_is_wider():
-    narrow, wide = (bounds(mean_interval(SCORES, c)) for c in (0.5, 0.95))
-    assert wide[0] < narrow[0] < narrow[1] < wide[1]
-
-
-def test_the_same_returns_give_the_same_interval():
-    assert mean_interval(SCORES) == mean_interval(list(SCORES))
-
-
 def test_one_episode_has_no_interval():
-    interval = mean_interval([3.0])
-    assert interval.value == 3.0
-    assert math.isnan(interval.low)
-    assert math.isnan(interval.high)
     assert math.isnan(normalised_interval([1.0, 2.0], [3.0, 4.0], [0.0]).low)
 
 
