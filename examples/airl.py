@@ -8,12 +8,12 @@ learns, the recovered reward must have told it.
 
 import numpy as np
 from stable_baselines3 import PPO
-from stable_baselines3.common.evaluation import evaluate_policy
 
 from imitation.algorithms.adversarial.airl import AIRL
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.data import rollout
 from imitation.policies import experts
+from imitation.policies.evaluate import evaluate
 from imitation.rewards.reward_nets import BasicShapedRewardNet, NormalizedRewardNet
 from imitation.rewards.serialize import save_reward_net
 from imitation.training.learned_rewards import retrain_policy
@@ -60,7 +60,7 @@ trainer = AIRL(
     gen_entropy_weight=1.0,
 )
 trainer.train(300_000)
-imitated, _ = evaluate_policy(trainer.policy, venv, n_eval_episodes=20)
+imitated = evaluate(trainer.policy, venv, 20).mean
 print(f"the generator: {imitated:.1f} of 500")
 
 # The reward without its shaping, for others: load_reward_net("cartpole-reward").
@@ -68,5 +68,5 @@ save_reward_net(trainer.reward_test, "cartpole-reward")
 fresh = make_ppo(seed=2)
 recovered = NormalizedRewardNet(trainer.reward_test, networks.RunningNorm)
 retrain_policy(recovered, fresh, 150_000)
-mean_return, _ = evaluate_policy(fresh.policy, venv, n_eval_episodes=20)
+mean_return = evaluate(fresh.policy, venv, 20).mean
 print(f"return of the learner: {mean_return:.1f} of 500")

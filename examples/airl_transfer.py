@@ -9,12 +9,12 @@ has shown. A reward that shall carry over must not depend on the actions.
 
 import numpy as np
 from stable_baselines3 import PPO
-from stable_baselines3.common.evaluation import evaluate_policy
 
 from imitation.algorithms.adversarial.airl import AIRL
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.data import rollout
 from imitation.policies import experts
+from imitation.policies.evaluate import evaluate
 from imitation.rewards.reward_nets import BasicShapedRewardNet, NormalizedRewardNet
 from imitation.training.learned_rewards import retrain_policy
 from imitation.util import networks, util
@@ -76,5 +76,5 @@ trainer.train(300_000)
 fresh = make_ppo(heavy, seed=2)
 recovered = NormalizedRewardNet(trainer.reward_test, networks.RunningNorm)
 retrain_policy(recovered, fresh, 150_000)
-mean_return, _ = evaluate_policy(fresh.policy, heavy, n_eval_episodes=20)
+mean_return = evaluate(fresh.policy, heavy, 20).mean
 print(f"return of the learner: {mean_return:.1f} of 500")

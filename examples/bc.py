@@ -7,11 +7,11 @@ the episodes is held out; training stops when it predicts them no better.
 """
 
 import numpy as np
-from stable_baselines3.common.evaluation import evaluate_policy
 
 from imitation.algorithms import bc
 from imitation.data import importers, rollout
 from imitation.policies import experts
+from imitation.policies.evaluate import evaluate
 from imitation.util import util
 
 rng = np.random.default_rng(0)
@@ -36,5 +36,5 @@ trainer.save(
     "bc-cartpole"
 )  # continue with bc.BC.load("bc-cartpole", demonstrations=...)
 
-mean_return, _ = evaluate_policy(trainer.policy, venv, n_eval_episodes=20)
+mean_return = evaluate(trainer.policy, venv, 20).mean
 print(f"return of the clone: {mean_return:.1f} of 500")

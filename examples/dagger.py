@@ -10,10 +10,10 @@ to act like it.
 import tempfile
 
 import numpy as np
-from stable_baselines3.common.evaluation import evaluate_policy
 
 from imitation.algorithms import bc
 from imitation.algorithms.dagger import SimpleDAggerTrainer
+from imitation.policies.evaluate import evaluate
 from imitation.util import util
 
 
@@ -41,5 +41,5 @@ with tempfile.TemporaryDirectory() as scratch_dir:
     )
     trainer.train(total_timesteps=4_000)
 
-mean_return, _ = evaluate_policy(trainer.policy, venv, n_eval_episodes=20)
+mean_return = evaluate(trainer.policy, venv, 20).mean
 print(f"return of the learner: {mean_return:.1f} of 500")

@@ -9,11 +9,11 @@ untrained policy near -1,200.
 
 import numpy as np
 from stable_baselines3 import SAC
-from stable_baselines3.common.evaluation import evaluate_policy
 
 from imitation.algorithms.density import DensityAlgorithm, DensityType
 from imitation.data import rollout
 from imitation.policies import experts
+from imitation.policies.evaluate import evaluate
 from imitation.util import util
 
 rng = np.random.default_rng(0)
@@ -48,5 +48,5 @@ trainer = DensityAlgorithm(
 trainer.train()
 trainer.train_policy(15_000)
 
-mean_return, _ = evaluate_policy(trainer.policy, venv, n_eval_episodes=20)
+mean_return = evaluate(trainer.policy, venv, 20).mean
 print(f"return of the learner: {mean_return:.1f}")

@@ -8,12 +8,12 @@ may come from a camera, or from somebody who acts by other means.
 
 import numpy as np
 from stable_baselines3 import PPO
-from stable_baselines3.common.evaluation import evaluate_policy
 
 from imitation.algorithms.adversarial.gail import GAIL
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.data import rollout, types
 from imitation.policies import experts
+from imitation.policies.evaluate import evaluate
 from imitation.rewards.reward_nets import BasicRewardNet
 from imitation.util import networks, util
 
@@ -61,5 +61,5 @@ trainer = GAIL(
 )
 trainer.train(150_000)
 
-mean_return, _ = evaluate_policy(trainer.policy, venv, n_eval_episodes=20)
+mean_return = evaluate(trainer.policy, venv, 20).mean
 print(f"return of the learner: {mean_return:.1f} of 500")

@@ -8,12 +8,12 @@ reward but the evaluations, which choose the checkpoint to keep.
 
 import numpy as np
 from stable_baselines3 import PPO
-from stable_baselines3.common.evaluation import evaluate_policy
 
 from imitation.algorithms.adversarial.gail import GAIL
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.data import rollout
 from imitation.policies import experts
+from imitation.policies.evaluate import evaluate
 from imitation.rewards.reward_nets import BasicRewardNet
 from imitation.util import networks, util
 
@@ -57,5 +57,5 @@ trainer.train(
 )
 
 best = PPO.load("gail-cartpole/best/gen_policy/model.zip")
-mean_return, _ = evaluate_policy(best, venv, n_eval_episodes=20)
+mean_return = evaluate(best, venv, 20).mean
 print(f"return of the learner: {mean_return:.1f} of 500")

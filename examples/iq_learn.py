@@ -6,11 +6,11 @@ The environment is asked for its spaces, and for episodes to evaluate the policy
 """
 
 import numpy as np
-from stable_baselines3.common.evaluation import evaluate_policy
 
 from imitation.algorithms.iq_learn import IQLearn
 from imitation.data import rollout
 from imitation.policies import experts
+from imitation.policies.evaluate import evaluate
 from imitation.rewards.serialize import save_reward_net
 from imitation.util import util
 
@@ -37,5 +37,5 @@ trainer.train_offline(n_updates=5_000)
 # The reward that the Q-function stands for, to train others on.
 save_reward_net(trainer.reward_net, "iq-reward.pt")
 
-mean_return, _ = evaluate_policy(trainer.policy, venv, n_eval_episodes=20)
+mean_return = evaluate(trainer.policy, venv, 20).mean
 print(f"return of the learner: {mean_return:.1f} of 500")

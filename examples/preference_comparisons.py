@@ -8,9 +8,9 @@ The comparisons are made by the environment's reward, which stands for a person;
 
 import numpy as np
 from stable_baselines3 import SAC
-from stable_baselines3.common.evaluation import evaluate_policy
 
 from imitation.algorithms import preference_comparisons
+from imitation.policies.evaluate import evaluate
 from imitation.rewards.reward_nets import BasicRewardNet, NormalizedRewardNet
 from imitation.util import networks, util
 
@@ -53,5 +53,5 @@ trainer = preference_comparisons.PreferenceComparisons(
 )
 trainer.train(total_timesteps=15_000, total_comparisons=300)
 
-mean_return, _ = evaluate_policy(agent.policy, venv, n_eval_episodes=20)
+mean_return = evaluate(agent.policy, venv, 20).mean
 print(f"return of the learner: {mean_return:.1f}")

@@ -4,11 +4,11 @@ python examples/sqil.py
 """
 
 import numpy as np
-from stable_baselines3.common.evaluation import evaluate_policy
 
 from imitation.algorithms.sqil import SQIL
 from imitation.data import rollout
 from imitation.policies import experts
+from imitation.policies.evaluate import evaluate
 from imitation.util import util
 
 rng = np.random.default_rng(0)
@@ -27,5 +27,5 @@ trainer = SQIL(
 )
 trainer.train(total_timesteps=10_000)
 
-mean_return, _ = evaluate_policy(trainer.policy, venv, n_eval_episodes=20)
+mean_return = evaluate(trainer.policy, venv, 20).mean
 print(f"return of the learner: {mean_return:.1f} of 500")
