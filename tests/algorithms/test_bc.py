@@ -285,7 +285,7 @@ def test_a_trailing_incomplete_batch_counts_fully(quiet):
     trainer = make(quiet, batch_size=64, minibatch_size=16, demonstrations=data)
     train(trainer, n_epochs=1, on_batch_end=lambda: steps.append(1))
     assert len(steps) == 2
-    assert trainer._progress.samples == 96
+    assert trainer.state_dict()["call"]["samples"] == 96
 
 
 def test_gradient_clipping_bounds_the_step(quiet):

@@ -4,6 +4,8 @@ A checkpoint directory holds ``{progress|final|best}/``, what a user takes away,
 ``latest/``, the state from which an interrupted training continues.
 """
 
+import math
+
 from imitation.errors import ConfigError
 from imitation.training.trainer import Trainer
 from imitation.util import artifacts
@@ -44,6 +46,7 @@ class Checkpoints:
         self._export_every = export_every
         self._state_every = state_every
         self._seen = trainer.progress
+        self._best = -math.inf
         if self._directory is None or max(export_every, state_every) < 0:
             return
         if export_every >= 0:
@@ -67,6 +70,9 @@ class Checkpoints:
         """
         if self._directory is not None and (self._directory / LATEST).is_dir():
             self._trainer.load_state(self._directory / LATEST)
+            score = self._directory / BEST / _SCORE
+            if score.is_file():
+                self._best = float(artifacts.read_json(score))
         self._seen = self._trainer.progress
         return self._seen
 
@@ -84,12 +90,22 @@ class Checkpoints:
         self._seen = progress
         if exports:
             self._export(f"{progress:0{self._trainer.digits}d}")
-        return (saves or (exports and self._state_every >= 0)) and self._save()
+        return (saves or (exports and self._state_every >= 0)) and self.save()
+
+    def save(self) -> bool:
+        """Saves the state now, due or not.
+
+        Returns:
+            Whether there is a directory to save to.
+        """
+        if self._directory is not None:
+            self._trainer.save(self._directory / LATEST)
+        return self._directory is not None
 
     def keep_best(self, score: float) -> bool:
-        """Exports the trainer as ``best`` if no earlier score was as high.
+        """Exports the trainer as ``best`` if no score of this training was as high.
 
-        The score lies beside the export, so that an interrupted training knows it.
+        The score lies beside the export, where `resume` finds it.
 
         Args:
             score: higher is better.
@@ -97,12 +113,11 @@ class Checkpoints:
         Returns:
             Whether it was the best.
         """
-        if self._directory is None or self._export_every < 0:
+        if not score > self._best:  # NaN is never the best
             return False
-        best = self._directory / BEST / _SCORE
-        if best.is_file() and not score > artifacts.read_json(best):
-            return False
-        self._export(BEST, score)
+        self._best = score
+        if self._export_every >= 0:
+            self._export(BEST, score)
         return True
 
     def finish(self) -> None:
@@ -110,7 +125,7 @@ class Checkpoints:
         if self._export_every >= 0:
             self._export(FINAL)
         if self._state_every >= 0:
-            self._save()
+            self.save()
 
     def _passed(self, every: int, progress: int) -> bool:
         """Whether a multiple of `every` was reached since the last call.
@@ -126,8 +141,3 @@ class Checkpoints:
             self._trainer.export(directory)
             if score is not None:
                 artifacts.write_json(directory / _SCORE, score)
-
-    def _save(self) -> bool:
-        if self._directory is not None:
-            self._trainer.save(self._directory / LATEST)
-        return self._directory is not None

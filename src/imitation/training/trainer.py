@@ -123,6 +123,9 @@ class Trainer:
         before = copy.deepcopy(own)
         try:
             self.restore(state)
+        except ArtifactError:
+            self.restore(before)
+            raise
         except Exception as error:  # whatever NumPy, torch and others raise
             self.restore(before)
             lines = str(error).splitlines() or [repr(error)]
@@ -138,13 +141,15 @@ class Trainer:
         Args:
             path: the directory to write; an older state there is replaced.
         """
-        # Before `state_dict`, so that the saved generator has drawn the seed, too.
-        seed = seeding.make_seeds(self.rng)
+        # Before `state_dict`, so that the saved generator has drawn the seed, too. A
+        # trainer without environments draws none: it goes on as if it was not saved.
+        seed = seeding.make_seeds(self.rng) if self._acts() else None
         state = self.state_dict() | {"env_seed": seed}
         with artifacts.replacing_directory(path) as directory:
             state_files.write_state(directory, self.kind, state)
             self.save_parts(directory)
-        self.restart_episodes(seed)
+        if seed is not None:
+            self.restart_episodes(seed)
 
     @final
     def load_state(self, path: AnyPath) -> None:
@@ -159,7 +164,7 @@ class Trainer:
         """
         state = state_files.load_state(path, self.kind)
         seed = state.get("env_seed")
-        if not isinstance(seed, int):
+        if self._acts() and not isinstance(seed, int):
             raise ArtifactError(
                 f"{parse_path(path)} is damaged: expected an integer as env_seed, got "
                 f"{seed!r}"
@@ -168,4 +173,9 @@ class Trainer:
             self.load_state_dict(state)
         except ArtifactError as error:
             raise ArtifactError(f"{parse_path(path)}: {error}") from error
-        self.restart_episodes(seed)
+        if seed is not None:
+            self.restart_episodes(seed)
+
+    def _acts(self) -> bool:
+        """Whether there are environments to restart."""
+        return type(self).restart_episodes is not Trainer.restart_episodes

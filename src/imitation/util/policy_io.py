@@ -17,7 +17,7 @@ from imitation.errors import ArtifactError, UnsafeLoadError
 from imitation.util import arguments, artifacts, seeding
 from imitation.util.paths import AnyPath
 
-__all__ = ["load_policy", "save_policy", "unset_learning_rate"]
+__all__ = ["load_policy", "save_policy", "unset_learning_rate", "write_policy"]
 
 FORMAT_VERSION = 1
 
@@ -44,6 +44,12 @@ def save_policy(policy: BasePolicy, policy_path: AnyPath) -> None:
         ArtifactError: a constructor argument of the policy cannot be stored, or
             `policy_path` is a directory of something else.
     """
+    with artifacts.replacing_directory(policy_path) as directory:
+        write_policy(policy, directory)
+
+
+def write_policy(policy: BasePolicy, directory: pathlib.Path) -> None:
+    """Writes the files of a policy into a directory; see `save_policy`."""
     parameters = {
         name: arguments.to_json(value, f"the policy's argument {name}")
         for name, value in policy._get_constructor_parameters().items()
@@ -55,9 +61,8 @@ def save_policy(policy: BasePolicy, policy_path: AnyPath) -> None:
         "class": artifacts.class_path(type(policy)),
         "arguments": parameters,
     }
-    with artifacts.replacing_directory(policy_path) as directory:
-        artifacts.write_json(directory / "artifact.json", document)
-        artifacts.write_tensors(directory / "policy.safetensors", policy.state_dict())
+    artifacts.write_json(directory / "artifact.json", document)
+    artifacts.write_tensors(directory / "policy.safetensors", policy.state_dict())
 
 
 def load_policy(

@@ -1,52 +1,53 @@
 """One call of `BC.train`: the loop over batches and what surrounds it."""
 
 import dataclasses
+import functools
 import math
-import pathlib
 from collections.abc import Callable, Iterable, Mapping, Sequence, Sized
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch as th
 from stable_baselines3.common import utils as sb3_utils
+from stable_baselines3.common.policies import ActorCriticPolicy
 
 from imitation.algorithms.bc.batches import (
     BatchIteratorWithEpochEndCallback,
     Grouped,
     n_rows,
 )
-from imitation.algorithms.bc.learner import Learner
 from imitation.algorithms.bc.logs import BCLogger, RolloutStatsComputer
+from imitation.algorithms.bc.losses import (
+    BCTrainingMetrics,
+    BehaviorCloningLossCalculator,
+    policy_inputs,
+)
 from imitation.algorithms.bc.validation import EarlyStopping, Validator
 from imitation.data import types
 from imitation.errors import ConfigError
-from imitation.util import policy_io
+from imitation.training.checkpoints import Checkpoints
+from imitation.training.trainer import State, Trainer
+from imitation.util.plain_policies import PlainNetwork, plain_network
 from imitation.util.progress import progress_bar
 
-__all__ = ["BEST", "LATEST", "Progress", "Schedule", "TrainOptions", "TrainingRun"]
+__all__ = ["Call", "Learner", "Pending", "Schedule", "TrainOptions", "TrainingRun"]
 
-LATEST, BEST = "latest", "best"
-"""What a checkpoint directory holds: the whole trainer, and the best policy."""
-
-Schedule = Callable[[float], float]
+Schedule: TypeAlias = Callable[[float], float]
 """A value as a function of the share of training that remains, from 1 to 0."""
 
 
 @dataclasses.dataclass
-class Progress:
-    """How far one call of `BC.train` has come."""
+class Call:
+    """How far one call of `BC.train` has come; `BC.progress` counts its batches."""
 
     n_epochs: int | None = None
-    """The epochs it shall make, if that was how its length was given."""
+    """The epochs to train for, if the call was given a number of epochs."""
 
     n_batches: int | None = None
-    """The optimizer steps it shall make, if that was how its length was given."""
+    """The optimizer steps to make, if the call was given a number of batches."""
 
     epoch: int = 0
     """Full epochs done."""
-
-    batches: int = 0
-    """Optimizer steps done."""
 
     samples: int = 0
     """Samples seen."""
@@ -56,8 +57,26 @@ class Progress:
 
     @property
     def length(self) -> str:
-        """How long the call shall be, for messages."""
+        """The length of the whole call, for messages."""
         return f"n_epochs={self.n_epochs}, n_batches={self.n_batches}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Pending:
+    """A call of `BC.train` that a state was saved in, to be resumed."""
+
+    call: Call
+    batches_done: int
+    batches: State | None
+    """The position in the data."""
+    validator: State | None
+    """What is known of the best policy so far, if there are held-out data."""
+    torch_rng: Mapping[str, th.Tensor]
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was no such call: the trainer was saved before any."""
+        return self.call.n_epochs is None and self.call.n_batches is None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -71,71 +90,140 @@ class TrainOptions:
     log_interval: int
     progress_bar: bool
     early_stopping: EarlyStopping | None
-    checkpoint_dir: pathlib.Path | None
-    checkpoint_interval: int
 
     def __post_init__(self) -> None:
-        for name in ("log_interval", "checkpoint_interval"):
-            if getattr(self, name) < 1:
-                raise ConfigError(
-                    f"{name} must be at least 1, got {getattr(self, name)}"
-                )
+        if self.log_interval < 1:
+            raise ConfigError(
+                f"log_interval must be at least 1, got {self.log_interval}"
+            )
+
+
+@dataclasses.dataclass(frozen=True)
+class Learner:
+    """One optimizer step of behavioral cloning, with accumulated gradients."""
+
+    policy: ActorCriticPolicy
+    """The policy, in training mode."""
+
+    optimizer: th.optim.Optimizer
+    """Optimizes the policy's parameters."""
+
+    loss_calculator: BehaviorCloningLossCalculator
+    """The objective."""
+
+    max_grad_norm: float | None = None
+    """Clip the gradient to this Euclidean norm; None does not clip."""
+
+    @functools.cached_property
+    def _parameters(self) -> tuple[th.nn.Parameter, ...]:
+        return tuple(self.policy.parameters())
+
+    @functools.cached_property
+    def _network(self) -> PlainNetwork | None:
+        return plain_network(self.policy)
+
+    def step(
+        self, minibatches: Sequence[types.TransitionMapping], *, measure: bool
+    ) -> BCTrainingMetrics | None:
+        """Makes one step on the mean loss of all samples in some minibatches.
+
+        Args:
+            minibatches: their gradients are accumulated.
+            measure: compute the parts of the loss for the log.
+
+        Returns:
+            The parts of the loss, averaged over the samples, or None.
+        """
+        n_samples = sum(len(minibatch["acts"]) for minibatch in minibatches)
+        for parameter in self._parameters:
+            parameter.grad = None
+        measured: list[tuple[float, BCTrainingMetrics]] = []
+        for minibatch in minibatches:
+            obs, acts = policy_inputs(self.policy, minibatch["obs"], minibatch["acts"])
+            # The last minibatch of an epoch may be smaller: weight by its samples.
+            weight = len(acts) / n_samples
+            if measure:
+                metrics = self.loss_calculator(self.policy, obs, acts)
+                measured.append((weight, metrics))
+                loss = metrics.loss
+            else:
+                loss = self.loss_calculator.loss(self.policy, obs, acts, self._network)
+            th.autograd.backward(loss if weight == 1 else loss * weight)
+        if self.max_grad_norm is not None:
+            th.nn.utils.clip_grad_norm_(self._parameters, self.max_grad_norm)
+        self.optimizer.step()
+        if not measured:
+            return None
+        averages: dict[str, Any] = {}
+        for field in dataclasses.fields(BCTrainingMetrics):
+            parts = [(w, getattr(metrics, field.name)) for w, metrics in measured]
+            averages[field.name] = (
+                None
+                if parts[0][1] is None
+                else th.stack([w * part.detach() for w, part in parts]).sum()
+            )
+        return BCTrainingMetrics(**averages)
 
 
 class TrainingRun:
     """Trains until the options say that it is enough.
 
     Args:
+        trainer: its `progress` counts the batches.
         learner: makes the optimizer steps.
         minibatches: each pass over them is an epoch.
         accumulate: minibatches whose gradients make one step.
         options: how long, and what to do on the way.
-        progress: where to start; kept up to date.
+        call: where to start; kept up to date.
         validator: measures held-out data, if there are any.
         bc_logger: what to log with.
         rollouts: measures returns for the log.
         rollout_rng: decides what happens in those rollouts.
         lr_schedule: the learning rate, or None to leave the optimizer's.
-        save: writes a checkpoint of the trainer to a path.
+        saver: saves the trainer.
     """
 
     def __init__(
         self,
         *,
+        trainer: Trainer,
         learner: Learner,
         minibatches: Iterable[types.TransitionMapping],
         accumulate: int,
         options: TrainOptions,
-        progress: Progress,
+        call: Call,
         validator: Validator | None,
         bc_logger: BCLogger,
         rollouts: RolloutStatsComputer,
         rollout_rng: np.random.Generator,
         lr_schedule: Schedule | None,
-        save: Callable[[pathlib.Path], None],
+        saver: Checkpoints,
     ) -> None:
         if options.early_stopping is not None and validator is None:
             raise ConfigError(
                 "early_stopping needs held-out data: set val_fraction > 0"
             )
+        self._trainer = trainer
         self._learner = learner
         self._options = options
-        self._progress = progress
+        self._call = call
         self._validator = validator
         self._bc_logger = bc_logger
         self._rollouts = rollouts
         self._rollout_rng = rollout_rng
         self._lr_schedule = lr_schedule
-        self._save = save
+        self._saver = saver
         self._batches = BatchIteratorWithEpochEndCallback(
             Grouped(minibatches, accumulate),
             options.n_epochs,
             options.n_batches,
             self._end_epoch,
-            first_epoch=progress.epoch,
-            batches_done=progress.batches,
+            first_epoch=call.epoch,
+            batches_done=trainer.progress,
         )
-        self._total = _total_batches(minibatches, accumulate, options)
+        self._total = options.n_batches
+        if options.n_epochs is not None and isinstance(minibatches, Sized):
+            self._total = options.n_epochs * math.ceil(len(minibatches) / accumulate)
         if lr_schedule is not None and self._total is None:
             raise ConfigError(
                 "lr_schedule needs to know how long training is: pass n_batches, or "
@@ -144,14 +232,15 @@ class TrainingRun:
 
     def __call__(self) -> None:
         """Trains; the networks' mode and torch's randomness are the caller's to set."""
-        options, progress = self._options, self._progress
-        if progress.batches == 0:
-            self._checkpoint()
+        options, trainer = self._options, self._trainer
+        if trainer.progress == 0:
+            # Replaces the state of an earlier call, which nobody shall resume now.
+            self._saver.save()
         with progress_bar(
             self._total,
             "BC",
             "batch",
-            initial=progress.batches,
+            initial=trainer.progress,
             disable=not options.progress_bar,
         ) as bar:
             for minibatches in self._batches:
@@ -161,45 +250,40 @@ class TrainingRun:
                 bar.update()
                 if options.on_batch_end is not None:
                     options.on_batch_end()
-                if progress.batches % options.checkpoint_interval == 0:
-                    self._checkpoint()
+                self._saver.after(trainer.progress)
         if options.early_stopping is not None and options.early_stopping.restore_best:
             assert self._validator is not None
             self._validator.restore_best(self._learner.policy)
         self._bc_logger.finish()
-        progress.finished = True
-        self._checkpoint()
+        self._call.finished = True
+        self._saver.finish()
 
     def _train_batch(self, minibatches: Sequence[types.TransitionMapping]) -> None:
         """Makes one step, counts it and logs it when it is due."""
-        progress, number = self._progress, self._progress.batches
-        self._set_learning_rate()
+        call, number = self._call, self._trainer.progress
+        if self._lr_schedule is not None:
+            assert self._total is not None
+            rate = self._lr_schedule(1 - number / self._total)
+            sb3_utils.update_learning_rate(self._learner.optimizer, rate)
         measure = number % self._options.log_interval == 0
         metrics = self._learner.step(minibatches, measure=measure)
         size = n_rows(minibatches)
-        progress.batches += 1
-        progress.samples += size
+        self._trainer.progress = number + 1
+        call.samples += size
         if metrics is not None:
-            self._bc_logger.log_epoch(progress.epoch)
+            self._bc_logger.log_epoch(call.epoch)
             stats = self._rollouts(self._learner.policy, self._rollout_rng)
-            self._bc_logger.log_batch(number, size, progress.samples, metrics, stats)
-
-    def _set_learning_rate(self) -> None:
-        if self._lr_schedule is not None:
-            assert self._total is not None
-            rate = self._lr_schedule(1 - self._progress.batches / self._total)
-            sb3_utils.update_learning_rate(self._learner.optimizer, rate)
+            self._bc_logger.log_batch(number, size, call.samples, metrics, stats)
 
     def _end_epoch(self, epoch: int) -> None:
-        self._progress.epoch = epoch + 1
+        self._call.epoch = epoch + 1
         if self._validator is not None:
             stopping = self._options.early_stopping
             min_delta = stopping.min_delta if stopping else 0.0
             metrics, improved = self._validator.update(self._learner.policy, min_delta)
             self._bc_logger.log_validation(metrics)
-            directory = self._options.checkpoint_dir
-            if improved and directory is not None:
-                policy_io.save_policy(self._learner.policy, directory / BEST)
+            if improved:
+                self._saver.keep_best(-metrics["neglogp"])
         if self._options.on_epoch_end is not None:
             self._options.on_epoch_end()
 
@@ -208,40 +292,3 @@ class TrainingRun:
         if stopping is None or self._validator is None:
             return False
         return self._validator.epochs_since_best >= stopping.patience
-
-    def _checkpoint(self) -> None:
-        if self._options.checkpoint_dir is not None:
-            self._save(self._options.checkpoint_dir / LATEST)
-
-
-@dataclasses.dataclass(frozen=True)
-class Pending:
-    """A call of `train` that a checkpoint was taken in, to be continued."""
-
-    progress: Progress
-    """How far it had come."""
-
-    batches: Mapping[str, Any] | None
-    """The position in the data."""
-
-    validator: Mapping[str, Any] | None
-    """What is known of the best policy so far, if there are held-out data."""
-
-    torch_rng: Mapping[str, th.Tensor]
-    """Torch's random state."""
-
-    @property
-    def is_empty(self) -> bool:
-        """Whether there was no such call: the trainer was saved before any."""
-        return self.progress.n_epochs is None and self.progress.n_batches is None
-
-
-def _total_batches(
-    minibatches: object, accumulate: int, options: TrainOptions
-) -> int | None:
-    """How many optimizer steps a call of `train` makes, if that can be known."""
-    if options.n_epochs is None:
-        return options.n_batches
-    if isinstance(minibatches, Sized):
-        return options.n_epochs * math.ceil(len(minibatches) / accumulate)
-    return None

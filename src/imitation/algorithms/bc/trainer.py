@@ -1,9 +1,7 @@
-"""The trainer of behavioural cloning."""
+"""The trainer of behavioral cloning."""
 
 import contextlib
-import copy
 import dataclasses
-import os
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -13,17 +11,17 @@ import numpy as np
 import torch as th
 from stable_baselines3.common import utils as sb3_utils
 from stable_baselines3.common import vec_env
-from stable_baselines3.common.policies import ActorCriticPolicy
+from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
+from typing_extensions import override
 
 from imitation.algorithms import base
 from imitation.algorithms.bc import setup
-from imitation.algorithms.bc.learner import Learner
 from imitation.algorithms.bc.logs import BCLogger, RolloutStatsComputer
 from imitation.algorithms.bc.losses import BehaviorCloningLossCalculator
 from imitation.algorithms.bc.run import (
-    LATEST,
+    Call,
+    Learner,
     Pending,
-    Progress,
     Schedule,
     TrainingRun,
     TrainOptions,
@@ -34,17 +32,19 @@ from imitation.algorithms.bc.validation import (
     split_demonstrations,
 )
 from imitation.data import loader, types
-from imitation.errors import ArtifactError, ConfigError
-from imitation.training import state_files as checkpoint
+from imitation.errors import ArtifactError, ConfigError, reason
+from imitation.training import state_files
+from imitation.training.checkpoints import Checkpoints
+from imitation.training.trainer import State
 from imitation.util import artifacts, networks, policy_io, seeding, threads
 from imitation.util import logger as imit_logger
-from imitation.util.paths import AnyPath
+from imitation.util.paths import AnyPath, parse_path
 
 __all__ = ["BC", "reconstruct_policy"]
 
 
 class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
-    """Behavioural cloning: supervised learning on expert observation-action pairs.
+    """Behavioral cloning: supervised learning on expert observation-action pairs.
 
     Args:
         observation_space: the observation space of the environment.
@@ -75,6 +75,9 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             multiple of the minibatch size, a value is out of range, or a discrete space
             does not start at 0.
     """
+
+    kind = "bc"
+    digits = 8
 
     def __init__(
         self,
@@ -126,7 +129,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         )
         self._demo_loader: Iterable[types.TransitionMapping] | None = None
         self._validator: Validator | None = None
-        self._progress = Progress(finished=True)
+        self._call = Call(finished=True)
         self._pending: Pending | None = None
         super().__init__(demonstrations=demonstrations, custom_logger=custom_logger)
         self._bc_logger = BCLogger(self.logger)
@@ -203,9 +206,10 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             progress_bar: whether to show one.
             reset_tensorboard: start the plots at x = 0 again.
             early_stopping: when to stop early; needs `val_fraction` > 0.
-            checkpoint_dir: where to keep ``latest`` (everything needed to continue)
-                and ``best`` (the policy that did best on held-out data).
-            checkpoint_interval: batches between two checkpoints.
+            checkpoint_dir: where to keep ``latest`` (everything needed to continue),
+                ``best`` (the policy that did best on held-out data) and ``final`` (the
+                last policy).
+            checkpoint_interval: batches between two states.
             resume: continue the call that the checkpoint was taken in (or, without a
                 checkpoint, the one that the state given to `load` or `load_state` was
                 saved in), given the same arguments; the result is bit-identical to an
@@ -218,6 +222,10 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             AssertionError: there are no demonstrations, or an epoch had no batches.
         """
         assert self._demo_loader is not None, "set demonstrations before training"
+        if checkpoint_interval < 1:
+            raise ConfigError(
+                f"checkpoint_interval must be at least 1, got {checkpoint_interval}"
+            )
         options = TrainOptions(
             n_epochs=n_epochs,
             n_batches=n_batches,
@@ -226,79 +234,81 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             log_interval=log_interval,
             progress_bar=progress_bar,
             early_stopping=early_stopping,
-            checkpoint_dir=None if checkpoint_dir is None else _as_path(checkpoint_dir),
-            checkpoint_interval=checkpoint_interval,
         )
+        saver = Checkpoints(self, checkpoint_dir, state_every=checkpoint_interval)
         if reset_tensorboard:
             self._bc_logger.reset_tensorboard_steps()
         self._bc_logger.logger = self.logger
-        torch_rng = self._begin(options, resume)
-        if self._progress.finished:
+        torch_rng = self._start(options, saver, resume)
+        if self._call.finished:
             return
         run = TrainingRun(
+            trainer=self,
             learner=Learner(
                 self._policy, self.optimizer, self.loss_calculator, self.max_grad_norm
             ),
             minibatches=self._demo_loader,
             accumulate=self.batch_size // self.minibatch_size,
             options=options,
-            progress=self._progress,
+            call=self._call,
             validator=self._validator,
             bc_logger=self._bc_logger,
             rollouts=RolloutStatsComputer(log_rollouts_venv, log_rollouts_n_episodes),
             rollout_rng=self._rollout_rng,
             lr_schedule=self.lr_schedule,
-            save=self.save,
+            saver=saver,
         )
         with self._training(torch_rng):
             run()
 
-    def save(self, path: AnyPath) -> None:
-        """Saves everything needed to continue, atomically; see `load`.
+    @override
+    def export(self, directory: pathlib.Path) -> None:
+        policy_io.write_policy(self._policy, directory)
 
-        Args:
-            path: the directory to write; an older one there is replaced.
-        """
-        with artifacts.replacing_directory(path) as directory:
-            policy_io.save_policy(self._policy, directory / "policy")
-            checkpoint.save_state(directory / "trainer", "bc", self._state_dict())
+    @override
+    def save_parts(self, directory: pathlib.Path) -> None:
+        # The class and the arguments of the policy, from which `load` builds it.
+        policy_io.save_policy(self._policy, directory / "policy")
 
-    def load_state(self, path: AnyPath) -> None:
-        """Brings this trainer into a state saved by `save`.
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        # A state that was loaded and not continued yet stands for the call it is of.
+        call = self._pending or self._current_call()
+        return super().state_dict() | {
+            "settings": self._settings(),
+            "policy": self._policy.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "rollout_rng": seeding.rng_state(self._rollout_rng),
+            "torch_rng": call.torch_rng,
+            "batches": call.batches,
+            "logger": self._bc_logger.state_dict(),
+            "validator": call.validator,
+            "progress": call.batches_done,
+            "call": dataclasses.asdict(call.call),
+        }
 
-        Args:
-            path: the saved directory.
-
-        Raises:
-            ArtifactError: there is none, it is damaged, or its policy or batch size is
-                another than this trainer's.
-        """
-        directory = _as_path(path)
-        state = checkpoint.load_state(directory / "trainer", "bc")
-        weights = artifacts.read_tensors(directory / "policy" / "policy.safetensors")
-        with _naming(directory):
-            _check_same_settings(state["settings"], self._settings(), directory)
-            pending = Pending(
-                progress=Progress(**state["progress"]),
-                batches=state["batches"],
-                validator=state["validator"],
-                torch_rng=state["torch_rng"],
-            )
-            parts: tuple[Any, ...] = (self._policy, self.optimizer)
-            own = copy.deepcopy([part.state_dict() for part in parts])
-            try:
-                self._policy.load_state_dict(weights)
-                self.optimizer.load_state_dict(state["optimizer"])
-            except Exception as error:  # whatever torch raises
-                for part, before in zip(parts, own, strict=True):
-                    part.load_state_dict(before)
+    @override
+    def restore(self, state: State) -> None:
+        mine = self._settings()
+        for name in ("batch_size", "minibatch_size", "val_fraction", "optimizer_cls"):
+            if state["settings"][name] != mine[name]:
                 raise ArtifactError(
-                    f"{directory} holds another policy or optimizer than this trainer"
-                ) from error
-            seeding.restore_rng(self.rng, state["rng"])
-            seeding.restore_rng(self._rollout_rng, state["rollout_rng"])
-            self._bc_logger.load_state_dict(state["logger"])
-            self._pending = pending
+                    f"the state was saved with {name}={state['settings'][name]}, this "
+                    f"trainer has {mine[name]}; use the same, or BC.load"
+                )
+        pending = Pending(
+            call=Call(**state["call"]),
+            batches_done=int(state["progress"]),
+            batches=state["batches"],
+            validator=state["validator"],
+            torch_rng=state["torch_rng"],
+        )
+        self._policy.load_state_dict(state["policy"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        super().restore(state)
+        seeding.restore_rng(self._rollout_rng, state["rollout_rng"])
+        self._bc_logger.load_state_dict(state["logger"])
+        self._pending = pending
 
     @classmethod
     def load(
@@ -325,56 +335,83 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         Raises:
             ArtifactError: there is no checkpoint, or it is damaged.
         """
-        directory = _as_path(path)
-        state = checkpoint.load_state(directory / "trainer", "bc")
+        directory = parse_path(path)
+        state = state_files.load_state(directory, cls.kind)
         policy = policy_io.load_policy(directory / "policy", device)
-        assert isinstance(policy, ActorCriticPolicy)
-        with _naming(directory):
-            settings = state["settings"]
-            if settings.pop("has_lr_schedule") and lr_schedule is None:
-                raise ArtifactError(f"{directory} had an lr_schedule: pass it to load")
-            optimizer_cls = artifacts.resolve_class(settings.pop("optimizer_cls"))
-            split_seed = settings.pop("split_seed")
-            trainer = cls(
-                observation_space=policy.observation_space,
-                action_space=policy.action_space,
-                rng=seeding.rng_from_state(state["rng"]),
-                policy=policy,
-                optimizer_cls=optimizer_cls,
+        try:
+            trainer = cls.from_state(
+                state,
+                policy,
                 device=device,
                 custom_logger=custom_logger,
                 lr_schedule=lr_schedule,
-                **settings,
             )
-            trainer._split_seed = split_seed
+        except (ArtifactError, AttributeError, LookupError, TypeError) as error:
+            raise ArtifactError(
+                f"{directory} is damaged or from another version: {reason(error)}"
+            ) from error
         if demonstrations is not None:
             trainer.set_demonstrations(demonstrations)
-        trainer.load_state(directory)
         return trainer
 
-    def _begin(
-        self, options: TrainOptions, resume: bool
+    @classmethod
+    def from_state(
+        cls,
+        state: State,
+        policy: BasePolicy,
+        *,
+        device: str | th.device = "auto",
+        custom_logger: imit_logger.HierarchicalLogger | None = None,
+        lr_schedule: Schedule | None = None,
+    ) -> "BC":
+        """Builds a trainer from a `state_dict` and a policy of its shape; see `load`.
+
+        Raises:
+            ArtifactError: the state is damaged, or `lr_schedule` is missing.
+        """
+        assert isinstance(policy, ActorCriticPolicy)
+        settings = dict(state["settings"])
+        if settings.pop("has_lr_schedule") and lr_schedule is None:
+            raise ArtifactError("the trainer had an lr_schedule: pass it to load")
+        optimizer_cls = artifacts.resolve_class(settings.pop("optimizer_cls"))
+        split_seed = settings.pop("split_seed")
+        trainer = cls(
+            observation_space=policy.observation_space,
+            action_space=policy.action_space,
+            rng=seeding.rng_from_state(state["rng"]),
+            policy=policy,
+            optimizer_cls=optimizer_cls,
+            device=device,
+            custom_logger=custom_logger,
+            lr_schedule=lr_schedule,
+            **settings,
+        )
+        trainer._split_seed = split_seed
+        trainer.load_state_dict(state)
+        return trainer
+
+    def _start(
+        self, options: TrainOptions, saver: Checkpoints, resume: bool
     ) -> Mapping[str, th.Tensor] | None:
-        """Starts a call of `train`, or continues one; returns its torch state then."""
-        directory = options.checkpoint_dir
-        if resume and directory is not None and (directory / LATEST).is_dir():
-            self.load_state(directory / LATEST)
+        """Starts a call of `train`, or resumes one; returns its torch state then."""
+        if resume:
+            saver.resume()
         pending, self._pending = self._pending, None
-        fresh = Progress(n_epochs=options.n_epochs, n_batches=options.n_batches)
+        fresh = Call(n_epochs=options.n_epochs, n_batches=options.n_batches)
         if not resume or pending is None or pending.is_empty:
-            self._progress = fresh
+            self._call, self.progress = fresh, 0
             if self._validator is not None:
                 self._validator.reset()
             return None
-        if pending.progress.length != fresh.length:
+        if pending.call.length != fresh.length:
             raise ConfigError(
-                f"the checkpoint is of a call with {pending.progress.length}, this one "
-                f"has {fresh.length}; pass the same, or resume=False to start anew"
+                f"the checkpoint is of a call with {pending.call.length}, this one "
+                f"has {fresh.length}; pass the same, or resume=False to start again"
             )
-        self._progress = pending.progress
+        self._call, self.progress = pending.call, pending.batches_done
         if self._validator is not None and pending.validator is not None:
             self._validator.load_state_dict(pending.validator)
-        if not self._progress.finished:
+        if not self._call.finished:
             if pending.batches is None or not isinstance(
                 self._demo_loader, loader.BatchLoader
             ):
@@ -414,26 +451,12 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             "has_lr_schedule": self.lr_schedule is not None,
         }
 
-    def _state_dict(self) -> dict[str, Any]:
-        """Everything but the policy's weights and the data."""
-        call = self._pending or self._current_call()
-        return {
-            "settings": self._settings(),
-            "optimizer": self.optimizer.state_dict(),
-            "rng": seeding.rng_state(self.rng),
-            "rollout_rng": seeding.rng_state(self._rollout_rng),
-            "torch_rng": call.torch_rng,
-            "batches": call.batches,
-            "logger": self._bc_logger.state_dict(),
-            "validator": call.validator,
-            "progress": dataclasses.asdict(call.progress),
-        }
-
     def _current_call(self) -> Pending:
         """What is needed to continue the call of `train` going on (or the last)."""
         batches = self._demo_loader
         return Pending(
-            progress=self._progress,
+            call=self._call,
+            batches_done=self.progress,
             batches=(
                 batches.state_dict()
                 if isinstance(batches, loader.BatchLoader)
@@ -467,29 +490,3 @@ def reconstruct_policy(
     policy = policy_io.load_policy(policy_path, device, allow_pickle=allow_pickle)
     assert isinstance(policy, ActorCriticPolicy), type(policy)
     return policy
-
-
-def _check_same_settings(
-    saved: Mapping[str, Any], mine: Mapping[str, Any], directory: pathlib.Path
-) -> None:
-    for name in ("batch_size", "minibatch_size", "val_fraction", "optimizer_cls"):
-        if saved[name] != mine[name]:
-            raise ArtifactError(
-                f"{directory} was saved with {name}={saved[name]}, this trainer has "
-                f"{mine[name]}; use the same, or BC.load"
-            )
-
-
-@contextlib.contextmanager
-def _naming(directory: pathlib.Path) -> Iterator[None]:
-    """Says which checkpoint lacks something, or has what this version does not know."""
-    try:
-        yield
-    except (AttributeError, LookupError, TypeError) as error:
-        raise ArtifactError(
-            f"{directory} is damaged or from another version: {error!r}"
-        ) from error
-
-
-def _as_path(path: AnyPath) -> pathlib.Path:
-    return pathlib.Path(os.fsdecode(path))
