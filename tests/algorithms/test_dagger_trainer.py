@@ -11,7 +11,6 @@ from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import DummyVecEnv, VecTransposeImage
 
 from imitation.algorithms import bc, dagger
-from imitation.algorithms.dagger import checkpoints
 from imitation.data import types
 from imitation.data.storage import episode_files
 from imitation.errors import ArtifactError, ConfigError, DataError
@@ -622,32 +621,35 @@ def test_earlier_run_in_the_directory_is_mentioned(tmp_path, caplog):
 
 def write_text(text):
     def damage(checkpoint):
-        (checkpoint / "trainer.json").write_text(text)
+        (checkpoint / "state.json").write_text(text)
 
     return damage
 
 
 DAMAGES = {
     "missing": (shutil.rmtree, "nothing was trained there yet"),
-    "no json": (lambda c: (c / "trainer.json").unlink(), "trainer.json"),
+    "no json": (lambda c: (c / "state.json").unlink(), "state.json"),
     "truncated json": (write_text('{"kind": "dagg'), "cannot read"),
-    "another kind": (write_text('{"kind": "bc"}'), "does not hold a DAgger trainer"),
+    "another kind": (
+        write_text('{"kind": "bc", "format_version": 1, "state": {}}'),
+        "is a checkpoint of 'bc', expected one of 'dagger'",
+    ),
     "another version": (
-        write_text('{"kind": "dagger", "format_version": 99}'),
-        "has DAgger format 99",
+        write_text('{"kind": "dagger", "format_version": 99, "state": {}}'),
+        "has checkpoint format 99",
     ),
     "no state": (
         write_text('{"kind": "dagger", "format_version": 1}'),
-        "it lacks beta",
+        "does not hold a checkpoint",
     ),
     "part of a state": (
         write_text(
-            '{"kind": "dagger", "format_version": 1, "state": {"round_num": 1,'
-            ' "rng": {}, "beta_schedule": {}, "shares_rng": true}}'
+            '{"kind": "dagger", "format_version": 1, "state": {"progress": 1,'
+            ' "rng": {}, "beta_schedule": {"kind": "linear", "rampdown_rounds": 1}}}'
         ),
-        "it lacks timesteps_before_round$",
+        "damaged or from another version: 'bc'$",
     ),
-    "no bc": (lambda c: shutil.rmtree(c / "bc"), "no checkpoint at"),
+    "no policy": (lambda c: shutil.rmtree(c / "policy"), "no policy at"),
     "old pickle": (
         lambda c: (shutil.rmtree(c), c.write_bytes(b"\x80\x02.")),
         "release 1.0 are pickles",
@@ -659,6 +661,6 @@ DAMAGES = {
 def test_damaged_checkpoint(tmp_path, name):
     damage, message = DAMAGES[name]
     train(make_trainer(tmp_path), 16)
-    damage(tmp_path / "scratch" / checkpoints.LATEST)
+    damage(tmp_path / "scratch" / "checkpoint-latest.pt")
     with pytest.raises(ArtifactError, match=message):
         load(tmp_path)

@@ -5,14 +5,17 @@ to No-Regret Online Learning" (https://arxiv.org/abs/1011.0686).
 """
 
 from imitation.algorithms.dagger.collector import InteractiveTrajectoryCollector
-from imitation.algorithms.dagger.resume import reconstruct_trainer
 from imitation.algorithms.dagger.schedules import (
     BetaSchedule,
     ExponentialBetaSchedule,
     LinearBetaSchedule,
 )
 from imitation.algorithms.dagger.simple import SimpleDAggerTrainer
-from imitation.algorithms.dagger.trainer import DAggerTrainer, NeedsDemosException
+from imitation.algorithms.dagger.trainer import (
+    DAggerTrainer,
+    NeedsDemosException,
+    reconstruct_trainer,
+)
 
 __all__ = [
     "BetaSchedule",

@@ -10,9 +10,14 @@ import torch as th
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms import base, bc
-from imitation.algorithms.dagger import collection, resume
-from imitation.algorithms.dagger.collector import demonstration_name
-from imitation.algorithms.dagger.trainer import DAggerTrainer
+from imitation.algorithms.dagger.collector import (
+    Expert,
+    RoundSize,
+    check_expert_spaces,
+    collect,
+    demonstration_name,
+)
+from imitation.algorithms.dagger.trainer import DAggerTrainer, Saved
 from imitation.data import flatten, types
 from imitation.data.storage import episode_files
 from imitation.errors import ConfigError
@@ -49,7 +54,7 @@ class SimpleDAggerTrainer(DAggerTrainer):
         *,
         venv: VecEnv,
         scratch_dir: types.AnyPath,
-        expert_policy: collection.Expert,
+        expert_policy: Expert,
         rng: np.random.Generator | None = None,
         expert_trajs: Sequence[types.Trajectory] | None = None,
         **dagger_trainer_kwargs: Any,
@@ -57,7 +62,7 @@ class SimpleDAggerTrainer(DAggerTrainer):
         super().__init__(
             venv=venv, scratch_dir=scratch_dir, rng=rng, **dagger_trainer_kwargs
         )
-        collection.check_expert_spaces(expert_policy, venv)
+        check_expert_spaces(expert_policy, venv)
         self.expert_policy = expert_policy
         initial = list(expert_trajs or ())
         for trajectory in initial:
@@ -71,7 +76,7 @@ class SimpleDAggerTrainer(DAggerTrainer):
         scratch_dir: types.AnyPath,
         *,
         venv: VecEnv,
-        expert_policy: collection.Expert,
+        expert_policy: Expert,
         custom_logger: imit_logger.HierarchicalLogger | None = None,
         device: th.device | str = "auto",
         beta_schedule: Callable[[int], float] | None = None,
@@ -95,19 +100,19 @@ class SimpleDAggerTrainer(DAggerTrainer):
             ArtifactError: there is no complete checkpoint.
             ConfigError: `beta_schedule` is needed.
         """
-        restored = resume.restore(
+        saved = Saved.read(
             scratch_dir, custom_logger, device, beta_schedule, lr_schedule
         )
         trainer = cls(
             venv=venv,
             scratch_dir=scratch_dir,
             expert_policy=expert_policy,
-            rng=restored.rng,
-            beta_schedule=restored.beta_schedule,
-            bc_trainer=restored.bc_trainer,
+            rng=saved.rng,
+            beta_schedule=saved.beta_schedule,
+            bc_trainer=saved.bc_trainer,
             custom_logger=custom_logger,
         )
-        trainer.load_state(restored.state)
+        trainer.load_state(saved.path)
         return trainer
 
     def train(
@@ -142,7 +147,7 @@ class SimpleDAggerTrainer(DAggerTrainer):
             raise ConfigError(
                 f"total_timesteps must be positive, got {total_timesteps}"
             )
-        size = collection.RoundSize(
+        size = RoundSize(
             rollout_round_min_episodes,
             max(rollout_round_min_timesteps, self.batch_size),
         )
@@ -151,21 +156,21 @@ class SimpleDAggerTrainer(DAggerTrainer):
         kwargs = {"progress_bar": False, **(bc_train_kwargs or {})}
         _check_train_arguments(kwargs)
         if not self._owns_checkpoint:
-            self._save("latest")
+            self._save_as("latest")
         with progress.progress_bar(
             target, "DAgger", "step", initial=before, disable=not progress_bar
         ) as bar:
-            while self.total_timesteps < target or self._round_records:
+            while self.total_timesteps < target or self._round_records():
                 collector = self.create_trajectory_collector()
-                collection.collect(collector, self.expert_policy, self.policy, size)
+                collect(collector, self.expert_policy, self.policy, size)
                 self._log_round()
                 bar.update(self.total_timesteps - bar.n)
                 self.extend_and_update(kwargs)
 
     def _log_round(self) -> None:
         """Records the round's statistics; BC writes them out with its first batch."""
-        returns = [record.episode_return for record in self._round_records]
-        n_timesteps = sum(record.n_timesteps for record in self._round_records)
+        returns = [record.episode_return for record in self._round_records()]
+        n_timesteps = sum(record.n_timesteps for record in self._round_records())
         self.logger.record("dagger/mean_episode_reward", float(np.mean(returns)))
         self.logger.record("dagger/total_timesteps", self.total_timesteps)
         self.logger.record("dagger/round_num", self.round_num)

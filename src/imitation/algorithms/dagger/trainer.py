@@ -7,30 +7,41 @@ expert and novice, add the expert's actions on the states visited to the data se
 the next novice on the whole of it by behavioural cloning.
 """
 
+import dataclasses
 import logging
 import os
 import pathlib
+import shutil
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import torch as th
 from stable_baselines3.common import utils as sb3_utils
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
+from typing_extensions import override
 
 from imitation.algorithms import base, bc
-from imitation.algorithms.dagger import checkpoints, schedules
+from imitation.algorithms.dagger import schedules
 from imitation.algorithms.dagger.collector import (
     EpisodeRecord,
     InteractiveTrajectoryCollector,
+    collected_records,
 )
 from imitation.algorithms.dagger.store import DemonstrationStore
 from imitation.data import policy_calls, types
-from imitation.errors import DataError
+from imitation.errors import ArtifactError, DataError, reason
+from imitation.training import state_files
+from imitation.training.trainer import State
+from imitation.util import artifacts, policy_io, seeding
 from imitation.util import logger as imit_logger
-from imitation.util import seeding
 
-__all__ = ["DAggerTrainer", "NeedsDemosException"]
+__all__ = ["LATEST", "DAggerTrainer", "NeedsDemosException", "reconstruct_trainer"]
+
+LATEST = "checkpoint-latest.pt"
+
+_logger = logging.getLogger(__name__)
 
 
 class NeedsDemosException(Exception):  # noqa: N818, the documented name
@@ -63,8 +74,11 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
 
     Raises:
         ValueError: the spaces of `venv` and `bc_trainer` differ.
-        TypeError: `venv` is no vector environment.
+        TypeError: `venv` is not a vector environment.
     """
+
+    kind = "dagger"
+    digits = 3
 
     DEFAULT_N_EPOCHS: int = 4
     """The default number of BC training epochs in `extend_and_update`."""
@@ -95,12 +109,12 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
         self.beta_schedule = beta_schedule or schedules.LinearBetaSchedule(15)
         self.bc_trainer = bc_trainer
         self.bc_trainer.logger = self.logger
-        self.round_num = 0
         self.store = DemonstrationStore(
             self.scratch_dir / "demos", venv.observation_space, venv.action_space
         )
         self._timesteps_before_round = 0
-        self._round_records: list[EpisodeRecord] = []
+        self._records: list[EpisodeRecord] | None = []
+        self._entropy: list[int] | None = None
         self._owns_checkpoint = False
 
     @property
@@ -119,6 +133,11 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
         return self.bc_trainer.policy
 
     @property
+    def round_num(self) -> int:
+        """The number of finished rounds."""
+        return self.progress
+
+    @property
     def batch_size(self) -> int:
         """The batch size of the BC trainer, in transitions."""
         return self.bc_trainer.batch_size
@@ -126,7 +145,7 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
     @property
     def total_timesteps(self) -> int:
         """Environment steps in all finished episodes, of all rounds and runs."""
-        in_round = sum(record.n_timesteps for record in self._round_records)
+        in_round = sum(record.n_timesteps for record in self._round_records())
         return self._timesteps_before_round + in_round
 
     def create_trajectory_collector(self) -> InteractiveTrajectoryCollector:
@@ -136,6 +155,7 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
             A collector with this round's beta, whose novice is the current policy,
             acting deterministically.
         """
+        self._reseed_environments()
         with policy_calls.evaluating(self.policy):
             act = policy_calls.policy_to_callable(
                 self.policy, self.venv, deterministic_policy=True
@@ -146,7 +166,7 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
             beta=self.beta_schedule(self.round_num),
             save_dir=self.store.round_dir(self.round_num),
             rng=self.rng,
-            records=self._round_records,
+            records=self._round_records(),
         )
 
     def extend_and_update(
@@ -173,9 +193,9 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
             kwargs["n_epochs"] = self.DEFAULT_N_EPOCHS
         self.bc_trainer.train(**kwargs)
         self._timesteps_before_round = self.total_timesteps
-        self._round_records = []
-        self.round_num += 1
-        self._save("latest")
+        self._records = []
+        self.progress += 1
+        self._save_as("latest")
         return self.round_num
 
     def save_trainer(self) -> tuple[pathlib.Path, pathlib.Path]:
@@ -186,8 +206,8 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
             ``checkpoint-latest.pt`` and ``policy-latest.pt`` hold the same. All are
             directories without pickles; each replaces its older version atomically.
         """
-        paths = self._save(f"{self.round_num:03d}")
-        self._save("latest")
+        paths = self._save_as(f"{self.round_num:03d}")
+        self._save_as("latest")
         return paths
 
     def _load_demonstrations(self) -> None:
@@ -206,12 +226,60 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
             )
         self.bc_trainer.set_demonstrations(self.store.transitions())
 
-    def _save(self, suffix: str) -> tuple[pathlib.Path, pathlib.Path]:
-        if (
-            not self._owns_checkpoint
-            and (self.scratch_dir / checkpoints.LATEST).exists()
-        ):
-            logging.getLogger(__name__).warning(
+    @override
+    def kinds(self) -> dict[str, str]:
+        # `reconstruct_trainer` resumes a run of `SimpleDAggerTrainer` without its expert.
+        return {"policy": type(self.policy).__name__}
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {
+            "bc": self.bc_trainer.state_dict(),
+            "timesteps_before_round": self._timesteps_before_round,
+            "beta_schedule": schedules.describe_schedule(self.beta_schedule),
+            "shares_rng": self.rng is self.bc_trainer.rng,
+        }
+
+    @override
+    def restore(self, state: State) -> None:
+        """Takes over a state; the next collector continues the round from disk."""
+        super().restore(state)
+        self.bc_trainer.restore(state["bc"])
+        self._timesteps_before_round = int(state["timesteps_before_round"])
+        self._records = None
+        self._entropy = seeding.make_seeds(seeding.rng_from_state(state["rng"]), 4)
+        self._owns_checkpoint = True
+
+    @override
+    def export(self, directory: pathlib.Path) -> None:
+        self.bc_trainer.export(directory)
+
+    @override
+    def save_parts(self, directory: pathlib.Path) -> None:
+        self.bc_trainer.save_parts(directory)
+
+    def _round_records(self) -> list[EpisodeRecord]:
+        """Returns the episodes of this round, those before an interruption included."""
+        if self._records is None:
+            self._records = collected_records(self.store.files(self.round_num))
+        return self._records
+
+    def _reseed_environments(self) -> None:
+        """Seeds the environments after a state was loaded, which holds no episodes.
+
+        Seeded as in the first attempt, they would replay what is already on disk.
+        """
+        if self._entropy is None:
+            return
+        position = [self.round_num, len(self._round_records())]
+        rng = np.random.default_rng([*self._entropy, *position])
+        self.venv.seed(seeding.make_seeds(rng))
+        self._entropy = None
+
+    def _save_as(self, suffix: str) -> tuple[pathlib.Path, pathlib.Path]:
+        """Saves the state, and then its policy once more, each atomically."""
+        if not self._owns_checkpoint and (self.scratch_dir / LATEST).exists():
+            _logger.warning(
                 "%s holds an earlier DAgger run: its checkpoint is replaced now, its "
                 "demonstrations are used again. To continue that run, use "
                 "reconstruct_trainer or SimpleDAggerTrainer.load; to start afresh, an "
@@ -219,33 +287,120 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
                 self.scratch_dir,
             )
         self._owns_checkpoint = True
-        return checkpoints.write(
-            self.scratch_dir, suffix, self.bc_trainer, self._state()
-        )
+        checkpoint_path = self.scratch_dir / f"checkpoint-{suffix}.pt"
+        policy_path = self.scratch_dir / f"policy-{suffix}.pt"
+        self.save(checkpoint_path)
+        with artifacts.replacing_directory(policy_path) as directory:
+            for file in (checkpoint_path / "policy").iterdir():
+                try:
+                    (directory / file.name).hardlink_to(file)
+                except OSError:  # the file system allows one name only
+                    shutil.copy(file, directory / file.name)
+        return checkpoint_path, policy_path
 
-    def _state(self) -> dict[str, Any]:
-        return {
-            "round_num": self.round_num,
-            "timesteps_before_round": self._timesteps_before_round,
-            "beta_schedule": schedules.describe_schedule(self.beta_schedule),
-            "shares_rng": self.rng is self.bc_trainer.rng,
-            "rng": seeding.rng_state(self.rng),
-        }
 
-    def load_state(self, state: Mapping[str, Any]) -> None:
-        """Takes over the counters of a checkpoint and the round's finished episodes.
+@dataclasses.dataclass(frozen=True)
+class Saved:
+    """A checkpoint in a scratch directory, and the parts that it was read into."""
 
-        Args:
-            state: what `resume.restore` read; this trainer was built from its parts.
-        """
-        self.round_num = state["round_num"]
-        self._timesteps_before_round = state["timesteps_before_round"]
-        self._round_records = checkpoints.collected_records(
-            self.store.files(self.round_num)
-        )
-        self._owns_checkpoint = True
-        # The environments' states are not saved. Seeded as in the first attempt, they
-        # would replay the very episodes that are already on disk.
-        entropy = seeding.make_seeds(seeding.rng_from_state(state["rng"]), 4)
-        position = [self.round_num, len(self._round_records)]
-        self.venv.seed(seeding.make_seeds(np.random.default_rng([*entropy, *position])))
+    path: pathlib.Path
+    rng: np.random.Generator
+    beta_schedule: Callable[[int], float]
+    bc_trainer: bc.BC
+
+    @classmethod
+    def read(
+        cls,
+        scratch_dir: types.AnyPath,
+        custom_logger: imit_logger.HierarchicalLogger | None,
+        device: th.device | str,
+        beta_schedule: Callable[[int], float] | None,
+        lr_schedule: Callable[[float], float] | None,
+    ) -> "Saved":
+        """Builds the parts of a trainer from the latest checkpoint."""
+        directory = pathlib.Path(os.fsdecode(scratch_dir))
+        path = directory / LATEST
+        if path.is_file():
+            raise ArtifactError(
+                f"{path} is a file: checkpoints of release 1.0 are pickles of the "
+                "whole trainer and cannot be resumed; start again in another directory"
+            )
+        if not path.is_dir():
+            raise ArtifactError(
+                f"no checkpoint at {path}: nothing was trained there yet; build the "
+                "trainer with its constructor, which uses demonstrations already there"
+            )
+        state = state_files.load_state(path, DAggerTrainer.kind)
+        policy = policy_io.load_policy(path / "policy", device)
+        try:
+            if beta_schedule is None:
+                described = state["beta_schedule"]
+                beta_schedule = schedules.schedule_from_description(described)
+            bc_trainer = bc.BC.from_state(
+                state["bc"],
+                policy,
+                device=device,
+                custom_logger=custom_logger,
+                lr_schedule=lr_schedule,
+            )
+            # BC and DAgger may draw from one generator, each sees the other's draws.
+            shared = state["shares_rng"]
+            rng = bc_trainer.rng if shared else seeding.rng_from_state(state["rng"])
+        except (ArtifactError, AttributeError, LookupError, TypeError) as error:
+            raise ArtifactError(
+                f"{path} is damaged or from another version: {reason(error)}"
+            ) from error
+        for left in (*directory.glob(".*.tmp"), *directory.glob("demos/*/.*.tmp")):
+            _logger.info("removing unfinished %s", left)
+            if left.is_dir():
+                shutil.rmtree(left)
+            else:
+                left.unlink()
+        return cls(path, rng, beta_schedule, bc_trainer)
+
+
+def reconstruct_trainer(
+    scratch_dir: types.AnyPath,
+    venv: VecEnv,
+    custom_logger: imit_logger.HierarchicalLogger | None = None,
+    device: th.device | str = "auto",
+    *,
+    beta_schedule: Callable[[int], float] | None = None,
+    lr_schedule: Callable[[float], float] | None = None,
+) -> DAggerTrainer:
+    """Continues a trainer from the latest checkpoint in its scratch directory.
+
+    Everything is restored: the BC trainer with its settings, policy, optimizer and
+    random state, the round, the counters, the schedule, and all demonstrations,
+    including the episodes that were finished after the checkpoint. Environments cannot
+    be saved, so `venv` is seeded anew, from the random state.
+
+    Args:
+        scratch_dir: the directory of the earlier run.
+        venv: the training environments.
+        custom_logger: where to log to; None makes a new logger.
+        device: where to put the policy.
+        beta_schedule: replaces the schedule; needed if the run used a function of its
+            own, which a checkpoint cannot hold.
+        lr_schedule: the learning rate schedule of the BC trainer, if it had one.
+
+    Returns:
+        The trainer. A run of `SimpleDAggerTrainer` is continued as one, with its
+        expert, by `SimpleDAggerTrainer.load`.
+
+    Raises:
+        ArtifactError: there is no complete checkpoint.
+        ConfigError: `beta_schedule` is needed.
+        ValueError: `venv` has other spaces than the run.
+    """
+    saved = Saved.read(scratch_dir, custom_logger, device, beta_schedule, lr_schedule)
+    trainer = DAggerTrainer(
+        venv=venv,
+        scratch_dir=scratch_dir,
+        rng=saved.rng,
+        beta_schedule=saved.beta_schedule,
+        bc_trainer=saved.bc_trainer,
+        custom_logger=custom_logger,
+    )
+    trainer.load_state(saved.path)
+    return trainer
