@@ -228,7 +228,7 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
 
     @override
     def kinds(self) -> dict[str, str]:
-        # `reconstruct_trainer` resumes a run of `SimpleDAggerTrainer` without its expert.
+        # `reconstruct_trainer` resumes a `SimpleDAggerTrainer` without its expert.
         return {"policy": type(self.policy).__name__}
 
     @override
