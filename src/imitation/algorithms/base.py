@@ -17,6 +17,7 @@ from imitation.errors import ConfigError, DataError
 from imitation.training.trainer import State, Trainer
 from imitation.util import logger as imit_logger
 from imitation.util import seeding, tensors
+from imitation.util.spaces import Space
 from imitation.util.util import get_first_iter_element
 
 __all__ = [
@@ -106,7 +107,7 @@ class BaseImitationAlgorithm(Trainer, abc.ABC):
             self._horizon = found.pop()
 
     @override
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return super().state_dict() | {"horizon": self._horizon}
 
     @override
@@ -178,7 +179,7 @@ class CheckedBatches:
         self,
         batches: Iterable[types.TransitionMapping],
         batch_size: int,
-        spaces: tuple[gym.Space[Any], gym.Space[Any]] | None = None,
+        spaces: tuple[Space, Space] | None = None,
     ) -> None:
         self._batches = batches
         self.batch_size = batch_size
@@ -268,8 +269,8 @@ def transitions_of(
 
 def check_demonstrations(
     transitions: types.TransitionsMinimal,
-    observation_space: gym.Space[Any],
-    action_space: gym.Space[Any],
+    observation_space: Space,
+    action_space: Space,
 ) -> None:
     """Checks that demonstrations can come from an environment with these spaces.
 
@@ -302,7 +303,7 @@ def check_demonstrations(
     _check_values("acts", transitions.acts, action_space)
 
 
-def _check_values(name: str, values: Any, space: gym.Space[Any]) -> None:
+def _check_values(name: str, values: Any, space: Space) -> None:
     """Checks one array of demonstrations against its space."""
     shape = space.shape or ()
     if values.shape[1:] != shape:
@@ -340,7 +341,7 @@ def _check_values(name: str, values: Any, space: gym.Space[Any]) -> None:
         )
 
 
-def _integer_bounds(space: gym.Space[Any]) -> tuple[Any, Any] | None:
+def _integer_bounds(space: Space) -> tuple[Any, Any] | None:
     """The least and largest values of a space of integers, None for another."""
     match space:
         case gym.spaces.Discrete():

@@ -13,19 +13,17 @@ go on alike.
 import copy
 import pathlib
 from collections.abc import Mapping
-from typing import Any, ClassVar, TypeAlias, final
+from typing import ClassVar, final
 
 import numpy as np
 
 from imitation.errors import ArtifactError
 from imitation.training import state_files
 from imitation.util import artifacts, seeding
+from imitation.util.artifacts import State
 from imitation.util.paths import AnyPath, parse_path
 
 __all__ = ["State", "Trainer"]
-
-State: TypeAlias = Mapping[str, Any]
-"""Nested dictionaries and lists of arrays, tensors, numbers, text and None."""
 
 
 class Trainer:
@@ -51,7 +49,7 @@ class Trainer:
         """
         return {"trainer": type(self).__name__}
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Returns all that a trainer with the same arguments needs to go on alike.
 
         Asking changes nothing. A subclass adds its own to ``super().state_dict()``.

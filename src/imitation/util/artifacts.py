@@ -19,7 +19,7 @@ import secrets
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
 import safetensors
@@ -31,6 +31,8 @@ from imitation.util.constructors import remember_arguments
 from imitation.util.paths import AnyPath
 
 __all__ = [
+    "JSON",
+    "State",
     "class_path",
     "is_yours",
     "read_json",
@@ -42,6 +44,12 @@ __all__ = [
     "write_json",
     "write_tensors",
 ]
+
+JSON: TypeAlias = Any
+"""What ``json`` reads and writes."""
+
+State: TypeAlias = dict[str, Any]
+"""Nested dictionaries and lists of arrays, tensors, numbers, text and None."""
 
 C = TypeVar("C", bound=type)
 
@@ -106,13 +114,13 @@ def replacing_file(path: AnyPath) -> Iterator[pathlib.Path]:
         _replace(temporary, target)
 
 
-def write_json(path: AnyPath, value: Any) -> None:
+def write_json(path: AnyPath, value: JSON) -> None:
     """Writes a JSON file atomically. NaN and infinities are written as Python does."""
     with replacing_file(path) as temporary:
         temporary.write_text(json.dumps(value, indent=1) + "\n", encoding="utf-8")
 
 
-def read_json(path: AnyPath) -> Any:
+def read_json(path: AnyPath) -> JSON:
     """Reads a JSON file.
 
     Raises:

@@ -1,17 +1,20 @@
 """Observation and action spaces as plain JSON, exact in bounds and dtypes."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from gymnasium import spaces
 
 from imitation.errors import ArtifactError
 
-__all__ = ["space_from_json", "space_to_json"]
+__all__ = ["Space", "space_from_json", "space_to_json"]
+
+Space: TypeAlias = spaces.Space[Any]
+"""An observation or action space, whatever its elements are."""
 
 
-def space_to_json(space: spaces.Space[Any]) -> dict[str, Any]:
+def space_to_json(space: Space) -> dict[str, Any]:
     """Describes a space.
 
     Args:
@@ -59,7 +62,7 @@ def space_to_json(space: spaces.Space[Any]) -> dict[str, Any]:
     )
 
 
-def space_from_json(description: Mapping[str, Any]) -> spaces.Space[Any]:
+def space_from_json(description: Mapping[str, Any]) -> Space:
     """Rebuilds a space described by `space_to_json`.
 
     Raises:
@@ -71,7 +74,7 @@ def space_from_json(description: Mapping[str, Any]) -> spaces.Space[Any]:
         raise ArtifactError(f"not the description of a space: {description}") from error
 
 
-def _build(description: Mapping[str, Any]) -> spaces.Space[Any]:
+def _build(description: Mapping[str, Any]) -> Space:
     kind = description["type"]
     if kind == "Box":
         dtype, shape = np.dtype(description["dtype"]), tuple(description["shape"])

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 from stable_baselines3.common import policies, vec_env
@@ -11,6 +10,7 @@ from imitation.algorithms.bc.losses import BCTrainingMetrics
 from imitation.data import rollout, types
 from imitation.util import logger as imit_logger
 from imitation.util import seeding
+from imitation.util.artifacts import State
 
 __all__ = ["BCLogger", "RolloutStatsComputer"]
 
@@ -117,10 +117,10 @@ class BCLogger:
         self.logger.dump(self._tensorboard_step)
         self._has_unwritten = False
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Returns the position on the horizontal axis of the plots."""
         return {"tensorboard_step": self._tensorboard_step}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Continues from a position taken by `state_dict`."""
         self._tensorboard_step = int(state["tensorboard_step"])

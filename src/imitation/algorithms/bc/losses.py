@@ -13,7 +13,6 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import gymnasium as gym
 import torch as th
 import torch.nn.functional as F  # noqa: N812 - torch's own convention
 from gymnasium import spaces
@@ -23,6 +22,7 @@ from stable_baselines3.common.policies import ActorCriticPolicy
 from imitation.data import types
 from imitation.util import tensors
 from imitation.util.plain_policies import PlainNetwork, plain_network
+from imitation.util.spaces import Space
 
 __all__ = ["BCTrainingMetrics", "BehaviorCloningLossCalculator", "policy_inputs"]
 
@@ -183,7 +183,7 @@ def _log_prob_and_entropy(
     return log_prob, None if entropy is None else entropy.mean()
 
 
-def _scaled(acts: th.Tensor, space: gym.Space[Any]) -> th.Tensor:
+def _scaled(acts: th.Tensor, space: Space) -> th.Tensor:
     """Maps actions from the bounds of their space to [-1, 1]."""
     assert isinstance(space, spaces.Box), space
     low, high = (th.as_tensor(b, device=acts.device) for b in (space.low, space.high))

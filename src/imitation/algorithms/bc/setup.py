@@ -14,6 +14,7 @@ from imitation.errors import ConfigError
 from imitation.policies import base as policy_base
 from imitation.policies import image_extractor
 from imitation.util import optimizers, policy_io, seeding
+from imitation.util.spaces import Space
 
 __all__ = [
     "check_settings",
@@ -58,9 +59,7 @@ def check_settings(
         raise ConfigError(f"max_grad_norm must be positive, got {max_grad_norm}")
 
 
-def check_spaces(
-    observation_space: gym.Space[Any], action_space: gym.Space[Any]
-) -> None:
+def check_spaces(observation_space: Space, action_space: Space) -> None:
     """Checks what Stable-Baselines3 assumes of spaces without saying so.
 
     Args:
@@ -86,8 +85,8 @@ def check_spaces(
 
 
 def default_policy(
-    observation_space: gym.Space[Any],
-    action_space: gym.Space[Any],
+    observation_space: Space,
+    action_space: Space,
     rng: np.random.Generator,
 ) -> ActorCriticPolicy:
     """Builds the default policy: two hidden layers of 32 units.
@@ -110,7 +109,7 @@ def default_policy(
 
 
 def features_extractor_for(
-    observation_space: gym.Space[Any],
+    observation_space: Space,
 ) -> type[torch_layers.BaseFeaturesExtractor]:
     """Chooses how observations become a vector of features.
 

@@ -6,7 +6,6 @@ import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import torch as th
 from stable_baselines3.common import utils as sb3_utils
@@ -39,6 +38,7 @@ from imitation.training.trainer import State
 from imitation.util import artifacts, networks, policy_io, seeding, threads
 from imitation.util import logger as imit_logger
 from imitation.util.paths import AnyPath, parse_path
+from imitation.util.spaces import Space
 
 __all__ = ["BC", "reconstruct_policy"]
 
@@ -82,8 +82,8 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
     def __init__(
         self,
         *,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         rng: np.random.Generator | None = None,
         policy: ActorCriticPolicy | None = None,
         demonstrations: base.AnyTransitions | None = None,
@@ -271,7 +271,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         policy_io.save_policy(self._policy, directory / "policy")
 
     @override
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         # A state that was loaded and not continued yet stands for the call it is of.
         call = self._pending or self._current_call()
         return super().state_dict() | {
@@ -436,7 +436,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
                 seeding.restore_torch_rng(torch_rng, self.device)
             yield
 
-    def _settings(self) -> dict[str, Any]:
+    def _settings(self) -> State:
         """The constructor arguments that a checkpoint keeps."""
         return {
             "batch_size": self.batch_size,

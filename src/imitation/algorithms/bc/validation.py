@@ -1,7 +1,7 @@
 """Held-out demonstrations: splitting, measuring, and stopping when it pays no more."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from imitation.algorithms.bc.losses import BehaviorCloningLossCalculator, policy
 from imitation.data import loader, types
 from imitation.errors import ConfigError, DataError
 from imitation.util import networks
+from imitation.util.artifacts import State
 
 __all__ = ["EarlyStopping", "Validator", "split_demonstrations"]
 
@@ -114,7 +115,7 @@ class Validator:
         if self.best_weights is not None:
             policy.load_state_dict(self.best_weights)
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Returns what is remembered."""
         return {
             "best_neglogp": self.best_neglogp,
@@ -122,7 +123,7 @@ class Validator:
             "epochs_since_best": self.epochs_since_best,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Remembers what `state_dict` returned."""
         self.best_neglogp = state["best_neglogp"]
         self.best_weights = state["best_weights"]

@@ -27,6 +27,7 @@ from imitation.data.episodes import VecEpisodes
 from imitation.data.storage import episode_files
 from imitation.errors import ConfigError, DataError
 from imitation.util import seeding, threads
+from imitation.util.spaces import Space
 
 __all__ = [
     "EpisodeRecord",
@@ -192,7 +193,7 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
         self.records.append(EpisodeRecord(path, len(trajectory), total))
 
 
-def _possible(acts: Array, space: gym.Space[Any]) -> bool:
+def _possible(acts: Array, space: Space) -> bool:
     """Whether actions can be learnt; bounds of a Box are not enforced."""
     if isinstance(space, gym.spaces.Box):
         return bool(np.isfinite(acts).all())
@@ -324,7 +325,7 @@ def _step_until(
             )
 
 
-def _image_hint(expert: gym.Space[Any], venv: gym.Space[Any]) -> str:
+def _image_hint(expert: Space, venv: Space) -> str:
     """What to do when the two differ by the position of the image channels."""
     if not (
         isinstance(expert, gym.spaces.Box)

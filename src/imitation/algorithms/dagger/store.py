@@ -17,6 +17,7 @@ import numpy.typing as npt
 from imitation.data import types
 from imitation.data.storage import episode_files
 from imitation.errors import DataError
+from imitation.util.spaces import Space
 
 __all__ = ["DemonstrationStore", "GrowingArray", "load_file"]
 
@@ -30,7 +31,7 @@ class GrowingArray:
         space: the space of one row; rows have its shape and dtype.
     """
 
-    def __init__(self, space: gym.Space[Any]) -> None:
+    def __init__(self, space: Space) -> None:
         assert space.shape is not None
         self._space = space
         self._buffer: Array = np.empty((0, *space.shape), dtype=space.dtype)
@@ -83,8 +84,8 @@ class DemonstrationStore:
     def __init__(
         self,
         directory: pathlib.Path,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
     ) -> None:
         self.directory = directory
         self._is_dict = isinstance(observation_space, gym.spaces.Dict)

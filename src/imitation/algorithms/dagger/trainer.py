@@ -232,7 +232,7 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
         return {"policy": type(self.policy).__name__}
 
     @override
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return super().state_dict() | {
             "bc": self.bc_trainer.state_dict(),
             "timesteps_before_round": self._timesteps_before_round,

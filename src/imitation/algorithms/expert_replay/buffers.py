@@ -20,6 +20,7 @@ from imitation.algorithms.expert_replay.demonstrations import (
 )
 from imitation.data.types import map_maybe_dict
 from imitation.errors import ConfigError, DataError
+from imitation.util.spaces import Space
 
 __all__ = ["SQILDictReplayBuffer", "SQILReplayBuffer", "expert_rows"]
 
@@ -73,8 +74,8 @@ class SQILReplayBuffer(ReplayBuffer):
     def __init__(
         self,
         buffer_size: int,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         demonstrations: base.AnyTransitions | None,
         device: th.device | str = "auto",
         n_envs: int = 1,

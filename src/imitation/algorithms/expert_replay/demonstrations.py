@@ -19,7 +19,8 @@ from imitation.data import types
 from imitation.data.flatten import flatten_trajectories
 from imitation.errors import DataError, ImitationError
 from imitation.util import tensors
-from imitation.util.iterables import get_first_iter_element
+from imitation.util.spaces import Space
+from imitation.util.util import get_first_iter_element
 
 __all__ = [
     "StoredTransitions",
@@ -62,8 +63,8 @@ class StoredTransitions:
 
 def stored_transitions(
     demonstrations: base.AnyTransitions,
-    observation_space: gym.Space[Any],
-    action_space: gym.Space[Any],
+    observation_space: Space,
+    action_space: Space,
     time_limit: int | None = None,
 ) -> StoredTransitions:
     """Brings demonstrations of any kind into the form of a replay buffer.
@@ -102,7 +103,7 @@ def stored_transitions(
     )
 
 
-def channels_first(obs: Any, space: gym.Space[Any]) -> Any:
+def channels_first(obs: Any, space: Space) -> Any:
     """Moves the channels of images to the front where a space has them there.
 
     Args:
@@ -126,7 +127,7 @@ def channels_first(obs: Any, space: gym.Space[Any]) -> Any:
     return np.moveaxis(obs, 3, 1) if isinstance(obs, np.ndarray) else obs.movedim(3, 1)
 
 
-def _stored_actions(acts: Array, space: gym.Space[Any]) -> Array:
+def _stored_actions(acts: Array, space: Space) -> Array:
     """Flattens actions, and scales those of a box to [−1, 1]."""
     flat = acts.reshape(len(acts), get_action_dim(space))
     if not isinstance(space, gym.spaces.Box):

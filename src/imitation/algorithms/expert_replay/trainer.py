@@ -199,7 +199,7 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         return {"trainer": self.name, "algorithm": type(self.rl_algo).__name__}
 
     @override
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return super().state_dict() | {
             "algorithm": sb3_state.algorithm_state(self.rl_algo),
             "randomness": sb3_state.random_state(self.rl_algo),

@@ -20,6 +20,7 @@ from imitation.algorithms.soft_q import soft_value
 from imitation.errors import ConfigError
 from imitation.rewards.reward_nets import RewardNet
 from imitation.util.policy_io import unset_learning_rate
+from imitation.util.spaces import Space
 
 __all__ = ["ActorCriticReward", "InverseSoftQReward", "SoftQReward", "recover_reward"]
 
@@ -46,8 +47,8 @@ class InverseSoftQReward(RewardNet, abc.ABC):
 
     def __init__(
         self,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         policy_class: type[BasePolicy],
         policy_kwargs: Mapping[str, Any],
         discount: float,
@@ -126,8 +127,8 @@ class ActorCriticReward(InverseSoftQReward):
 
     def __init__(
         self,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         policy_class: type[BasePolicy],
         policy_kwargs: Mapping[str, Any],
         discount: float,
@@ -196,7 +197,7 @@ class ActorCriticReward(InverseSoftQReward):
 
 def recover_reward(
     policy: BasePolicy,
-    observation_space: gym.Space[Any],
+    observation_space: Space,
     *,
     discount: float,
     temperature: float,

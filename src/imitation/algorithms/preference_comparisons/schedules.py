@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from imitation.errors import ConfigError
-from imitation.util.integers import oric
+from imitation.util.util import oric
 
 __all__ = [
     "QUERY_SCHEDULES",
