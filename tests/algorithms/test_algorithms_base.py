@@ -198,9 +198,9 @@ def test_demonstrations_that_fit():
 
 ACTIONS = [
     (gym.spaces.Discrete(3), [0, 3], "from 0 to 3"),
-    (gym.spaces.Discrete(3), [0.0, 0.5], "no integers"),
+    (gym.spaces.Discrete(3), [0.0, 0.5], "not integers"),
     (gym.spaces.MultiDiscrete([2, 3]), [[0, 2], [2, 0]], "from 0 to 2"),
-    (gym.spaces.MultiDiscrete([2, 3]), [[0, 0.5], [0, 0]], "no integers"),
+    (gym.spaces.MultiDiscrete([2, 3]), [[0, 0.5], [0, 0]], "not integers"),
     (gym.spaces.MultiBinary(2), [[0, 1], [-1, 0]], "from -1 to 1"),
     (gym.spaces.Box(0, 255, (1,), np.uint8), [[0.0], [0.5]], "were they scaled"),
     (gym.spaces.Box(-1, 1, (1,)), [[0j], [1j]], "complex"),

@@ -193,14 +193,19 @@ class CheckedBatches:
                     f"{sorted(batch)}"
                 )
             for key, value in (("obs", batch["obs"]), ("acts", batch["acts"])):
-                n_rows = _n_rows(value)
+                n_rows = tree.length(value)
                 if n_rows != self.batch_size:
                     raise DataError(
                         f"Expected batch size {self.batch_size} != {n_rows} = "
                         f"len(batch[{key!r}]); make batches of that size"
                     )
             if number == 0 and self._spaces is not None:
-                check_demonstrations(_as_pairs(batch), *self._spaces)
+                pairs = types.TransitionsMinimal(
+                    obs=tree.as_observation(batch["obs"]),
+                    acts=tensors.safe_to_numpy(batch["acts"]),
+                    infos=np.full(len(batch["acts"]), {}, dtype=object),
+                )
+                check_demonstrations(pairs, *self._spaces)
             yield batch
 
 
@@ -241,7 +246,7 @@ def make_data_loader(
 def transitions_of(
     demonstrations: AnyTransitions, *, pairs_only: bool = False
 ) -> types.TransitionsMinimal | Iterable[types.TransitionMapping]:
-    """Brings demonstrations into one of two forms.
+    """Converts demonstrations to transitions, or leaves them as batches.
 
     Args:
         demonstrations: trajectories, transitions, or an iterable of batches.
@@ -276,8 +281,8 @@ def check_demonstrations(
 
     Args:
         transitions: the demonstrations.
-        observation_space: of the environment that will be learnt.
-        action_space: of the environment that will be learnt.
+        observation_space: of the environment that will be learned.
+        action_space: of the environment that will be learned.
 
     Raises:
         DataError: keys or shapes differ from the space's, a value is none of a
@@ -336,13 +341,13 @@ def _check_values(name: str, values: Any, space: Space) -> None:
         and (values != np.rint(values)).any()
     ):
         raise DataError(
-            f"demonstrations have {name} that are no integers, as the space {space} "
+            f"demonstrations have {name} that are not integers, as the space {space} "
             "needs; were they scaled?"
         )
 
 
 def _integer_bounds(space: Space) -> tuple[Any, Any] | None:
-    """The least and largest values of a space of integers, None for another."""
+    """Returns the least and largest values of a space of integers, else None."""
     match space:
         case gym.spaces.Discrete():
             return int(space.start), int(space.start + space.n) - 1
@@ -381,19 +386,3 @@ def _unsupported(demonstrations: object, first: object = None) -> str:
         "`demonstrations` must be trajectories, transitions or an iterable of batches "
         f"with keys 'obs' and 'acts', got {what}"
     )
-
-
-def _as_pairs(batch: types.TransitionMapping) -> types.TransitionsMinimal:
-    """A batch as transitions, to check it."""
-    return types.TransitionsMinimal(
-        obs=tree.as_observation(batch["obs"]),
-        acts=tensors.safe_to_numpy(batch["acts"]),
-        infos=np.full(len(batch["acts"]), {}, dtype=object),
-    )
-
-
-def _n_rows(value: Any) -> int:
-    """The first dimension of an array, a tensor or a dictionary of them."""
-    if isinstance(value, Mapping):
-        return len(next(iter(value.values())))
-    return len(value)

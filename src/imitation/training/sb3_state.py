@@ -4,7 +4,6 @@ A trainer of such an algorithm restarts episodes when it is saved and when it is
 see `trainer`; `restart_episodes` does so for the algorithm.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,9 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecEnv
 
+from imitation.data import tree
 from imitation.util import seeding
+from imitation.util.artifacts import State
 
 __all__ = [
     "algorithm_state",
@@ -46,7 +47,7 @@ REPLAY_ARRAYS = (
 
 
 def restart_episodes(algo: BaseAlgorithm, venv: VecEnv, seed: int) -> None:
-    """Lets an algorithm begin new episodes from a seed.
+    """Starts new episodes from a seed.
 
     Args:
         algo: the algorithm.
@@ -59,7 +60,7 @@ def restart_episodes(algo: BaseAlgorithm, venv: VecEnv, seed: int) -> None:
         algo.action_noise.reset()
 
 
-def learned_state(algo: BaseAlgorithm) -> dict[str, Any]:
+def learned_state(algo: BaseAlgorithm) -> State:
     """Collects what decides an algorithm's actions and how it would learn on.
 
     Args:
@@ -79,8 +80,8 @@ def learned_state(algo: BaseAlgorithm) -> dict[str, Any]:
     }
 
 
-def load_learned_state(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
-    """Puts back what `learned_state` returned, of an algorithm of the same arguments.
+def load_learned_state(algo: BaseAlgorithm, state: State) -> None:
+    """Restores what `learned_state` returned, of an algorithm of the same arguments.
 
     Args:
         algo: what to change.
@@ -99,7 +100,7 @@ def load_learned_state(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
             setattr(moments, name, saved[name])
 
 
-def algorithm_state(algo: BaseAlgorithm) -> dict[str, Any]:
+def algorithm_state(algo: BaseAlgorithm) -> State:
     """Collects what an algorithm has learned and recorded.
 
     Args:
@@ -120,7 +121,7 @@ def algorithm_state(algo: BaseAlgorithm) -> dict[str, Any]:
             "pos": replay.pos,
             "full": replay.full,
             **{
-                name: _map(lambda part: part[:filled], getattr(replay, name))
+                name: tree.take(getattr(replay, name), slice(filled))
                 for name in REPLAY_ARRAYS
                 if hasattr(replay, name)
             },
@@ -128,8 +129,8 @@ def algorithm_state(algo: BaseAlgorithm) -> dict[str, Any]:
     return state
 
 
-def load_algorithm_state(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
-    """Puts an algorithm, made with the same arguments, into a state.
+def load_algorithm_state(algo: BaseAlgorithm, state: State) -> None:
+    """Restores the state of an algorithm that was created with the same arguments.
 
     Args:
         algo: what to change.
@@ -150,7 +151,8 @@ def load_algorithm_state(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
         saved = state["replay"]
         for name in REPLAY_ARRAYS:
             if hasattr(replay, name):
-                _fill(getattr(replay, name), saved[name])
+                part = saved[name]
+                tree.assign(getattr(replay, name), slice(tree.length(part)), part)
         replay.pos, replay.full = int(saved["pos"]), bool(saved["full"])
 
 
@@ -166,7 +168,7 @@ def _normalization(algo: BaseAlgorithm) -> list[RunningMeanStd]:
     return found
 
 
-def random_state(algo: BaseAlgorithm) -> dict[str, Any]:
+def random_state(algo: BaseAlgorithm) -> State:
     """Collects the state of every generator that an algorithm draws from.
 
     Stable-Baselines3 uses the global ones.
@@ -179,7 +181,7 @@ def random_state(algo: BaseAlgorithm) -> dict[str, Any]:
     }
 
 
-def restore_random_state(algo: BaseAlgorithm, state: Mapping[str, Any]) -> None:
+def restore_random_state(algo: BaseAlgorithm, state: State) -> None:
     """Restores what `random_state` returned."""
     seeding.restore_torch_rng(state["torch"], algo.device)
     np.random.set_state(tuple(state["numpy"]))
@@ -192,17 +194,3 @@ def _get(algo: BaseAlgorithm, path: str) -> th.Tensor:
         value = getattr(value, name)
     assert isinstance(value, th.Tensor)
     return value
-
-
-def _map(function: Any, value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: function(part) for key, part in value.items()}
-    return function(value)
-
-
-def _fill(array: Any, value: Any) -> None:
-    if isinstance(array, Mapping):
-        for key, part in array.items():
-            _fill(part, value[key])
-    else:
-        array[: len(value)] = value

@@ -164,8 +164,8 @@ class Trainer:
         seed = state.get("env_seed")
         if self._acts() and not isinstance(seed, int):
             raise ArtifactError(
-                f"{parse_path(path)} is damaged: expected an integer as env_seed, got "
-                f"{seed!r}"
+                f"{parse_path(path)} does not fit this trainer: expected an integer as "
+                f"env_seed, got {seed!r}"
             )
         try:
             self.load_state_dict(state)

@@ -58,6 +58,7 @@ class BatchIteratorWithEpochEndCallback:
             if self._finished(epoch, done):
                 return
             for batch in self.batch_loader:
+                # Before the batch, not after: an epoch that is complete calls back.
                 if self._finished(epoch, done):
                     return
                 yield batch
@@ -79,7 +80,7 @@ class BatchIteratorWithEpochEndCallback:
 
 @dataclasses.dataclass(frozen=True)
 class Grouped:
-    """Puts consecutive minibatches into groups, whose gradients will be accumulated.
+    """Groups consecutive minibatches, whose gradients will be accumulated.
 
     A group never spans two epochs; the last one of an epoch may be smaller.
     """
@@ -94,20 +95,18 @@ class Grouped:
         group: list[types.TransitionMapping] = []
         for minibatch in self.loader:
             group.append(minibatch)
-            if len(group) == self.size or self._epoch_is_complete():
+            # Asking the loader for one more would tell the end of the epoch, but also
+            # end it before the last group is trained on: a state saved then would
+            # repeat the epoch.
+            batches = self.loader
+            is_last = isinstance(batches, BatchLoader) and batches.position == len(
+                batches
+            )
+            if len(group) == self.size or is_last:
                 yield group
                 group = []
         if group:
             yield group
-
-    def _epoch_is_complete(self) -> bool:
-        """Whether the last minibatch is out.
-
-        Asking the loader for one more would tell, but also end its epoch before the
-        last group is trained on: a checkpoint taken then would repeat the epoch.
-        """
-        batches = self.loader
-        return isinstance(batches, BatchLoader) and batches.position == len(batches)
 
 
 def enumerate_batches(
@@ -130,7 +129,7 @@ def enumerate_batches(
 
 
 def n_rows(batch: Mapping[str, Any] | Sequence[Mapping[str, Any]]) -> int:
-    """The number of samples in a batch or a group of batches."""
+    """Counts the samples in a batch or a group of batches."""
     if isinstance(batch, Mapping):
         return len(batch["acts"])
     return sum(len(part["acts"]) for part in batch)

@@ -1,4 +1,4 @@
-"""What behavioural cloning logs, and the rollouts it logs about."""
+"""Logging of behavioral cloning, and the rollouts whose returns it logs."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -49,7 +49,7 @@ class RolloutStatsComputer:
 
 
 class BCLogger:
-    """Logs the progress of behavioural cloning.
+    """Logs the progress of behavioral cloning.
 
     Args:
         logger: where to log to.

@@ -53,7 +53,7 @@ class Call:
     """Samples seen."""
 
     finished: bool = False
-    """Whether the call ran to its end."""
+    """True if the call ran to its end."""
 
     @property
     def length(self) -> str:
@@ -75,7 +75,7 @@ class Pending:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there was no such call: the trainer was saved before any."""
+        """True if the trainer was saved before any call."""
         return self.call.n_epochs is None and self.call.n_batches is None
 
 

@@ -20,7 +20,6 @@ __all__ = [
     "check_settings",
     "check_spaces",
     "default_policy",
-    "features_extractor_for",
     "make_optimizer",
 ]
 
@@ -32,12 +31,6 @@ def check_settings(
     max_grad_norm: float | None,
 ) -> None:
     """Checks the numbers that `BC` is built with.
-
-    Args:
-        batch_size: see `BC`.
-        minibatch_size: see `BC`.
-        val_fraction: see `BC`.
-        max_grad_norm: see `BC`.
 
     Raises:
         ValueError: one is out of range, or the batch size is not a multiple of the
@@ -61,10 +54,6 @@ def check_settings(
 
 def check_spaces(observation_space: Space, action_space: Space) -> None:
     """Checks what Stable-Baselines3 assumes of spaces without saying so.
-
-    Args:
-        observation_space: of the environment.
-        action_space: of the environment.
 
     Raises:
         ValueError: one is discrete and does not start at 0, or is a Tuple.
@@ -99,34 +88,21 @@ def default_policy(
     Returns:
         A `FeedForward32Policy`; images pass through a convolutional network first.
     """
+    extractor: type[torch_layers.BaseFeaturesExtractor] = torch_layers.FlattenExtractor
+    if isinstance(observation_space, gym.spaces.Dict):
+        extractor = torch_layers.CombinedExtractor
+        if any(is_image_space(part) for part in observation_space.spaces.values()):
+            extractor = image_extractor.DictImageExtractor
+    elif is_image_space(observation_space):
+        # Channels first or last; SB3's own NatureCNN takes channels first only.
+        extractor = image_extractor.ImageExtractor
     with seeding.torch_seeded(rng):
         return policy_base.FeedForward32Policy(
             observation_space=observation_space,
             action_space=action_space,
             lr_schedule=policy_io.unset_learning_rate,
-            features_extractor_class=features_extractor_for(observation_space),
+            features_extractor_class=extractor,
         )
-
-
-def features_extractor_for(
-    observation_space: Space,
-) -> type[torch_layers.BaseFeaturesExtractor]:
-    """Chooses how observations become a vector of features.
-
-    Args:
-        observation_space: a vector, image or dictionary space.
-
-    Returns:
-        A class of features extractors; images may have their channels first or last.
-    """
-    if isinstance(observation_space, gym.spaces.Dict):
-        parts = observation_space.spaces.values()
-        if any(is_image_space(part) for part in parts):
-            return image_extractor.DictImageExtractor
-        return torch_layers.CombinedExtractor
-    if is_image_space(observation_space):
-        return image_extractor.ImageExtractor
-    return torch_layers.FlattenExtractor
 
 
 def make_optimizer(
@@ -135,14 +111,6 @@ def make_optimizer(
     optimizer_kwargs: Mapping[str, Any] | None,
 ) -> th.optim.Optimizer:
     """Builds an optimizer, fused where torch offers it and nothing else was asked for.
-
-    Args:
-        optimizer_cls: the class.
-        parameters: what to optimise.
-        optimizer_kwargs: further arguments of the class.
-
-    Returns:
-        The optimizer.
 
     Raises:
         ValueError: the arguments hold ``weight_decay``.

@@ -1,4 +1,4 @@
-"""Held-out demonstrations: splitting, measuring, and stopping when it pays no more."""
+"""Held-out demonstrations: splitting, measuring, and early stopping."""
 
 import dataclasses
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ MEASURED = ("neglogp", "prob_true_act", "loss")
 
 @dataclasses.dataclass(frozen=True)
 class EarlyStopping:
-    """When to stop, judged by the negative log-likelihood of held-out data.
+    """Early stopping, judged by the negative log-likelihood of held-out data.
 
     Raises:
         ValueError: a value is out of range.
@@ -111,12 +111,12 @@ class Validator:
         return metrics, improved
 
     def restore_best(self, policy: ActorCriticPolicy) -> None:
-        """Puts the best weights seen into the policy."""
+        """Restores the best weights seen to the policy."""
         if self.best_weights is not None:
             policy.load_state_dict(self.best_weights)
 
     def state_dict(self) -> State:
-        """Returns what is remembered."""
+        """Returns the best so far."""
         return {
             "best_neglogp": self.best_neglogp,
             "best_weights": self.best_weights,
@@ -124,7 +124,7 @@ class Validator:
         }
 
     def load_state_dict(self, state: State) -> None:
-        """Remembers what `state_dict` returned."""
+        """Restores what `state_dict` returned."""
         self.best_neglogp = state["best_neglogp"]
         self.best_weights = state["best_weights"]
         self.epochs_since_best = state["epochs_since_best"]
@@ -135,8 +135,8 @@ def split_demonstrations(
 ) -> tuple[types.TransitionsMinimal, types.TransitionsMinimal]:
     """Splits demonstrations into training and held-out data.
 
-    Whole trajectories are held out where there are trajectories, because neighbouring
-    transitions are too alike to measure generalisation.
+    Whole trajectories are held out where there are trajectories, because neighboring
+    transitions are too alike to measure generalization.
 
     Args:
         demonstrations: trajectories or transitions.

@@ -18,7 +18,7 @@ from imitation.algorithms.dagger.collector import (
     demonstration_name,
 )
 from imitation.algorithms.dagger.trainer import DAggerTrainer, Saved
-from imitation.data import flatten, types
+from imitation.data import flatten, tree, types
 from imitation.data.storage import episode_files
 from imitation.errors import ConfigError
 from imitation.util import logger as imit_logger
@@ -46,7 +46,7 @@ class SimpleDAggerTrainer(DAggerTrainer):
     Raises:
         ValueError: the spaces of `venv` and `expert_policy` (or `bc_trainer`) differ,
             or `expert_trajs` do not fit them; no trajectory was saved then.
-        TypeError: `expert_policy` cannot act, or `expert_trajs` are no trajectories.
+        TypeError: `expert_policy` cannot act, or `expert_trajs` are not trajectories.
     """
 
     def __init__(
@@ -195,7 +195,7 @@ class SimpleDAggerTrainer(DAggerTrainer):
         So the same trajectories passed again, by a script that was killed and started
         once more, name the files that are already there.
         """
-        arrays = (*_arrays_of(trajectory.obs), trajectory.acts)
+        arrays = (*tree.leaves(trajectory.obs), trajectory.acts)
         digest = hashlib.blake2b(digest_size=16)
         for array in arrays:
             digest.update(f"{array.dtype}{array.shape}".encode())
@@ -204,10 +204,6 @@ class SimpleDAggerTrainer(DAggerTrainer):
         path = self.store.round_dir(0) / name
         if not path.exists():
             episode_files.write_episode(path, trajectory)
-
-
-def _arrays_of(obs: types.Observation) -> list[np.ndarray]:
-    return list(obs.values()) if isinstance(obs, types.DictObs) else [obs]
 
 
 def _check_train_arguments(kwargs: Mapping[str, Any]) -> None:
