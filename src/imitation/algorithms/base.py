@@ -239,8 +239,23 @@ def make_data_loader(
         kwargs = dict(data_loader_kwargs or {})
         if set(kwargs) <= {"shuffle", "drop_last", "rng"}:
             return loader.BatchLoader(flat, batch_size, **kwargs)
-        return _torch_loader(flat, batch_size, kwargs)
-    return CheckedBatches(flat, batch_size)
+    else:
+        return CheckedBatches(flat, batch_size)
+    # Torch's loader, for the options that only it has.
+    if len(flat) < batch_size:
+        raise DataError(
+            f"Number of transitions in the demonstrations {len(flat)} is "
+            f"smaller than batch size {batch_size}"
+        )
+    seed = seeding.make_seeds(seeding.make_rng(kwargs.pop("rng", None)))
+    kwargs.setdefault("generator", th.Generator().manual_seed(seed))
+    options = {"shuffle": True, "drop_last": True} | kwargs
+    return th_data.DataLoader(
+        flat,
+        batch_size=batch_size,
+        collate_fn=types.transitions_collate_fn,
+        **options,
+    )
 
 
 def transitions_of(
@@ -356,26 +371,6 @@ def _integer_bounds(space: Space) -> tuple[Any, Any] | None:
         case gym.spaces.MultiBinary():
             return 0, 1
     return None
-
-
-def _torch_loader(
-    transitions: types.TransitionsMinimal, batch_size: int, kwargs: dict[str, Any]
-) -> Iterable[types.TransitionMapping]:
-    """Builds torch's loader, for the options that only it has."""
-    if len(transitions) < batch_size:
-        raise DataError(
-            f"Number of transitions in the demonstrations {len(transitions)} is "
-            f"smaller than batch size {batch_size}"
-        )
-    seed = seeding.make_seeds(seeding.make_rng(kwargs.pop("rng", None)))
-    kwargs.setdefault("generator", th.Generator().manual_seed(seed))
-    options = {"shuffle": True, "drop_last": True} | kwargs
-    return th_data.DataLoader(
-        transitions,
-        batch_size=batch_size,
-        collate_fn=types.transitions_collate_fn,
-        **options,
-    )
 
 
 def _unsupported(demonstrations: object, first: object = None) -> str:

@@ -81,7 +81,15 @@ def from_json(value: Any, modules: Sequence[nn.Module] = ()) -> Any:
     if _SPACE in value:
         return spaces.space_from_json(value[_SPACE])
     if _CLASS in value:
-        return _class(value[_CLASS])
+        cls = artifacts.resolve_class(value[_CLASS])
+        # The constructor will call it: only what is safe to call may be named.
+        safe = issubclass(cls, nn.Module | th.optim.Optimizer)
+        if not (safe or artifacts.is_yours(cls)):
+            raise ArtifactError(
+                f"it names {value[_CLASS]!r} as an argument, which is neither a "
+                "network nor an optimizer"
+            )
+        return cls
     if _MODULE in value:
         number = value[_MODULE]
         if not (isinstance(number, int) and 0 <= number < len(modules)):
@@ -90,14 +98,3 @@ def from_json(value: Any, modules: Sequence[nn.Module] = ()) -> Any:
             )
         return modules[number]
     return {key: from_json(item, modules) for key, item in value.items()}
-
-
-def _class(path: str) -> type:
-    """Resolves a class that shall be passed to a constructor, which will call it."""
-    cls = artifacts.resolve_class(path)
-    if not (issubclass(cls, nn.Module | th.optim.Optimizer) or artifacts.is_yours(cls)):
-        raise ArtifactError(
-            f"it names {path!r} as an argument, which is neither a network nor an "
-            "optimizer"
-        )
-    return cls

@@ -84,7 +84,10 @@ def replacing_directory(path: AnyPath) -> Iterator[pathlib.Path]:
     with _temporary_sibling(target) as temporary:
         temporary.mkdir()
         yield temporary
-        _fsync_tree(temporary)
+        for folder, _, files in os.walk(temporary):
+            for name in files:
+                _fsync(pathlib.Path(folder) / name)
+            _fsync(pathlib.Path(folder))
         _replace(temporary, target)
 
 
@@ -140,7 +143,15 @@ def write_tensors(path: AnyPath, tensors: Mapping[str, th.Tensor | np.ndarray]) 
         path: the file.
         tensors: any shapes; tensors may share storage or lie on any device.
     """
-    plain = {name: _owned(value) for name, value in tensors.items()}
+    # Contiguous CPU copies that share no storage, as safetensors demands.
+    plain = {
+        name: (
+            th.from_numpy(np.array(value, order="C"))
+            if isinstance(value, np.ndarray)
+            else value.detach().cpu().clone(memory_format=th.contiguous_format)
+        )
+        for name, value in tensors.items()
+    }
     with replacing_file(path) as temporary:
         safetensors.torch.save_file(plain, temporary)
 
@@ -245,13 +256,6 @@ def resolve_class(path: str) -> type:
     return found
 
 
-def _owned(value: th.Tensor | np.ndarray) -> th.Tensor:
-    """A contiguous CPU copy that shares no storage, as safetensors demands."""
-    if isinstance(value, np.ndarray):
-        return th.from_numpy(np.array(value, order="C"))
-    return value.detach().cpu().clone(memory_format=th.contiguous_format)
-
-
 def _trusted(module: str) -> bool:
     return any(
         module.startswith(entry) if entry.endswith(".") else module == entry
@@ -353,13 +357,6 @@ def _remove(path: pathlib.Path) -> None:
         shutil.rmtree(path, ignore_errors=True)
     else:
         path.unlink(missing_ok=True)
-
-
-def _fsync_tree(root: pathlib.Path) -> None:
-    for directory, _, files in os.walk(root):
-        for name in files:
-            _fsync(pathlib.Path(directory) / name)
-        _fsync(pathlib.Path(directory))
 
 
 def _fsync(path: pathlib.Path) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from stable_baselines3.common import logger as sb_logger
+from typing_extensions import override
 
 from imitation.errors import ConfigError, MissingExtraError
 from imitation.util.paths import AnyPath, parse_path
@@ -45,24 +46,18 @@ class WandbOutputFormat(sb_logger.KVWriter):
             ) from error
         self._wandb = wandb
 
+    @override
     def write(
         self,
         key_values: dict[str, Any],
         key_excluded: dict[str, tuple[str, ...]],
         step: int = 0,
     ) -> None:
-        """Sends metrics to the run.
-
-        Args:
-            key_values: metrics by name.
-            key_excluded: for each name the formats that leave it out.
-            step: the step they belong to; the run's step must not decrease.
-        """
         metrics = sb_logger.filter_excluded_keys(key_values, key_excluded, "wandb")
         self._wandb.log(metrics, step=step)
 
+    @override
     def close(self) -> None:
-        """Finishes the run."""
         self._wandb.finish()
 
 
@@ -273,6 +268,7 @@ class HierarchicalLogger(sb_logger.Logger):
         """Returns the active prefixes, each followed by a slash."""
         return "".join(f"{prefix}/" for prefix in self._accumulate_prefixes)
 
+    @override
     def record(
         self, key: str, val: Any, exclude: str | tuple[str, ...] | None = None
     ) -> None:
@@ -293,35 +289,21 @@ class HierarchicalLogger(sb_logger.Logger):
         self.current_logger.record(f"raw/{path}", val, exclude)
         self.default_logger.record_mean(f"mean/{path}", val, exclude)
 
+    @override
     def record_mean(
         self, key: str, val: Any, exclude: str | tuple[str, ...] | None = None
     ) -> None:
-        """Adds to a mean that the default logger writes at its next `dump`.
-
-        Args:
-            key: name of the metric.
-            val: a number, or None, which is left out.
-            exclude: formats that shall not show it.
-        """
         self.default_logger.record_mean(key, val, exclude)
 
+    @override
     def dump(self, step: int = 0) -> None:
-        """Writes and forgets what was recorded.
-
-        Args:
-            step: the step it belongs to.
-        """
         (self.current_logger or self.default_logger).dump(step)
 
+    @override
     def log(self, *args: Any, level: int = sb_logger.INFO) -> None:
-        """Writes free text to the default logger's console and text files.
-
-        Args:
-            *args: written with spaces between.
-            level: written only if not below the threshold of `set_level`.
-        """
         self.default_logger.log(*args, level=level)
 
+    @override
     def set_level(self, level: int) -> None:
         """Sets the threshold for text; `DISABLED` (50) also switches off `dump`.
 
@@ -333,10 +315,12 @@ class HierarchicalLogger(sb_logger.Logger):
         if self.current_logger is not None:
             self.current_logger.set_level(level)
 
+    @override
     def get_dir(self) -> str | None:
         """Returns the directory that `record` currently leads to, None if no files."""
         return (self.current_logger or self.default_logger).get_dir()
 
+    @override
     def close(self) -> None:
         """Closes the files of the default logger and of all loggers of raw values."""
         for logger in [self.default_logger, *self._raw_loggers.values()]:

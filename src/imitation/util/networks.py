@@ -155,7 +155,14 @@ def build_mlp(
     if flatten_input:
         layers["flatten"] = nn.Flatten()
     if normalize_input_layer is not None:
-        layers["normalize_input"] = _normalizer(normalize_input_layer, in_size)
+        try:
+            layers["normalize_input"] = normalize_input_layer(in_size)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ConfigError(
+                f"normalize_input_layer={normalize_input_layer} is not a valid "
+                "normalization layer type accepting only one argument (in_size): "
+                f"{error}"
+            ) from error
     size = in_size
     for i, hid_size in enumerate(hid_sizes):
         layers[f"dense{i}"] = nn.Linear(size, hid_size)
@@ -227,17 +234,6 @@ def _check_squeeze(squeeze_output: bool, out_size: int) -> None:
         raise ConfigError(
             f"squeeze_output is only applicable when out_size=1, got {out_size}"
         )
-
-
-def _normalizer(layer_class: type[nn.Module], num_features: int) -> nn.Module:
-    """Builds a normalisation layer from a class that takes the number of features."""
-    try:
-        return layer_class(num_features)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(
-            f"normalize_input_layer={layer_class} is not a valid normalization layer "
-            f"type accepting only one argument (in_size): {error}"
-        ) from error
 
 
 def _sequential(

@@ -8,6 +8,7 @@ import abc
 
 import torch as th
 from torch import nn
+from typing_extensions import override
 
 from imitation.errors import ConfigError, DataError
 
@@ -45,8 +46,8 @@ class BaseNorm(nn.Module, abc.ABC):
         self.register_buffer("count", th.empty((), dtype=th.int64))
         BaseNorm.reset_running_stats(self)
 
+    @override
     def extra_repr(self) -> str:
-        """Returns the arguments that `repr` shows."""
         return f"{self.num_features}, eps={self.eps}"
 
     def reset_running_stats(self) -> None:
@@ -136,6 +137,7 @@ class RunningNorm(BaseNorm):
     rewards instead of return estimates, and subtracts their mean.
     """
 
+    @override
     def update_stats(self, batch: th.Tensor) -> None:
         """Merges the moments of a batch into those of all samples.
 
@@ -182,16 +184,17 @@ class EMANorm(BaseNorm):
         self.register_buffer("inv_learning_rate", th.zeros((), dtype=th.float64))
         self.register_buffer("num_batches", th.zeros((), dtype=th.int64))
 
+    @override
     def extra_repr(self) -> str:
-        """Returns the arguments that `repr` shows."""
         return f"{self.num_features}, decay={self.decay}, eps={self.eps}"
 
+    @override
     def reset_running_stats(self) -> None:
-        """Resets the statistics to mean 0 and variance 1 and forgets all batches."""
         super().reset_running_stats()
         self.inv_learning_rate.zero_()
         self.num_batches.zero_()
 
+    @override
     def update_stats(self, batch: th.Tensor) -> None:
         """Moves the statistics towards those of a batch.
 

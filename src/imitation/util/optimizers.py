@@ -55,7 +55,7 @@ def fused(optimizers: Iterable[th.optim.Optimizer]) -> Iterator[None]:
         if group["fused"] is None
         and group["foreach"] is None
         and not (group["capturable"] or group["differentiable"])
-        and all(_is_on_cpu(p) for p in group["params"])
+        and all(p.is_floating_point() and p.is_cpu for p in group["params"])
     ]
     for group in groups:
         group["fused"] = True
@@ -64,7 +64,3 @@ def fused(optimizers: Iterable[th.optim.Optimizer]) -> Iterator[None]:
     finally:
         for group in groups:
             group["fused"] = None
-
-
-def _is_on_cpu(parameter: th.Tensor) -> bool:
-    return parameter.is_floating_point() and parameter.device.type == "cpu"

@@ -81,16 +81,14 @@ def _is_plain(policy: ActorCriticPolicy) -> bool:
             getattr(type(policy), name) is getattr(ActorCriticPolicy, name)
             for name in _METHODS
         )
-        and not any(_has_hooks(part) for part in policy.modules())
-    )
-
-
-def _has_hooks(module: th.nn.Module) -> bool:
-    return bool(
-        module._forward_hooks
-        or module._forward_pre_hooks
-        or module._backward_hooks
-        or module._backward_pre_hooks
+        # Torch runs hooks in `__call__`, which is skipped here.
+        and not any(
+            part._forward_hooks
+            or part._forward_pre_hooks
+            or part._backward_hooks
+            or part._backward_pre_hooks
+            for part in policy.modules()
+        )
     )
 
 

@@ -119,7 +119,8 @@ def forked_torch_rng() -> Iterator[None]:
     GPUs that the process has not touched stay so: asking for their state would allocate
     memory on every one of them.
     """
-    used = range(th.cuda.device_count()) if _uses_gpus() else ()
+    is_initialized: Callable[[], bool] = th.cuda.is_initialized
+    used = range(th.cuda.device_count()) if is_initialized() else ()
     with th.random.fork_rng(devices=used):
         yield
 
@@ -159,11 +160,6 @@ def restore_torch_rng(state: Mapping[str, th.Tensor], device: th.device) -> None
     th.set_rng_state(state["cpu"])
     if device.type == "cuda" and "cuda" in state:
         th.cuda.set_rng_state(state["cuda"], device)
-
-
-def _uses_gpus() -> bool:
-    is_initialized: Callable[[], bool] = th.cuda.is_initialized
-    return is_initialized()
 
 
 def _plain(value: Any) -> Any:

@@ -84,7 +84,11 @@ def _build(description: Mapping[str, Any]) -> Space:
         )
         return spaces.Box(low, high, shape, dtype.type)
     if kind == "Discrete":
-        return _discrete(description)
+        n, start = description["n"], description["start"]
+        dtype = np.dtype(description.get("dtype", np.int64))
+        if dtype == np.int64:  # all there was before Gymnasium 1.2
+            return spaces.Discrete(n, start=start)
+        return spaces.Discrete(n, start=start, dtype=dtype.type)
     if kind == "MultiDiscrete":
         dtype = np.dtype(description["dtype"])
         start = description["start"]
@@ -98,14 +102,6 @@ def _build(description: Mapping[str, Any]) -> Space:
     if kind == "Tuple":
         return spaces.Tuple([_build(part) for part in description["spaces"]])
     raise ValueError(kind)
-
-
-def _discrete(description: Mapping[str, Any]) -> spaces.Discrete:
-    n, start = description["n"], description["start"]
-    dtype = np.dtype(description.get("dtype", np.int64))
-    if dtype == np.int64:  # all there was before Gymnasium 1.2
-        return spaces.Discrete(n, start=start)
-    return spaces.Discrete(n, start=start, dtype=dtype.type)
 
 
 def _bounds(values: np.ndarray) -> Any:

@@ -33,13 +33,9 @@ def safe_to_tensor(array: np.ndarray | th.Tensor, **kwargs: Any) -> th.Tensor:
             return th.from_numpy(array)
         if not array.dtype.isnative:
             array = array.astype(array.dtype.newbyteorder("="))
-        elif not flags.writeable or not (flags.c_contiguous or _forwards(array)):
+        elif not flags.writeable or min(array.strides, default=0) < 0:
             array = array.copy()
     return th.as_tensor(array, **kwargs)
-
-
-def _forwards(array: np.ndarray) -> bool:
-    return all(stride >= 0 for stride in array.strides)
 
 
 @overload

@@ -7,6 +7,7 @@ from typing import Any, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
+from typing_extensions import override
 
 from imitation.errors import ConfigError, DataError, missing_extra
 from imitation.util.artifacts import replacing_file
@@ -127,18 +128,10 @@ class VideoWrapper(gym.Wrapper[Any, Any, Any, Any]):
         self.directory = pathlib.Path(directory)
         self.directory.mkdir(parents=True, exist_ok=True)
 
+    @override
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Resets the environment, starts a video if need be, and records a frame.
-
-        Args:
-            seed: as for the environment.
-            options: as for the environment.
-
-        Returns:
-            What the environment returns.
-        """
         result = self.env.reset(seed=seed, options=options)
         if self.video_recorder is None or not self.single_video:
             self._finish_video()
@@ -149,23 +142,16 @@ class VideoWrapper(gym.Wrapper[Any, Any, Any, Any]):
         self._record_frame()
         return result
 
+    @override
     def step(
         self, action: Any
     ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Steps the environment and records a frame.
-
-        Args:
-            action: as for the environment.
-
-        Returns:
-            What the environment returns.
-        """
         result = self.env.step(action)
         self._record_frame()
         return result
 
+    @override
     def close(self) -> None:
-        """Finishes the video and closes the environment."""
         self._finish_video()
         super().close()
 

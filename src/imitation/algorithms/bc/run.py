@@ -233,6 +233,8 @@ class TrainingRun:
     def __call__(self) -> None:
         """Trains; the networks' mode and torch's randomness are the caller's to set."""
         options, trainer = self._options, self._trainer
+        stopping, validator = options.early_stopping, self._validator
+        patience = math.inf if stopping is None else stopping.patience
         if trainer.progress == 0:
             # Replaces the state of an earlier call, which nobody shall resume now.
             self._saver.save()
@@ -244,16 +246,15 @@ class TrainingRun:
             disable=not options.progress_bar,
         ) as bar:
             for minibatches in self._batches:
-                if self._should_stop():
+                if validator is not None and validator.epochs_since_best >= patience:
                     break
                 self._train_batch(minibatches)
                 bar.update()
                 if options.on_batch_end is not None:
                     options.on_batch_end()
                 self._saver.after(trainer.progress)
-        if options.early_stopping is not None and options.early_stopping.restore_best:
-            assert self._validator is not None
-            self._validator.restore_best(self._learner.policy)
+        if stopping is not None and stopping.restore_best and validator is not None:
+            validator.restore_best(self._learner.policy)
         self._bc_logger.finish()
         self._call.finished = True
         self._saver.finish()
@@ -286,9 +287,3 @@ class TrainingRun:
                 self._saver.keep_best(-metrics["neglogp"])
         if self._options.on_epoch_end is not None:
             self._options.on_epoch_end()
-
-    def _should_stop(self) -> bool:
-        stopping = self._options.early_stopping
-        if stopping is None or self._validator is None:
-            return False
-        return self._validator.epochs_since_best >= stopping.patience

@@ -135,8 +135,8 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         self._bc_logger = BCLogger(self.logger)
 
     @property
+    @override
     def policy(self) -> ActorCriticPolicy:
-        """The policy that imitates the demonstrations."""
         return self._policy
 
     @property
@@ -144,6 +144,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         """Where the policy is trained."""
         return self._policy.device
 
+    @override
     def set_demonstrations(self, demonstrations: base.AnyTransitions) -> None:
         """Sets the data to learn from.
 
@@ -273,7 +274,18 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
     @override
     def state_dict(self) -> State:
         # A state that was loaded and not continued yet stands for the call it is of.
-        call = self._pending or self._current_call()
+        batches = self._demo_loader
+        call = self._pending or Pending(
+            call=self._call,
+            batches_done=self.progress,
+            batches=(
+                batches.state_dict()
+                if isinstance(batches, loader.BatchLoader)
+                else None
+            ),
+            validator=self._validator.state_dict() if self._validator else None,
+            torch_rng=seeding.torch_rng_state(self.device),
+        )
         return super().state_dict() | {
             "settings": self._settings(),
             "policy": self._policy.state_dict(),
@@ -450,21 +462,6 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             "split_seed": self._split_seed,
             "has_lr_schedule": self.lr_schedule is not None,
         }
-
-    def _current_call(self) -> Pending:
-        """What is needed to continue the call of `train` going on (or the last)."""
-        batches = self._demo_loader
-        return Pending(
-            call=self._call,
-            batches_done=self.progress,
-            batches=(
-                batches.state_dict()
-                if isinstance(batches, loader.BatchLoader)
-                else None
-            ),
-            validator=self._validator.state_dict() if self._validator else None,
-            torch_rng=seeding.torch_rng_state(self.device),
-        )
 
 
 def reconstruct_policy(

@@ -21,6 +21,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+from typing_extensions import override
 
 from imitation.data import policy_calls, rollout, types
 from imitation.data.episodes import VecEpisodes
@@ -100,6 +101,7 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
         self._expert_acts: Array | None = None
         self._next_index = sum(1 for _ in self.save_dir.glob("*dagger-demo-*"))
 
+    @override
     def seed(self, seed: int | None = None) -> list[int | None]:
         """Seeds the generator that decides who acts, and the environments.
 
@@ -112,17 +114,14 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
         self.rng = np.random.default_rng(seed)
         return list(self.venv.seed(seed))
 
+    @override
     def reset(self) -> VecEnvObs:
-        """Starts new episodes in all environments; unfinished ones are dropped.
-
-        Returns:
-            The first observations, shape `(n_envs, *observation_shape)`.
-        """
         self._last_obs = self.venv.reset()
         self.traj_accum = VecEpisodes(self._last_obs, keep_infos=False)
         obs: VecEnvObs = self._last_obs
         return obs
 
+    @override
     def step_async(self, actions: Array) -> None:
         """Executes the expert's or the novice's action in each environment.
 
@@ -142,12 +141,8 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
             executed[novice_acts] = self.get_robot_acts(self._last_obs)[novice_acts]
         self.venv.step_async(executed)
 
+    @override
     def step_wait(self) -> VecEnvStepReturn:
-        """Records the step and writes the episodes that it ended.
-
-        Returns:
-            Observations, rewards, dones and infos as from the wrapped environments.
-        """
         obs, rews, dones, infos = self.venv.step_wait()
         assert self.traj_accum is not None and self._expert_acts is not None
         self._last_obs = obs
@@ -177,7 +172,13 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
         # A copy, because experts may reuse their output array for the next step.
         copied = np.array(acts, dtype=dtype)
         # Found now, or every later round would fail on the episode it went into.
-        if not _possible(copied, space):
+        # Bounds of a Box are not enforced: environments clip.
+        possible = (
+            np.isfinite(copied).all()
+            if isinstance(space, gym.spaces.Box)
+            else all(space.contains(act) for act in copied)
+        )
+        if not possible:
             raise DataError(
                 f"expected expert actions in {space} without NaN or infinity, got "
                 f"{acts.tolist()}"
@@ -191,13 +192,6 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
         episode_files.write_episode(path, trajectory)
         total = float(np.sum(trajectory.rews, dtype=np.float64))
         self.records.append(EpisodeRecord(path, len(trajectory), total))
-
-
-def _possible(acts: Array, space: Space) -> bool:
-    """Whether actions can be learnt; bounds of a Box are not enforced."""
-    if isinstance(space, gym.spaces.Box):
-        return bool(np.isfinite(acts).all())
-    return all(space.contains(act) for act in acts)
 
 
 def demonstration_name(index: int, random_bytes: bytes, prefix: str = "") -> str:

@@ -11,6 +11,8 @@ import abc
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from typing_extensions import override
+
 from imitation.errors import ConfigError
 
 __all__ = [
@@ -55,6 +57,7 @@ class LinearBetaSchedule(BetaSchedule):
             )
         self.rampdown_rounds = rampdown_rounds
 
+    @override
     def __call__(self, round_num: int) -> float:
         """Returns min(1, max(0, (R − n) / R)) with R = `rampdown_rounds`."""
         assert round_num >= 0
@@ -80,6 +83,7 @@ class ExponentialBetaSchedule(BetaSchedule):
             )
         self.decay_probability = decay_probability
 
+    @override
     def __call__(self, round_num: int) -> float:
         """Returns p ** n with p = `decay_probability`."""
         assert round_num >= 0

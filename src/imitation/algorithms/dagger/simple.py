@@ -154,7 +154,13 @@ class SimpleDAggerTrainer(DAggerTrainer):
         before = self.total_timesteps
         target = total_timesteps if resume else before + total_timesteps
         kwargs = {"progress_bar": False, **(bc_train_kwargs or {})}
-        _check_train_arguments(kwargs)
+        # Before an expert, maybe a person, is asked anything.
+        known = inspect.signature(bc.BC.train).parameters.keys() - {"self"}
+        if unknown := sorted(kwargs.keys() - known):
+            raise ConfigError(
+                f"BC.train does not take {', '.join(unknown)}; bc_train_kwargs may "
+                f"hold {', '.join(sorted(known))}"
+            )
         if not self._owns_checkpoint:
             self._save_as("latest")
         with progress.progress_bar(
@@ -204,14 +210,3 @@ class SimpleDAggerTrainer(DAggerTrainer):
         path = self.store.round_dir(0) / name
         if not path.exists():
             episode_files.write_episode(path, trajectory)
-
-
-def _check_train_arguments(kwargs: Mapping[str, Any]) -> None:
-    """Finds a misspelt argument before an expert, maybe a person, is asked anything."""
-    known = inspect.signature(bc.BC.train).parameters.keys() - {"self"}
-    unknown = sorted(kwargs.keys() - known)
-    if unknown:
-        raise ConfigError(
-            f"BC.train does not take {', '.join(unknown)}; bc_train_kwargs may hold "
-            f"{', '.join(sorted(known))}"
-        )

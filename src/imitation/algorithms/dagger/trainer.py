@@ -155,7 +155,13 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
             A collector with this round's beta, whose novice is the current policy,
             acting deterministically.
         """
-        self._reseed_environments()
+        if self._entropy is not None:
+            # After a state was loaded, which holds no episodes. Seeded as in the first
+            # attempt, the environments would replay what is already on disk.
+            position = [self.round_num, len(self._round_records())]
+            seeds = np.random.default_rng([*self._entropy, *position])
+            self.venv.seed(seeding.make_seeds(seeds))
+            self._entropy = None
         with policy_calls.evaluating(self.policy):
             act = policy_calls.policy_to_callable(
                 self.policy, self.venv, deterministic_policy=True
@@ -186,7 +192,20 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
             NeedsDemosException: the current round has no demonstrations yet.
             ValueError: all demonstrations together do not fill one batch.
         """
-        self._load_demonstrations()
+        if not self.store.files(self.round_num):
+            raise NeedsDemosException(
+                f"no demonstrations for round {self.round_num} in "
+                f"{self.store.round_dir(self.round_num)}; step the environments of "
+                "create_trajectory_collector() until an episode ends"
+            )
+        self.store.load_new(self.round_num)
+        if len(self.store) < self.batch_size:
+            raise DataError(
+                "Not enough transitions to form a single batch: "
+                f"self.batch_size={self.batch_size} > len(transitions)="
+                f"{len(self.store)}; collect more episodes or use a smaller batch"
+            )
+        self.bc_trainer.set_demonstrations(self.store.transitions())
         kwargs = dict(bc_train_kwargs or {})
         kwargs.setdefault("log_rollouts_venv", self.venv)
         if kwargs.get("n_epochs") is None and kwargs.get("n_batches") is None:
@@ -209,22 +228,6 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
         paths = self._save_as(f"{self.round_num:03d}")
         self._save_as("latest")
         return paths
-
-    def _load_demonstrations(self) -> None:
-        if not self.store.files(self.round_num):
-            raise NeedsDemosException(
-                f"no demonstrations for round {self.round_num} in "
-                f"{self.store.round_dir(self.round_num)}; step the environments of "
-                "create_trajectory_collector() until an episode ends"
-            )
-        self.store.load_new(self.round_num)
-        if len(self.store) < self.batch_size:
-            raise DataError(
-                "Not enough transitions to form a single batch: "
-                f"self.batch_size={self.batch_size} > len(transitions)="
-                f"{len(self.store)}; collect more episodes or use a smaller batch"
-            )
-        self.bc_trainer.set_demonstrations(self.store.transitions())
 
     @override
     def kinds(self) -> dict[str, str]:
@@ -263,18 +266,6 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
         if self._records is None:
             self._records = collected_records(self.store.files(self.round_num))
         return self._records
-
-    def _reseed_environments(self) -> None:
-        """Seeds the environments after a state was loaded, which holds no episodes.
-
-        Seeded as in the first attempt, they would replay what is already on disk.
-        """
-        if self._entropy is None:
-            return
-        position = [self.round_num, len(self._round_records())]
-        rng = np.random.default_rng([*self._entropy, *position])
-        self.venv.seed(seeding.make_seeds(rng))
-        self._entropy = None
 
     def _save_as(self, suffix: str) -> tuple[pathlib.Path, pathlib.Path]:
         """Saves the state, and then its policy once more, each atomically."""
