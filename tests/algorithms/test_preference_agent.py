@@ -181,7 +181,7 @@ def test_finished_episodes_come_first_and_the_newest_of_them(
 ) -> None:
     agent = make_agent(tmp_path)
     agent.train(32)
-    buffered = [t.obs for t in agent.buffering_wrapper._finished]
+    buffered = [t.obs for t in agent.buffering_wrapper.finished_trajectories]
     assert len(buffered) == 4
     trajectories = agent.sample(20)
     assert [t.obs.tolist() for t in trajectories] == [
@@ -276,6 +276,7 @@ def test_state_goes_on_alike(tmp_path: pathlib.Path, name: str) -> None:
     other.load_state_dict(state)
     # One after the other, as both draw from global generators.
     for agent in (one, other):
+        agent.restart_episodes(3)
         sb3_state.restore_random_state(agent.algorithm, state["randomness"])
         sampled = [agent.sample(40)]
         agent.train(33)

@@ -1,9 +1,11 @@
 """Whole trainings on preferences: counting, resuming, refusing, learning."""
 
+import contextlib
 import copy
 import json
 import math
 import pathlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -366,10 +368,10 @@ def test_rare_checkpoints(
 def test_a_state_of_another_kind(tmp_path: pathlib.Path) -> None:
     make_trainer(tmp_path).save(tmp_path / "state")
     other = make_trainer(tmp_path, "A2C")
-    with pytest.raises(ArtifactError, match="with the agent PPO, this trainer has A2C"):
+    with pytest.raises(ArtifactError, match="has the agent PPO, this trainer has A2C"):
         other.load_state(tmp_path / "state")
     ensemble = make_trainer(tmp_path, ensemble=True)
-    with pytest.raises(ArtifactError, match="with the fragmenter RandomFragmenter"):
+    with pytest.raises(ArtifactError, match="has the fragmenter RandomFragmenter"):
         ensemble.load_state(tmp_path / "state")
     with pytest.raises(ArtifactError, match="no checkpoint"):
         other.load_state(tmp_path / "absent")
@@ -378,21 +380,98 @@ def test_a_state_of_another_kind(tmp_path: pathlib.Path) -> None:
         images.load_state(tmp_path / "state")
 
 
-def test_a_state_that_fits_in_part_only_changes_nothing(tmp_path: pathlib.Path) -> None:
-    trainer = make_trainer(tmp_path)
+def make_busy_trainer(directory: pathlib.Path, name: str = "PPO") -> Any:
+    """One with episodes that are finished and not sampled, and others in flight."""
+    trainer = make_trainer(directory, name)
     trainer.train(64, 8)
-    trainer.save(tmp_path / "state")
+    trainer.trajectory_generator.sample(0)
+    trainer.trajectory_generator.train(40)
+    return trainer
+
+
+@contextlib.contextmanager
+def untouched(trainer: Any) -> Iterator[None]:
+    """Asserts that a block changes nothing, not even what a state does not hold."""
+    agent = trainer.trajectory_generator
+    recorder, envs = agent.buffering_wrapper, agent.venv.envs
+    before = copy.deepcopy(trainer.state_dict())
+    finished, n_transitions = recorder.finished_trajectories, recorder.n_transitions
+    last_obs = agent.algorithm._last_obs
+    randomness = [env.unwrapped.np_random.bit_generator.state for env in envs]
+    numpy_state = np.random.get_state()[1].tolist()
+    assert finished and n_transitions > sum(map(len, finished))
+    yield
+    states.assert_same(before, trainer.state_dict())
+    assert list(map(id, recorder.finished_trajectories)) == list(map(id, finished))
+    assert recorder.n_transitions == n_transitions
+    assert agent.algorithm._last_obs is last_obs
+    assert np.random.get_state()[1].tolist() == numpy_state
+    for env, state in zip(envs, randomness, strict=True):
+        assert env.unwrapped.np_random.bit_generator.state == state
+    fragments = recorder.pop_trajectories()[0]
+    assert sum(map(len, fragments)) == n_transitions, "episodes in flight, too"
+
+
+@pytest.mark.parametrize("name", ["PPO", "DQN"])
+def test_asking_for_the_state_changes_nothing(
+    tmp_path: pathlib.Path, name: str
+) -> None:
+    trainer = make_busy_trainer(tmp_path, name)
+    with untouched(trainer):
+        states.assert_same(trainer.state_dict(), trainer.state_dict())
+
+
+def test_only_trainers_with_environments_draw_a_seed(tmp_path: pathlib.Path) -> None:
+    fixed, acting = make_counting(tmp_path / "1"), make_trainer(tmp_path / "2")
+    for trainer, draws in ((fixed, False), (acting, True)):
+        assert trainer.rng is trainer.trajectory_generator.rng
+        before = trainer.rng.bit_generator.state
+        trainer.save(tmp_path / "state")
+        assert (trainer.rng.bit_generator.state != before) == draws
+
+
+def without_a_weight(state: Any) -> None:
+    state["trajectory_generator"]["algorithm"]["parameters"]["policy"].popitem()
+
+
+def without_acts(state: Any) -> None:
+    del state["trajectory_generator"]["finished"]["acts"]
+
+
+def without_torch(state: Any) -> None:
+    state["torch"]["cpu"] = state["torch"]["cpu"][:-1]
+
+
+def with_words_for_steps(state: Any) -> None:
+    state["trajectory_generator"]["owed"] = "many"
+
+
+@pytest.mark.parametrize(
+    "damage", [without_a_weight, without_acts, without_torch, with_words_for_steps]
+)
+def test_a_state_that_fits_in_part_only_changes_nothing(
+    tmp_path: pathlib.Path, damage: Callable[[Any], None]
+) -> None:
+    make_busy_trainer(tmp_path / "1").save(tmp_path / "state")
     state = checkpoint.load_state(tmp_path / "state", "preference_comparisons")
-    algorithm = state["trainer"]["trajectory_generator"]["algorithm"]
-    algorithm["parameters"]["policy"].popitem()
+    damage(state)
     checkpoint.save_state(tmp_path / "bad", "preference_comparisons", state)
-    other = make_trainer(tmp_path, seed=1)
-    agent = other.trajectory_generator.algorithm
-    before = copy.deepcopy([other.model.state_dict(), agent.policy.state_dict()])
-    with pytest.raises(ArtifactError, match="does not fit this trainer"):
+    other = make_busy_trainer(tmp_path / "2")
+    other.trajectory_generator.rng.random(7)
+    with untouched(other), pytest.raises(ArtifactError, match="does not fit this"):
         other.load_state(tmp_path / "bad")
-    states.assert_same(before, [other.model.state_dict(), agent.policy.state_dict()])
-    assert len(other.dataset) == 0 and other.rounds_trained == 0
+
+
+def test_a_state_replaces_recorded_episodes(tmp_path: pathlib.Path) -> None:
+    first = make_busy_trainer(tmp_path / "1")
+    first.trajectory_generator.sample(0)
+    first.trajectory_generator.train(20)
+    first.save(tmp_path / "state")
+    other = make_busy_trainer(tmp_path / "2")
+    other.load_state(tmp_path / "state")
+    one, two = (t.trajectory_generator.sample(8) for t in (first, other))
+    assert [t.obs.tolist() for t in one] == [t.obs.tolist() for t in two]
+    assert not other.trajectory_generator.buffering_wrapper.n_transitions
 
 
 def test_learns_what_is_preferred(tmp_path: pathlib.Path) -> None:

@@ -118,6 +118,11 @@ class BufferingWrapper(VecEnvWrapper):
         self.n_transitions += self.num_envs
         return obs, rews, dones, infos
 
+    @property
+    def finished_trajectories(self) -> Sequence[types.TrajectoryWithRew]:
+        """What `pop_finished_trajectories` would return, without popping it."""
+        return tuple(self._finished)
+
     def pop_finished_trajectories(self) -> Popped:
         """Pops the trajectories whose episode has ended.
 

@@ -21,9 +21,9 @@ from imitation.algorithms.preference_comparisons import (
     AgentTrainer,
     PreferenceComparisons,
     TrajectoryGenerator,
-    checkpoints,
 )
 from imitation.errors import ConfigError
+from imitation.rewards.net_io import save_reward_net
 from imitation.rewards.reward_nets import RewardNet
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
 from imitation.scripts import command_line, preference_parts
@@ -37,6 +37,7 @@ from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
 from imitation.scripts.ingredients.reward import make_reward_net
 from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.util import artifacts
 from imitation.util.logger import HierarchicalLogger
 from imitation.util.paths import AnyPath
 from imitation.util.progress import progress_bar
@@ -115,9 +116,12 @@ def save_checkpoint(
         allow_save_policy: whether to save the policy; nothing but a warning if there is
             none.
     """
-    checkpoints.save_results(trainer, save_path, with_policy=bool(allow_save_policy))
-    trained = isinstance(trainer.trajectory_generator, AgentTrainer)
-    if allow_save_policy and not trained:
+    agent = trainer.trajectory_generator
+    with artifacts.replacing_directory(save_path) as directory:
+        save_reward_net(trainer.model, directory / "reward_net.pt")
+        if allow_save_policy and isinstance(agent, AgentTrainer):
+            agent.export(directory / "policy")
+    if allow_save_policy and not isinstance(agent, AgentTrainer):
         _logger.warning("There is no policy to save: trajectories are from a file")
 
 
@@ -128,7 +132,7 @@ def save_model(agent_trainer: AgentTrainer, save_path: AnyPath) -> None:
         agent_trainer: the agent.
         save_path: the directory to write.
     """
-    checkpoints.save_agent(agent_trainer, save_path)
+    agent_trainer.export(save_path)
 
 
 def _ask_people(
@@ -210,11 +214,11 @@ def _train(
     also: Callable[[int], None],
 ) -> dict[str, Any]:
     """Trains, and returns the loss and the accuracy."""
-    save = _AfterRound(trainer, settings, directory / "latest", bar)
 
     def after_round(number: int) -> None:
         also(number)
-        save(number)
+        if bar.total == settings.num_iterations + 1:  # there are no steps to count
+            bar.update(number + 1 - bar.n)
 
     try:
         results = trainer.train(
@@ -223,6 +227,7 @@ def _train(
             after_round,
             checkpoint_dir=directory,
             checkpoint_interval=settings.checkpoint_interval,
+            state_interval=settings.state_interval or 0,
             resume=settings.resume is not None,
         )
     except RuntimeError as error:
@@ -237,45 +242,6 @@ def _train(
     if settings.checkpoint_interval >= 0:
         _logger.info("Saved the reward to %s", directory / "final")
     return dict(results)
-
-
-class _AfterRound:
-    """Saves the state where the end of a round saves none, and counts rounds.
-
-    Args:
-        trainer: what is trained.
-        settings: resolved settings.
-        path: where its state goes.
-        bar: counts rounds, if there is no agent to count steps of.
-    """
-
-    def __init__(
-        self,
-        trainer: PreferenceComparisons,
-        settings: Settings,
-        path: pathlib.Path,
-        bar: "tqdm[Any]",
-    ) -> None:
-        self._trainer = trainer
-        self._interval = settings.state_interval or 0
-        self._checkpoint_interval = settings.checkpoint_interval
-        self._n_rounds = settings.num_iterations + 1
-        self._path = path
-        self._bar = bar
-
-    def __call__(self, round_num: int) -> None:
-        """Does it.
-
-        Args:
-            round_num: number of the round that has ended, from 0.
-        """
-        done = round_num + 1
-        if self._bar.total == self._n_rounds:
-            self._bar.update(done - self._bar.n)
-        saved = self._checkpoint_interval > 0 and done % self._checkpoint_interval == 0
-        due = self._interval > 0 and done % self._interval == 0
-        if due and not saved and done < self._n_rounds:
-            self._trainer.save(self._path)
 
 
 def _evaluate(

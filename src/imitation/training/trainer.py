@@ -98,6 +98,10 @@ class Trainer:
             seed: decides them.
         """
 
+    def acts(self) -> bool:
+        """Returns whether there are environments to restart."""
+        return type(self).restart_episodes is not Trainer.restart_episodes
+
     @final
     def load_state_dict(self, state: State) -> None:
         """Takes over a state, or stays as it is; touches no file and no environment.
@@ -141,7 +145,7 @@ class Trainer:
         """
         # Before `state_dict`, so that the saved generator has drawn the seed, too. A
         # trainer without environments draws none: it goes on as if it was not saved.
-        seed = seeding.make_seeds(self.rng) if self._acts() else None
+        seed = seeding.make_seeds(self.rng) if self.acts() else None
         state = self.state_dict() | {"env_seed": seed}
         with artifacts.replacing_directory(path) as directory:
             state_files.write_state(directory, self.kind, state)
@@ -162,7 +166,7 @@ class Trainer:
         """
         state = state_files.load_state(path, self.kind)
         seed = state.get("env_seed")
-        if self._acts() and not isinstance(seed, int):
+        if self.acts() and not isinstance(seed, int):
             raise ArtifactError(
                 f"{parse_path(path)} does not fit this trainer: expected an integer as "
                 f"env_seed, got {seed!r}"
@@ -173,7 +177,3 @@ class Trainer:
             raise ArtifactError(f"{parse_path(path)}: {error}") from error
         if seed is not None:
             self.restart_episodes(seed)
-
-    def _acts(self) -> bool:
-        """Whether there are environments to restart."""
-        return type(self).restart_episodes is not Trainer.restart_episodes

@@ -4,17 +4,19 @@ Christiano et al. (2017), https://arxiv.org/abs/1706.03741, section 2.2.4: sampl
 pairs, and keep those with the highest variance across the members' predictions.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, NoReturn
+from collections.abc import Sequence
+from typing import NoReturn
 
 import numpy as np
 import torch as th
+from typing_extensions import override
 
 from imitation.algorithms.preference_comparisons.fragmenters import Fragmenter
 from imitation.algorithms.preference_comparisons.model import PreferenceModel
 from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.util import logger as imit_logger
+from imitation.util.artifacts import State
 
 __all__ = ["ActiveSelectionFragmenter"]
 
@@ -112,12 +114,12 @@ class ActiveSelectionFragmenter(Fragmenter):
         """
         return self._variances(rews1.unsqueeze(0), rews2.unsqueeze(0)).item()
 
-    def state_dict(self) -> dict[str, Any]:
-        """The state of the base fragmenter."""
+    @override
+    def state_dict(self) -> State:
         return self.base_fragmenter.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Puts back what `state_dict` returned."""
+    @override
+    def load_state_dict(self, state: State) -> None:
         self.base_fragmenter.load_state_dict(state)
 
     def _variances(self, rews1: th.Tensor, rews2: th.Tensor) -> th.Tensor:

@@ -11,6 +11,7 @@ from stable_baselines3.common.vec_env import (
     VecEnvWrapper,
     VecTransposeImage,
 )
+from typing_extensions import override
 
 from imitation.algorithms.preference_comparisons.exact_steps import ExactSteps
 from imitation.algorithms.preference_comparisons.fragments import FragmentArrays
@@ -27,8 +28,10 @@ from imitation.rewards.reward_function import RewardFn
 from imitation.rewards.reward_nets import RewardNet
 from imitation.training import sb3_state
 from imitation.training.learned_rewards import RewardedAlgorithm
+from imitation.util import artifacts, seeding
 from imitation.util import logger as imit_logger
-from imitation.util import seeding
+from imitation.util.artifacts import State
+from imitation.util.paths import AnyPath
 from imitation.util.threads import training_threads
 
 __all__ = ["AgentTrainer", "as_network"]
@@ -197,35 +200,50 @@ class AgentTrainer(TrajectoryGenerator):
         with policy_calls.evaluating(self.algorithm), seeding.numpy_seeded(rng):
             return rollout.generate_trajectories(policy, venv, sample_until, rng=rng)
 
-    def state_dict(self) -> dict[str, Any]:
-        """The algorithm, the trajectories not sampled yet, and all random states.
+    def export(self, path: AnyPath) -> None:
+        """Saves the algorithm as ``model.zip``.
 
-        The environments begin new episodes, as they will when the state is loaded.
-        Trajectories with rendered pictures are left out: they would be without them.
+        Args:
+            path: the directory to write, atomically.
         """
-        seed = seeding.make_seeds(self.rng)
-        finished, _ = self.buffering_wrapper.pop_finished_trajectories()
-        self.buffering_wrapper.pop_trajectories()
-        kept = [t for t in finished if not _is_rendered(t)]
-        self._finished += kept
-        state = super().state_dict() | {
+        with artifacts.replacing_directory(path) as directory:
+            self.algorithm.save(directory / "model.zip")
+
+    @override
+    def state_dict(self) -> State:
+        return super().state_dict() | {
             "algorithm": sb3_state.algorithm_state(self.algorithm),
             "randomness": sb3_state.random_state(self.algorithm),
-            "env_seed": seed,
             "owed": self._steps.owed,
-            "finished": _packed(self._finished),
+            "finished": _packed(self._kept()),
         }
-        sb3_state.restart_episodes(self.algorithm, self.venv, seed)
-        return state
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Puts back what `state_dict` returned."""
+    @override
+    def load_state_dict(self, state: State) -> None:
+        finished = _unpacked(state["finished"])
         sb3_state.load_algorithm_state(self.algorithm, state["algorithm"])
         sb3_state.restore_random_state(self.algorithm, state["randomness"])
         super().load_state_dict(state)
         self._steps.owed = int(state["owed"])
-        self._finished = _unpacked(state["finished"])
-        sb3_state.restart_episodes(self.algorithm, self.venv, int(state["env_seed"]))
+        # A load that fails restores the trainer's own state. What is recorded stays as
+        # it is then, with infos, rendered frames and the episodes in flight.
+        if finished != _unpacked(_packed(self._kept())):
+            self._finished = finished
+            self.buffering_wrapper.pop_trajectories()
+
+    @override
+    def restart_episodes(self, seed: int) -> None:
+        self._finished = self._kept()
+        self.buffering_wrapper.pop_trajectories()
+        sb3_state.restart_episodes(self.algorithm, self.venv, seed)
+
+    def _kept(self) -> list[types.TrajectoryWithRew]:
+        """Trajectories that outlive a checkpoint: finished, and not sampled yet.
+
+        Those with rendered pictures do not: a state holds no infos.
+        """
+        finished = [*self._finished, *self.buffering_wrapper.finished_trajectories]
+        return [t for t in finished if not _is_rendered(t)]
 
     def _explorer(self) -> ExplorationWrapper:
         """A new one each time, so that all that is random lies in `rng`."""

@@ -1,9 +1,9 @@
 """Training the members of an ensemble, each on a sample of its own."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from imitation.algorithms.preference_comparisons.dataset import PreferenceDataset
 from imitation.algorithms.preference_comparisons.losses import RewardLoss
@@ -15,6 +15,7 @@ from imitation.algorithms.preference_comparisons.reward_trainer import (
 from imitation.regularization.regularizers import Regularizer, RegularizerFactory
 from imitation.util import logger as imit_logger
 from imitation.util import seeding
+from imitation.util.artifacts import State
 
 __all__ = ["EnsembleTrainer"]
 
@@ -101,13 +102,13 @@ class EnsembleTrainer(BasicRewardTrainer):
         for trainer in self.member_trainers:
             trainer.logger = value
 
-    def state_dict(self) -> dict[str, Any]:
-        """The states of the members' trainers."""
+    @override
+    def state_dict(self) -> State:
         states = [trainer.state_dict() for trainer in self.member_trainers]
         return RewardTrainer.state_dict(self) | {"members": states}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Puts back what `state_dict` returned."""
+    @override
+    def load_state_dict(self, state: State) -> None:
         RewardTrainer.load_state_dict(self, state)
         for trainer, part in zip(self.member_trainers, state["members"], strict=True):
             trainer.load_state_dict(part)

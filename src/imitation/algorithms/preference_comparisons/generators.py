@@ -48,6 +48,13 @@ class TrajectoryGenerator(Stateful, abc.ABC):
         """
         del steps, kwargs
 
+    def restart_episodes(self, seed: int) -> None:
+        """Starts new episodes in the environments, if there are any.
+
+        Args:
+            seed: decides them.
+        """
+
     @property
     def logger(self) -> imit_logger.HierarchicalLogger:
         """Where it logs to."""

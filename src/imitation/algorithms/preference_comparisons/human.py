@@ -14,6 +14,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import torch as th
+from typing_extensions import override
 
 from imitation.algorithms.preference_comparisons.fragments import FragmentArrays
 from imitation.algorithms.preference_comparisons.gatherers import (
@@ -28,6 +29,7 @@ from imitation.data.labels.queue import LabelQueue, PairRecord, QueuedPair
 from imitation.errors import ConfigError, UnknownPairError
 from imitation.training import state_files as checkpoint
 from imitation.util import logger as imit_logger
+from imitation.util.artifacts import State
 from imitation.util.paths import AnyPath, parse_path
 
 __all__ = ["HumanGatherer"]
@@ -141,16 +143,16 @@ class HumanGatherer(PreferenceGatherer):
                 self._wait(queue, open_ids, self.min_answers)
             return self._take(queue, open_ids)
 
-    def state_dict(self) -> dict[str, Any]:
-        """What was asked and used; the rest lies in the queue."""
+    @override
+    def state_dict(self) -> State:
         return {
             "asked": self._asked,
             "taken": sorted(self._taken),
             "calls": self._n_calls,
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Puts back what `state_dict` returned."""
+    @override
+    def load_state_dict(self, state: State) -> None:
         self._asked = int(state["asked"])
         self._taken = set(state["taken"])
         self._n_calls = int(state["calls"])

@@ -2,12 +2,13 @@
 
 import abc
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch as th
+from typing_extensions import override
 
 from imitation.algorithms.preference_comparisons.averages import Averages
 from imitation.algorithms.preference_comparisons.dataset import PreferenceDataset
@@ -22,6 +23,7 @@ from imitation.errors import ConfigError, DataError
 from imitation.regularization.regularizers import Regularizer, RegularizerFactory
 from imitation.util import logger as imit_logger
 from imitation.util import networks, optimizers, seeding
+from imitation.util.artifacts import State
 from imitation.util.threads import training_threads
 
 __all__ = ["BasicRewardTrainer", "RewardTrainer"]
@@ -243,14 +245,14 @@ class BasicRewardTrainer(RewardTrainer):
             self.logger.record(f"{prefix}reward/final/{name}", value)
         return metrics
 
-    def state_dict(self) -> dict[str, Any]:
-        """The optimiser, the regulariser's strength and the random state."""
+    @override
+    def state_dict(self) -> State:
         strength = None if self.regularizer is None else self.regularizer.lambda_
         state = {"optim": self.optim.state_dict(), "lambda": strength}
         return super().state_dict() | state
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Puts back what `state_dict` returned."""
+    @override
+    def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
         self.optim.load_state_dict(state["optim"])
         if self.regularizer is not None:

@@ -2,15 +2,16 @@
 
 import contextlib
 import math
+import pathlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from typing_extensions import override
 
 from imitation.algorithms import base
-from imitation.algorithms.preference_comparisons import schedules, state
+from imitation.algorithms.preference_comparisons import schedules
 from imitation.algorithms.preference_comparisons.agent import AgentTrainer
-from imitation.algorithms.preference_comparisons.checkpoints import Checkpoints
 from imitation.algorithms.preference_comparisons.dataset import PreferenceDataset
 from imitation.algorithms.preference_comparisons.ensemble_trainer import (
     EnsembleTrainer,
@@ -37,11 +38,16 @@ from imitation.algorithms.preference_comparisons.reward_trainer import (
     BasicRewardTrainer,
     RewardTrainer,
 )
+from imitation.algorithms.preference_comparisons.stateful import Stateful
 from imitation.data import types
 from imitation.errors import ConfigError
+from imitation.rewards.net_io import save_reward_net
 from imitation.rewards.reward_nets import RewardNet
+from imitation.training.checkpoints import Checkpoints
 from imitation.training.sb3_learning import progress_over
 from imitation.util import logger as imit_logger
+from imitation.util import rebuilding, seeding
+from imitation.util.artifacts import State
 from imitation.util.paths import AnyPath
 
 __all__ = ["PreferenceComparisons"]
@@ -89,12 +95,15 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         dataset: the comparisons gathered. Set it before `train` to begin with some that
             were gathered elsewhere, see `import_preferences`.
         model: the argument `reward_model`.
-        rounds_trained: rounds that are over, before an interruption too.
+        progress: completed rounds, those before an interruption included.
 
     Raises:
         ConfigError: `rng` is missing or not needed, there is no such schedule, or a
             number lies out of its range.
     """
+
+    kind = "preference_comparisons"
+    digits = 4
 
     def __init__(
         self,
@@ -124,6 +133,9 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         )
         self.schedule = schedules.schedule_of(query_schedule)
         self.trajectory_generator = trajectory_generator
+        # Whoever acts in the environments decides how they restart; `rng` is absent
+        # where all other parts are given.
+        self.rng = trajectory_generator.rng or seeding.make_rng(rng)
         self.model = reward_model
         self.num_iterations = num_iterations
         self.fragmenter = fragmenter or RandomFragmenter(rng)
@@ -135,7 +147,6 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         self.initial_comparison_frac = initial_comparison_frac
         self.initial_epoch_multiplier = initial_epoch_multiplier
         self.dataset = PreferenceDataset(max_size=comparison_queue_size)
-        self.rounds_trained = 0
         self._was_reward_trained = False
         self._metrics: dict[str, float] = {}
         super().__init__(
@@ -164,6 +175,7 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         *,
         checkpoint_dir: AnyPath | None = None,
         checkpoint_interval: int = 0,
+        state_interval: int = 0,
         resume: bool = False,
     ) -> Mapping[str, Any]:
         """Trains the reward, and the agent if there is one.
@@ -176,6 +188,8 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
             checkpoint_dir: where to save; None saves nothing. See `Checkpoints`.
             checkpoint_interval: rounds between checkpoints; 0 saves only at the end, a
                 negative number never.
+            state_interval: rounds between states to resume from; 0 saves one with each
+                checkpoint.
             resume: continue from the newest checkpoint in `checkpoint_dir`, if any; the
                 totals then count from the beginning.
 
@@ -189,75 +203,88 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         """
         n_comparisons = self._query_schedule(total_timesteps, total_comparisons)
         n_steps = schedules.even_parts(total_timesteps, len(n_comparisons))
-        saver = Checkpoints(self, checkpoint_dir, checkpoint_interval)
+        self.progress = 0  # an earlier call's rounds do not count
+        saver = Checkpoints(
+            self,
+            checkpoint_dir,
+            export_every=checkpoint_interval,
+            state_every=state_interval or min(checkpoint_interval, 0),
+        )
         first = saver.resume() if resume else 0
-        self.rounds_trained = first
-        with self._progress(sum(n_steps[first:])):
+        with self._progress_over(sum(n_steps[first:])):
             for number in range(first, len(n_comparisons)):
                 self._gather(n_comparisons[number])
                 self._train_reward()
                 self._train_agent(n_steps[number])
                 if self.logger.name_to_value:
                     self.logger.dump(number)
-                self.rounds_trained = number + 1
+                self.progress = number + 1
                 if callback is not None:
                     callback(number)
-                saver.after_round()
+                saver.after(self.progress)
         saver.finish()
         return {
             f"reward_{name}": self._metrics.get(name, math.nan)
             for name in ("loss", "accuracy")
         }
 
-    def save(self, path: AnyPath) -> None:
-        """Saves everything needed to continue, as a directory, atomically.
+    @override
+    def kinds(self) -> dict[str, str]:
+        kinds = {name: type(part).__name__ for name, part in self._parts().items()}
+        # Networks of two algorithms may fit each other where their states do not.
+        algorithm = getattr(self.trajectory_generator, "algorithm", None)
+        return super().kinds() | kinds | {"agent": type(algorithm).__name__}
 
-        The environments begin new episodes, as they will when the state is loaded.
-
-        Args:
-            path: the directory to write.
-        """
-        state.save(self, path)
-
-    def load_state(self, path: AnyPath) -> None:
-        """Continues where `save` was called on a trainer made with the same arguments.
-
-        Args:
-            path: where it was saved.
-
-        Raises:
-            ArtifactError: nothing was saved there, or a trainer of another shape.
-        """
-        state.load(self, path)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The state of this class and its parts."""
-        return {
+    @override
+    def state_dict(self) -> State:
+        parts = {name: part.state_dict() for name, part in self._parts().items()}
+        return super().state_dict() | {
+            "torch": seeding.torch_rng_state(self.model.device),
             "reward_model": self.model.state_dict(),
             "dataset": self.dataset.state_dict(),
-            "rounds_trained": self.rounds_trained,
             "was_reward_trained": self._was_reward_trained,
             "metrics": self._metrics,
-            "horizon": self._horizon,
-            "reward_trainer": self.reward_trainer.state_dict(),
-            "fragmenter": self.fragmenter.state_dict(),
-            "preference_gatherer": self.preference_gatherer.state_dict(),
-            # Last, because it may draw the next seeds from a generator shared by all.
-            "trajectory_generator": self.trajectory_generator.state_dict(),
+            **parts,
         }
 
-    def load_state_dict(self, values: Mapping[str, Any]) -> None:
-        """Puts back what `state_dict` returned."""
-        self.model.load_state_dict(values["reward_model"])
-        self.dataset.load_state_dict(values["dataset"])
-        self.rounds_trained = int(values["rounds_trained"])
-        self._was_reward_trained = bool(values["was_reward_trained"])
-        self._metrics = dict(values["metrics"])
-        self._horizon = values["horizon"]
-        self.reward_trainer.load_state_dict(values["reward_trainer"])
-        self.fragmenter.load_state_dict(values["fragmenter"])
-        self.preference_gatherer.load_state_dict(values["preference_gatherer"])
-        self.trajectory_generator.load_state_dict(values["trajectory_generator"])
+    @override
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        self.model.load_state_dict(state["reward_model"])
+        self.dataset.load_state_dict(state["dataset"])
+        self._was_reward_trained = bool(state["was_reward_trained"])
+        self._metrics = dict(state["metrics"])
+        seeding.restore_torch_rng(state["torch"], self.model.device)
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
+
+    @override
+    def check_export(self) -> None:
+        rebuilding.describe(self.model)
+
+    @override
+    def export(self, directory: pathlib.Path) -> None:
+        save_reward_net(self.model, directory / "reward_net.pt")
+        if isinstance(self.trajectory_generator, AgentTrainer):
+            self.trajectory_generator.export(directory / "policy")
+
+    @override
+    def acts(self) -> bool:
+        generator = type(self.trajectory_generator)
+        return generator.restart_episodes is not TrajectoryGenerator.restart_episodes
+
+    @override
+    def restart_episodes(self, seed: int) -> None:
+        self.trajectory_generator.restart_episodes(seed)
+
+    def _parts(self) -> dict[str, Stateful]:
+        return {
+            "fragmenter": self.fragmenter,
+            "preference_gatherer": self.preference_gatherer,
+            "reward_trainer": self.reward_trainer,
+            # Restored last: it may drop episodes, which a failed load must not.
+            "trajectory_generator": self.trajectory_generator,
+        }
 
     def _query_schedule(self, total_timesteps: int, total: int) -> list[int]:
         if total_timesteps < 0 or total < (0 if len(self.dataset) else 1):
@@ -272,7 +299,7 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         self.logger.log(f"Query schedule: {n_comparisons}")
         return n_comparisons
 
-    def _progress(
+    def _progress_over(
         self, total_timesteps: int
     ) -> contextlib.AbstractContextManager[None]:
         """Makes the schedules of an agent run over the whole training."""
