@@ -123,6 +123,7 @@ class BaseImitationAlgorithm(Trainer, abc.ABC):
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
+        # Open files cannot be pickled: the copy logs to a temporary directory.
         self._logger = imit_logger.configure()
 
 
@@ -199,6 +200,7 @@ class CheckedBatches:
                         f"Expected batch size {self.batch_size} != {n_rows} = "
                         f"len(batch[{key!r}]); make batches of that size"
                     )
+            # Once per epoch: values of later batches are the caller's word.
             if number == 0 and self._spaces is not None:
                 pairs = types.TransitionsMinimal(
                     obs=tree.as_observation(batch["obs"]),
@@ -247,6 +249,7 @@ def make_data_loader(
             f"Number of transitions in the demonstrations {len(flat)} is "
             f"smaller than batch size {batch_size}"
         )
+    # Torch's loader draws from a torch generator.
     seed = seeding.make_seeds(seeding.make_rng(kwargs.pop("rng", None)))
     kwargs.setdefault("generator", th.Generator().manual_seed(seed))
     options = {"shuffle": True, "drop_last": True} | kwargs

@@ -47,6 +47,7 @@ class Checkpoints:
         self._state_every = state_every
         self._seen = trainer.progress
         self._best = -math.inf
+        # Commands pass a directory always, and negative intervals to disable saving.
         if self._directory is None or max(export_every, state_every) < 0:
             return
         if export_every >= 0:
@@ -138,6 +139,8 @@ class Checkpoints:
         if self._directory is None:
             return
         with artifacts.replacing_directory(self._directory / name) as directory:
+            # Written beside its place and renamed: a kill leaves the old one or the new
+            # one.
             self._trainer.export(directory)
             if score is not None:
                 artifacts.write_json(directory / _SCORE, score)

@@ -54,6 +54,7 @@ def restart_episodes(algo: BaseAlgorithm, venv: VecEnv, seed: int) -> None:
         venv: the environments beneath it.
         seed: their seed.
     """
+    # `seed` takes effect at the next reset, in SB3's vector environments.
     venv.seed(seed)
     algo._last_obs = None  # makes the next `learn` reset the environments
     if isinstance(algo, OffPolicyAlgorithm) and algo.action_noise is not None:
@@ -69,6 +70,7 @@ def learned_state(algo: BaseAlgorithm) -> State:
     Returns:
         A state that `checkpoint.save_state` takes, without experience and counters.
     """
+    # Variables are tensors beside the policy, such as the log of SAC's entropy weight.
     _, variables = algo._get_torch_save_params()
     return {
         "parameters": algo.get_parameters(),
@@ -116,6 +118,7 @@ def algorithm_state(algo: BaseAlgorithm) -> State:
     if isinstance(algo, OffPolicyAlgorithm):
         replay = algo.replay_buffer
         assert replay is not None
+        # The rest of the arrays was never written: np.empty or zeros.
         filled = len(replay.rewards) if replay.full else replay.pos
         state["replay"] = {
             "pos": replay.pos,
@@ -145,6 +148,7 @@ def load_algorithm_state(algo: BaseAlgorithm, state: State) -> None:
         if hasattr(algo, name):
             number = type(getattr(algo, name))
             setattr(algo, name, number(state["counters"][name]))
+    # Schedules read it; SB3 sets it only while it collects.
     algo._current_progress_remaining = float(state["progress"])
     if isinstance(algo, OffPolicyAlgorithm):
         replay: Any = algo.replay_buffer
@@ -158,6 +162,7 @@ def load_algorithm_state(algo: BaseAlgorithm, state: State) -> None:
 
 def _normalization(algo: BaseAlgorithm) -> list[RunningMeanStd]:
     """The statistics of a `VecNormalize` around or below the environments."""
+    # The reward's statistics count even if rewards are not normalized at the moment.
     normalizer = algo.get_vec_normalize_env()
     if normalizer is None:
         return []
@@ -173,6 +178,7 @@ def random_state(algo: BaseAlgorithm) -> State:
 
     Stable-Baselines3 uses the global ones.
     """
+    # Off-policy algorithms draw warm-up actions from the action space's own generator.
     kind, keys, position, has_gauss, cached = np.random.get_state(legacy=True)
     return {
         "torch": seeding.torch_rng_state(algo.device),

@@ -135,6 +135,7 @@ def _flatten(value: Any, name: str, tensors: dict[str, th.Tensor | np.ndarray]) 
             name += "'"
         tensors[name] = value
         return {_TENSOR if isinstance(value, th.Tensor) else _ARRAY: name}
+    # JSON has no NumPy scalars; `item` is exact for float32 and int64, too.
     if isinstance(value, np.generic):
         return value.item()
     if value is None or isinstance(value, bool | int | float | str):
@@ -143,6 +144,7 @@ def _flatten(value: Any, name: str, tensors: dict[str, th.Tensor | np.ndarray]) 
         return [_flatten(v, f"{name}/{i}", tensors) for i, v in enumerate(value)]
     if isinstance(value, Mapping):
         pairs = [(k, _flatten(v, f"{name}/{k}", tensors)) for k, v in value.items()]
+        # Optimizers number their parameters: JSON would turn the keys into strings.
         if all(isinstance(key, str) for key in value):
             return dict(pairs)
         return {_KEYED: [list(pair) for pair in pairs]}

@@ -173,6 +173,7 @@ def read_tensors(path: AnyPath) -> dict[str, th.Tensor]:
 
 _REGISTERED: dict[str, type] = {}
 
+# Modules (or, with a final dot, packages) whose classes an artifact may name.
 _TRUSTED_MODULES = (
     "torch.nn.modules.",
     "torch.optim.",
@@ -187,7 +188,6 @@ _TRUSTED_MODULES = (
     "sb3_contrib.",
     "imitation.",
 )
-"""Modules (or, with a final dot, packages) whose classes an artifact may name."""
 
 
 def register_class(cls: C) -> C:
@@ -291,6 +291,7 @@ def _sweep(directory: pathlib.Path) -> None:
     """Removes what killed processes of this machine left; once for each directory."""
     for path in directory.glob(".*.tmp"):
         match = _TEMPORARY.fullmatch(path.name)
+        # Process numbers mean nothing on another machine that shares the directory.
         if match and match["host"] == _HOST and not _is_running(int(match["pid"])):
             _remove(path)
 
@@ -317,11 +318,13 @@ def _replace(temporary: pathlib.Path, target: pathlib.Path) -> None:
     """Puts `temporary` in the place of `target`, whatever kinds they are."""
     _check_replaceable(temporary, target)
     exists = target.exists() or target.is_symlink()
+    # `os.replace` refuses directories that are not empty: swap, then remove.
     if exists and (temporary.is_dir() or target.is_dir()):
         _exchange(temporary, target)
         _remove(temporary)
     else:
         os.replace(temporary, target)
+    # The rename itself reaches the disk with the directory that holds the name.
     _fsync(target.parent)
 
 
@@ -341,6 +344,7 @@ def _check_replaceable(temporary: pathlib.Path, target: pathlib.Path) -> None:
 
 def _exchange(one: pathlib.Path, other: pathlib.Path) -> None:
     """Swaps two paths; atomically where the system can (Linux `renameat2`)."""
+    # Python has no binding; elsewhere three renames leave a moment without a target.
     libc = ctypes.CDLL(None, use_errno=True)
     if hasattr(libc, "renameat2"):
         arguments = (_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other))

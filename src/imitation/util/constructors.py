@@ -66,6 +66,7 @@ def remember_arguments(cls: C) -> C:
         kwargs = {
             k: list(v) if isinstance(v, Iterator) else v for k, v in kwargs.items()
         }
+        # Set already: this is a base class's constructor, called by the outermost one.
         if _ATTRIBUTE not in vars(self):
             # Into __dict__, since modules refuse attributes before their constructor.
             vars(self)[_ATTRIBUTE] = Arguments(

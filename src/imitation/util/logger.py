@@ -161,6 +161,8 @@ class HierarchicalLogger(sb_logger.Logger):
         self._accumulate_prefixes: list[str] = []
         self._key_prefixes: list[str] = []
         self._name: str | None = None
+        # SB3 reads these attributes directly, so they must be those of the current
+        # target.
         self._show(default_logger)
 
     def _show(self, logger: sb_logger.Logger) -> None:
@@ -287,6 +289,7 @@ class HierarchicalLogger(sb_logger.Logger):
         parts = [*self._accumulate_prefixes, self._name, *self._key_prefixes, key]
         path = "/".join(parts)
         self.current_logger.record(f"raw/{path}", val, exclude)
+        # The outer `dump` writes the mean over all inner ones.
         self.default_logger.record_mean(f"mean/{path}", val, exclude)
 
     @override

@@ -77,6 +77,7 @@ def submodules(m: nn.Module) -> Iterator[nn.Module]:
         yield module
         children = module._modules
         if children:
+            # A stack: reversed, so that the first child comes out first.
             pending += [child for child in reversed(children.values()) if child]
 
 

@@ -14,8 +14,8 @@ from imitation.errors import ConfigError, DataError
 
 __all__ = ["BaseNorm", "EMANorm", "RunningNorm"]
 
+# Numbers in a batch below which one slow operation beats several quick ones.
 SMALL = 1024
-"""Numbers in a batch below which one slow operation beats several quick ones."""
 
 
 class BaseNorm(nn.Module, abc.ABC):
@@ -73,6 +73,7 @@ class BaseNorm(nn.Module, abc.ABC):
         if self.training and batch.shape[0] > 0:
             self.update_stats(batch)
         dtype = x.dtype if x.is_floating_point() else th.get_default_dtype()
+        # Statistics are float64 and rounded last: sums over millions of steps.
         scale = (self.running_var + self.eps).rsqrt_().to(dtype)
         return (x - self.running_mean.to(dtype)).mul_(scale)
 

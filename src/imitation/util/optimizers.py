@@ -8,8 +8,8 @@ import torch as th
 
 __all__ = ["fused", "make_optimizer"]
 
+# Optimisers whose fused form does in one call what takes a dozen calls otherwise.
 FUSED = (th.optim.Adam, th.optim.AdamW)
-"""Optimisers whose fused form does in one call what takes a dozen calls otherwise."""
 
 
 def make_optimizer(
@@ -29,6 +29,7 @@ def make_optimizer(
     """
     kwargs = dict(optimizer_kwargs or {})
     parameters = list(parameters)
+    # Torch refuses `fused` beside `foreach`, and for parameters that are not floats.
     fusible = all(p.is_floating_point() for p in parameters) and not (
         {"fused", "foreach", "capturable", "differentiable"} & kwargs.keys()
     )

@@ -21,6 +21,7 @@ PlainNetwork = Callable[[th.Tensor], th.Tensor]
 """From observations, shape ``(B, *observation_shape)``, to the output of the action
 layer: logits of shape ``(B, n_actions)``, or means of shape ``(B, action_dim)``."""
 
+# A policy that overrides one of these may be more than its layers.
 _METHODS = (
     "_get_action_dist_from_latent",
     "_predict",
@@ -31,7 +32,6 @@ _METHODS = (
     "obs_to_tensor",
     "predict",
 )
-"""A policy that overrides one of these may be more than its layers."""
 
 
 def plain_network(policy: BasePolicy, *, gradients: bool = True) -> PlainNetwork | None:
@@ -97,6 +97,7 @@ def _layer(module: th.nn.Module, *, gradients: bool) -> PlainNetwork:
         weight, bias = module.weight, module.bias
         if gradients:
             return functools.partial(th.nn.functional.linear, weight=weight, bias=bias)
+        # A transposed view: in-place updates of the weights are seen.
         transposed, offset = weight.detach().t(), bias.detach()
         return lambda rows: th.addmm(offset, rows, transposed)
     forward: PlainNetwork = module.forward  # without the search for hooks of a call

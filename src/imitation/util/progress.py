@@ -7,8 +7,8 @@ from tqdm.auto import tqdm
 
 __all__ = ["progress_bar"]
 
+# Seconds between two states of the bar where they pile up, as in a log file.
 LOG_FILE_INTERVAL = 10.0
-"""Seconds between two states of the bar where they pile up, as in a log file."""
 
 
 def progress_bar(

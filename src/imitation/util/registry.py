@@ -98,6 +98,7 @@ class Registry(Generic[T]):
             raise RegistryKeyError(
                 f"Key '{key}' is not registered; registered are: {known}"
             ) from None
+        # Not stored: a module that was imported once is a dictionary lookup away.
         if isinstance(entry, _Indirect):
             value: T = load_attr(entry.path)
             return value

@@ -148,6 +148,7 @@ def build_sacred_symlink(log_dir: AnyPath, run: Any) -> None:
     link = directory / "sacred"
     if link.exists() and not link.is_symlink():
         raise ConfigError(f"{link} is in the way of a link to {sacred_dir}; remove it")
+    # Replaced in one step: no reader sees a run without its link.
     temporary = link.with_name(f".sacred-{secrets.token_hex(4)}")
     temporary.symlink_to(
         os.path.relpath(sacred_dir, directory), target_is_directory=True

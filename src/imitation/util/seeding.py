@@ -139,6 +139,7 @@ def numpy_seeded(rng: np.random.Generator) -> Iterator[None]:
 
     For other people's code that reads it; ours never does.
     """
+    # SB3's replay buffers and DQN's exploration read the global generator.
     state = np.random.get_state()
     np.random.seed(make_seeds(rng))
     try:

@@ -78,6 +78,7 @@ def _build(description: Mapping[str, Any]) -> Space:
     kind = description["type"]
     if kind == "Box":
         dtype, shape = np.dtype(description["dtype"]), tuple(description["shape"])
+        # Bounds are stored once where all are equal, so broadcast them.
         low, high = (
             np.broadcast_to(np.asarray(description[key], dtype=dtype), shape)
             for key in ("low", "high")

@@ -29,6 +29,7 @@ def safe_to_tensor(array: np.ndarray | th.Tensor, **kwargs: Any) -> th.Tensor:
     """
     if isinstance(array, np.ndarray):
         flags = array.flags
+        # The common case; `as_tensor` would inspect the array once more.
         if flags.carray and array.dtype.isnative and not kwargs:
             return th.from_numpy(array)
         if not array.dtype.isnative:
@@ -100,6 +101,7 @@ def tensor_iter_norm(
     ]
     if not norms:
         return th.zeros(())
+    # Tensors of one model may lie on several GPUs.
     device = norms[0].device
     stacked = th.stack([norm.to(device) for norm in norms])
     total: th.Tensor = th.linalg.vector_norm(stacked, ord=ord)

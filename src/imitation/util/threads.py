@@ -16,8 +16,8 @@ from imitation.errors import ConfigError
 
 __all__ = ["training_threads"]
 
+# Up to this many trainable parameters, one thread is at least as fast as several.
 SMALL_NETWORK_PARAMETERS = 1_000_000
-"""Up to this many trainable parameters, one thread is at least as fast as several."""
 
 
 @contextlib.contextmanager
@@ -36,6 +36,7 @@ def training_threads(*modules: th.nn.Module) -> Iterator[int]:
     Raises:
         ConfigError: ``IMITATION_NUM_THREADS`` is not a positive integer.
     """
+    # The count is global to the process: nested blocks restore their caller's.
     before = th.get_num_threads()
     count = _requested() or (1 if _small(modules) else before)
     if count != before:

@@ -22,8 +22,8 @@ __all__ = ["UnknownEnvError", "find_env_spec", "make_vec_env"]
 
 PostWrapper = Callable[[gym.Env[Any, Any], int], gym.Env[Any, Any]]
 
+# Packages to import for the environments of a namespace.
 _NAMESPACE_PACKAGES = {"ALE": "ale_py", "seals": "seals"}
-"""Packages to import for the environments of a namespace."""
 
 
 class UnknownEnvError(ConfigError, gym.error.UnregisteredEnv):
@@ -90,6 +90,7 @@ def make_vec_env(
         functools.partial(make_one, i, seed) for i, seed in enumerate(seeds)
     ]
     if parallel:
+        # A fork of a process with torch threads may deadlock.
         return SubprocVecEnv(makers, start_method="forkserver")
     return DummyVecEnv(makers)
 
@@ -166,7 +167,9 @@ def _make_env(
         if "mujoco" in f"{spec.entry_point}{error}".lower():
             hint = "run: pip install 'imitation[mujoco]'"
         raise MissingExtraError(f"cannot make {spec.id}: {error}; {hint}") from error
+    # Here, not by the vector environment: its `seed` would wait for the next reset.
     env.reset(seed=seed)
+    # `sample()` draws from the space, which `reset` does not seed.
     env.action_space.seed(seed)
     filename = None
     if log_dir is not None:

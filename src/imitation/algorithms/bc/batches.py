@@ -54,6 +54,7 @@ class BatchIteratorWithEpochEndCallback:
     def __iter__(self) -> Iterator[Any]:
         """Yields batches until the given number of epochs or batches is done."""
         done, started = self.batches_done, self.batches_done > 0
+        # Both limits at once would be ambiguous: the constructor allows one.
         for epoch in itertools.count(self.first_epoch):
             if self._finished(epoch, done):
                 return

@@ -40,10 +40,12 @@ class RolloutStatsComputer:
         if self.venv is None or self.n_episodes <= 0:
             return {}
         enough = rollout.make_min_episodes(self.n_episodes)
+        # Policies sample with torch's global generator, which training draws from, too.
         with seeding.torch_seeded(rng):
             trajectories = rollout.rollout(
                 policy, self.venv, enough, rng=rng, unwrap=False, verbose=False
             )
+        # Lengths and counts are left out: of interest here are returns.
         stats = rollout.rollout_stats(trajectories)
         return {k: v for k, v in stats.items() if k.startswith("return_")}
 

@@ -136,6 +136,8 @@ class Learner:
         """
         n_samples = sum(len(minibatch["acts"]) for minibatch in minibatches)
         for parameter in self._parameters:
+            # Cheaper than `zero_grad`, which looks up hooks and profiler contexts each
+            # time.
             parameter.grad = None
         measured: list[tuple[float, BCTrainingMetrics]] = []
         for minibatch in minibatches:
@@ -213,6 +215,8 @@ class TrainingRun:
         self._rollout_rng = rollout_rng
         self._lr_schedule = lr_schedule
         self._saver = saver
+        # A resumed call counts on: the loader restores its place within the epoch
+        # itself.
         self._batches = BatchIteratorWithEpochEndCallback(
             Grouped(minibatches, accumulate),
             options.n_epochs,
@@ -264,8 +268,10 @@ class TrainingRun:
         call, number = self._call, self._trainer.progress
         if self._lr_schedule is not None:
             assert self._total is not None
+            # The share that remains, as SB3's schedules take it: 1 at the first batch.
             rate = self._lr_schedule(1 - number / self._total)
             sb3_utils.update_learning_rate(self._learner.optimizer, rate)
+        # Parts of the loss are computed only for the log: they cost more than the loss.
         measure = number % self._options.log_interval == 0
         metrics = self._learner.step(minibatches, measure=measure)
         size = n_rows(minibatches)

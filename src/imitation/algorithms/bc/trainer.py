@@ -121,6 +121,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             "observation spaces differ"
         )
         assert policy.action_space == action_space, "action spaces differ"
+        # Before the optimizer is made, which holds on to the parameters it is given.
         self._policy = policy.to(sb3_utils.get_device(device))
         self.loss_calculator = BehaviorCloningLossCalculator(ent_weight, l2_weight)
         self._optimizer_kwargs = dict(optimizer_kwargs or {})
@@ -159,6 +160,8 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         """
         self._validator = None
         if self.val_fraction > 0:
+            # Always the same split of the same data, so that a resumed run holds out
+            # the same.
             split_rng = seeding.make_rng(self._split_seed)
             demonstrations, held_out = split_demonstrations(
                 demonstrations, self.val_fraction, split_rng
@@ -239,6 +242,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         saver = Checkpoints(self, checkpoint_dir, state_every=checkpoint_interval)
         if reset_tensorboard:
             self._bc_logger.reset_tensorboard_steps()
+        # DAgger replaces the logger between two calls.
         self._bc_logger.logger = self.logger
         torch_rng = self._start(options, saver, resume)
         if self._call.finished:

@@ -17,8 +17,8 @@ from imitation.util.artifacts import State
 
 __all__ = ["EarlyStopping", "Validator", "split_demonstrations"]
 
+# Parts of the loss that are logged for held-out data.
 MEASURED = ("neglogp", "prob_true_act", "loss")
-"""Parts of the loss that are logged for held-out data."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +61,7 @@ class Validator:
         self._loader = loader.BatchLoader(
             held_out,
             loader.samples_at_a_time(held_out, ("obs", "acts")),
+            # No randomness: measuring must not change what training draws.
             shuffle=False,
             drop_last=False,
             keys=("obs", "acts"),
@@ -162,8 +163,10 @@ def split_demonstrations(
             f"val_fraction={fraction} needs at least 2 entries to split, got "
             f"{len(items)}; use more demonstrations or val_fraction=0"
         )
+    # At least one entry on either side, however extreme the fraction.
     order = rng.permutation(len(items))
     n_held_out = min(max(1, round(fraction * len(items))), len(items) - 1)
+    # Sorted, so that the data keep their order: the loader shuffles them anyway.
     held_out, training = np.sort(order[:n_held_out]), np.sort(order[n_held_out:])
     return _pick(items, training), _pick(items, held_out)
 

@@ -99,6 +99,7 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
         self.records = records if records is not None else []
         self._last_obs: Any = None
         self._expert_acts: Array | None = None
+        # A resumed round numbers its episodes on from those already on disk.
         self._next_index = sum(1 for _ in self.save_dir.glob("*dagger-demo-*"))
 
     @override
@@ -135,9 +136,12 @@ class InteractiveTrajectoryCollector(VecEnvWrapper):
         assert self.traj_accum is not None, "call .reset() before .step()"
         self._expert_acts = self._checked(actions)
         executed = self._expert_acts
+        # One coin per environment and step (algorithm 3.1), not one per episode.
         novice_acts = self.rng.uniform(0, 1, size=self.num_envs) > self.beta
         if novice_acts.any():
             executed = executed.copy()
+            # The novice sees the whole batch: one forward pass costs as much as for a
+            # part.
             executed[novice_acts] = self.get_robot_acts(self._last_obs)[novice_acts]
         self.venv.step_async(executed)
 
@@ -284,6 +288,7 @@ def collect(
     Raises:
         ConfigError: the expert does not fit the environments, or no episode ends.
     """
+    # A round that was complete when its run was interrupted.
     if size.reached(collector.records):
         return
     is_policy = isinstance(expert, BasePolicy | BaseAlgorithm)
@@ -310,6 +315,7 @@ def _step_until(
         acts, state = act(obs, state, dones)
         obs, _, dones, _ = collector.step(acts)
         waited = 0 if (dones & active).any() else waited + 1
+        # Environments that are inside an episode finish it; the others are done.
         if dones.any() and size.reached(collector.records):
             active &= ~dones
         if waited >= rollout.MAX_STEPS_WITHOUT_EPISODE:

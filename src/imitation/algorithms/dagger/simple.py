@@ -161,6 +161,8 @@ class SimpleDAggerTrainer(DAggerTrainer):
                 f"BC.train does not take {', '.join(unknown)}; bc_train_kwargs may "
                 f"hold {', '.join(sorted(known))}"
             )
+        # An expert may be slow or a person: a kill in the first round can be resumed,
+        # too.
         if not self._owns_checkpoint:
             self._save_as("latest")
         with progress.progress_bar(

@@ -58,6 +58,7 @@ class GrowingArray:
         """Appends rows, shape `(n, *space.shape)`, cast to the space's dtype."""
         size = self._size + len(rows)
         if size > len(self._buffer):
+            # Doubling copies each row twice on average, however often the array grows.
             capacity = max(size, 2 * len(self._buffer))
             grown = np.empty((capacity, *self._buffer.shape[1:]), self._buffer.dtype)
             grown[: self._size] = self._buffer[: self._size]
@@ -145,12 +146,15 @@ class DemonstrationStore:
             if not self._is_dict
             else (types.DictObs({key: rows.view() for key, rows in self._obs.items()}))
         )
+        # One empty dictionary for all rows, without memory for each.
         no_infos = np.broadcast_to(np.array({}, dtype=object), (len(self),))
         return types.TransitionsMinimal(obs, self._acts.view(), infos=no_infos)
 
     def _append_all(self, path: pathlib.Path) -> None:
         trajectories = list(load_file(path))
         rows = [(self._observations(t.obs, path), t.acts) for t in trajectories]
+        # All checks come before the first append: a bad episode leaves the store as it
+        # was.
         for obs, acts in rows:
             self._acts.check(acts, f"{path}: acts")
             for key, growing in self._obs.items():
@@ -158,6 +162,8 @@ class DemonstrationStore:
         for obs, acts in rows:
             self._acts.extend(acts)
             for key, growing in self._obs.items():
+                # Observations have one row more than actions: the state after the last
+                # action.
                 growing.extend(obs[key][:-1])
         self._loaded.add(path)
 

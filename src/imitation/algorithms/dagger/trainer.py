@@ -207,6 +207,8 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
             )
         self.bc_trainer.set_demonstrations(self.store.transitions())
         kwargs = dict(bc_train_kwargs or {})
+        # Rollouts abandon the collector's episodes, which `create_trajectory_collector`
+        # resets anyway.
         kwargs.setdefault("log_rollouts_venv", self.venv)
         if kwargs.get("n_epochs") is None and kwargs.get("n_batches") is None:
             kwargs["n_epochs"] = self.DEFAULT_N_EPOCHS
@@ -249,6 +251,7 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
         super().restore(state)
         self.bc_trainer.restore(state["bc"])
         self._timesteps_before_round = int(state["timesteps_before_round"])
+        # Read from disk when they are needed: restoring a state touches no file.
         self._records = None
         self._entropy = seeding.make_seeds(seeding.rng_from_state(state["rng"]), 4)
         self._owns_checkpoint = True
@@ -284,6 +287,7 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
         with artifacts.replacing_directory(policy_path) as directory:
             for file in (checkpoint_path / "policy").iterdir():
                 try:
+                    # The same bytes under a second name: policies may be large.
                     (directory / file.name).hardlink_to(file)
                 except OSError:  # the file system allows one name only
                     shutil.copy(file, directory / file.name)
