@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from imitation.scripts import command_line, console
+from imitation.scripts import console
 from imitation.util.registry import load_attr
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -141,9 +141,7 @@ def test_commands_are_right(
             arguments = [command, *arguments]
         target.parse(arguments, "test")  # the command itself exists
         settings = arguments[arguments.index("with") :] if "with" in arguments else []
-        status = command_line.run_script(
-            target, ["print_config", *settings], "test", command
-        )
+        status = target.run_line(["print_config", *settings], "test", command)
         assert status == 0, capsys.readouterr().err
     else:
         with pytest.raises(SystemExit) as stop:

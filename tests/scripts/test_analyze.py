@@ -6,7 +6,6 @@ import pandas as pd
 import pytest
 
 from imitation.errors import ConfigError
-from imitation.scripts import command_line
 from imitation.scripts.analyze import analysis_ex
 
 SOURCE = "output/sacred/train_adversarial"
@@ -164,10 +163,10 @@ def test_nothing_selected(runs):
 
 def test_documented_command_line(runs, capsys):
     words = ["analyze_imitation", "with", "run_name=study"]
-    assert command_line.run_script(analysis_ex, words, "program") == 0
+    assert analysis_ex.run_line(words, "program") == 0
     assert "bc CartPole-v1" in " ".join(capsys.readouterr().out.split())
     words = ["gather_tb_directories", "with", f"source_dir_str={SOURCE}"]
-    assert command_line.run_script(analysis_ex, words, "program") == 0
+    assert analysis_ex.run_line(words, "program") == 0
 
 
 def test_a_command_must_be_named(runs):

@@ -371,7 +371,7 @@ def test_settings_of_a_damaged_run(workdir, capsys):
 )
 def test_python_m_handles_mistakes_the_same_way(workdir, capsys, experiment):
     arguments = [*list(experiment.script.commands)[:1], "with", "nonsense=1"]
-    assert command_line.run_script(experiment, arguments, "program") == 2
+    assert experiment.run_line(arguments, "program") == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert list(workdir.iterdir()) == []
 

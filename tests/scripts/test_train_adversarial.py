@@ -20,7 +20,7 @@ from imitation.data import rollout, serialize
 from imitation.policies.base import RandomPolicy
 from imitation.rewards import reward_nets
 from imitation.rewards.net_io import load_reward_net
-from imitation.scripts import command_line, console
+from imitation.scripts import console
 from imitation.scripts.eval_policy import eval_policy_ex
 from imitation.scripts.train_adversarial import train_adversarial_ex
 from imitation.scripts.train_imitation import train_imitation_ex
@@ -123,7 +123,7 @@ def test_documented_command_line_and_output_layout(workdir, command):
         "policy_evaluation.fast expert.policy_type=random seed=1 checkpoint_interval=2"
     )
     arguments = line.split()
-    assert command_line.run_script(train_adversarial_ex, arguments, "program") == 0
+    assert train_adversarial_ex.run_line(arguments, "program") == 0
     (log_dir,) = (workdir / "output" / command / "seals_CartPole-v0").iterdir()
     sacred_dir = workdir / "output" / "sacred" / "train_adversarial" / "1"
     assert (log_dir / "sacred").resolve() == sacred_dir.resolve()
@@ -382,7 +382,7 @@ def test_resumed_after_sigkill_it_ends_with_identical_weights(workdir, command):
         [command, "with", "resume=killed"],
         [*arguments, "logging.log_dir=w"],
     ):
-        assert command_line.run_script(train_adversarial_ex, words, "program") == 0
+        assert train_adversarial_ex.run_line(words, "program") == 0
     assert same(weights("killed"), weights("w"))
 
 

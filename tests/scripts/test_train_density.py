@@ -15,7 +15,7 @@ from stable_baselines3.common.vec_env import VecNormalize
 from imitation.algorithms.density import DensityReward, DensityType
 from imitation.data import rollout, serialize
 from imitation.policies.base import RandomPolicy
-from imitation.scripts import command_line, console
+from imitation.scripts import console
 from imitation.scripts import settings as typed
 from imitation.scripts import train_density as script
 from imitation.scripts.config.train_density import DensitySettings
@@ -81,7 +81,7 @@ def same(one: Any, other: Any) -> bool:
 def test_command_line_and_output_layout(workdir: pathlib.Path) -> None:
     line = f"with {' '.join(FAST)} expert.policy_type=random seed=1"
     words = [*line.split(), "checkpoint_interval=32"]
-    assert command_line.run_script(EX, words, "program") == 0
+    assert EX.run_line(words, "program") == 0
     (log_dir,) = (workdir / "output/train_density/seals_CartPole-v0").iterdir()
     sacred_dir = workdir / "output" / "sacred" / "train_density" / "1"
     assert (log_dir / "sacred").resolve() == sacred_dir.resolve()

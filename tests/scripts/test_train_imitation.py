@@ -18,7 +18,6 @@ from imitation.data.types import Trajectory
 from imitation.errors import ConfigError
 from imitation.policies import base
 from imitation.policies.serialize import policy_registry
-from imitation.scripts import command_line
 from imitation.scripts.ingredients.bc import BCSettings
 from imitation.scripts.ingredients.demonstrations import (
     DemonstrationsSettings,
@@ -82,7 +81,7 @@ def test_bc_documented_command_line(workdir):
         "environment.fast policy_evaluation.fast bc.batch_size=4 "
         "bc.train_kwargs.n_batches=6 seed=1"
     )
-    assert command_line.run_script(train_imitation_ex, line.split(), "program") == 0
+    assert train_imitation_ex.run_line(line.split(), "program") == 0
     (log_dir,) = (workdir / "output" / "bc" / "CartPole-v1").iterdir()
     for name in ("final.th", "checkpoints/latest", "monitor", "log", "sacred"):
         assert (log_dir / name).is_dir()
@@ -249,7 +248,7 @@ def test_bc_resumed_after_sigkill_ends_with_identical_weights(workdir):
 
     def finish(*words):
         words = [*words]
-        assert command_line.run_script(train_imitation_ex, words, "program") == 0
+        assert train_imitation_ex.run_line(words, "program") == 0
 
     finish("bc", "with", "resume=killed")
     finish(*arguments, "logging.log_dir=whole")

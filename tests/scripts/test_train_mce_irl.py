@@ -12,7 +12,7 @@ from imitation.algorithms.mce_irl.checkpoints import load_tables
 from imitation.data import serialize, types
 from imitation.envs.tabular import random_mdp, save_mdp
 from imitation.rewards.serialize import load_reward
-from imitation.scripts import command_line, console
+from imitation.scripts import console
 from imitation.scripts import train_mce_irl as script
 from imitation.training import state_files as checkpoint
 from imitation.util.util import make_vec_env
@@ -38,7 +38,7 @@ def run(log_dir: str, **updates: Any) -> Any:
 
 def test_command_line_and_output_layout(workdir: pathlib.Path) -> None:
     words = ["with", "cliff_world", *FAST, "reward.hid_sizes=[8]", "seed=1"]
-    assert command_line.run_script(EX, words, "program") == 0
+    assert EX.run_line(words, "program") == 0
     (log_dir,) = workdir.glob("output/train_mce_irl/seals_CliffWorld7x4XY-v0/*")
     sacred_dir = workdir / "output" / "sacred" / "train_mce_irl" / "1"
     assert (log_dir / "sacred").resolve() == sacred_dir.resolve()

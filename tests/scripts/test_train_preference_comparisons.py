@@ -17,7 +17,7 @@ from imitation.algorithms import preference_comparisons as prefs
 from imitation.data import rollout, serialize, types
 from imitation.rewards import reward_nets
 from imitation.rewards.net_io import load_reward_net
-from imitation.scripts import command_line, console
+from imitation.scripts import console
 from imitation.scripts import train_preference_comparisons as script
 from imitation.util import util
 
@@ -149,7 +149,7 @@ def test_documented_command_line_and_output_layout(workdir):
         "with seals_cartpole fast environment.fast policy_evaluation.fast seed=1 "
         "checkpoint_interval=2 save_preferences=True"
     )
-    assert command_line.run_script(EX, line.split(), "program") == 0
+    assert EX.run_line(line.split(), "program") == 0
     root = workdir / "output" / "train_preference_comparisons" / "seals_CartPole-v0"
     (log_dir,) = root.iterdir()
     sacred_dir = workdir / "output" / "sacred" / "train_preference_comparisons" / "1"
@@ -486,5 +486,5 @@ def test_resumed_after_sigkill_it_ends_with_identical_weights(workdir):
     process.stderr.close()
     assert not pathlib.Path("killed/checkpoints/final").exists()
     for words in (["with", "resume=killed"], [*arguments, "logging.log_dir=whole"]):
-        assert command_line.run_script(EX, words, "program") == 0
+        assert EX.run_line(words, "program") == 0
     assert same(weights("killed"), weights("whole"))

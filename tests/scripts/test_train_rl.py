@@ -12,7 +12,6 @@ from stable_baselines3 import PPO
 
 from imitation.data import serialize
 from imitation.errors import ArtifactError, ConfigError
-from imitation.scripts import command_line
 from imitation.scripts import settings as typed
 from imitation.scripts.ingredients.rl import RLSettings
 from imitation.scripts.train_imitation import train_imitation_ex
@@ -44,7 +43,7 @@ def test_documented_command_line_and_output_layout(workdir, capsys):
         "with cartpole environment.fast rl.fast policy_evaluation.fast fast "
         "total_timesteps=32 seed=1 logging.log_format_strs=['csv','stdout']"
     )
-    assert command_line.run_script(train_rl_ex, line.split(), "program") == 0
+    assert train_rl_ex.run_line(line.split(), "program") == 0
     sacred_dir = workdir / "output" / "sacred" / "train_rl" / "1"
     written = {path.name for path in sacred_dir.iterdir()}
     assert {"config.json", "run.json", "cout.txt", "metrics.json"} <= written
@@ -166,9 +165,9 @@ def test_resuming_with_the_wrong_command(workdir):
 
 def test_resume_accepts_the_sacred_directory_and_a_moved_run(workdir):
     line = ["with", *FAST, "logging.log_format_strs=[]", "logging.log_dir=run"]
-    assert command_line.run_script(train_rl_ex, line, "program") == 0
+    assert train_rl_ex.run_line(line, "program") == 0
     by_sacred = ["resume=output/sacred/train_rl/1"]
-    assert command_line.run_script(train_rl_ex, by_sacred, "program") == 0
+    assert train_rl_ex.run_line(by_sacred, "program") == 0
     pathlib.Path("run").rename("moved")
     done = train_rl_ex.run(config_updates={"resume": "moved"})
     assert done.config["logging"]["log_dir"] == "moved"
@@ -224,7 +223,7 @@ def test_policy_settings_reach_the_agent(workdir):
 
 def test_print_config_and_presets_print_and_write_nothing(workdir, capsys):
     for words in (["print_config", "with", "pendulum"], ["print_named_configs"]):
-        assert command_line.run_script(train_rl_ex, words, "program") == 0
+        assert train_rl_ex.run_line(words, "program") == 0
     out = capsys.readouterr().out
     assert "Pendulum-v1" in out and "rollout_save_n_timesteps = 2000" in out
     assert "policy.normalize_running" in out and "seals_walker" in out
@@ -232,7 +231,7 @@ def test_print_config_and_presets_print_and_write_nothing(workdir, capsys):
 
 
 def test_help_lists_commands_and_options(workdir, capsys):
-    assert command_line.run_script(train_rl_ex, ["--help"], "imitation train_rl") == 0
+    assert train_rl_ex.run_line(["--help"], "imitation train_rl") == 0
     out = capsys.readouterr().out
     assert "imitation train_rl [(with UPDATE...)]" in out and "print_config" in out
 

@@ -15,7 +15,7 @@ from imitation.algorithms.iq_learn import ActorCriticReward, SoftQReward
 from imitation.algorithms.soft_q import SoftQPolicy
 from imitation.errors import ConfigError
 from imitation.rewards.net_io import load_reward_net
-from imitation.scripts import command_line, console
+from imitation.scripts import console
 from imitation.scripts.ingredients.iq_learn import IQLearnSettings
 from imitation.scripts.ingredients.sqil import SQILSettings
 from imitation.scripts.train_imitation import train_imitation_ex
@@ -140,7 +140,7 @@ MALFORMED = {
 @pytest.mark.parametrize("words", MALFORMED)
 def test_malformed_settings(workdir, words, capsys):
     line = f"sqil with cartpole expert.policy_type=random {' '.join(FAST)} {words}"
-    assert command_line.run_script(train_imitation_ex, line.split(), "program") == 2
+    assert train_imitation_ex.run_line(line.split(), "program") == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert MALFORMED[words] in last, last
 
@@ -180,7 +180,7 @@ def test_resumed_after_sigkill_ends_with_identical_weights(workdir, command, ext
 
     def finish(*words):
         words = [*words]
-        assert command_line.run_script(train_imitation_ex, words, "program") == 0
+        assert train_imitation_ex.run_line(words, "program") == 0
 
     np.random.seed(3)
     finish(command, "with", "resume=killed")

@@ -13,7 +13,6 @@ from imitation.reports.benchmarks.collect import (
     env_of,
     run_directories,
 )
-from imitation.scripts import command_line
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.analyze import AnalyzeSettings
 from imitation.scripts.ingredients.logging import make_log_dir
@@ -230,10 +229,7 @@ analysis_ex = SacredExperiment(
     )
 )
 
-
-def main_console() -> None:
-    """Runs the command line of this script."""
-    command_line.main_console(analysis_ex)
+main_console = analysis_ex.main_console
 
 
 if __name__ == "__main__":

@@ -13,28 +13,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from imitation.errors import ConfigError
-from imitation.scripts import command_line
-from imitation.scripts.argument_parser import OneLineParser
+from imitation.scripts.command_line import OneLineParser, main_of
 
 if TYPE_CHECKING:
     from imitation.reports.benchmarks.collect import Run
 
 __all__ = ["main", "name_damaged"]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command.
-
-    Args:
-        argv: the arguments without the program's name; None takes the process's.
-
-    Returns:
-        The exit status: 0, or 2 where the arguments or the folders are wrong.
-    """
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    return command_line.guarded(
-        lambda: _summarise(arguments), debug="--debug" in arguments
-    )
 
 
 def _summarise(arguments: Sequence[str]) -> None:
@@ -115,6 +99,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
+
+
+main = main_of(_summarise)
 
 
 if __name__ == "__main__":

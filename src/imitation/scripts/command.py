@@ -35,24 +35,25 @@ class RunHandle(Protocol):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CommandSettings:
+class CommandSettings(typed.Settings):
     """Settings that every command has."""
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    replaces_runs: ClassVar[bool] = False
+    """Whether the command may write to the directory of an earlier run of its own."""
 
-    seed: int | None = None
+    seed: int | None = typed.setting(None, at_least=0, less_than=2**32)
     """Seed of every random choice; None draws one and stores it with the run."""
 
-    resume: str | None = None
+    resume: str | None = typed.setting(None)
     """Run directory of an interrupted run to continue with its own settings."""
 
-    logging: LoggingSettings = dataclasses.field(default_factory=LoggingSettings)
+    logging: LoggingSettings = typed.group(LoggingSettings)
     """Where the run writes and what it logs."""
 
-    def __post_init__(self) -> None:
-        """Checks the seed."""
-        good = self.seed is None or 0 <= self.seed < 2**32
-        typed.require(good, "seed", "an integer in [0, 2^32) or None", self.seed)
+    @property
+    def place(self) -> str:
+        """What the run is about, part of its directory's path: the environment's id."""
+        return "all"
 
     def resolved(self, command: str) -> Self:
         """Fills in everything that is derived from other settings.
@@ -64,7 +65,8 @@ class CommandSettings:
             Settings that a second call leaves as they are.
         """
         seed = secrets.randbelow(2**31) if self.seed is None else self.seed
-        return dataclasses.replace(self, seed=seed)
+        logging = self.logging.resolved(command, self.place)
+        return dataclasses.replace(self, seed=seed, logging=logging)
 
     def rng(self, purpose: str) -> np.random.Generator:
         """Returns the generator of one part of the run, independent of the others.
@@ -88,6 +90,7 @@ class CommandSettings:
         Raises:
             ConfigError: something that a setting names does not exist.
         """
+        typed.check_paths(self, command)
 
 
 S = TypeVar("S", bound=CommandSettings)
@@ -134,21 +137,46 @@ class Script(Generic[S]):
             ConfigError: a name is unknown or a value does not fit.
             ArtifactError: the run to resume cannot be read.
         """
-        updates = typed.expand_dotted(config_updates or {})
-        resume = updates.get("resume")
+        given = typed.expand_dotted(config_updates or {})
+        resume = given.get("resume")
         if resume is not None:
-            extra = [*named_configs, *sorted(set(updates) - {"resume"})]
+            extra = [*named_configs, *sorted(set(given) - {"resume"})]
             if extra:
                 raise ConfigError(
                     "resume continues a run with its own settings; "
                     f"leave out {', '.join(extra)}"
                 )
-            updates = read_run(str(resume), self.name, command)
+            return self._build(read_run(str(resume), self.name, command), command)
         config: dict[str, Any] = {}
+        files: dict[str, Any] = {}
+        presets = self.presets()
         for name in named_configs:
-            config = typed.merge(config, self.preset(name))
-        merged = typed.merge(self.defaults(), typed.merge(config, updates))
+            chosen = presets[name] if name in presets else _read_preset(name, presets)
+            config = typed.merge(config, chosen)
+            if name not in presets:
+                files = typed.merge(files, chosen)
+        settings = self._build(typed.merge(config, given), command)
+        typed.check_effects(settings, typed.merge(files, given), command)
+        return settings
+
+    def _build(self, updates: Mapping[str, Any], command: str) -> S:
+        # Merged with the defaults, for updates of a mapping need not name all its keys.
+        merged = typed.merge(self.defaults(), updates)
         return typed.build(self.settings_cls, merged).resolved(command)
+
+    def check(self, settings: S, command: str) -> None:
+        """Checks the directory that a run will write to, and what its settings name.
+
+        Args:
+            settings: resolved settings.
+            command: the name of the command that will run.
+
+        Raises:
+            ConfigError: the directory holds another run, or something does not exist.
+        """
+        own = settings.replaces_runs or settings.resume is not None
+        settings.logging.check(replaces=self.name if own else None)
+        settings.check(command)
 
     def defaults(self) -> dict[str, Any]:
         """Returns the default settings as nested dicts."""
@@ -157,19 +185,6 @@ class Script(Generic[S]):
     def presets(self) -> dict[str, Mapping[str, Any]]:
         """Returns every named preset by its full name, as updates from the root."""
         return dict(_presets(self.settings_cls, ""))
-
-    def preset(self, name: str) -> Mapping[str, Any]:
-        """Returns the updates of a preset or of a JSON file.
-
-        Raises:
-            ConfigError: there is no such preset or file, or the file is not JSON.
-        """
-        known = self.presets()
-        if name in known:
-            return known[name]
-        if os.path.isfile(name):
-            return _read_config_file(name)
-        raise ConfigError(_unknown_preset(name, list(known)))
 
 
 def read_run(path: str, script: str, command: str) -> dict[str, Any]:
@@ -216,7 +231,7 @@ def stored_run(script: str, command: str, settings: CommandSettings) -> dict[str
 
 
 def _presets(cls: type, path: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """The presets of a settings class and of its groups, by full name."""
+    """Returns the presets of a settings class and of its groups, by full name."""
     found: list[tuple[str, Mapping[str, Any]]] = []
     own: Mapping[str, Mapping[str, Any]] = getattr(cls, "named_configs", {})
     for name, updates in own.items():
@@ -228,19 +243,19 @@ def _presets(cls: type, path: str) -> list[tuple[str, Mapping[str, Any]]]:
     return found
 
 
-def _unknown_preset(name: str, known: Sequence[str]) -> str:
-    """The message about a preset that does not exist."""
-    close = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
-    if close:
-        return f"unknown named config {name!r}; did you mean {' or '.join(close)}?"
-    return (
-        f"unknown named config {name!r}; the command print_named_configs lists them "
-        "(settings are given as key=value)"
-    )
-
-
-def _read_config_file(path: str) -> dict[str, Any]:
-    """Reads updates from a JSON file."""
+def _read_preset(path: str, known: Mapping[str, object]) -> dict[str, Any]:
+    """Reads updates from a JSON file that stands where a preset's name may stand."""
+    if not os.path.isfile(path):
+        close = difflib.get_close_matches(path, known, n=3, cutoff=0.5)
+        hint = (
+            f"did you mean {' or '.join(close)}?"
+            if close
+            else (
+                "the command print_named_configs lists them (settings are given as "
+                "key=value)"
+            )
+        )
+        raise ConfigError(f"unknown named config {path!r}; {hint}")
     if not path.endswith(".json"):
         raise ConfigError(f"config file {path!r} must be a .json file")
     try:

@@ -1,59 +1,27 @@
 """From an argument list to an exit status, with one-line errors.
 
-0: done. 1: an error of ours or of a dependency. 2: an error the user can mend.
+0: done. 1: an error of ours or of a dependency. 2: an error the user can fix.
 130: interrupted.
 """
 
-import pathlib
+import argparse
 import sys
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import NoReturn
 
-from imitation.errors import ImitationError
+from typing_extensions import override
 
-if TYPE_CHECKING:
-    from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.errors import ConfigError, ImitationError
 
-__all__ = ["guarded", "main_console", "run_script"]
-
-SACRED_ROOT = pathlib.Path("output", "sacred")
-"""Where the documented commands store their Sacred runs, from the current directory."""
+__all__ = ["OneLineParser", "guarded", "main_of"]
 
 
-def main_console(experiment: "SacredExperiment[Any]") -> None:
-    """Runs a script with the arguments of this process and exits."""
-    name = experiment.script.name
-    program = f"python -m imitation.scripts.{name}"
-    sys.exit(run_script(experiment, sys.argv[1:], program))
+class OneLineParser(argparse.ArgumentParser):
+    """Raises a `ConfigError` where argparse would print the usage and exit."""
 
-
-def run_script(
-    experiment: "SacredExperiment[Any]",
-    arguments: Sequence[str],
-    program: str,
-    shown: str | None = None,
-) -> int:
-    """Runs a script's command line.
-
-    Args:
-        experiment: the script.
-        arguments: the command line without the program's name.
-        program: the program's name for help texts.
-        shown: the command whose settings print_config shows; None for the default.
-
-    Returns:
-        The exit status.
-    """
-    debug = bool({"-d", "--debug", "-D", "--pdb"} & set(arguments))
-
-    def work() -> None:
-        invocation = experiment.parse(arguments, program)
-        if invocation.help_text is not None:
-            print(invocation.help_text)
-            return
-        experiment.run_invocation(invocation, SACRED_ROOT, shown)
-
-    return guarded(work, debug=debug)
+    @override
+    def error(self, message: str) -> NoReturn:
+        raise ConfigError(f"{message}; {self.prog} --help lists the options")
 
 
 def guarded(work: Callable[[], None], *, debug: bool = False) -> int:
@@ -73,31 +41,43 @@ def guarded(work: Callable[[], None], *, debug: bool = False) -> int:
     except Exception as error:
         if debug:
             raise
+        line = " ".join(str(error).split()) or type(error).__name__
         if _users_error(error):
-            return _fail(_one_line(error), 2)
+            return _fail(line, 2)
         kind = type(error).__name__
-        return _fail(
-            f"unexpected {kind}: {_one_line(error)} (add --debug for a traceback)", 1
-        )
+        return _fail(f"unexpected {kind}: {line} (add --debug for a traceback)", 1)
     return 0
 
 
+def main_of(work: Callable[[Sequence[str]], None]) -> Callable[..., int]:
+    """Makes the function ``main`` of a command without Sacred.
+
+    Args:
+        work: what to do with the arguments of the command line.
+
+    Returns:
+        A function of the arguments without the program's name, by default those of the
+        process, that returns the exit status.
+    """
+
+    def main(argv: Sequence[str] | None = None) -> int:
+        arguments = sys.argv[1:] if argv is None else list(argv)
+        return guarded(lambda: work(arguments), debug="--debug" in arguments)
+
+    return main
+
+
 def _users_error(error: Exception) -> bool:
-    """Whether the user can mend it: bad settings or files, a missing environment."""
+    """Returns whether the user can fix it: bad settings, files or environments."""
     if isinstance(error, ImitationError | FileNotFoundError | FileExistsError):
         return True
     if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError):
         return True
+    # Gymnasium is not imported for this; an error of it cannot come before it.
     gymnasium_error = getattr(sys.modules.get("gymnasium.error"), "Error", None)
     return gymnasium_error is not None and isinstance(error, gymnasium_error)
 
 
-def _one_line(error: Exception) -> str:
-    """The text of an error on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
-
-
 def _fail(message: str, status: int) -> int:
-    """Prints one line on standard error."""
     print(f"imitation: {message}", file=sys.stderr)
     return status

@@ -14,7 +14,6 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from imitation.data import rollout, serialize, wrappers
 from imitation.policies import exploration_wrapper
-from imitation.scripts import command_line
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.eval_policy import EvalPolicySettings
 from imitation.scripts.ingredients.environment import make_venv
@@ -146,10 +145,7 @@ eval_policy_ex = SacredExperiment(
     )
 )
 
-
-def main_console() -> None:
-    """Runs the command line of this script."""
-    command_line.main_console(eval_policy_ex)
+main_console = eval_policy_ex.main_console
 
 
 if __name__ == "__main__":

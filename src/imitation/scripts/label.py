@@ -14,8 +14,7 @@ from collections.abc import Sequence
 
 from imitation.data.labels.queue import FILE_NAME, LabelQueue
 from imitation.errors import ArtifactError, ConfigError, missing_extra
-from imitation.scripts import command_line
-from imitation.scripts.argument_parser import OneLineParser
+from imitation.scripts.command_line import OneLineParser, main_of
 
 __all__ = ["QUEUE_DIR", "find_queue", "main"]
 
@@ -28,19 +27,6 @@ _PLACES = ("", QUEUE_DIR, "labels")
 """Where else a queue may lie."""
 
 _WAIT_SECONDS = 0.5
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command.
-
-    Args:
-        argv: the arguments without the program's name; None takes the process's.
-
-    Returns:
-        The exit status: 0, or 2 where the arguments or the directory are wrong.
-    """
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    return command_line.guarded(lambda: _label(arguments), debug="--debug" in arguments)
 
 
 def find_queue(run_dir: pathlib.Path) -> pathlib.Path:
@@ -195,6 +181,9 @@ def _port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"expected a port of 0 to 65535, got {text!r}")
     return int(text)
+
+
+main = main_of(_label)
 
 
 if __name__ == "__main__":

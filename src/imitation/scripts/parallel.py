@@ -8,12 +8,12 @@ import pathlib
 from typing import TYPE_CHECKING
 
 from imitation.errors import ConfigError, reason
-from imitation.scripts import command_line
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.parallel import ParallelSettings
 from imitation.scripts.ingredients.logging import make_log_dir
 from imitation.scripts.sacred_adapter import SacredExperiment
-from imitation.scripts.studies.study import import_tune, run_study
+from imitation.scripts.studies.spaces import import_tune
+from imitation.scripts.studies.study import run_study
 
 if TYPE_CHECKING:
     from ray.tune import ExperimentAnalysis
@@ -76,10 +76,7 @@ parallel_ex = SacredExperiment(
     )
 )
 
-
-def main_console() -> None:
-    """Runs the command line of this script."""
-    command_line.main_console(parallel_ex)
+main_console = parallel_ex.main_console
 
 
 if __name__ == "__main__":

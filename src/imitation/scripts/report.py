@@ -11,25 +11,9 @@ import sys
 from collections.abc import Sequence
 
 from imitation.errors import ConfigError
-from imitation.scripts import command_line
-from imitation.scripts.argument_parser import OneLineParser
+from imitation.scripts.command_line import OneLineParser, main_of
 
 __all__ = ["main"]
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Runs the command.
-
-    Args:
-        argv: the arguments without the program's name; None takes the process's.
-
-    Returns:
-        The exit status: 0, or 2 where the arguments or the directory are wrong.
-    """
-    arguments = sys.argv[1:] if argv is None else list(argv)
-    return command_line.guarded(
-        lambda: _report(arguments), debug="--debug" in arguments
-    )
 
 
 def _report(arguments: Sequence[str]) -> None:
@@ -68,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
+
+
+main = main_of(_report)
 
 
 if __name__ == "__main__":

@@ -20,18 +20,17 @@ from typing import Any, Generic, TextIO, TypeVar
 
 from imitation.errors import ConfigError
 from imitation.scripts import settings as typed
-from imitation.scripts.command import (
-    CommandSettings,
-    RunHandle,
-    Script,
-    stored_run,
-)
+from imitation.scripts.command import CommandSettings, RunHandle, Script, stored_run
+from imitation.scripts.command_line import guarded
 from imitation.scripts.ingredients.logging import SETTINGS_FILE
 from imitation.scripts.ingredients.wb import wandb_finish
 
 __all__ = ["Invocation", "SacredExperiment"]
 
 S = TypeVar("S", bound=CommandSettings)
+
+SACRED_ROOT = pathlib.Path("output", "sacred")
+"""Where the documented commands store their Sacred runs, from the current directory."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +64,44 @@ class SacredExperiment(Generic[S]):
         self.script = script
         self.path = script.name
         self._experiment: Any = None
+        self._settings: S | None = None
         self._returned: Any = None
+
+    def main_console(self) -> None:
+        """Runs the script with the arguments of this process and exits."""
+        program = f"python -m imitation.scripts.{self.script.name}"
+        sys.exit(self.run_line(sys.argv[1:], program))
+
+    def run_line(
+        self, arguments: Sequence[str], program: str, shown: str | None = None
+    ) -> int:
+        """Runs a command line.
+
+        Args:
+            arguments: the command line without the program's name.
+            program: the program's name for help texts.
+            shown: the command whose settings print_config shows; None for the default.
+
+        Returns:
+            The exit status.
+        """
+
+        def work() -> None:
+            invocation = self.parse(arguments, program)
+            if invocation.help_text is not None:
+                print(invocation.help_text)
+                return
+            with self.stored_in(SACRED_ROOT / self.script.name):
+                self.run(
+                    invocation.command,
+                    invocation.config_updates,
+                    invocation.named_configs,
+                    invocation.options,
+                    shown,
+                )
+
+        debug = bool({"-d", "--debug", "-D", "--pdb"} & set(arguments))
+        return guarded(work, debug=debug)
 
     @property
     def observers(self) -> list[Any]:
@@ -110,9 +146,9 @@ class SacredExperiment(Generic[S]):
         resolve_for = command if own else shown
         settings = script.make_settings(resolve_for, config_updates, named_configs)
         if own:
-            settings.check(command)
+            script.check(settings, command)
         presets = script.presets()
-        self._returned = None
+        self._settings, self._returned = settings, None
         with _quiet_sacred(), _log_to_stderr(self._logger()):
             done = experiment.run(
                 command,
@@ -124,28 +160,6 @@ class SacredExperiment(Generic[S]):
         if own:
             done.result, self._returned = self._returned, None
         return done
-
-    def run_invocation(
-        self, invocation: Invocation, root: pathlib.Path, shown: str | None = None
-    ) -> Any:
-        """Runs a parsed command line, storing the run in ``root/NAME/ID``.
-
-        Args:
-            invocation: the parsed command line.
-            root: where the Sacred runs of all scripts are stored.
-            shown: as in `run`.
-
-        Returns:
-            The finished Sacred run.
-        """
-        with self.stored_in(root / self.script.name):
-            return self.run(
-                invocation.command,
-                invocation.config_updates,
-                invocation.named_configs,
-                invocation.options,
-                shown,
-            )
 
     @contextlib.contextmanager
     def stored_in(self, directory: pathlib.Path) -> Iterator[None]:
@@ -240,7 +254,9 @@ class SacredExperiment(Generic[S]):
         from imitation.util import artifacts
 
         def command(_run: Any) -> Any:
-            settings = typed.build(self.script.settings_cls, _run.config)
+            # Those that `run` has built and given to Sacred, which only stores them.
+            settings = self._settings
+            assert settings is not None, "Sacred runs commands through `run` alone"
             log_dir = settings.logging.log_dir
             assert log_dir is not None, "resolved settings name a directory"
             pathlib.Path(log_dir).mkdir(parents=True, exist_ok=True)

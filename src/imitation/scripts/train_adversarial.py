@@ -18,7 +18,6 @@ from tqdm import tqdm
 from imitation.algorithms.adversarial.common import AdversarialTrainer
 from imitation.data import types
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
-from imitation.scripts import command_line
 from imitation.scripts import settings as typed
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_adversarial import (
@@ -218,10 +217,7 @@ train_adversarial_ex = SacredExperiment(
     )
 )
 
-
-def main_console() -> None:
-    """Runs the command line of this script."""
-    command_line.main_console(train_adversarial_ex)
+main_console = train_adversarial_ex.main_console
 
 
 if __name__ == "__main__":

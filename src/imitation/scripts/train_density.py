@@ -16,7 +16,6 @@ from tqdm import tqdm
 from imitation.algorithms.density import DensityAlgorithm
 from imitation.algorithms.density.step_counter import StepCounter
 from imitation.data import types
-from imitation.scripts import command_line
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_density import TrainDensitySettings
 from imitation.scripts.ingredients.demonstrations import (
@@ -147,10 +146,7 @@ train_density_ex = SacredExperiment(
     )
 )
 
-
-def main_console() -> None:
-    """Runs the command line of this script."""
-    command_line.main_console(train_density_ex)
+main_console = train_density_ex.main_console
 
 
 if __name__ == "__main__":

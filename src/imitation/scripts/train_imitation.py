@@ -17,7 +17,6 @@ from imitation.algorithms.dagger import SimpleDAggerTrainer
 from imitation.algorithms.expert_replay.trainer import ExpertReplayTrainer
 from imitation.data import types
 from imitation.rewards.net_io import save_reward_net
-from imitation.scripts import command_line
 from imitation.scripts.checkpoints import ProgressBar
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_imitation import TrainImitationSettings
@@ -300,10 +299,7 @@ train_imitation_ex = SacredExperiment(
     )
 )
 
-
-def main_console() -> None:
-    """Runs the command line of this script."""
-    command_line.main_console(train_imitation_ex)
+main_console = train_imitation_ex.main_console
 
 
 if __name__ == "__main__":

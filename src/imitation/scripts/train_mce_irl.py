@@ -17,7 +17,6 @@ from imitation.algorithms.mce_irl import MCEIRL
 from imitation.algorithms.mce_irl.checkpoints import Tables, save_final
 from imitation.data import rollout, types
 from imitation.rewards.reward_nets import BasicRewardNet
-from imitation.scripts import command_line
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_mce_irl import TrainMCEIRLSettings
 from imitation.scripts.ingredients.demonstrations import reward_stats
@@ -166,10 +165,7 @@ train_mce_irl_ex = SacredExperiment(
     )
 )
 
-
-def main_console() -> None:
-    """Runs the command line of this script."""
-    command_line.main_console(train_mce_irl_ex)
+main_console = train_mce_irl_ex.main_console
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ from imitation.errors import ConfigError
 from imitation.rewards.net_io import save_reward_net
 from imitation.rewards.reward_nets import RewardNet
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
-from imitation.scripts import command_line, preference_parts
+from imitation.scripts import preference_parts
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_preference_comparisons import (
     TrainPreferenceComparisonsSettings,
@@ -265,10 +265,7 @@ train_preference_comparisons_ex = SacredExperiment(
     )
 )
 
-
-def main_console() -> None:
-    """Runs the command line of this script."""
-    command_line.main_console(train_preference_comparisons_ex)
+main_console = train_preference_comparisons_ex.main_console
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from imitation.data import rollout, serialize
-from imitation.scripts import command_line
 from imitation.scripts.checkpoints import PolicyCheckpoints, ProgressBar
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_rl import TrainRLSettings
@@ -149,10 +148,7 @@ train_rl_ex = SacredExperiment(
     )
 )
 
-
-def main_console() -> None:
-    """Runs the command line of this script."""
-    command_line.main_console(train_rl_ex)
+main_console = train_rl_ex.main_console
 
 
 if __name__ == "__main__":

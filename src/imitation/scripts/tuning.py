@@ -13,15 +13,15 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from imitation.errors import ConfigError
-from imitation.scripts import command_line
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.parallel import ParallelSettings
 from imitation.scripts.config.tuning import TuningSettings
 from imitation.scripts.ingredients.logging import make_log_dir
 from imitation.scripts.parallel import run_or_load
+from imitation.scripts.registry import COMMANDS
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.scripts.settings import build, flatten, merge
-from imitation.scripts.studies.study import default_metric, run_study
+from imitation.scripts.studies.study import run_study
 from imitation.scripts.studies.trial import DIRECTORY
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def tune(settings: TuningSettings, run: RunHandle) -> None:
     analysis = run_or_load(search, log_dir / "search")
     if not analysis.trials:
         raise ConfigError("No trials found in the search; is num_samples positive?")
-    return_key = default_metric(search.sacred_ex_name)
+    return_key = COMMANDS[search.sacred_ex_name].metric or ""
     best = find_best_trial(analysis, return_key, print_return=True)
     found: dict[str, Any] = {"settings": _settings_of(best)}
     found["search"] = _spread(_group_of(best, analysis), return_key)
@@ -214,10 +214,7 @@ tuning_ex = SacredExperiment(
     )
 )
 
-
-def main_console() -> None:
-    """Runs the command line of this script."""
-    command_line.main_console(tuning_ex)
+main_console = tuning_ex.main_console
 
 
 if __name__ == "__main__":

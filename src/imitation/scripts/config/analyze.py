@@ -1,10 +1,12 @@
 """Settings of `imitation.scripts.analyze`."""
 
 import dataclasses
-from typing import Self
+from typing import ClassVar, Self
+
+from typing_extensions import override
 
 from imitation.scripts.command import CommandSettings
-from imitation.scripts.settings import require
+from imitation.scripts.settings import require, setting
 
 __all__ = ["AnalyzeSettings"]
 
@@ -13,60 +15,61 @@ __all__ = ["AnalyzeSettings"]
 class AnalyzeSettings(CommandSettings):
     """Settings of analyze."""
 
-    source_dir_str: str = "output/sacred/train_adversarial"
+    replaces_runs: ClassVar[bool] = True
+
+    source_dir_str: str = setting("output/sacred/train_adversarial")
     """Folders of Sacred runs, joined by `split_str`."""
 
-    split_str: str = ","
+    split_str: str = setting(",")
     """What stands between the folders in `source_dir_str`."""
 
-    source_dirs: tuple[str, ...] | None = None
+    source_dirs: tuple[str, ...] | None = setting(None)
     """Folders of Sacred runs; None takes those of `source_dir_str`."""
 
-    skip_failed_runs: bool = True
+    skip_failed_runs: bool = setting(True)
     """Leave out runs that failed or were interrupted."""
 
-    run_name: str | None = None
+    run_name: str | None = setting(None)
     """Take only runs of this name, such as the run_name of a study."""
 
-    env_name: str | None = None
+    env_name: str | None = setting(None)
     """Take only runs in this environment."""
 
-    csv_output_path: str | None = None
+    csv_output_path: str | None = setting(None)
     """Write the table as CSV to this file."""
 
-    tex_output_path: str | None = None
+    tex_output_path: str | None = setting(None)
     """Write the table as LaTeX (booktabs) to this file."""
 
-    print_table: bool = True
+    print_table: bool = setting(True)
     """Print the table."""
 
-    table_verbosity: int = 1
+    table_verbosity: int = setting(1, at_least=0, at_most=3)
     """How many columns the table has: 0 (fewest) to 3 (all there is)."""
 
+    @override
     def __post_init__(self) -> None:
-        """Checks ranges."""
         super().__post_init__()
-        level = self.table_verbosity
-        require(level in range(4), "table_verbosity", "0, 1, 2 or 3", level)
         require(self.split_str != "", "split_str", "a string that is not empty", "")
 
+    @property
+    @override
+    def place(self) -> str:
+        return self.env_name or "all"
+
+    @override
     def resolved(self, command: str) -> Self:
-        """Fills in the folders and the run directory."""
         dirs = self.source_dirs
         if dirs is None:
             parts = self.source_dir_str.split(self.split_str)
             dirs = tuple(part.strip() for part in parts if part.strip())
-        return dataclasses.replace(
-            super().resolved(command),
-            source_dirs=dirs,
-            logging=self.logging.resolved(command, self.env_name or "all"),
-        )
+        return dataclasses.replace(super().resolved(command), source_dirs=dirs)
 
+    @override
     def check(self, command: str) -> None:
-        """Looks at the folders."""
         from imitation.reports.benchmarks.collect import run_directories
 
-        self.logging.check(replaces="analyze")
+        super().check(command)
         assert self.source_dirs is not None, "resolved settings name folders"
         for directory in self.source_dirs:
             run_directories(directory)

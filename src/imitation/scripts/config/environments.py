@@ -1,9 +1,26 @@
-"""The environments that have a preset, by the preset's name."""
+"""The environments that have a preset, by the preset's name, and PPO's settings there.
+
+Presets of a command differ by kind of environment, not by environment.
+"""
 
 from collections.abc import Mapping
-from typing import Any
 
-__all__ = ["ENVIRONMENTS", "environment_presets"]
+from imitation.scripts.ingredients.policy import PolicySettings
+
+__all__ = [
+    "ACROBOT",
+    "CARTPOLE",
+    "ENVIRONMENTS",
+    "MOUNTAIN_CAR",
+    "MUJOCO",
+    "NORMALIZED",
+    "PENDULUM",
+    "Preset",
+    "environment_presets",
+]
+
+Preset = Mapping[str, object]
+"""Settings by (dotted) name."""
 
 ENVIRONMENTS: Mapping[str, str] = {
     "acrobot": "Acrobot-v1",
@@ -24,22 +41,82 @@ ENVIRONMENTS: Mapping[str, str] = {
     "seals_walker": "seals/Walker2d-v1",
 }
 
+_CLASSIC = ("acrobot", "cartpole", "mountain_car", "pendulum")
+_TERMINATES = ("acrobot", "cartpole", "mountain_car", "ant", "humanoid")
+
+NORMALIZED: Preset = {
+    "policy.policy_kwargs": PolicySettings.named_configs["normalize_running"][
+        "policy_kwargs"
+    ]
+}
+
+ACROBOT: Preset = {"rl.ppo_kwargs": {"gae_lambda": 0.94}, "total_timesteps": 500_000}
+
+CARTPOLE: Preset = {
+    "rl.ppo_batch_size": 2048,
+    "rl.ppo_kwargs": {
+        "batch_size": 64,
+        "gamma": 0.95,
+        "learning_rate": 4e-4,
+        "n_epochs": 5,
+    },
+}
+
+MOUNTAIN_CAR: Preset = {
+    **NORMALIZED,
+    "environment.num_vec": 16,
+    "rl.ppo_batch_size": 4096,
+    "rl.ppo_kwargs": {
+        "batch_size": 1024,
+        "gae_lambda": 0.98,
+        "gamma": 0.99,
+        "learning_rate": 1e-3,
+    },
+    "total_timesteps": 1_000_000,
+}
+
+PENDULUM: Preset = {
+    "environment.num_vec": 16,
+    "rl.ppo_batch_size": 4096,
+    "rl.ppo_kwargs": {
+        "batch_size": 256,
+        "gae_lambda": 0.9,
+        "gamma": 0.95,
+        "learning_rate": 1e-3,
+    },
+    "total_timesteps": 1_000_000,
+}
+
+MUJOCO: Preset = {
+    **NORMALIZED,
+    "rl.ppo_batch_size": 16384,
+    "rl.ppo_kwargs": {"batch_size": 256, "gae_lambda": 0.95},
+}
+
 
 def environment_presets(
-    extra: Mapping[str, Mapping[str, Any]],
-) -> dict[str, Mapping[str, Any]]:
+    extra: Mapping[str, Preset], *, terminates: Preset | None = None, **kinds: Preset
+) -> dict[str, Preset]:
     """Makes one preset per environment.
 
     Args:
-        extra: further settings (dotted names) for some of the presets, and presets
-            that are not about an environment.
+        extra: further settings for some of the presets, and presets that are not about
+            an environment.
+        terminates: settings where episodes end early, which gives the reward away; use
+            the presets of seals to measure an algorithm.
+        **kinds: settings by kind of environment: acrobot, cartpole, mountain_car and
+            pendulum (also those of seals), and mujoco for all of locomotion.
 
     Returns:
         The updates of each preset.
     """
-    presets: dict[str, Mapping[str, Any]] = {
-        name: {"environment.gym_id": gym_id, **extra.get(name, {})}
-        for name, gym_id in ENVIRONMENTS.items()
-    }
-    others = {name: updates for name, updates in extra.items() if name not in presets}
-    return {**presets, **others}
+    presets: dict[str, Preset] = dict(extra)
+    for name, gym_id in ENVIRONMENTS.items():
+        kind = name.removeprefix("seals_")
+        presets[name] = {
+            "environment.gym_id": gym_id,
+            **(terminates if terminates and name in _TERMINATES else {}),
+            **kinds.get(kind if kind in _CLASSIC else "mujoco", {}),
+            **extra.get(name, {}),
+        }
+    return presets

@@ -4,16 +4,20 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
+from typing_extensions import override
+
 from imitation.errors import ConfigError
 from imitation.scripts.command import CommandSettings
 from imitation.scripts.config.environments import environment_presets
 from imitation.scripts.ingredients.environment import EnvironmentSettings
 from imitation.scripts.ingredients.expert import ExpertSettings
 from imitation.scripts.ingredients.learned_reward import check_reward
-from imitation.scripts.settings import check_keys, require
+from imitation.scripts.settings import When, group, setting
 from imitation.util.video_wrapper import VideoWrapper
 
 __all__ = ["EvalPolicySettings"]
+
+_NONE: Mapping[str, Any] = {}
 
 _PRESETS: Mapping[str, Mapping[str, Any]] = {
     "cliff_world": {
@@ -34,69 +38,64 @@ _PRESETS: Mapping[str, Mapping[str, Any]] = {
 class EvalPolicySettings(CommandSettings):
     """Settings of eval_policy."""
 
+    replaces_runs: ClassVar[bool] = True
+
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = environment_presets(
         _PRESETS
     )
 
-    environment: EnvironmentSettings = dataclasses.field(
-        default_factory=EnvironmentSettings
-    )
+    environment: EnvironmentSettings = group(EnvironmentSettings)
     """The environment to evaluate in."""
 
-    expert: ExpertSettings = dataclasses.field(default_factory=ExpertSettings)
+    expert: ExpertSettings = group(ExpertSettings)
     """The policy to evaluate."""
 
-    eval_n_timesteps: int | None = 10_000
+    eval_n_timesteps: int | None = setting(10_000, more_than=0)
     """Least number of steps; None if eval_n_episodes decides."""
 
-    eval_n_episodes: int | None = None
+    eval_n_episodes: int | None = setting(None, more_than=0)
     """Least number of episodes; giving it replaces the default of eval_n_timesteps."""
 
-    videos: bool = False
+    videos: bool = setting(False)
     """Record videos to videos/ in the run directory."""
 
-    video_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    video_kwargs: Mapping[str, Any] = setting(
+        _NONE,
+        arguments_of=VideoWrapper,
+        filled=("env", "directory"),
+        applies=When("videos"),
+    )
     """Keyword arguments of `VideoWrapper`, such as single_video."""
 
-    render: bool = False
+    render: bool = setting(False)
     """Show the environments in windows."""
 
-    render_fps: int = 60
+    render_fps: int = setting(60, more_than=0, applies=When("render"))
     """Frames per second of the windows."""
 
-    reward_type: str | None = None
+    reward_type: str | None = setting(None)
     """Key of the reward registry: return_* of the result are of this reward;
     monitor_return_* stay those of the environment."""
 
-    reward_path: str | None = None
+    reward_path: str | None = setting(None, path=True, applies=When("reward_type"))
     """Where the reward of `reward_type` is saved."""
 
-    rollout_save_path: str | None = None
+    rollout_save_path: str | None = setting(None)
     """Where to save the rollouts, relative to the run directory; None does not."""
 
-    explore_kwargs: Mapping[str, Any] | None = None
+    explore_kwargs: Mapping[str, Any] | None = setting(None)
     """Arguments of an `ExplorationWrapper`: random_prob and switch_prob; None acts as
     the policy does."""
 
+    @override
     def __post_init__(self) -> None:
-        """Checks ranges and combinations."""
         super().__post_init__()
-        for name in ("eval_n_timesteps", "eval_n_episodes"):
-            value = getattr(self, name)
-            require(
-                value is None or value > 0, name, "a positive integer or None", value
-            )
         if self.eval_n_timesteps is None and self.eval_n_episodes is None:
             raise ConfigError("set eval_n_timesteps or eval_n_episodes")
-        require(
-            self.render_fps > 0, "render_fps", "a positive integer", self.render_fps
-        )
         if self.videos and self.render:
             raise ConfigError(
                 "videos and render need different render modes; choose one of them"
             )
-        filled = ("env", "directory")
-        check_keys(self.video_kwargs, VideoWrapper, "video_kwargs", filled)
         if self.explore_kwargs is not None:
             needed = {"random_prob", "switch_prob"}
             if set(self.explore_kwargs) - {"deterministic_policy"} != needed:
@@ -113,14 +112,19 @@ class EvalPolicySettings(CommandSettings):
             )
 
     @property
+    @override
+    def place(self) -> str:
+        return self.environment.env_name
+
+    @property
     def render_mode(self) -> str | None:
         """The render mode that the settings need."""
         if self.videos:
             return "rgb_array"
         return "human" if self.render else None
 
+    @override
     def resolved(self, command: str) -> Self:
-        """Fills in everything that is derived from other settings."""
         environment = self.environment.resolved()
         if self.render_mode is not None:
             kwargs = {**environment.env_make_kwargs, "render_mode": self.render_mode}
@@ -134,11 +138,10 @@ class EvalPolicySettings(CommandSettings):
             environment=environment,
             expert=self.expert.resolved(environment.env_name),
             eval_n_timesteps=steps,
-            logging=self.logging.resolved(command, environment.env_name),
         )
 
+    @override
     def check(self, command: str) -> None:
-        """Looks at paths."""
-        self.logging.check(replaces="eval_policy")
+        super().check(command)
         self.expert.check()
         check_reward(self.reward_type, self.reward_path)

@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Self
 
+from typing_extensions import override
+
 from imitation.errors import ConfigError, SettingTypeError
 from imitation.scripts.command import CommandSettings
-from imitation.scripts.settings import check_keys, expand_dotted, require
+from imitation.scripts.registry import experiments, load_experiment
+from imitation.scripts.settings import check_keys, expand_dotted, merge, setting
 from imitation.scripts.studies import spaces
-from imitation.scripts.studies.study import import_tune, make_run
-from imitation.scripts.studies.trial import load_experiment
 from imitation.util.paths import make_unique_timestamp
 
 __all__ = ["ParallelSettings", "check_types"]
@@ -45,8 +46,8 @@ _FAST: Mapping[str, Any] = {
 }
 
 
-def _no_space() -> Mapping[str, Any]:
-    return {"named_configs": [], "config_updates": {}}
+_NONE: Mapping[str, Any] = {}
+_NO_SPACE: Mapping[str, Any] = {"named_configs": [], "config_updates": {}}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -58,50 +59,49 @@ class ParallelSettings(CommandSettings):
         "fast": _FAST,
     }
 
-    sacred_ex_name: str = "train_rl"
-    """The experiment to run: train_rl, train_imitation, train_adversarial,
-    train_preference_comparisons, train_density or train_mce_irl."""
+    sacred_ex_name: str = setting("train_rl", choices=experiments(repeatable=True))
+    """The experiment to run."""
 
-    init_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    init_kwargs: Mapping[str, Any] = setting(_NONE)
     """Keyword arguments of ``ray.init``: {"num_cpus": 8}, or {"address": "auto"} for a
     cluster whose machines share the run directory."""
 
-    run_name: str | None = None
+    run_name: str | None = setting(None)
     """The study's name, also "experiment.name" in the run.json of its runs; None is
     DEFAULT_<timestamp>."""
 
-    resources_per_trial: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    resources_per_trial: Mapping[str, Any] = setting(_NONE)
     """What a trial needs: {"cpu": 2, "gpu": 0.5}; one CPU by default."""
 
-    base_named_configs: Any = ()
+    base_named_configs: Any = setting(())
     """Named configs of every trial."""
 
-    base_config_updates: Any = dataclasses.field(default_factory=dict)
+    base_config_updates: Any = setting(_NONE)
     """Settings of every trial, nested or with dotted names."""
 
-    search_space: Any = dataclasses.field(default_factory=_no_space)
+    search_space: Any = setting(_NO_SPACE)
     """named_configs, config_updates, command_name and so on of the trials; they win
     over the base. Any value can be {"grid_search": [...]}, {"choice": [...]},
     {"uniform": [low, high]}, {"loguniform": [low, high]}, {"randint": [low, high]} or,
     from Python, an object of ``ray.tune``."""
 
-    num_samples: int = 1
+    num_samples: int = setting(1, more_than=0)
     """How often to sample from the search space, without repetitions."""
 
-    repeat: int = 1
+    repeat: int = setting(1, more_than=0)
     """Runs with different seeds for each sample; with more than one, Optuna searches
     by their mean, unless tune_run_kwargs has another search_alg."""
 
-    experiment_checkpoint_path: str = ""
+    experiment_checkpoint_path: str = setting("")
     """Ray's directory of an earlier study: read it instead of running one. That can
     run code which the directory holds; read what you trust."""
 
-    tune_run_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    tune_run_kwargs: Mapping[str, Any] = setting(_NONE)
     """Further arguments of ``ray.tune.run``, such as metric, mode, scheduler,
     search_alg and max_concurrent_trials."""
 
+    @override
     def __post_init__(self) -> None:
-        """Turns objects of Ray into plain data, checks types and ranges."""
         super().__post_init__()
         check_types(self)
         changed = {
@@ -114,10 +114,6 @@ class ParallelSettings(CommandSettings):
         }
         for name, value in changed.items():
             object.__setattr__(self, name, value)
-        require(
-            self.num_samples > 0, "num_samples", "a positive integer", self.num_samples
-        )
-        require(self.repeat > 0, "repeat", "a positive integer", self.repeat)
         for _ in spaces.spaces_in(self.search_space):
             pass  # each is checked as it is found
         updates = self.base_config_updates, self.search_space.get("config_updates", {})
@@ -127,19 +123,45 @@ class ParallelSettings(CommandSettings):
                     "leave out logging.log_dir: every trial has a directory of its own"
                 )
 
-    def resolved(self, command: str) -> Self:
-        """Fills in everything that is derived from other settings."""
-        name = self.run_name or f"DEFAULT_{make_unique_timestamp()}"
-        return dataclasses.replace(
-            super().resolved(command),
-            run_name=name,
-            logging=self.logging.resolved(command, self.sacred_ex_name),
-        )
+    @property
+    @override
+    def place(self) -> str:
+        return self.sacred_ex_name
 
+    @override
+    def resolved(self, command: str) -> Self:
+        name = self.run_name or f"DEFAULT_{make_unique_timestamp()}"
+        return dataclasses.replace(super().resolved(command), run_name=name)
+
+    @override
     def check(self, command: str) -> None:
-        """Looks at Ray, the experiment, and the settings of a first trial."""
-        self.logging.check(replaces="parallel" if self.resume else None)
+        super().check(command)
         self.check_study()
+
+    def make_run(self, sampled: Mapping[str, Any], repeat: int) -> dict[str, Any]:
+        """Makes the keyword arguments of the experiment's ``run`` for one trial.
+
+        Nested settings are merged key by key, what was sampled wins. The seed depends
+        on the study's seed and on `repeat` only, unless the settings give one, so that
+        all trials of a comparison see the same seeds.
+
+        Args:
+            sampled: what the search space became.
+            repeat: the number of the repetition.
+        """
+        others = {
+            key: value
+            for key, value in sampled.items()
+            if key not in ("named_configs", "config_updates")
+        }
+        updates = merge(
+            expand_dotted(self.base_config_updates),
+            expand_dotted(sampled.get("config_updates", {})),
+        )
+        # Below 2^30, which leaves the seeds above to evaluations of what was found.
+        updates.setdefault("seed", self.make_seed(f"repeat {repeat}") % 2**30)
+        named = [*self.base_named_configs, *sampled.get("named_configs", ())]
+        return {**others, "named_configs": named, "config_updates": updates}
 
     def check_study(self) -> None:
         """Checks what Ray and the experiment are given.
@@ -148,12 +170,12 @@ class ParallelSettings(CommandSettings):
             ConfigError: a setting of the trials or an argument of Ray is wrong.
             MissingExtraError: Ray is not installed.
         """
-        tune = import_tune()
+        tune = spaces.import_tune()
         check_keys(self.tune_run_kwargs, tune.run, "tune_run_kwargs", _FILLED)
-        kwargs = {k: spaces.realise(v) for k, v in self.tune_run_kwargs.items()}
+        kwargs = {k: spaces.realize(v) for k, v in self.tune_run_kwargs.items()}
         check_search_alg(kwargs.get("search_alg"), self.repeat)
         script = load_experiment(self.sacred_ex_name).script
-        first = make_run(self, spaces.with_first(self.search_space), 0)
+        first = self.make_run(spaces.with_first(self.search_space), 0)
         trial_command = str(first.get("command_name") or script.default_command)
         if trial_command not in script.commands:
             raise ConfigError(
@@ -188,7 +210,7 @@ def check_search_alg(search_alg: Any, repeat: int) -> None:
     """Checks that a search algorithm can be told of repeated trials.
 
     Raises:
-        ConfigError: it is none of Ray's.
+        ConfigError: it cannot, as it is not one of Ray's.
     """
     from ray.tune.search import BasicVariantGenerator, SearchAlgorithm, Searcher
 

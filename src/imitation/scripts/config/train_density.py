@@ -1,70 +1,71 @@
 """Settings and presets of `imitation.scripts.train_density`."""
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
+from typing_extensions import override
+
 from imitation.algorithms.density import DensityOptions, DensityType
 from imitation.errors import ConfigError
-from imitation.scripts.command import CommandSettings
-from imitation.scripts.config.density_presets import PRESETS
-from imitation.scripts.config.environments import environment_presets
-from imitation.scripts.ingredients.demonstrations import DemonstrationsSettings
-from imitation.scripts.ingredients.environment import EnvironmentSettings
-from imitation.scripts.ingredients.expert import ExpertSettings
-from imitation.scripts.ingredients.policy import PolicySettings
-from imitation.scripts.ingredients.policy_evaluation import PolicyEvaluationSettings
-from imitation.scripts.ingredients.rl import RLSettings
-from imitation.scripts.settings import require
+from imitation.scripts.config import environments as envs
+from imitation.scripts.config.bases import AgentSettings, ExpertDataSettings
+from imitation.scripts.settings import Settings, When, group, setting
 
 __all__ = ["DensitySettings", "TrainDensitySettings"]
 
+_KERNEL = When("estimator", ("kernel",))
+_KNN = When("estimator", ("knn",))
+
+# PPO can learn from the log of a distance; the exponent of a kernel, its square, grows
+# too fast far from the demonstrations.
+_NEIGHBORS = {"density.estimator": "knn", "density.kernel_bandwidth": 0.1}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DensitySettings:
+class DensitySettings(Settings):
     """The density, whose log is the reward."""
 
-    density_type: Literal["state", "state_action", "state_state"] = "state_action"
+    prefix: ClassVar[str] = "density."
+
+    density_type: Literal["state", "state_action", "state_state"] = setting(
+        "state_action"
+    )
     """What the density is of."""
 
-    is_stationary: bool = True
+    is_stationary: bool = setting(True)
     """Share one density among all time steps; if not, each has its own."""
 
-    estimator: Literal["kernel", "knn"] = "kernel"
-    """kernel, or knn (the distance of the k-th nearest neighbour) for many
+    estimator: Literal["kernel", "knn"] = setting("kernel")
+    """kernel, or knn (the distance of the k-th nearest neighbor) for many
     demonstrations."""
 
-    kernel: str = "gaussian"
+    kernel: str = setting(DensityOptions.kernel, applies=_KERNEL)
     """Kernel of the estimator kernel: gaussian, exponential, or, zero beyond the
     bandwidth, tophat, epanechnikov, linear, cosine."""
 
-    kernel_bandwidth: float = 0.5
-    """Width of the kernel, in standard deviations if inputs are standardised; for knn,
+    kernel_bandwidth: float = setting(DensityOptions.kernel_bandwidth)
+    """Width of the kernel, in standard deviations if inputs are standardized; for knn,
     the distance below which samples count as equally near."""
 
-    n_neighbors: int = 10
+    n_neighbors: int = setting(DensityOptions.n_neighbors, applies=_KNN)
     """k of knn."""
 
-    standardise_inputs: bool = True
+    standardise_inputs: bool = setting(DensityOptions.standardise_inputs)
     """Give each input mean 0 and variance 1 over the demonstrations."""
 
+    @override
     def __post_init__(self) -> None:
-        """Checks ranges."""
+        super().__post_init__()
         try:
-            self.options()
+            self.options()  # checks the values
         except ConfigError as error:
             raise ConfigError(f"density.{error}") from error
 
     def options(self) -> DensityOptions:
         """Returns how the density is estimated."""
-        return DensityOptions(
-            kernel=self.kernel,
-            kernel_bandwidth=self.kernel_bandwidth,
-            standardise_inputs=self.standardise_inputs,
-            estimator=self.estimator,
-            n_neighbors=self.n_neighbors,
-        )
+        names = [field.name for field in dataclasses.fields(DensityOptions)]
+        return DensityOptions(**{name: getattr(self, name) for name in names})
 
     def arguments(self) -> dict[str, Any]:
         """Returns these settings as arguments of `DensityAlgorithm`."""
@@ -76,88 +77,37 @@ class DensitySettings:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainDensitySettings(CommandSettings):
+class TrainDensitySettings(AgentSettings, ExpertDataSettings):
     """Settings of train_density."""
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = environment_presets(
-        PRESETS
+    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = envs.environment_presets(
+        {"fast": {"rl.ppo_batch_size": 16, "total_timesteps": 64}},
+        acrobot=envs.ACROBOT,
+        cartpole={**envs.CARTPOLE, **_NEIGHBORS, "total_timesteps": 200_000},
+        mountain_car=envs.MOUNTAIN_CAR,
+        pendulum={**envs.PENDULUM, **_NEIGHBORS},
+        mujoco={**envs.MUJOCO, "total_timesteps": 5_000_000},
+        terminates={"allow_variable_horizon": True},
     )
 
-    environment: EnvironmentSettings = dataclasses.field(
-        default_factory=EnvironmentSettings
-    )
-    """The environment to imitate in."""
-
-    expert: ExpertSettings = dataclasses.field(default_factory=ExpertSettings)
-    """Who is imitated."""
-
-    demonstrations: DemonstrationsSettings = dataclasses.field(
-        default_factory=DemonstrationsSettings
-    )
-    """Where the demonstrations come from."""
-
-    density: DensitySettings = dataclasses.field(default_factory=DensitySettings)
+    density: DensitySettings = group(DensitySettings)
     """The density, whose log is the reward."""
 
-    rl: RLSettings = dataclasses.field(default_factory=RLSettings)
-    """The algorithm that trains the policy on the reward."""
-
-    policy: PolicySettings = dataclasses.field(default_factory=PolicySettings)
-    """The policy to train."""
-
-    policy_evaluation: PolicyEvaluationSettings = dataclasses.field(
-        default_factory=PolicyEvaluationSettings
-    )
-    """How the final policy is evaluated."""
-
-    total_timesteps: int = 1_000_000
-    """Environment steps to train for."""
-
-    normalize_reward: bool = True
+    normalize_reward: bool = setting(True)
     """Divide log densities by a running estimate of their return's standard deviation
     while training; they are large where a new policy is."""
 
-    allow_variable_horizon: bool = False
+    allow_variable_horizon: bool = setting(False)
     """Train although episodes end early, which gives the reward away."""
 
-    checkpoint_interval: int | None = None
+    checkpoint_interval: int | None = setting(None, at_least=0)
     """Environment steps between checkpoints, which resume= continues from; None saves
     10 in the training, 0 only the final one. Saving abandons the episodes in flight."""
 
-    agent_path: str | None = None
-    """A saved agent, or a policy such as final.th of bc, to start from instead of a new
-    one."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges."""
-        super().__post_init__()
-        steps, interval = self.total_timesteps, self.checkpoint_interval
-        require(steps > 0, "total_timesteps", "a positive integer", steps)
-        good = interval is None or interval >= 0
-        require(good, "checkpoint_interval", "an integer ≥ 0", interval)
-
+    @override
     def resolved(self, command: str) -> Self:
-        """Fills in everything that is derived from other settings."""
-        environment = self.environment.resolved()
         interval = self.checkpoint_interval
         if interval is None:
-            interval = -(-self.total_timesteps // 10)
-        return dataclasses.replace(
-            super().resolved(command),
-            environment=environment,
-            expert=self.expert.resolved(environment.env_name),
-            demonstrations=self.demonstrations.resolved(),
-            rl=self.rl.resolved(),
-            logging=self.logging.resolved(command, environment.env_name),
-            checkpoint_interval=interval,
-        )
-
-    def check(self, command: str) -> None:
-        """Looks at classes and paths."""
-        self.logging.check(replaces="train_density" if self.resume else None)
-        self.policy.check()
-        self.rl.check(self.environment.num_vec, self.policy)
-        if self.agent_path is not None and not os.path.exists(self.agent_path):
-            raise ConfigError(f"agent_path={self.agent_path!r} does not exist")
-        self.expert.check()
-        self.demonstrations.check()
+            interval = -(-self.total_timesteps // 10)  # rounded up
+        settings = super().resolved(command)
+        return dataclasses.replace(settings, checkpoint_interval=interval)

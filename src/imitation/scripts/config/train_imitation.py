@@ -5,41 +5,27 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from stable_baselines3.common.policies import ActorCriticPolicy
+from typing_extensions import override
 
 from imitation.algorithms import dagger
 from imitation.algorithms.dagger.schedules import schedule_from_description
 from imitation.errors import ConfigError
-from imitation.scripts.command import CommandSettings
+from imitation.scripts.config.bases import ExpertDataSettings
 from imitation.scripts.config.environments import environment_presets
 from imitation.scripts.config.tuned_hps import tuned_presets
 from imitation.scripts.ingredients.bc import BCSettings
-from imitation.scripts.ingredients.demonstrations import DemonstrationsSettings
-from imitation.scripts.ingredients.environment import EnvironmentSettings
-from imitation.scripts.ingredients.expert import ExpertSettings
 from imitation.scripts.ingredients.iq_learn import IQLearnSettings
 from imitation.scripts.ingredients.off_policy import check_off_policy
-from imitation.scripts.ingredients.policy import PolicySettings
-from imitation.scripts.ingredients.policy_evaluation import PolicyEvaluationSettings
 from imitation.scripts.ingredients.rl import RLSettings
 from imitation.scripts.ingredients.sqil import SQILSettings
-from imitation.scripts.settings import require
+from imitation.scripts.settings import Settings, group, setting
 
 __all__ = ["DAggerSettings", "TrainImitationSettings"]
 
 # Enough for the bundled experts: larger steps than the default reach them in 10 epochs.
-_CLASSIC: dict[str, dict[str, Any]] = {
-    name: {"bc.optimizer_kwargs.lr": 1e-3}
-    for name in (
-        "acrobot",
-        "cartpole",
-        "mountain_car",
-        "pendulum",
-        "seals_cartpole",
-        "seals_mountain_car",
-    )
-}
+_CLASSIC = {"bc.optimizer_kwargs.lr": 1e-3}
 
-_FAST: dict[str, Any] = {
+_FAST: Mapping[str, Any] = {
     "bc.train_kwargs.n_batches": 4,
     "bc.train_kwargs.log_interval": 2,
     "bc.checkpoint_interval": 2,
@@ -54,34 +40,31 @@ _FAST: dict[str, Any] = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DAggerSettings:
-    """Settings of DAgger that are not those of behavioural cloning."""
+class DAggerSettings(Settings):
+    """Settings of DAgger that are not those of behavioral cloning."""
 
-    use_offline_rollouts: bool = False
+    prefix: ClassVar[str] = "dagger."
+
+    use_offline_rollouts: bool = setting(False)
     """Start with the demonstrations in round 0."""
 
-    total_timesteps: int = 100_000
+    total_timesteps: int = setting(100_000, more_than=0)
     """Environment steps to collect labels for, at least."""
 
-    beta_schedule: Mapping[str, Any] | None = None
+    beta_schedule: Mapping[str, Any] | None = setting(None)
     """How the expert's share of the actions falls: {"kind": "linear",
     "rampdown_rounds": 15} (also if None) or {"kind": "exponential",
     "decay_probability": 0.7}."""
 
-    rollout_round_min_episodes: int = 3
+    rollout_round_min_episodes: int = setting(3, more_than=0)
     """Episodes that a round collects, at least."""
 
-    rollout_round_min_timesteps: int = 500
+    rollout_round_min_timesteps: int = setting(500, at_least=0)
     """Steps that a round collects, at least."""
 
+    @override
     def __post_init__(self) -> None:
-        """Checks ranges and the schedule."""
-        for name in ("total_timesteps", "rollout_round_min_episodes"):
-            value = getattr(self, name)
-            require(value > 0, f"dagger.{name}", "a positive integer", value)
-        steps = self.rollout_round_min_timesteps
-        name = "dagger.rollout_round_min_timesteps"
-        require(steps >= 0, name, "an integer ≥ 0", steps)
+        super().__post_init__()
         self.schedule()
 
     def schedule(self) -> dagger.BetaSchedule | None:
@@ -99,80 +82,56 @@ class DAggerSettings:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainImitationSettings(CommandSettings):
+class TrainImitationSettings(ExpertDataSettings):
     """Settings of train_imitation."""
 
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        **environment_presets({**_CLASSIC, "fast": _FAST}),
+        **environment_presets(
+            {"fast": _FAST},
+            acrobot=_CLASSIC,
+            cartpole=_CLASSIC,
+            mountain_car=_CLASSIC,
+            pendulum=_CLASSIC,
+        ),
         **tuned_presets("bc", "dagger"),
     }
 
-    environment: EnvironmentSettings = dataclasses.field(
-        default_factory=EnvironmentSettings
-    )
-    """The environment to imitate in."""
+    bc: BCSettings = group(BCSettings, commands=("bc", "dagger"))
+    """Behavioral cloning, also inside DAgger."""
 
-    expert: ExpertSettings = dataclasses.field(default_factory=ExpertSettings)
-    """Who is imitated."""
-
-    demonstrations: DemonstrationsSettings = dataclasses.field(
-        default_factory=DemonstrationsSettings
-    )
-    """Where the demonstrations come from."""
-
-    bc: BCSettings = dataclasses.field(default_factory=BCSettings)
-    """Behavioural cloning, also inside DAgger."""
-
-    policy: PolicySettings = dataclasses.field(default_factory=PolicySettings)
-    """The policy to train."""
-
-    dagger: DAggerSettings = dataclasses.field(default_factory=DAggerSettings)
+    dagger: DAggerSettings = group(DAggerSettings, commands=("dagger",))
     """DAgger."""
 
-    sqil: SQILSettings = dataclasses.field(default_factory=SQILSettings)
+    sqil: SQILSettings = group(SQILSettings, commands=("sqil",))
     """SQIL."""
 
-    iq_learn: IQLearnSettings = dataclasses.field(default_factory=IQLearnSettings)
+    iq_learn: IQLearnSettings = group(IQLearnSettings, commands=("iq_learn",))
     """IQ-Learn."""
 
-    rl: RLSettings = dataclasses.field(default_factory=RLSettings)
+    rl: RLSettings = group(RLSettings, commands=("sqil", "iq_learn"))
     """The off-policy algorithm inside SQIL and IQ-Learn. Without rl.rl_cls, theirs for
     discrete or for continuous actions; without rl.batch_size, its default."""
 
-    policy_evaluation: PolicyEvaluationSettings = dataclasses.field(
-        default_factory=PolicyEvaluationSettings
-    )
-    """How the final policy is evaluated."""
-
+    @override
     def resolved(self, command: str) -> Self:
-        """Fills in everything that is derived from other settings."""
         duration = {"n_epochs": 4 if command == "dagger" else 10}
-        environment = self.environment.resolved()
-        return dataclasses.replace(
-            super().resolved(command),
-            environment=environment,
-            expert=self.expert.resolved(environment.env_name),
-            demonstrations=self.demonstrations.resolved(),
-            bc=self.bc.resolved(duration),
-            logging=self.logging.resolved(command, environment.env_name),
-        )
+        bc = self.bc.resolved(duration)
+        return dataclasses.replace(super().resolved(command), bc=bc)
 
+    @override
+    def needs_demonstrations(self, command: str) -> bool:
+        return command != "dagger" or self.dagger.use_offline_rollouts
+
+    @override
     def check(self, command: str) -> None:
-        """Looks at classes and paths."""
-        self.logging.check(replaces="train_imitation" if self.resume else None)
-        if command in ("bc", "dagger"):
-            self._check_cloning()
-        else:
+        super().check(command)
+        if command in ("sqil", "iq_learn"):
             check_off_policy(self.rl, self.policy)
-        self.expert.check()
-        if command != "dagger" or self.dagger.use_offline_rollouts:
-            self.demonstrations.check()
-
-    def _check_cloning(self) -> None:
+            return
         self.policy.check()
         if not issubclass(self.policy.load_cls(), ActorCriticPolicy):
             raise ConfigError(
-                "policy.policy_cls must be an ActorCriticPolicy, which behavioural "
+                "policy.policy_cls must be an ActorCriticPolicy, which behavioral "
                 f"cloning trains, got {self.policy.policy_cls!r}"
             )
         self.bc.check()

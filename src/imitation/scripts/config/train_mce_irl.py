@@ -2,70 +2,63 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal
 
 import torch as th
+from typing_extensions import override
 
 from imitation.scripts.command import CommandSettings
 from imitation.scripts.ingredients.mdp import MdpDemonstrationsSettings, MdpSettings
 from imitation.scripts.ingredients.policy_evaluation import PolicyEvaluationSettings
-from imitation.scripts.settings import ClassPath, building, load_class, require
+from imitation.scripts.settings import (
+    ClassPath,
+    Settings,
+    building,
+    group,
+    load_class,
+    setting,
+)
 
 __all__ = ["MCESettings", "TabularRewardSettings", "TrainMCEIRLSettings"]
 
 
-_ADAM = ClassPath("torch.optim:Adam")
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TabularRewardSettings:
+class TabularRewardSettings(Settings):
     """The network that gives the reward of a state from its observation."""
 
-    hid_sizes: tuple[int, ...] = (256,)
-    """Sizes of the hidden layers; none make the reward linear."""
+    prefix: ClassVar[str] = "reward."
 
-    def __post_init__(self) -> None:
-        """Checks ranges."""
-        good = all(size > 0 for size in self.hid_sizes)
-        require(good, "reward.hid_sizes", "positive integers", self.hid_sizes)
+    hid_sizes: tuple[int, ...] = setting((256,), more_than=0)
+    """Sizes of the hidden layers; none make the reward linear."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MCESettings:
+class MCESettings(Settings):
     """Maximum causal entropy inverse reinforcement learning."""
 
-    optimizer_cls: ClassPath = _ADAM
+    prefix: ClassVar[str] = "mce_irl."
+
+    optimizer_cls: ClassPath = setting(ClassPath("torch.optim:Adam"))
     """Optimizer of the reward network."""
 
-    optimizer_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: {"lr": 1e-2}
-    )
+    optimizer_kwargs: Mapping[str, Any] = setting({"lr": 1e-2})
     """Arguments of the optimizer."""
 
-    discount: float = 1.0
-    """What a reward one step later is worth."""
+    discount: float = setting(1.0, at_least=0, at_most=1)
+    """Discount factor of the return."""
 
-    linf_eps: float = 1e-3
-    """Stop if no state is visited oftener or more rarely by more than this."""
+    linf_eps: float = setting(1e-3)
+    """L∞ tolerance on visit counts: stop when no state's differs by more than this."""
 
-    grad_l2_eps: float = 1e-4
+    grad_l2_eps: float = setting(1e-4)
     """Stop if the l2 norm of the gradient falls below this."""
 
-    log_interval: int | None = 10
+    log_interval: int | None = setting(10, more_than=0)
     """Iterations between logs; None logs nothing."""
 
-    objective: Literal["likelihood", "occupancy"] = "likelihood"
+    objective: Literal["likelihood", "occupancy"] = setting("likelihood")
     """likelihood: of the demonstrated actions, where whole episodes are given.
     occupancy: always match the visits that were counted."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges."""
-        discount, interval = self.discount, self.log_interval
-        good = 0 <= discount <= 1
-        require(good, "mce_irl.discount", "a number in [0, 1]", discount)
-        good = interval is None or interval > 0
-        name = "mce_irl.log_interval"
-        require(good, name, "a positive integer or None", interval)
 
     def load_optimizer_cls(self) -> type[th.optim.Optimizer]:
         """Returns the class of the optimizer.
@@ -103,51 +96,34 @@ class TrainMCEIRLSettings(CommandSettings):
         "fast": {"max_iter": 3, "mce_irl.log_interval": 1},
     }
 
-    environment: MdpSettings = dataclasses.field(default_factory=MdpSettings)
+    environment: MdpSettings = group(MdpSettings)
     """The environment, whose dynamics are known."""
 
-    demonstrations: MdpDemonstrationsSettings = dataclasses.field(
-        default_factory=MdpDemonstrationsSettings
-    )
+    demonstrations: MdpDemonstrationsSettings = group(MdpDemonstrationsSettings)
     """Where the demonstrations come from."""
 
-    reward: TabularRewardSettings = dataclasses.field(
-        default_factory=TabularRewardSettings
-    )
+    reward: TabularRewardSettings = group(TabularRewardSettings)
     """The reward network."""
 
-    mce_irl: MCESettings = dataclasses.field(default_factory=MCESettings)
+    mce_irl: MCESettings = group(MCESettings)
     """The algorithm."""
 
-    policy_evaluation: PolicyEvaluationSettings = dataclasses.field(
-        default_factory=PolicyEvaluationSettings
-    )
+    policy_evaluation: PolicyEvaluationSettings = group(PolicyEvaluationSettings)
     """How the final policy is evaluated."""
 
-    max_iter: int = 1000
+    max_iter: int = setting(1000, at_least=0)
     """Most iterations to train for."""
 
-    checkpoint_interval: int = 100
+    checkpoint_interval: int = setting(100, at_least=0)
     """Iterations between states in checkpoints/latest, which resume= continues from; 0
     saves only the final one."""
 
-    def __post_init__(self) -> None:
-        """Checks ranges."""
-        super().__post_init__()
-        for name in ("max_iter", "checkpoint_interval"):
-            value = getattr(self, name)
-            require(value >= 0, name, "an integer ≥ 0", value)
+    @property
+    @override
+    def place(self) -> str:
+        return self.environment.env_name
 
-    def resolved(self, command: str) -> Self:
-        """Fills in everything that is derived from other settings."""
-        return dataclasses.replace(
-            super().resolved(command),
-            logging=self.logging.resolved(command, self.environment.env_name),
-        )
-
+    @override
     def check(self, command: str) -> None:
-        """Looks at classes and paths."""
-        self.logging.check(replaces="train_mce_irl" if self.resume else None)
-        self.environment.check()
-        self.demonstrations.check()
+        super().check(command)
         self.mce_irl.check()

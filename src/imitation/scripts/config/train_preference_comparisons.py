@@ -1,22 +1,28 @@
 """Settings and presets of `imitation.scripts.train_preference_comparisons`."""
 
 import dataclasses
-import os
 from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
+
+from typing_extensions import override
 
 from imitation.algorithms import preference_comparisons
 from imitation.algorithms.preference_comparisons.schedules import schedule_of
 from imitation.errors import ConfigError
-from imitation.scripts.command import CommandSettings
-from imitation.scripts.config.environments import environment_presets
-from imitation.scripts.ingredients.environment import EnvironmentSettings
-from imitation.scripts.ingredients.policy import PolicySettings
-from imitation.scripts.ingredients.policy_evaluation import PolicyEvaluationSettings
+from imitation.scripts.config import environments as envs
+from imitation.scripts.config.bases import AgentSettings
 from imitation.scripts.ingredients.preference_people import PeopleSettings
 from imitation.scripts.ingredients.reward import RewardSettings
-from imitation.scripts.ingredients.rl import RLSettings
-from imitation.scripts.settings import ClassPath, check_keys, load_class, require
+from imitation.scripts.settings import (
+    ClassPath,
+    When,
+    check_keys,
+    check_paths,
+    group,
+    load_class,
+    require,
+    setting,
+)
 from imitation.util.vec_envs import find_env_spec
 
 __all__ = ["GATHERERS", "TrainPreferenceComparisonsSettings"]
@@ -27,11 +33,10 @@ _HUMAN = ClassPath("imitation.algorithms.preference_comparisons:HumanGatherer")
 GATHERERS: Mapping[str, ClassPath] = {"synthetic": _SYNTHETIC, "human": _HUMAN}
 """The gatherers by short name."""
 
-_TERMINATES = {"allow_variable_horizon": True}
-"""Episodes of these environments end early, which gives their reward away; use the
-presets of seals to measure an algorithm."""
+_HAS_AGENT = When("trajectory_path", (None,))
+_NONE: Mapping[str, Any] = {}
 
-_CARTPOLE: dict[str, Any] = {
+_CARTPOLE: Mapping[str, Any] = {
     "fragment_length": 25,
     "held_out_episodes": 50,
     "initial_comparison_frac": 0.5,
@@ -54,24 +59,21 @@ _CARTPOLE: dict[str, Any] = {
     "total_timesteps": 200_000,
 }
 
-_MOUNTAIN_CAR: dict[str, Any] = {
+_MOUNTAIN_CAR: Mapping[str, Any] = {
+    **envs.NORMALIZED,
     "environment.num_vec": 16,
-    "policy.policy_kwargs": PolicySettings.named_configs["normalize_running"][
-        "policy_kwargs"
-    ],
     "rl.ppo_batch_size": 4096,
     "rl.ppo_kwargs": {"gae_lambda": 0.98, "gamma": 0.99, "learning_rate": 1e-3},
 }
 
-_PENDULUM: dict[str, Any] = {
-    "environment.num_vec": 16,
+_PENDULUM: Mapping[str, Any] = {
+    **envs.PENDULUM,
     "fragment_length": 50,
     "held_out_episodes": 50,
     "initial_epoch_multiplier": 4.0,
     "keep_best_agent": True,
     "num_iterations": 30,
     "reward_trainer_kwargs": {"epochs": 30},
-    "rl.ppo_batch_size": 4096,
     "rl.ppo_kwargs": {
         "batch_size": 256,
         "gae_lambda": 0.9,
@@ -82,33 +84,7 @@ _PENDULUM: dict[str, Any] = {
     "total_timesteps": 300_000,
 }
 
-_MUJOCO: dict[str, Any] = {
-    "num_iterations": 50,
-    "policy.policy_kwargs": PolicySettings.named_configs["normalize_running"][
-        "policy_kwargs"
-    ],
-    "rl.ppo_batch_size": 16384,
-    "rl.ppo_kwargs": {"batch_size": 256, "gae_lambda": 0.95},
-    "total_timesteps": 10_000_000,
-}
-
 _PRESETS: Mapping[str, Mapping[str, Any]] = {
-    "acrobot": _TERMINATES,
-    "cartpole": {**_TERMINATES, **_CARTPOLE},
-    "seals_cartpole": _CARTPOLE,
-    "mountain_car": {**_TERMINATES, **_MOUNTAIN_CAR},
-    "seals_mountain_car": _MOUNTAIN_CAR,
-    "pendulum": _PENDULUM,
-    "ant": {**_TERMINATES, **_MUJOCO},
-    "humanoid": {**_TERMINATES, **_MUJOCO},
-    "half_cheetah": _MUJOCO,
-    "reacher": {**_MUJOCO, "fragment_length": 50},
-    "seals_ant": _MUJOCO,
-    "seals_half_cheetah": _MUJOCO,
-    "seals_hopper": _MUJOCO,
-    "seals_humanoid": _MUJOCO,
-    "seals_swimmer": _MUJOCO,
-    "seals_walker": _MUJOCO,
     "noiseless": {"gatherer_kwargs": {"temperature": 0.0}},
     "fast": {
         "fragment_length": 2,
@@ -121,163 +97,143 @@ _PRESETS: Mapping[str, Mapping[str, Any]] = {
         "total_comparisons": 10,
         "total_timesteps": 50,
     },
+    "reacher": {"fragment_length": 50},
 }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class TrainPreferenceComparisonsSettings(CommandSettings):
+class TrainPreferenceComparisonsSettings(AgentSettings):
     """Settings of train_preference_comparisons."""
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = environment_presets(
-        _PRESETS
+    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = envs.environment_presets(
+        _PRESETS,
+        cartpole=_CARTPOLE,
+        mountain_car=_MOUNTAIN_CAR,
+        pendulum=_PENDULUM,
+        mujoco={**envs.MUJOCO, "num_iterations": 50, "total_timesteps": 10_000_000},
+        terminates={"allow_variable_horizon": True},
     )
 
-    environment: EnvironmentSettings = dataclasses.field(
-        default_factory=EnvironmentSettings
-    )
-    """The environment to act in."""
-
-    reward: RewardSettings = dataclasses.field(default_factory=RewardSettings)
+    reward: RewardSettings = group(RewardSettings)
     """The reward network to learn."""
 
-    rl: RLSettings = dataclasses.field(default_factory=RLSettings)
-    """The algorithm that trains the agent."""
-
-    policy: PolicySettings = dataclasses.field(default_factory=PolicySettings)
-    """The policy to train."""
-
-    policy_evaluation: PolicyEvaluationSettings = dataclasses.field(
-        default_factory=PolicyEvaluationSettings
+    human: PeopleSettings = group(
+        PeopleSettings, applies=When("asks_people", text="with gatherer=human")
     )
-    """How the final policy is evaluated."""
-
-    human: PeopleSettings = dataclasses.field(default_factory=PeopleSettings)
     """How people are asked, with gatherer=human."""
 
-    fragment_length: int = 100
+    fragment_length: int = setting(100, more_than=0)
     """Steps of the fragments that are compared."""
 
-    total_timesteps: int = 1_000_000
+    total_timesteps: int = setting(1_000_000, at_least=0)
     """Environment steps to train the agent for; steps to sample come on top."""
 
-    total_comparisons: int = 5000
+    total_comparisons: int = setting(5000, at_least=0)
     """Preferences to gather; 0 learns from those of preferences_path alone."""
 
-    num_iterations: int = 5
+    num_iterations: int = setting(5, more_than=0)
     """Rounds of gathering and training after the initial one."""
 
-    comparison_queue_size: int | None = None
+    comparison_queue_size: int | None = setting(None, more_than=0)
     """How many of the latest comparisons to train on; None for all."""
 
-    transition_oversampling: float = 1.0
+    transition_oversampling: float = setting(1.0, more_than=0)
     """How many times the steps needed are sampled before fragments are cut."""
 
-    initial_comparison_frac: float = 0.1
+    initial_comparison_frac: float = setting(0.1, at_least=0, at_most=1)
     """Share of the comparisons gathered before the agent is trained."""
 
-    initial_epoch_multiplier: float = 200.0
+    initial_epoch_multiplier: float = setting(200.0, more_than=0)
     """How many times longer the reward is trained for the first time."""
 
-    exploration_frac: float = 0.0
+    exploration_frac: float = setting(0.0, at_least=0, at_most=1)
     """Share of the sampled steps that are taken partly at random."""
 
-    preference_model_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    preference_model_kwargs: Mapping[str, Any] = setting(_NONE)
     """Keyword arguments of PreferenceModel: noise_prob, discount_factor, threshold."""
 
-    reward_trainer_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: {"epochs": 3}
-    )
+    reward_trainer_kwargs: Mapping[str, Any] = setting({"epochs": 3})
     """Keyword arguments of BasicRewardTrainer, or EnsembleTrainer for an ensemble:
     epochs, lr, batch_size, minibatch_size."""
 
-    reward_weight_decay: float | None = None
+    reward_weight_decay: float | None = setting(None)
     """Strength of a WeightDecayRegularizer of the reward network; None for the small
     decay that AdamW has by default."""
 
-    save_preferences: bool = False
+    save_preferences: bool = setting(False)
     """Save the comparisons to preferences.pkl in the run directory, a directory without
     pickle despite its name, which preferences_path reads."""
 
-    agent_path: str | None = None
-    """A saved agent, or a policy such as final.th of bc, to start from instead of a new
-    one."""
-
-    gatherer: Literal["synthetic", "human"] | None = None
+    gatherer: Literal["synthetic", "human"] | None = setting(None)
     """Short for gatherer_cls: human asks people, who answer with imitation label
     RUN_DIR; synthetic prefers by the true rewards."""
 
-    gatherer_cls: ClassPath = _SYNTHETIC
+    gatherer_cls: ClassPath = setting(_SYNTHETIC)
     """Class of the preference gatherer, "module:Class"; gatherer wins if it is set."""
 
-    gatherer_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    gatherer_kwargs: Mapping[str, Any] = setting(_NONE)
     """Keyword arguments of that class, such as temperature and sample; those of people
     are in human."""
 
-    active_selection: bool = False
+    active_selection: bool = setting(False)
     """Ask about pairs that an ensemble disagrees about, see reward.reward_ensemble."""
 
-    active_selection_oversampling: float = 2.0
+    active_selection_oversampling: float = setting(
+        2.0, at_least=1, applies=When("active_selection")
+    )
     """For each pair asked about, how many to choose from."""
 
-    uncertainty_on: Literal["logit", "probability", "label"] = "logit"
+    uncertainty_on: Literal["logit", "probability", "label"] = setting(
+        "logit", applies=When("active_selection")
+    )
     """What the members' disagreement is measured on."""
 
-    fragmenter_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: {"warning_threshold": 0}
-    )
+    fragmenter_kwargs: Mapping[str, Any] = setting({"warning_threshold": 0})
     """Keyword arguments of RandomFragmenter."""
 
-    trajectory_path: str | None = None
+    trajectory_path: str | None = setting(None, path=True)
     """Trajectories to compare fragments of, such as rollouts/final.npz of train_rl;
     None trains an agent and compares what it does."""
 
-    trajectory_generator_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=dict
-    )
+    trajectory_generator_kwargs: Mapping[str, Any] = setting(_NONE)
     """Keyword arguments of AgentTrainer: switch_prob and random_prob of its
     exploration."""
 
-    preferences_path: str | None = None
+    preferences_path: str | None = setting(None, path=True)
     """Comparisons to begin with: a .jsonl file (see import_preferences), or a saved
     preferences.pkl."""
 
-    held_out_episodes: int = 20
+    held_out_episodes: int = setting(20, at_least=0, applies=_HAS_AGENT)
     """Least number of episodes that the agent plays apart from the training, for the
-    report to judge the reward by; 0 for none."""
+    report to judge the reward by; 0 plays none."""
 
-    keep_best_agent: bool = False
+    keep_best_agent: bool = setting(False, applies=_HAS_AGENT)
     """End with the agent of the round whose held-out episodes the final reward rates
-    best, instead of with the last one. No effect with trajectory_path."""
+    best, instead of with the last one."""
 
-    allow_variable_horizon: bool = False
+    allow_variable_horizon: bool = setting(False)
     """Accept episodes of different lengths, which give the reward away."""
 
-    checkpoint_interval: int = 0
+    checkpoint_interval: int = setting(0)
     """Iterations between saved rewards and policies; 0 saves only the final ones, and a
     negative number none."""
 
-    state_interval: int | None = None
+    state_interval: int | None = setting(None, at_least=0)
     """Iterations between states in checkpoints/latest, which resume= continues from;
     None saves one after each (none if checkpoint_interval is negative), and 0 only with
     the checkpoints."""
 
-    query_schedule: str = "hyperbolic"
+    query_schedule: str = setting("hyperbolic")
     """How comparisons are spread over the iterations: constant, hyperbolic or
     inverse_quadratic, the latter two with fewer in later ones."""
 
+    @override
     def __post_init__(self) -> None:
-        """Checks ranges."""
         super().__post_init__()
-        self._check_counts()
-        for name in ("initial_comparison_frac", "exploration_frac"):
-            share = getattr(self, name)
-            require(0 <= share <= 1, name, "a number in [0, 1]", share)
-        for name in ("transition_oversampling", "initial_epoch_multiplier"):
-            value = getattr(self, name)
-            require(value > 0, name, "a positive number", value)
-        factor = self.active_selection_oversampling
-        name = "active_selection_oversampling"
-        require(factor >= 1, name, "a number ≥ 1", factor)
+        n_pairs = self.total_comparisons
+        wanted = "a positive integer (0 is possible with preferences_path)"
+        good = n_pairs > 0 or self.preferences_path is not None
+        require(good, "total_comparisons", wanted, n_pairs)
         schedule_of(self.query_schedule)
         if self.keep_best_agent and self.trains_agent and not self.held_out_episodes:
             raise ConfigError(
@@ -290,25 +246,9 @@ class TrainPreferenceComparisonsSettings(CommandSettings):
                 "leave out exploration_frac or trajectory_path"
             )
 
-    def _check_counts(self) -> None:
-        positive = "a positive integer"
-        for name in ("fragment_length", "num_iterations"):
-            value = getattr(self, name)
-            require(value > 0, name, positive, value)
-        size = self.comparison_queue_size
-        good = size is None or size > 0
-        require(good, "comparison_queue_size", f"{positive} or None", size)
-        for name in ("total_timesteps", "state_interval", "held_out_episodes"):
-            value = getattr(self, name)
-            require(value is None or value >= 0, name, "an integer ≥ 0", value)
-        n_pairs = self.total_comparisons
-        least = 1 if self.preferences_path is None else 0
-        wanted = f"{positive} (0 is possible with preferences_path)"
-        require(n_pairs >= least, "total_comparisons", wanted, n_pairs)
-
     @property
     def trains_agent(self) -> bool:
-        """Whether there is an agent, or only trajectories of somebody else."""
+        """Whether there is an agent, rather than trajectories from a file."""
         return self.trajectory_path is None
 
     @property
@@ -327,10 +267,9 @@ class TrainPreferenceComparisonsSettings(CommandSettings):
             return preference_comparisons.EnsembleTrainer
         return preference_comparisons.BasicRewardTrainer
 
+    @override
     def resolved(self, command: str) -> Self:
-        """Fills in everything that is derived from other settings."""
-        environment = self.environment.resolved()
-        rl = self.rl.resolved()
+        settings = super().resolved(command)
         gatherer_cls = self.gatherer_cls
         if self.gatherer is not None:
             gatherer_cls = GATHERERS[self.gatherer]
@@ -338,18 +277,14 @@ class TrainPreferenceComparisonsSettings(CommandSettings):
         if interval is None:
             interval = 0 if self.checkpoint_interval < 0 else 1
         return dataclasses.replace(
-            super().resolved(command),
-            environment=environment,
-            reward=self.reward.resolved(command, rl.discount),
-            rl=rl,
+            settings,
+            reward=self.reward.resolved(command, settings.rl.discount),
             gatherer_cls=gatherer_cls,
             state_interval=interval,
-            logging=self.logging.resolved(command, environment.env_name),
         )
 
+    @override
     def check(self, command: str) -> None:
-        """Looks at classes and paths."""
-        self.logging.check(replaces=command if self.resume else None)
         self.reward.check()
         if self.active_selection and not self.reward.is_ensemble:
             raise ConfigError(
@@ -357,16 +292,13 @@ class TrainPreferenceComparisonsSettings(CommandSettings):
                 "active_selection needs the named config reward.reward_ensemble"
             )
         self._check_keys()
-        for name in ("agent_path", "trajectory_path", "preferences_path"):
-            path = getattr(self, name)
-            if path is not None and not os.path.exists(path):
-                raise ConfigError(f"{name}={path!r} does not exist")
         if self.asks_people:
             self.human.check()
         if self.trains_agent:
-            self.policy.check()
-            self.rl.check(self.environment.num_vec, self.policy)
+            super().check(command)
             self._check_lengths()
+        else:
+            check_paths(self, command)  # there is no policy and no algorithm to check
 
     def _check_keys(self) -> None:
         """Checks the names of the parts' arguments."""

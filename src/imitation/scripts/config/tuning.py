@@ -2,14 +2,18 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar
+
+from typing_extensions import override
 
 from imitation.errors import ConfigError
 from imitation.scripts.command import CommandSettings
 from imitation.scripts.config.parallel import ParallelSettings
-from imitation.scripts.settings import build, merge, require, to_config
+from imitation.scripts.settings import When, build, merge, setting, to_config
 
 __all__ = ["TuningSettings"]
+
+_NONE: Mapping[str, Any] = {}
 
 _RL: Mapping[str, Any] = {
     "sacred_ex_name": "train_rl",
@@ -186,22 +190,20 @@ class TuningSettings(CommandSettings):
         "fast": _FAST,
     }
 
-    parallel_run_config: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    parallel_run_config: Mapping[str, Any] = setting(_NONE)
     """Settings of `parallel` for the search; the presets have one per algorithm."""
 
-    eval_best_trial_resource_multiplier: int = 1
+    eval_best_trial_resource_multiplier: int = setting(
+        1, more_than=0, applies=When("num_eval_seeds")
+    )
     """How many times the CPUs of resources_per_trial an evaluation gets."""
 
-    num_eval_seeds: int = 5
+    num_eval_seeds: int = setting(5, at_least=0)
     """Further seeds to run the best settings with; 0 skips that."""
 
+    @override
     def __post_init__(self) -> None:
-        """Checks ranges."""
         super().__post_init__()
-        factor = self.eval_best_trial_resource_multiplier
-        name = "eval_best_trial_resource_multiplier"
-        require(factor > 0, name, "a positive integer", factor)
-        require(self.num_eval_seeds >= 0, "num_eval_seeds", "≥ 0", self.num_eval_seeds)
         if "logging" in self.parallel_run_config:
             raise ConfigError(
                 "leave out parallel_run_config.logging; set logging of the tuning"
@@ -212,21 +214,19 @@ class TuningSettings(CommandSettings):
         plain = {key: described[key] for key in config}
         object.__setattr__(self, "parallel_run_config", plain)
 
-    def resolved(self, command: str) -> Self:
-        """Fills in the run directory and the seed."""
-        name = str(self.parallel_run_config.get("sacred_ex_name", "train_rl"))
-        return dataclasses.replace(
-            super().resolved(command), logging=self.logging.resolved(command, name)
-        )
+    @property
+    @override
+    def place(self) -> str:
+        return str(self.parallel_run_config.get("sacred_ex_name", "train_rl"))
 
+    @override
     def check(self, command: str) -> None:
-        """Looks at the search, before anything is written."""
         if not self.parallel_run_config:
             raise ConfigError(
                 "parallel_run_config is empty; name a search space, one of "
                 f"{', '.join(_SPACES)}, or write one"
             )
-        self.logging.check(replaces="tuning" if self.resume else None)
+        super().check(command)
         self.search().check_study()
 
     def search(self) -> ParallelSettings:

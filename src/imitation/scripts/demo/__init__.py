@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from imitation.errors import ConfigError
 from imitation.scripts import command_line
-from imitation.scripts.argument_parser import OneLineParser
+from imitation.scripts.command_line import OneLineParser
 
 __all__ = ["main"]
 

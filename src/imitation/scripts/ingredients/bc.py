@@ -1,16 +1,16 @@
-"""A behavioural cloning trainer."""
+"""A behavioral cloning trainer."""
 
 import dataclasses
 import math
-import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch as th
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
+from typing_extensions import override
 
 from imitation.algorithms import bc as bc_algorithm
 from imitation.data import types
@@ -18,16 +18,14 @@ from imitation.errors import ConfigError
 from imitation.scripts.ingredients.policy import PolicySettings, make_policy
 from imitation.scripts.settings import (
     ClassPath,
+    Settings,
     building,
-    check_keys,
     load_class,
-    require,
+    setting,
 )
 from imitation.util.logger import HierarchicalLogger
 
 __all__ = ["BCSettings", "make_bc", "make_or_load_policy"]
-
-_ADAM = ClassPath("torch.optim:Adam")
 
 _SCHEDULES: Mapping[str, Callable[[float], float]] = {
     "linear": lambda remaining: remaining,
@@ -49,95 +47,62 @@ _OURS = frozenset(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class BCSettings:
-    """Hyperparameters of behavioural cloning."""
+class BCSettings(Settings):
+    """Hyperparameters of behavioral cloning."""
 
-    batch_size: int = 32
-    """Samples in each optimiser step."""
+    prefix: ClassVar[str] = "bc."
 
-    minibatch_size: int | None = None
+    batch_size: int = setting(32, more_than=0)
+    """Samples in each optimizer step."""
+
+    minibatch_size: int | None = setting(None, divides="batch_size")
     """Samples per forward pass, a divisor of batch_size; None is batch_size."""
 
-    l2_weight: float = 3e-5
+    l2_weight: float = setting(3e-5, at_least=0)
     """Weight of half the sum of squared parameters."""
 
-    ent_weight: float = 1e-3
+    ent_weight: float = setting(1e-3, at_least=0)
     """Weight of the entropy bonus."""
 
-    optimizer_cls: ClassPath = _ADAM
-    """Class of the optimiser, "module:Class"."""
+    optimizer_cls: ClassPath = setting(ClassPath("torch.optim:Adam"))
+    """Class of the optimizer, "module:Class"."""
 
-    optimizer_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: {"lr": 4e-4}
-    )
-    """Keyword arguments of the optimiser."""
+    optimizer_kwargs: Mapping[str, Any] = setting({"lr": 4e-4})
+    """Keyword arguments of the optimizer."""
 
-    lr_schedule: Literal["constant", "linear", "cosine"] = "constant"
+    lr_schedule: Literal["constant", "linear", "cosine"] = setting("constant")
     """How the learning rate falls to 0 during training."""
 
-    max_grad_norm: float | None = None
+    max_grad_norm: float | None = setting(None, more_than=0)
     """Clip the gradient to this norm; None does not clip."""
 
-    val_fraction: float = 0.0
+    val_fraction: float = setting(0.0, at_least=0, less_than=1)
     """Share of the demonstrations held out to measure the loss on, in [0, 1)."""
 
-    early_stopping_patience: int | None = None
+    early_stopping_patience: int | None = setting(None, more_than=0)
     """Stop after so many epochs without a better held-out loss, and keep the best
     policy; None trains to the end."""
 
-    train_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: {
-            "n_epochs": None,
-            "n_batches": None,
-            "log_interval": 500,
-        }
+    train_kwargs: Mapping[str, Any] = setting(
+        {"n_epochs": None, "n_batches": None, "log_interval": 500},
+        arguments_of=bc_algorithm.BC.train,
+        filled=_OURS,
+        counts=("n_epochs", "n_batches", "log_interval"),
     )
     """Keyword arguments of `BC.train`. If neither n_epochs nor n_batches is given,
     the command bc trains for 10 epochs and dagger for 4 epochs a round."""
 
-    checkpoint_interval: int = 1000
+    checkpoint_interval: int = setting(1000, more_than=0)
     """Batches between checkpoints to resume from."""
 
-    agent_path: str | None = None
+    agent_path: str | None = setting(None, path=True)
     """A saved policy to start from instead of a new one."""
 
+    @override
     def __post_init__(self) -> None:
-        """Checks ranges."""
-        sizes = (self.batch_size, self.checkpoint_interval)
-        for name, value in zip(
-            ("batch_size", "checkpoint_interval"), sizes, strict=True
-        ):
-            require(value > 0, f"bc.{name}", "a positive integer", value)
-        for name in ("l2_weight", "ent_weight"):
-            value = getattr(self, name)
-            good = math.isfinite(value) and value >= 0
-            require(good, f"bc.{name}", "a number ≥ 0", value)
-        fraction = self.val_fraction
-        require(0 <= fraction < 1, "bc.val_fraction", "in [0, 1)", fraction)
-        patience = self.early_stopping_patience
-        good = patience is None or patience > 0
-        name = "bc.early_stopping_patience"
-        require(good, name, "a positive integer or None", patience)
-        if patience is not None and fraction == 0:
+        super().__post_init__()
+        if self.early_stopping_patience is not None and self.val_fraction == 0:
             raise ConfigError("bc.early_stopping_patience needs bc.val_fraction > 0")
-        size = self.minibatch_size
-        good = size is None or (size > 0 and self.batch_size % size == 0)
-        expected = f"a divisor of bc.batch_size={self.batch_size}"
-        require(good, "bc.minibatch_size", expected, size)
-        norm = self.max_grad_norm
-        good = norm is None or (math.isfinite(norm) and norm > 0)
-        require(good, "bc.max_grad_norm", "a positive number or None", norm)
-        self._check_train_kwargs()
-
-    def _check_train_kwargs(self) -> None:
-        train = bc_algorithm.BC.train
-        check_keys(self.train_kwargs, train, "bc.train_kwargs", _OURS)
-        for key in ("n_epochs", "n_batches", "log_interval"):
-            value = self._kwarg(key)
-            good = isinstance(value, int) and not isinstance(value, bool) and value > 0
-            if key in self.train_kwargs and value is not None:
-                name = f"bc.train_kwargs.{key}"
-                require(good, name, "a positive integer", value)
         if None not in (self._kwarg("n_epochs"), self._kwarg("n_batches")):
             raise ConfigError(
                 "set bc.train_kwargs.n_epochs or bc.train_kwargs.n_batches, not both"
@@ -168,12 +133,10 @@ class BCSettings:
         return dataclasses.replace(self, train_kwargs={**self.train_kwargs, **duration})
 
     def check(self) -> None:
-        """Raises a ConfigError unless the optimiser works and the agent exists."""
+        """Raises a ConfigError unless the optimizer takes its arguments."""
         optimizer_cls = self.load_optimizer_cls()
         with building("bc.optimizer_cls with bc.optimizer_kwargs"):
             optimizer_cls([th.nn.Parameter(th.zeros(1))], **self.optimizer_kwargs)
-        if self.agent_path is not None and not os.path.exists(self.agent_path):
-            raise ConfigError(f"bc.agent_path={self.agent_path!r} does not exist")
 
     def load_optimizer_cls(self) -> type[th.optim.Optimizer]:
         """Returns the class itself."""
@@ -241,7 +204,7 @@ def make_or_load_policy(
         The policy.
 
     Raises:
-        ConfigError: the policy cannot be trained by behavioural cloning.
+        ConfigError: the policy cannot be trained by behavioral cloning.
     """
     made: BasePolicy
     if agent_path is None:
@@ -257,7 +220,7 @@ def make_or_load_policy(
         made = bc_algorithm.reconstruct_policy(agent_path)
     if not isinstance(made, ActorCriticPolicy):
         raise ConfigError(
-            f"behavioural cloning trains an ActorCriticPolicy, got "
+            f"behavioral cloning trains an ActorCriticPolicy, got "
             f"{type(made).__name__}; change policy.policy_cls"
         )
     return made

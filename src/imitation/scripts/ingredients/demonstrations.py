@@ -14,7 +14,7 @@ from imitation.scripts.ingredients.environment import (
     make_rollout_venv,
 )
 from imitation.scripts.ingredients.expert import ExpertSettings, get_expert_policy
-from imitation.scripts.settings import require
+from imitation.scripts.settings import Settings, When, setting
 
 __all__ = [
     "DemonstrationsSettings",
@@ -23,49 +23,37 @@ __all__ = [
     "with_expert_stats",
 ]
 
-_SOURCES = ("local", "huggingface", "generated")
+_HUB = When("source", ("huggingface",))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class DemonstrationsSettings:
+class DemonstrationsSettings(Settings):
     """Where the demonstrations come from."""
+
+    prefix: ClassVar[str] = "demonstrations."
 
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {"n_expert_demos": 10},
     }
 
-    source: str = "generated"
+    source: str = setting("generated", choices=("local", "huggingface", "generated"))
     """generated: rollouts of the expert; local: a data set at `path`; huggingface: the
     data set <organization>/<algo_name>-<environment> of the hub."""
 
-    path: str | None = None
+    path: str | None = setting(None, applies=When("source", ("local",)))
     """Directory of a saved data set, for the source local."""
 
-    loader_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: {"split": "train"}
-    )
+    loader_kwargs: Mapping[str, Any] = setting({"split": "train"}, applies=_HUB)
     """Keyword arguments of ``datasets.load_dataset``, for the source huggingface."""
 
-    organization: str = "HumanCompatibleAI"
+    organization: str = setting("HumanCompatibleAI", applies=_HUB)
     """Owner of the hub's data set."""
 
-    algo_name: str = "ppo"
+    algo_name: str = setting("ppo", applies=_HUB)
     """First part of the name of the hub's data set."""
 
-    n_expert_demos: int | None = None
+    n_expert_demos: int | None = setting(None, more_than=0)
     """Number of trajectories; None is all there are, and 50 generated ones."""
-
-    def __post_init__(self) -> None:
-        """Checks the source and ranges."""
-        if self.source not in _SOURCES:
-            raise ConfigError(
-                f"demonstrations.source must be one of {', '.join(_SOURCES)}, "
-                f"got {self.source!r}"
-            )
-        n_demos = self.n_expert_demos
-        good = n_demos is None or n_demos > 0
-        name = "demonstrations.n_expert_demos"
-        require(good, name, "a positive integer or None", n_demos)
 
     def resolved(self) -> "DemonstrationsSettings":
         """Fills in how many demonstrations to generate."""

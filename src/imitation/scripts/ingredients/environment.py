@@ -1,4 +1,4 @@
-"""A vectorised environment."""
+"""A vectorized environment."""
 
 import contextlib
 import dataclasses
@@ -10,49 +10,49 @@ from typing import Any, ClassVar
 import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
+from typing_extensions import override
 
 from imitation.data import wrappers
-from imitation.scripts.settings import building, require
+from imitation.scripts.settings import Settings, building, require, setting
 from imitation.util import util
 from imitation.util.vec_envs import PostWrapper, find_env_spec
 
 __all__ = ["EnvironmentSettings", "make_rollout_venv", "make_venv"]
 
+_NONE: Mapping[str, Any] = {}
 _COSTLY = ("mujoco", "box2d", "ale_py", "shimmy", "robotics", "dm_control")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class EnvironmentSettings:
+class EnvironmentSettings(Settings):
     """Which environment, and how many of it side by side."""
+
+    prefix: ClassVar[str] = "environment."
 
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {"num_vec": 2, "parallel": False, "max_episode_steps": 5},
     }
 
-    gym_id: str = "seals/CartPole-v0"
+    gym_id: str = setting("seals/CartPole-v0")
     """Gymnasium id; "package:id" imports the package first."""
 
-    num_vec: int = 8
+    num_vec: int = setting(8, more_than=0)
     """Number of environments that are stepped together."""
 
-    parallel: bool | None = None
+    parallel: bool | None = setting(None)
     """True: one process per environment. False: all in this process. None: processes
     only where they pay, for a costly simulator and at least `num_vec` CPU cores."""
 
-    max_episode_steps: int | None = None
+    max_episode_steps: int | None = setting(None, more_than=0)
     """Cut episodes after this many steps; None keeps the environment's own limit."""
 
-    env_make_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    env_make_kwargs: Mapping[str, Any] = setting(_NONE)
     """Keyword arguments of the environment's constructor."""
 
+    @override
     def __post_init__(self) -> None:
-        """Checks ranges."""
+        super().__post_init__()
         require(self.gym_id != "", "environment.gym_id", "an id", self.gym_id)
-        positive = "a positive integer"
-        require(self.num_vec > 0, "environment.num_vec", positive, self.num_vec)
-        steps = self.max_episode_steps
-        name = "environment.max_episode_steps"
-        require(steps is None or steps > 0, name, f"{positive} or None", steps)
 
     @property
     def env_name(self) -> str:

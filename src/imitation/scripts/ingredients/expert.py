@@ -11,27 +11,29 @@ or not; ``soft-optimal`` is planned, where the dynamics of the environment are k
 import dataclasses
 import os
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError
 from imitation.policies import serialize
-from imitation.scripts.settings import building
+from imitation.scripts.settings import Settings, building, setting
 
 __all__ = ["ExpertSettings", "get_expert_policy"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ExpertSettings:
-    """Which expert acts."""
+class ExpertSettings(Settings):
+    """The expert that acts."""
 
-    policy_type: str = "ppo-huggingface"
+    prefix: ClassVar[str] = "expert."
+
+    policy_type: str = setting("ppo-huggingface")
     """Key of the policy registry: ppo, sac, ppo-huggingface, bundled, soft-optimal,
     random, zero, ..."""
 
-    loader_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    loader_kwargs: Mapping[str, Any] = setting({})
     """Arguments of the loader, such as path; organization and env_name have defaults
     for the model hub."""
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -12,11 +12,10 @@ from imitation.scripts.ingredients.off_policy import (
     LEARN_KWARGS,
     Learners,
     algorithm_arguments,
-    check_training,
 )
 from imitation.scripts.ingredients.policy import PolicySettings
 from imitation.scripts.ingredients.rl import RLSettings
-from imitation.scripts.settings import ClassPath, building, require
+from imitation.scripts.settings import ClassPath, Settings, When, building, setting
 from imitation.util.logger import HierarchicalLogger
 
 __all__ = ["IQLearnSettings", "make_iq_learn"]
@@ -28,37 +27,27 @@ LEARNERS = Learners(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class IQLearnSettings:
+class IQLearnSettings(Settings):
     """Settings of IQ-Learn that are not those of its algorithm (rl) or policy."""
 
-    offline_updates: int = 0
-    """Optimiser steps on the demonstrations alone, without the environment; 0 trains
+    prefix: ClassVar[str] = "iq_learn."
+
+    offline_updates: int = setting(0, at_least=0)
+    """Optimizer steps on the demonstrations alone, without the environment; 0 trains
     in the environment."""
 
-    total_timesteps: int = 300_000
+    total_timesteps: int = setting(
+        300_000, more_than=0, applies=When("offline_updates", (0,))
+    )
     """Environment steps, unless offline."""
 
-    train_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: dict(LEARN_KWARGS)
-    )
+    train_kwargs: Mapping[str, Any] = LEARN_KWARGS
     """Keyword arguments of the algorithm's `learn`: log_interval, episodes between two
     rows of the log, and progress_bar."""
 
-    checkpoint_interval: int = 10_000
-    """Environment steps, or optimiser steps if offline, between checkpoints to resume
+    checkpoint_interval: int = setting(10_000, more_than=0)
+    """Environment steps, or optimizer steps if offline, between checkpoints to resume
     from."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges and names."""
-        updates = self.offline_updates
-        name = "iq_learn.offline_updates"
-        require(updates >= 0, name, "an integer ≥ 0", updates)
-        check_training(
-            "iq_learn",
-            self.total_timesteps,
-            self.train_kwargs,
-            self.checkpoint_interval,
-        )
 
 
 def make_iq_learn(

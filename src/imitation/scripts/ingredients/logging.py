@@ -12,8 +12,11 @@ import pathlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from typing_extensions import override
+
 from imitation.errors import ConfigError
 from imitation.scripts.ingredients.wb import WandbSettings, wandb_init
+from imitation.scripts.settings import Settings, When, group, setting
 
 if TYPE_CHECKING:
     from imitation.util.logger import HierarchicalLogger
@@ -30,35 +33,38 @@ _FORMATS = ("csv", "json", "log", "stdout", "tensorboard", "wandb")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class LoggingSettings:
+class LoggingSettings(Settings):
     """Where a run writes and what it logs."""
+
+    prefix: ClassVar[str] = "logging."
 
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "wandb_logging": {"log_format_strs_additional": {"wandb": None}},
     }
 
-    log_root: str | None = None
+    log_root: str | None = setting(None)
     """Directory that holds the run directories; None is "output"."""
 
-    log_dir: str | None = None
+    log_dir: str | None = setting(None)
     """Run directory; None is <log_root>/<command>/<environment>/<timestamp>."""
 
-    log_level: int | str = logging.INFO
+    log_level: int | str = setting(logging.INFO)
     """Least severe messages to show: a number or a name such as "INFO"."""
 
-    log_format_strs: tuple[str, ...] = ("tensorboard", "stdout")
+    log_format_strs: tuple[str, ...] = setting(("tensorboard", "stdout"))
     """Formats of the metrics: csv, json, log, stdout, tensorboard, wandb."""
 
-    log_format_strs_additional: Mapping[str, Any] = dataclasses.field(
-        default_factory=dict
-    )
+    log_format_strs_additional: Mapping[str, Any] = setting({})
     """Further formats, as keys, so that presets can add one."""
 
-    wandb: WandbSettings = dataclasses.field(default_factory=WandbSettings)
+    wandb: WandbSettings = group(
+        WandbSettings, applies=When("wants_wandb", text="with the format wandb")
+    )
     """How the run appears at Weights & Biases, if that format is chosen."""
 
+    @override
     def __post_init__(self) -> None:
-        """Checks the formats and the level."""
+        super().__post_init__()
         for name in self.formats:
             if name not in _FORMATS:
                 raise ConfigError(
@@ -77,6 +83,11 @@ class LoggingSettings:
         return list(
             dict.fromkeys([*self.log_format_strs, *self.log_format_strs_additional])
         )
+
+    @property
+    def wants_wandb(self) -> bool:
+        """Whether the run is logged to Weights & Biases."""
+        return "wandb" in self.formats
 
     @property
     def level(self) -> int | str:
@@ -127,7 +138,7 @@ class LoggingSettings:
 
 
 def _script_of(directory: pathlib.Path) -> str:
-    """The script that wrote a run; empty if its settings cannot be read."""
+    """Returns the script that wrote a run; "" if its settings cannot be read."""
     try:
         settings = json.loads((directory / SETTINGS_FILE).read_text(encoding="utf-8"))
         return str(settings["script"])
@@ -192,7 +203,7 @@ def setup_logging(
     from imitation.util import logger as imit_logger
 
     log_dir = make_log_dir(run, settings)
-    if "wandb" in settings.formats:
+    if settings.wants_wandb:
         name = "-".join(log_dir.parts[-3:])
         wandb_init(settings.wandb, log_dir, name, run.config)
     formats = settings.formats

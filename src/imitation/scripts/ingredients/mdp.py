@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv, VecEnv
+from typing_extensions import override
 
 from imitation.algorithms.mce_irl import (
     TabularPolicy,
@@ -17,7 +18,7 @@ from imitation.algorithms.mce_irl import (
 from imitation.data import rollout, serialize, types
 from imitation.envs.tabular import ExposeState, load_mdp
 from imitation.errors import ConfigError
-from imitation.scripts.settings import building, require
+from imitation.scripts.settings import Settings, When, building, setting
 from imitation.util import seeding
 from imitation.util.vec_envs import find_env_spec
 
@@ -29,34 +30,31 @@ __all__ = [
     "mdp_demonstrations",
 ]
 
+_REGISTERED = When("path", (None,))
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MdpSettings:
-    """Which environment with known dynamics."""
+class MdpSettings(Settings):
+    """The environment, whose dynamics are known."""
+
+    prefix: ClassVar[str] = "environment."
 
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {"fast": {"horizon": 5}}
 
-    gym_id: str = "seals/CliffWorld7x4XY-v0"
+    gym_id: str = setting("seals/CliffWorld7x4XY-v0", applies=_REGISTERED)
     """Gymnasium id; "package:id" imports the package first."""
 
-    path: str | None = None
+    path: str | None = setting(None, path=True)
     """A file of arrays to use instead, written by imitation.envs.tabular.save_mdp."""
 
-    horizon: int | None = None
+    horizon: int | None = setting(None, more_than=0)
     """Steps of an episode; None keeps the environment's own."""
 
-    env_make_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    env_make_kwargs: Mapping[str, Any] = setting({}, applies=_REGISTERED)
     """Keyword arguments of the environment's constructor."""
 
-    num_vec: int = 8
+    num_vec: int = setting(8, more_than=0)
     """Number of environments that are stepped together, for rollouts."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges."""
-        positive = "a positive integer"
-        require(self.num_vec > 0, "environment.num_vec", positive, self.num_vec)
-        good = self.horizon is None or self.horizon > 0
-        require(good, "environment.horizon", f"{positive} or None", self.horizon)
 
     @property
     def env_name(self) -> str:
@@ -65,47 +63,38 @@ class MdpSettings:
             return os.path.splitext(os.path.basename(self.path))[0]
         return self.gym_id.rpartition(":")[2]
 
-    def check(self) -> None:
-        """Raises a ConfigError unless the environment is there."""
-        if self.path is not None and not os.path.isfile(self.path):
-            raise ConfigError(f"environment.path={self.path!r} does not exist")
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class MdpDemonstrationsSettings:
+class MdpDemonstrationsSettings(Settings):
     """Where the demonstrations come from."""
+
+    prefix: ClassVar[str] = "demonstrations."
 
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {"n_expert_demos": 2}
     }
 
-    source: Literal["generated", "local", "occupancy"] = "generated"
+    source: Literal["generated", "local", "occupancy"] = setting("generated")
     """generated: episodes of the soft-optimal policy for the environment's reward.
     local: a saved data set. occupancy: how often that policy visits each state,
     exactly."""
 
-    path: str | None = None
+    path: str | None = setting(None, path=True, applies=When("source", ("local",)))
     """Directory of a saved data set, for the source local."""
 
-    n_expert_demos: int | None = None
+    n_expert_demos: int | None = setting(
+        None, more_than=0, applies=When("source", ("generated", "local"))
+    )
     """Number of episodes; None is all there are, and 10 generated ones."""
 
+    @override
     def __post_init__(self) -> None:
-        """Checks what can be checked."""
-        n_demos = self.n_expert_demos
-        good = n_demos is None or n_demos > 0
-        name = "demonstrations.n_expert_demos"
-        require(good, name, "a positive integer or None", n_demos)
+        super().__post_init__()
         if self.source == "local" and self.path is None:
             raise ConfigError(
                 "demonstrations.source=local needs demonstrations.path, the directory "
                 "of a saved data set"
             )
-
-    def check(self) -> None:
-        """Raises a ConfigError unless a local data set is there."""
-        if self.source == "local" and not os.path.exists(str(self.path)):
-            raise ConfigError(f"demonstrations.path={self.path!r} does not exist")
 
 
 def make_mdp(settings: MdpSettings) -> Any:

@@ -14,25 +14,22 @@ from stable_baselines3.common.vec_env import VecEnv
 from imitation.errors import ConfigError
 from imitation.scripts.ingredients.policy import PolicySettings
 from imitation.scripts.ingredients.rl import RLSettings
-from imitation.scripts.settings import ClassPath, check_keys, load_class, require
+from imitation.scripts.settings import ClassPath, check_keys, load_class, setting
 
 __all__ = [
     "LEARN_KWARGS",
     "Learners",
     "algorithm_arguments",
     "check_off_policy",
-    "check_training",
 ]
 
-LEARN_KWARGS: Mapping[str, Any] = {"log_interval": 4, "progress_bar": True}
-"""The documented keyword arguments of the algorithm's ``learn``."""
-
-LEARN_FILLED_IN = (
-    "callback",
-    "reset_num_timesteps",
-    "tb_log_name",
-    "total_timesteps",
+LEARN_KWARGS: Mapping[str, Any] = setting(
+    {"log_interval": 4, "progress_bar": True},
+    arguments_of=OffPolicyAlgorithm.learn,
+    filled=("callback", "reset_num_timesteps", "tb_log_name", "total_timesteps"),
+    counts=("log_interval",),
 )
+"""The documented keyword arguments of the algorithm's ``learn``, as a setting."""
 
 FILLED_IN = (
     "policy",
@@ -58,32 +55,6 @@ class Learners:
         """Returns the one that can act in a space."""
         discrete = isinstance(action_space, gym.spaces.Discrete)
         return self.discrete if discrete else self.continuous
-
-
-def check_training(
-    group: str,
-    total_timesteps: int,
-    train_kwargs: Mapping[str, Any],
-    checkpoint_interval: int,
-) -> None:
-    """Raises a ConfigError unless an algorithm can be trained in this way.
-
-    Args:
-        group: of the settings, such as "sqil".
-        total_timesteps: its setting of that name, as the others.
-        train_kwargs: keyword arguments of ``learn``.
-        checkpoint_interval: environment steps.
-    """
-    counts = {
-        "total_timesteps": total_timesteps,
-        "checkpoint_interval": checkpoint_interval,
-        "train_kwargs.log_interval": train_kwargs.get("log_interval", 1),
-    }
-    for name, value in counts.items():
-        good = isinstance(value, int) and not isinstance(value, bool) and value > 0
-        require(good, f"{group}.{name}", "a positive integer", value)
-    learn = OffPolicyAlgorithm.learn
-    check_keys(train_kwargs, learn, f"{group}.train_kwargs", LEARN_FILLED_IN)
 
 
 def check_off_policy(rl: RLSettings, policy: PolicySettings) -> None:

@@ -11,7 +11,14 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError
 from imitation.policies import base
-from imitation.scripts.settings import ClassPath, building, load_class, load_classes
+from imitation.scripts.settings import (
+    ClassPath,
+    Settings,
+    building,
+    load_class,
+    load_classes,
+    setting,
+)
 from imitation.util.seeding import torch_seeded
 
 __all__ = ["PolicySettings", "make_policy"]
@@ -20,8 +27,10 @@ FEED_FORWARD_32 = ClassPath("imitation.policies.base:FeedForward32Policy")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PolicySettings:
+class PolicySettings(Settings):
     """The class of the policy and how to build it."""
+
+    prefix: ClassVar[str] = "policy."
 
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "sac": {"policy_cls": "imitation.policies.base:SAC1024Policy"},
@@ -40,10 +49,10 @@ class PolicySettings:
         },
     }
 
-    policy_cls: ClassPath = FEED_FORWARD_32
+    policy_cls: ClassPath = setting(FEED_FORWARD_32)
     """Class of the policy, "module:Class"."""
 
-    policy_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    policy_kwargs: Mapping[str, Any] = setting({})
     """Keyword arguments of the class; values of keys ending in _class, _cls or _fn may
     name classes."""
 
@@ -76,7 +85,7 @@ class PolicySettings:
 def make_policy(
     venv: VecEnv, settings: PolicySettings, rng: np.random.Generator
 ) -> BasePolicy:
-    """Builds a policy that is trained by an optimiser of its user.
+    """Builds a policy that is trained by an optimizer of its user.
 
     Args:
         venv: an environment with the policy's spaces.
@@ -95,7 +104,7 @@ def make_policy(
         observation_space=venv.observation_space, action_space=venv.action_space
     )
     if issubclass(policy_cls, ActorCriticPolicy):
-        # The policy's own optimiser is not used; this makes a use of it visible.
+        # The policy's own optimizer is not used; this makes a use of it visible.
         kwargs["lr_schedule"] = lambda _: float(th.finfo(th.float32).max)
     what = f"policy.policy_cls={settings.policy_cls} with policy.policy_kwargs"
     with torch_seeded(rng), building(what):

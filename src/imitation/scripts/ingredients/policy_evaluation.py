@@ -10,27 +10,23 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import rollout
-from imitation.scripts.settings import require
+from imitation.scripts.settings import Settings, setting
 
 __all__ = ["PolicyEvaluationSettings", "eval_policy"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PolicyEvaluationSettings:
+class PolicyEvaluationSettings(Settings):
     """How thoroughly the final policy is evaluated."""
+
+    prefix: ClassVar[str] = "policy_evaluation."
 
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "fast": {"n_episodes_eval": 1},
     }
 
-    n_episodes_eval: int = 50
+    n_episodes_eval: int = setting(50, more_than=0)
     """Least number of episodes over which the return is averaged."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges."""
-        name = "policy_evaluation.n_episodes_eval"
-        n_episodes = self.n_episodes_eval
-        require(n_episodes > 0, name, "a positive integer", n_episodes)
 
 
 def eval_policy(

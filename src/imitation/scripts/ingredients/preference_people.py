@@ -7,7 +7,7 @@ import logging
 import shlex
 import warnings
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import gymnasium as gym
 import numpy as np
@@ -17,7 +17,7 @@ from imitation.envs.rendering import RenderImageInfoWrapper, prepare_headless
 from imitation.errors import missing_extra
 from imitation.scripts.ingredients.environment import EnvironmentSettings
 from imitation.scripts.label import QUEUE_DIR
-from imitation.scripts.settings import require
+from imitation.scripts.settings import Settings, When, setting
 from imitation.util.vec_envs import PostWrapper, find_env_spec
 
 __all__ = ["PeopleSettings", "announce", "rendered"]
@@ -26,34 +26,27 @@ _logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class PeopleSettings:
+class PeopleSettings(Settings):
     """How people are asked to compare clips."""
 
-    mode: Literal["sync", "async"] = "sync"
+    prefix: ClassVar[str] = "human."
+
+    mode: Literal["sync", "async"] = setting("sync")
     """sync waits until every pair has been compared; async trains meanwhile on what has
     been said."""
 
-    fps: float = 30.0
+    fps: float = setting(30.0, more_than=0)
     """Frames per second of the clips."""
 
-    timeout: float | None = None
+    timeout: float | None = setting(None, more_than=0)
     """Seconds after which an iteration goes on with the answers there are; None waits
     for ever."""
 
-    min_answers: int = 1
+    min_answers: int = setting(1, more_than=0, applies=When("mode", ("async",)))
     """With async, how many answers to wait for at first."""
 
-    frame_size: int = 300
+    frame_size: int = setting(300, more_than=0)
     """Pixels of the longer side to which rendered frames are reduced."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges."""
-        for name in ("fps", "min_answers", "frame_size"):
-            value = getattr(self, name)
-            require(value > 0, f"human.{name}", "a positive number", value)
-        timeout = self.timeout
-        good = timeout is None or timeout > 0
-        require(good, "human.timeout", "a positive number or None", timeout)
 
     def check(self) -> None:
         """Raises a MissingExtraError unless clips can be written."""

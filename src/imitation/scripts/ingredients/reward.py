@@ -1,4 +1,4 @@
-"""A reward network, possibly normalised, or an ensemble of them."""
+"""A reward network, possibly normalized, or an ensemble of them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -12,11 +12,13 @@ from imitation.errors import ConfigError
 from imitation.rewards import reward_nets
 from imitation.scripts.settings import (
     ClassPath,
+    Settings,
+    When,
     build,
     building,
     load_class,
     load_classes,
-    require,
+    setting,
     to_config,
 )
 from imitation.util.networks import BaseNorm
@@ -27,12 +29,15 @@ __all__ = ["RewardSettings", "make_reward_net"]
 _NETS = "imitation.rewards.reward_nets"
 _RUNNING_NORM = ClassPath("imitation.util.networks:RunningNorm")
 _EMA_NORM = ClassPath("imitation.util.networks:EMANorm")
+_ENSEMBLE = When("is_ensemble", text="with reward.net_cls=RewardEnsemble")
 _MLPS = (reward_nets.BasicRewardNet, reward_nets.BasicShapedRewardNet)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RewardSettings:
+class RewardSettings(Settings):
     """The reward network to learn."""
+
+    prefix: ClassVar[str] = "reward."
 
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         "normalize_input_disable": {"net_kwargs": {"normalize_input_layer": None}},
@@ -46,7 +51,7 @@ class RewardSettings:
             "net_cls": f"{_NETS}:RewardEnsemble",
             "add_std_alpha": 0.0,
             "ensemble_size": 5,
-            # Each member is normalised instead, or one of large scale would decide.
+            # Each member is normalized instead, or one of large scale would decide.
             "normalize_output_layer": None,
             "ensemble_member_config": {
                 "net_cls": f"{_NETS}:BasicRewardNet",
@@ -55,36 +60,28 @@ class RewardSettings:
         },
     }
 
-    net_cls: ClassPath | None = None
+    net_cls: ClassPath | None = setting(None)
     """Class of the network, "module:Class"; None is BasicRewardNet, and
     BasicShapedRewardNet for airl."""
 
-    net_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    net_kwargs: Mapping[str, Any] = setting({})
     """Keyword arguments of the class; values of activation and of keys ending in
     _layer, _class, _cls or _fn may name classes. BasicRewardNet and
     BasicShapedRewardNet get normalize_input_layer=RunningNorm unless that is set."""
 
-    normalize_output_layer: ClassPath | None = _RUNNING_NORM
-    """Layer that normalises the reward on which the policy is trained; None trains on
+    normalize_output_layer: ClassPath | None = setting(_RUNNING_NORM)
+    """Layer that normalizes the reward on which the policy is trained; None trains on
     the reward itself."""
 
-    add_std_alpha: float | None = None
+    add_std_alpha: float | None = setting(None)
     """Multiple of the standard deviation to add to the reward, for networks that know
     it, such as ensembles; None adds nothing."""
 
-    ensemble_size: int | None = None
+    ensemble_size: int | None = setting(None, at_least=2, applies=_ENSEMBLE)
     """Number of members of a RewardEnsemble."""
 
-    ensemble_member_config: Mapping[str, Any] | None = dataclasses.field(
-        default_factory=dict
-    )
+    ensemble_member_config: Mapping[str, Any] | None = setting({}, applies=_ENSEMBLE)
     """These settings for each member of a RewardEnsemble."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges."""
-        size = self.ensemble_size
-        good = size is None or size >= 2
-        require(good, "reward.ensemble_size", "an integer ≥ 2 or None", size)
 
     def load_cls(self) -> type[reward_nets.RewardNet]:
         """Returns the class itself."""
@@ -175,7 +172,7 @@ class RewardSettings:
             raise ConfigError(
                 "Output normalization not supported on RewardEnsembles. Add the named "
                 "config reward.normalize_output_disable; "
-                "reward.ensemble_member_config.normalize_output_layer normalises each "
+                "reward.ensemble_member_config.normalize_output_layer normalizes each "
                 "member"
             )
 
@@ -206,7 +203,7 @@ def make_reward_net(
 
     Raises:
         ConfigError: an ensemble lacks its size or the settings of its members, or its
-            output is to be normalised; or the class does not take its arguments or the
+            output is to be normalized; or the class does not take its arguments or the
             spaces.
     """
     settings.check()

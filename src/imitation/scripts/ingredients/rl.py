@@ -26,11 +26,13 @@ from imitation.policies import base, serialize
 from imitation.scripts.ingredients.policy import PolicySettings
 from imitation.scripts.settings import (
     ClassPath,
+    Settings,
+    When,
     building,
     check_keys,
     load_class,
     load_classes,
-    require,
+    setting,
 )
 from imitation.util import policy_io
 
@@ -41,49 +43,42 @@ _SAC = ClassPath("stable_baselines3:SAC")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RLSettings:
+class RLSettings(Settings):
     """The algorithm and its hyperparameters."""
 
+    prefix: ClassVar[str] = "rl."
+
     named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {
-            "batch_size": 16,
-        },
+        "fast": {"batch_size": 16},
         "sac": {"rl_cls": _SAC, "batch_size": 256},
     }
 
-    rl_cls: ClassPath | None = None
+    rl_cls: ClassPath | None = setting(None)
     """Class of the algorithm, "module:Class"; None is PPO."""
 
-    batch_size: int | None = None
+    batch_size: int | None = setting(None, more_than=0)
     """Environment steps per update for on-policy algorithms, divided among the
     environments (ppo_batch_size if None); size of a minibatch for off-policy ones (256
     if None)."""
 
-    rl_kwargs: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    rl_kwargs: Mapping[str, Any] = setting({})
     """Keyword arguments of the algorithm, such as learning_rate and gamma. A
     learning_rate of lin_3e-4 falls linearly from 3e-4 to 0; one of cooldown_3e-4 does
     so in the last 40% of the training (Hägele et al., 2024)."""
 
-    ppo_batch_size: int = 2048
+    ppo_batch_size: int = setting(
+        2048,
+        more_than=0,
+        applies=When("on_policy", text="to on-policy algorithms; set rl.batch_size"),
+    )
     """The batch_size of on-policy algorithms unless that is given; presets of
     environments set this, so that they suit other algorithms, too."""
 
-    ppo_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: {
-            "learning_rate": 3e-4,
-            "batch_size": 64,
-            "n_epochs": 10,
-            "ent_coef": 0.0,
-        }
+    ppo_kwargs: Mapping[str, Any] = setting(
+        {"learning_rate": 3e-4, "batch_size": 64, "n_epochs": 10, "ent_coef": 0.0},
+        applies=When("is_ppo", text="to PPO; set rl.rl_kwargs"),
     )
     """Further rl_kwargs if the algorithm is PPO; rl_kwargs win."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges."""
-        good = self.batch_size is None or self.batch_size > 0
-        require(good, "rl.batch_size", "a positive integer or None", self.batch_size)
-        size = self.ppo_batch_size
-        require(size > 0, "rl.ppo_batch_size", "a positive integer", size)
 
     def load_cls(self) -> type[BaseAlgorithm]:
         """Returns the class itself."""
@@ -93,6 +88,11 @@ class RLSettings:
     def on_policy(self) -> bool:
         """Whether the algorithm learns only from what its policy has just done."""
         return issubclass(self.load_cls(), OnPolicyAlgorithm)
+
+    @property
+    def is_ppo(self) -> bool:
+        """Whether the algorithm is PPO."""
+        return self.load_cls() is sb3.PPO
 
     @property
     def policy_base(self) -> type[BasePolicy]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -12,11 +12,10 @@ from imitation.scripts.ingredients.off_policy import (
     LEARN_KWARGS,
     Learners,
     algorithm_arguments,
-    check_training,
 )
 from imitation.scripts.ingredients.policy import PolicySettings
 from imitation.scripts.ingredients.rl import RLSettings
-from imitation.scripts.settings import ClassPath, building
+from imitation.scripts.settings import ClassPath, Settings, building, setting
 from imitation.util.logger import HierarchicalLogger
 
 __all__ = ["SQILSettings", "make_sqil"]
@@ -28,31 +27,23 @@ LEARNERS = Learners(
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class SQILSettings:
+class SQILSettings(Settings):
     """Settings of SQIL that are not those of its algorithm (rl) or policy."""
 
-    total_timesteps: int = 300_000
+    prefix: ClassVar[str] = "sqil."
+
+    total_timesteps: int = setting(300_000, more_than=0)
     """Environment steps."""
 
-    train_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: dict(LEARN_KWARGS)
-    )
+    train_kwargs: Mapping[str, Any] = LEARN_KWARGS
     """Keyword arguments of the algorithm's `learn`: log_interval, episodes between two
     rows of the log, and progress_bar."""
 
-    sac_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: {"ent_coef": 0.05, "tau": 0.02}
-    )
+    sac_kwargs: Mapping[str, Any] = setting({"ent_coef": 0.05, "tau": 0.02})
     """Further rl.rl_kwargs if the algorithm is SAC; rl.rl_kwargs win."""
 
-    checkpoint_interval: int = 10_000
+    checkpoint_interval: int = setting(10_000, more_than=0)
     """Environment steps between checkpoints to resume from."""
-
-    def __post_init__(self) -> None:
-        """Checks ranges and names."""
-        check_training(
-            "sqil", self.total_timesteps, self.train_kwargs, self.checkpoint_interval
-        )
 
 
 def make_sqil(

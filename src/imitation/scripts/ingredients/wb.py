@@ -4,32 +4,32 @@ import dataclasses
 import pathlib
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from imitation.errors import ConfigError, missing_extra
-from imitation.scripts.settings import building
+from imitation.scripts.settings import Settings, building, setting
 
 __all__ = ["WandbSettings", "wandb_finish", "wandb_init"]
 
-_DEFAULT_KWARGS = {"project": "imitation", "monitor_gym": False, "save_code": False}
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class WandbSettings:
+class WandbSettings(Settings):
     """How a run appears at Weights & Biases."""
 
-    wandb_tag: str | None = None
+    prefix: ClassVar[str] = "logging.wandb."
+
+    wandb_tag: str | None = setting(None)
     """Tag of the run; None sets none."""
 
-    wandb_name_prefix: str = ""
+    wandb_name_prefix: str = setting("")
     """What to put before the name of the run."""
 
-    wandb_kwargs: Mapping[str, Any] = dataclasses.field(
-        default_factory=lambda: dict(_DEFAULT_KWARGS)
+    wandb_kwargs: Mapping[str, Any] = setting(
+        {"project": "imitation", "monitor_gym": False, "save_code": False}
     )
     """Keyword arguments of ``wandb.init``."""
 
-    wandb_additional_info: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    wandb_additional_info: Mapping[str, Any] = setting({})
     """Entries to add to the run's config there."""
 
 

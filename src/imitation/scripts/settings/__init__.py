@@ -6,24 +6,55 @@ the command line produces into such an object and back, and explains in one line
 is wrong with a mapping that does not fit. It knows neither Sacred nor torch.
 """
 
-from imitation.scripts.settings.checks import building, check_keys, require
-from imitation.scripts.settings.classes import load_class, load_classes
+from imitation.scripts.settings.arguments import (
+    building,
+    check_keys,
+    load_class,
+    load_classes,
+)
 from imitation.scripts.settings.conversion import ClassPath, to_config
+from imitation.scripts.settings.fields import (
+    Rule,
+    Settings,
+    When,
+    check_effects,
+    check_entries,
+    check_paths,
+    declaration,
+    group,
+    require,
+    setting,
+)
 from imitation.scripts.settings.nested import expand_dotted, flatten, merge
-from imitation.scripts.settings.schema import build, field_docs, sub_settings
+from imitation.scripts.settings.schema import (
+    build,
+    field_docs,
+    field_types,
+    sub_settings,
+)
 
 __all__ = [
     "ClassPath",
+    "Rule",
+    "Settings",
+    "When",
     "build",
     "building",
+    "check_effects",
+    "check_entries",
     "check_keys",
+    "check_paths",
+    "declaration",
     "expand_dotted",
     "field_docs",
+    "field_types",
     "flatten",
+    "group",
     "load_class",
     "load_classes",
     "merge",
     "require",
+    "setting",
     "sub_settings",
     "to_config",
 ]

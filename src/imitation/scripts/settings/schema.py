@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from imitation.errors import ConfigError
 from imitation.scripts.settings.conversion import convert, describe
 
-__all__ = ["build", "field_docs", "sub_settings"]
+__all__ = ["build", "field_docs", "field_types", "sub_settings"]
 
 T = TypeVar("T")
 
@@ -32,7 +32,7 @@ def build(cls: type[T], config: Mapping[str, Any], path: str = "") -> T:
     Raises:
         ConfigError: a key is unknown or a value has the wrong type or range.
     """
-    hints = _hints(typing.cast(type, cls))
+    hints = field_types(typing.cast(type, cls))
     values: dict[str, Any] = {}
     for key, value in config.items():
         name = f"{path}.{key}" if path else str(key)
@@ -46,7 +46,7 @@ def sub_settings(cls: type) -> dict[str, type]:
     """Returns the fields of a settings class that are settings themselves."""
     return {
         name: typing.cast(type, hint)
-        for name, hint in _hints(cls).items()
+        for name, hint in field_types(cls).items()
         if dataclasses.is_dataclass(hint)
     }
 
@@ -77,8 +77,8 @@ def field_docs(cls: type) -> dict[str, str]:
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, Any]:
-    """The resolved type of each field of a dataclass."""
+def field_types(cls: type) -> dict[str, Any]:
+    """Returns the resolved type of each field of a dataclass."""
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 

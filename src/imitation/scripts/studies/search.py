@@ -13,7 +13,7 @@ from ray.tune.search.variant_generator import generate_variants
 from imitation.errors import ConfigError
 from imitation.scripts.settings import merge
 from imitation.scripts.studies.journal import Journal, TrialRecord
-from imitation.scripts.studies.spaces import describe, realise, spaces_in
+from imitation.scripts.studies.spaces import describe, realize, spaces_in
 from imitation.scripts.studies.trial import DIRECTORY
 
 __all__ = ["Proposals", "SearchedProposals", "StudySearcher", "VariantProposals"]
@@ -63,7 +63,7 @@ class VariantProposals:
     def _all(self) -> Iterator[dict[str, Any]]:
         # Ray samples from a legacy generator; it is private to this object.
         random_state = np.random.RandomState(self.seed % 2**32)
-        spec = {"config": realise(self.space)}
+        spec = {"config": realize(self.space)}
         while True:
             for _, variant in generate_variants(spec, random_state=random_state):
                 yield describe(variant["config"])
@@ -75,7 +75,7 @@ class SearchedProposals:
     Args:
         space: the described search space.
         searcher: the algorithm.
-        metric: what to optimise, with "/" between the levels of the result.
+        metric: what to optimize, with "/" between the levels of the result.
         mode: "max" or "min".
         num_samples: the number of groups.
 
@@ -104,7 +104,7 @@ class SearchedProposals:
                     f"search_space.{name}: {kind} goes with repeat=1 and no search_alg "
                     "only; use choice, uniform, loguniform or randint"
                 )
-            inner: Any = realise({kind: arguments})
+            inner: Any = realize({kind: arguments})
             for key in reversed(path):
                 inner = {key: inner}
             searched = merge(searched, inner)

@@ -14,9 +14,17 @@ from typing import Any
 
 import numpy as np
 
-from imitation.errors import ConfigError
+from imitation.errors import ConfigError, missing_extra
 
-__all__ = ["KINDS", "describe", "realise", "space_of", "spaces_in", "with_first"]
+__all__ = [
+    "KINDS",
+    "describe",
+    "import_tune",
+    "realize",
+    "space_of",
+    "spaces_in",
+    "with_first",
+]
 
 KINDS = (
     "grid_search",
@@ -39,6 +47,18 @@ _LISTS = ("grid_search", "choice")
 _LIVE = "only in the process that started it: "
 
 _remembered: dict[str, Any] = {}
+
+
+def import_tune() -> Any:
+    """Imports ``ray.tune``.
+
+    Raises:
+        MissingExtraError: Ray is not installed.
+    """
+    try:
+        return importlib.import_module("ray.tune")
+    except ModuleNotFoundError as error:
+        raise missing_extra("ray", "parallel") from error
 
 
 def space_of(value: Any) -> tuple[str, Any] | None:
@@ -108,7 +128,7 @@ def describe(value: Any) -> Any:
         value: a setting, or mappings and sequences of them.
 
     Returns:
-        The same as dicts, lists and scalars, to be given to `realise`.
+        The same as dicts, lists and scalars, to be given to `realize`.
     """
     if isinstance(value, Mapping):
         return {str(key): describe(item) for key, item in value.items()}
@@ -125,7 +145,7 @@ def describe(value: Any) -> Any:
     return _remember(value)
 
 
-def realise(value: Any) -> Any:
+def realize(value: Any) -> Any:
     """Turns what `describe` returns back into spaces and objects.
 
     Raises:
@@ -133,17 +153,17 @@ def realise(value: Any) -> Any:
     """
     found = space_of(value)
     if found is not None:
-        tune = importlib.import_module("ray.tune")
+        tune = import_tune()
         kind, arguments = found
         if kind == "sample_from":
             return tune.sample_from(_recall(arguments))
         if kind in _LISTS:
-            return getattr(tune, kind)([realise(item) for item in arguments])
+            return getattr(tune, kind)([realize(item) for item in arguments])
         return getattr(tune, kind)(*arguments)
     if isinstance(value, Mapping):
-        return {key: realise(item) for key, item in value.items()}
+        return {key: realize(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [realise(item) for item in value]
+        return [realize(item) for item in value]
     if isinstance(value, str) and value.startswith(_LIVE):
         return _recall(value)
     return value

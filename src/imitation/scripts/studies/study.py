@@ -9,18 +9,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from imitation.errors import ConfigError, missing_extra
-from imitation.scripts.settings import expand_dotted, merge
+from imitation.scripts.config.parallel import ParallelSettings
+from imitation.scripts.registry import COMMANDS
 from imitation.scripts.studies.journal import Journal
-from imitation.scripts.studies.spaces import realise
+from imitation.scripts.studies.spaces import import_tune, realize
 from imitation.scripts.studies.trial import DIRECTORY, run_trial
 
 if TYPE_CHECKING:
     from ray.tune import ExperimentAnalysis
 
-    from imitation.scripts.config.parallel import ParallelSettings
     from imitation.scripts.studies.search import Proposals
 
-__all__ = ["default_metric", "import_tune", "make_run", "run_study"]
+__all__ = ["run_study"]
 
 _logger = logging.getLogger(__name__)
 
@@ -42,57 +42,8 @@ _ATTEMPTS = 3
 """How often to start Ray, which gives up by itself on a machine that is busy."""
 
 
-def import_tune() -> Any:
-    """Imports ``ray.tune``.
-
-    Raises:
-        MissingExtraError: Ray is not installed.
-    """
-    try:
-        return importlib.import_module("ray.tune")
-    except ModuleNotFoundError as error:
-        raise missing_extra("ray", "parallel") from error
-
-
-def default_metric(sacred_ex_name: str) -> str:
-    """Returns where a command's result has the mean return, levels joined by "/"."""
-    if sacred_ex_name == "train_mce_irl":  # the environment's reward is not replaced
-        return "imit_stats/return_mean"
-    name = "monitor_return_mean"
-    return name if sacred_ex_name == "train_rl" else f"imit_stats/{name}"
-
-
-def make_run(
-    settings: "ParallelSettings", sampled: Mapping[str, Any], repeat: int
-) -> dict[str, Any]:
-    """Makes the keyword arguments of the experiment's ``run`` for one trial.
-
-    Nested settings are merged key by key, what was sampled wins. The seed depends on
-    the study's seed and on `repeat` only, unless the settings give one, so that all
-    trials of a comparison see the same seeds.
-
-    Args:
-        settings: of the study.
-        sampled: what the search space became.
-        repeat: the number of the repetition.
-    """
-    others = {
-        key: value
-        for key, value in sampled.items()
-        if key not in ("named_configs", "config_updates")
-    }
-    updates = merge(
-        expand_dotted(settings.base_config_updates),
-        expand_dotted(sampled.get("config_updates", {})),
-    )
-    # Below 2^30, which leaves the seeds above to evaluations of what was found.
-    updates.setdefault("seed", settings.make_seed(f"repeat {repeat}") % 2**30)
-    named = [*settings.base_named_configs, *sampled.get("named_configs", ())]
-    return {**others, "named_configs": named, "config_updates": updates}
-
-
 def run_study(
-    settings: "ParallelSettings", directory: pathlib.Path
+    settings: ParallelSettings, directory: pathlib.Path
 ) -> "ExperimentAnalysis":
     """Runs a study, or what is left of it.
 
@@ -122,7 +73,7 @@ def run_study(
     return analysis
 
 
-def _spec(settings: "ParallelSettings") -> dict[str, Any]:
+def _spec(settings: ParallelSettings) -> dict[str, Any]:
     """What makes a study the same study."""
     return {
         "format_version": 1,
@@ -138,12 +89,12 @@ def _spec(settings: "ParallelSettings") -> dict[str, Any]:
     }
 
 
-def _run(settings: "ParallelSettings", journal: Journal) -> "ExperimentAnalysis":
+def _run(settings: ParallelSettings, journal: Journal) -> "ExperimentAnalysis":
     """Builds the search and gives it to Ray."""
     from imitation.scripts.studies.search import StudySearcher
 
     tune = import_tune()
-    kwargs = {key: realise(value) for key, value in settings.tune_run_kwargs.items()}
+    kwargs = {key: realize(value) for key, value in settings.tune_run_kwargs.items()}
     proposals, n_groups, metric = _proposals(settings, journal, kwargs)
     n_trials = n_groups * settings.repeat
     searcher = StudySearcher(
@@ -151,7 +102,7 @@ def _run(settings: "ParallelSettings", journal: Journal) -> "ExperimentAnalysis"
         proposals,
         n_groups,
         settings.repeat,
-        lambda sampled, repeat: make_run(settings, sampled, repeat),
+        settings.make_run,
         metric,
     )
     n_before = len([t for t in journal.trials() if t.status == "finished"])
@@ -186,7 +137,7 @@ def _run(settings: "ParallelSettings", journal: Journal) -> "ExperimentAnalysis"
 
 
 def _proposals(
-    settings: "ParallelSettings", journal: Journal, kwargs: dict[str, Any]
+    settings: ParallelSettings, journal: Journal, kwargs: dict[str, Any]
 ) -> tuple["Proposals", int, str | None]:
     """Where settings come from, how many groups there are, and the metric to tell."""
     from ray.tune.search import BasicVariantGenerator, SearchGenerator
@@ -203,7 +154,7 @@ def _proposals(
         return variants, variants.n_groups, None
     if isinstance(algorithm, SearchGenerator):
         algorithm = algorithm.searcher
-    metric = kwargs.get("metric") or default_metric(settings.sacred_ex_name)
+    metric = kwargs.get("metric") or COMMANDS[settings.sacred_ex_name].metric or ""
     mode = kwargs.get("mode") or "max"
     if algorithm is None:
         # A sampler begins each part of a study anew: with the same seed it would

@@ -1,15 +1,14 @@
 """Running one trial in a worker of Ray."""
 
 import contextlib
-import importlib
 import os
 import pathlib
 import traceback
 from collections.abc import Mapping
 from typing import Any
 
-from imitation.errors import ArtifactError, ConfigError
-from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.errors import ArtifactError
+from imitation.scripts.registry import load_experiment
 from imitation.scripts.settings import merge
 from imitation.scripts.studies.journal import (
     TrialRecord,
@@ -21,46 +20,16 @@ from imitation.scripts.studies.journal import (
 
 __all__ = [
     "DIRECTORY",
-    "EXPERIMENTS",
     "finish_trial",
-    "load_experiment",
     "numbers",
     "run_trial",
 ]
-
-EXPERIMENTS = (
-    "train_rl",
-    "train_imitation",
-    "train_adversarial",
-    "train_preference_comparisons",
-    "train_density",
-    "train_mce_irl",
-)
-"""The experiments that a study can run."""
 
 DIRECTORY = "__directory__"
 """The key of a trial's directory in the configuration that Ray knows."""
 
 _LOCK_S = 120.0
 """How long a worker waits for one that a killed driver has left behind."""
-
-
-def load_experiment(name: str) -> SacredExperiment[Any]:
-    """Imports an experiment.
-
-    Args:
-        name: one of `EXPERIMENTS`.
-
-    Raises:
-        ConfigError: there is no such experiment.
-    """
-    if name not in EXPERIMENTS:
-        raise ConfigError(
-            f"sacred_ex_name must be one of {', '.join(EXPERIMENTS)}, got {name!r}"
-        )
-    module = importlib.import_module(f"imitation.scripts.{name}")
-    experiment: SacredExperiment[Any] = getattr(module, f"{name}_ex")
-    return experiment
 
 
 def run_trial(config: Mapping[str, Any]) -> None:

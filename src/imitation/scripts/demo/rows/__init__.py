@@ -2,7 +2,7 @@
 
 A module of this package defines `ROW`, a `DemoRow`; the demo runs the rows in the order
 of their positions. A row names the console command that trains it (an entry of
-`imitation.scripts.console.COMMANDS`), the words that follow ``with`` in each
+`imitation.scripts.registry.COMMANDS`), the words that follow ``with`` in each
 environment, and a function that runs the command and collects what the report shows::
 
     from imitation.scripts.demo.rows import DemoRow, Task, Trained, load_policy
@@ -44,11 +44,10 @@ from imitation.data.rollout import AnyPolicy
 from imitation.reports import runs
 from imitation.reports.blocks import Html
 from imitation.reports.plots import Series
-from imitation.scripts import console
 from imitation.scripts.command import Script, stored_run
 from imitation.scripts.ingredients.environment import make_venv
 from imitation.scripts.ingredients.logging import SETTINGS_FILE
-from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.scripts.registry import COMMANDS
 from imitation.util import artifacts
 from imitation.util.policy_io import load_policy
 
@@ -222,12 +221,9 @@ def resolve(command: str, words: Sequence[str]) -> tuple[Script[Any], str, Any]:
     Raises:
         ConfigError: a name is unknown or a value does not fit.
     """
-    entry = console.COMMANDS[command]
-    module, _, attribute = entry.target.partition(":")
-    experiment: SacredExperiment[Any] = getattr(
-        importlib.import_module(module), attribute
-    )
-    name = entry.command or experiment.script.default_command
+    entry = COMMANDS[command]
+    experiment = entry.load_experiment()
+    name = entry.subcommand or experiment.script.default_command
     assert name is not None, f"the console command {command} has no settings"
     parsed = experiment.parse([name, "with", *words], f"imitation {command}")
     settings = experiment.script.make_settings(
