@@ -17,7 +17,6 @@ from typing import Any
 import pytest
 
 from imitation.scripts import console
-from imitation.util.registry import load_attr
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [
@@ -115,7 +114,9 @@ def find_command(words: list[str]) -> tuple[Any, list[str], str | None]:
     if words[0] == "imitation":
         assert words[1] in console.COMMANDS, f"imitation has no command {words[1]}"
         entry = console.COMMANDS[words[1]]
-        return load_attr(entry.target), words[2:], entry.command
+        if entry.experiment is None:
+            return entry.load_main(), words[2:], None
+        return entry.load_experiment(), words[2:], entry.subcommand
     assert words[2].startswith("imitation.scripts.")
     script = importlib.import_module(words[2])
     experiment = getattr(script, f"{words[2].split('.')[-1]}_ex", script)

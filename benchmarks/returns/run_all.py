@@ -29,8 +29,9 @@ from typing import Any
 from imitation.reports.benchmarks import collect, formats, references
 from imitation.reports.benchmarks.summary import summarise
 from imitation.scripts import command_line
+from imitation.scripts.registry import load_experiment
 from imitation.scripts.studies.journal import Journal, TrialRecord, write_error
-from imitation.scripts.studies.trial import finish_trial, load_experiment
+from imitation.scripts.studies.trial import finish_trial
 
 ALGORITHMS = {
     "bc": "train_imitation",

@@ -1,80 +1,86 @@
-"""Writes the tables of settings in docs/guide/cli.md from the settings classes.
+"""Writes the tables in docs/guide/cli.md from the settings and the registry.
 
-Run it after changing a setting: ``python docs/_tools/cli_reference.py``. A test fails
-while the page and the classes differ.
+Run it after changing a setting or a command:
+``python docs/_tools/cli_reference.py``. A test fails while the page is out of date.
 """
 
+import dataclasses
 import pathlib
 from collections.abc import Mapping
 from typing import Any
 
 from imitation.scripts import settings as typed
-from imitation.scripts.analyze import analysis_ex
 from imitation.scripts.command import CommandSettings, Script
-from imitation.scripts.eval_policy import eval_policy_ex
-from imitation.scripts.parallel import parallel_ex
-from imitation.scripts.train_adversarial import train_adversarial_ex
-from imitation.scripts.train_density import train_density_ex
-from imitation.scripts.train_imitation import train_imitation_ex
-from imitation.scripts.train_mce_irl import train_mce_irl_ex
-from imitation.scripts.train_preference_comparisons import (
-    train_preference_comparisons_ex,
-)
-from imitation.scripts.train_rl import train_rl_ex
-from imitation.scripts.tuning import tuning_ex
+from imitation.scripts.registry import COMMANDS, experiments
 
 PAGE = pathlib.Path(__file__).resolve().parents[1] / "guide" / "cli.md"
-BEGIN, END = "<!-- settings: begin -->", "<!-- settings: end -->"
+MARKERS = ("<!-- {}: begin -->", "<!-- {}: end -->")
 
 
 def scripts() -> list[Script[Any]]:
     """Returns the scripts that the page describes."""
-    experiments = (
-        train_rl_ex,
-        train_imitation_ex,
-        train_adversarial_ex,
-        train_preference_comparisons_ex,
-        train_density_ex,
-        train_mce_irl_ex,
-        eval_policy_ex,
-        parallel_ex,
-        tuning_ex,
-        analysis_ex,
+    return [command.load_experiment().script for command in experiments().values()]
+
+
+def resume_table() -> str:
+    """Returns the table of how each command is resumed."""
+    users: dict[tuple[str, str], list[str]] = {}
+    for name, command in COMMANDS.items():
+        if command.resume is not None:
+            key = (command.resume.continues_from, command.resume.result)
+            users.setdefault(key, []).append(f"`{name}`")
+    rows = [
+        f"| {', '.join(names)} | {source} | {result} |"
+        for (source, result), names in users.items()
+    ]
+    return "\n".join(
+        ["| command | continues from | the result |", "|---|---|---|", *rows]
     )
-    return [experiment.script for experiment in experiments]
 
 
 def rendered() -> str:
     """Returns the generated part of the page."""
     own, groups = _collect()
     parts = [_own_section(name, cls, own) for name, cls in own.items()]
-    for group, (cls, users) in groups.items():
+    for group, (cls, inner, users) in groups.items():
         lines = [f"### `{group}`", "", f"{_first_line(cls)} Used by {users}.", ""]
-        parts.append("\n".join(lines + _table(cls, f"{group}.") + _presets(cls, group)))
+        table = _table(cls, f"{group}.", inner=inner)
+        parts.append("\n".join(lines + table + _presets(cls, group)))
     return "\n\n".join(parts)
 
 
 def page(text: str) -> str:
-    """Returns the page with its generated part replaced."""
-    head, _, rest = text.partition(BEGIN)
-    _, _, tail = rest.partition(END)
-    return f"{head}{BEGIN}\n\n{rendered()}\n\n{END}{tail}"
+    """Returns the page with its generated parts replaced."""
+    for name, part in (("resume", resume_table()), ("settings", rendered())):
+        begin, end = (marker.format(name) for marker in MARKERS)
+        head, _, rest = text.partition(begin)
+        _, _, tail = rest.partition(end)
+        text = f"{head}{begin}\n\n{part}\n\n{end}{tail}"
+    return text
 
 
-def _collect() -> tuple[dict[str, type], dict[str, tuple[type, str]]]:
+Conditions = Mapping[str, typed.When]
+
+
+def _collect() -> tuple[dict[str, type], dict[str, tuple[type, Conditions, str]]]:
     """The settings classes of the scripts, and of the groups with their users."""
     own = {script.name: script.settings_cls for script in scripts()}
-    found: dict[str, tuple[type, list[str]]] = {}
+    found: dict[str, tuple[type, Conditions, list[str]]] = {}
 
     def visit(cls: type, path: str, user: str) -> None:
+        fields = {field.name: field for field in dataclasses.fields(cls)}
         for field, sub_cls in typed.sub_settings(cls).items():
             name = f"{path}{field}"
-            found.setdefault(name, (sub_cls, []))[1].append(f"`{user}`")
+            inner = typed.declaration(fields[field]).inner
+            found.setdefault(name, (sub_cls, inner, []))[2].append(f"`{user}`")
             visit(sub_cls, f"{name}.", user)
 
     for name, cls in own.items():
         visit(cls, "", name)
-    return own, {name: (cls, ", ".join(u)) for name, (cls, u) in found.items()}
+    groups = {
+        name: (cls, w, ", ".join(users)) for name, (cls, w, users) in found.items()
+    }
+    return own, groups
 
 
 def _own_section(name: str, cls: type, own: Mapping[str, type]) -> str:
@@ -92,18 +98,34 @@ _SHARED = tuple(
 )
 
 
-def _table(cls: type, prefix: str, shared: tuple[str, ...] = ()) -> list[str]:
-    """One row per setting: its name, default and meaning."""
+def _table(
+    cls: type,
+    prefix: str,
+    shared: tuple[str, ...] = (),
+    inner: Conditions | None = None,
+) -> list[str]:
+    """One row per setting: its name, default, values and meaning."""
     docs, defaults = typed.field_docs(cls), typed.to_config(cls())
-    groups = typed.sub_settings(cls)
-    rows = [
-        f"| `{prefix}{name}` | `{value!r}` | {_escaped(docs[name])} |"
-        for name, value in defaults.items()
-        if name not in groups and name not in shared
-    ]
+    groups, hints = typed.sub_settings(cls), typed.field_types(cls)
+    rows = []
+    for field in dataclasses.fields(cls):
+        name = field.name
+        if name in groups or name in shared:
+            continue
+        declared = typed.declaration(field)
+        rule, hint = declared.rule, hints[name]
+        values = rule.described(hint) if rule else typed.describe(hint)
+        if declared.path:
+            values = values.replace("a string", "a path that exists")
+        applies = (inner or {}).get(name, declared.applies)
+        text = docs[name]
+        if applies is not None:
+            text += f" Applies only {applies.described(prefix)}."
+        cells = f"`{defaults[name]!r}` | {_escaped(values)} | {_escaped(text)}"
+        rows.append(f"| `{prefix}{name}` | {cells} |")
     if not rows:
         return ["All its settings are in groups." if not prefix else ""]
-    return ["| setting | default | meaning |", "|---|---|---|", *rows]
+    return ["| setting | default | values | meaning |", "|---|---|---|---|", *rows]
 
 
 def _escaped(text: str) -> str:

@@ -133,7 +133,7 @@ def test_damaged_run_is_named_and_left_out(runs, caplog):
     [
         ({"source_dirs": ["nowhere"]}, "expected a folder of runs"),
         ({"source_dirs": ["empty"]}, "holds no runs"),
-        ({"table_verbosity": 4}, "table_verbosity must be 0, 1, 2 or 3"),
+        ({"table_verbosity": 4}, r"table_verbosity must be an integer in \[0, 3\]"),
     ],
 )
 def test_malformed_input(workdir, updates, message):

@@ -1,14 +1,16 @@
 """The console command: the table of commands, lazy imports, exit statuses."""
 
 import importlib
-import importlib.util
+import inspect
+import pathlib
 import subprocess
 import sys
+import tomllib
 
 import pytest
 
 from imitation import __version__
-from imitation.scripts import console
+from imitation.scripts import console, registry
 
 
 @pytest.mark.parametrize("arguments", [[], ["--help"], ["-h"], ["help"]])
@@ -26,10 +28,30 @@ def test_version(capsys):
 
 @pytest.mark.parametrize("name", console.COMMANDS)
 def test_every_entry_names_something_that_exists(name):
-    module, _, attribute = console.COMMANDS[name].target.partition(":")
-    target = getattr(importlib.import_module(module), attribute)
-    command = console.COMMANDS[name].command
-    assert callable(target) or command is None or command in target.script.commands
+    command = console.COMMANDS[name]
+    if command.experiment is None:
+        assert callable(command.load_main())
+        return
+    script = command.load_experiment().script
+    assert command.module.endswith(f".{script.name}")
+    assert command.settings_cls is script.settings_cls
+    assert (command.subcommand or next(iter(script.commands))) in script.commands
+
+
+def test_every_entry_point_follows_from_the_registry():
+    path = pathlib.Path(__file__).resolve().parents[2] / "pyproject.toml"
+    project = tomllib.loads(path.read_text(encoding="utf-8"))["project"]
+    assert project["scripts"] == registry.entry_points()
+    for target in project["scripts"].values():
+        module, _, attribute = target.partition(":")
+        assert callable(getattr(importlib.import_module(module), attribute))
+
+
+def test_every_script_of_sacred_is_registered():
+    folder = pathlib.Path(inspect.getfile(console)).parent
+    defining = {p.stem for p in folder.glob("*.py") if "_ex = Sacred" in p.read_text()}
+    assert defining == set(registry.experiments())
+    assert set(registry.experiments(repeatable=True)) < defining
 
 
 def test_the_table_needs_nothing_heavy():

@@ -54,7 +54,10 @@ CASES = [
     ("train_rl with rl.rl_kwargs.seed=1", "rl.rl_kwargs.seed is not known"),
     ("train_rl with resume=a_file", "holds no run to resume"),
     ("train_rl with reward_type=one", "reward_type='one' is not registered"),
-    ("train_rl with reward_path=a_file", "reward_path='a_file' needs reward_type"),
+    (
+        "train_rl with reward_path=a_file",
+        "reward_path='a_file' has no effect: it applies only with reward_type",
+    ),
     ("train_rl with reward_type=RewardNet_normalized", "set reward_path"),
     (
         "train_rl with reward_type=RewardNet_normalized reward_path=missing",
@@ -202,7 +205,7 @@ CASES = [
     ),
     (
         "gail with algorithm_kwargs.demo_minibatch_size=100",
-        "Batch size must be a multiple of minibatch size.",
+        "must be a divisor of algorithm_kwargs.demo_batch_size=1024, got 100",
     ),
     (
         "gail with algorithm_kwargs.disc_opt_cls=torch.optim:Adm",
@@ -286,6 +289,43 @@ CASES = [
         "environment.env_make_kwargs.render_mode=human",
         "needs 'rgb_array'",
     ),
+    (
+        "sqil with bc.batch_size=64",
+        "bc.batch_size=64 has no effect: it applies only to bc and dagger, not to sqil",
+    ),
+    (
+        "bc with demonstrations.organization=me",
+        "it applies only with demonstrations.source=huggingface; change that or leave",
+    ),
+    ("bc with demonstrations.path=a_file", "only with demonstrations.source=local"),
+    (
+        "train_mce_irl with demonstrations.source=occupancy "
+        "demonstrations.n_expert_demos=3",
+        "it applies only with demonstrations.source=generated or local",
+    ),
+    ("bc with logging.wandb.wandb_tag=x", "it applies only with the format wandb"),
+    ("gail with n_eval_episodes=5", "it applies only with eval_interval"),
+    (
+        "gail with discriminator.gradient_penalty_coef=5.0",
+        "it applies only with discriminator.gradient_penalty",
+    ),
+    ("gail with reward.ensemble_size=3", "with reward.net_cls=RewardEnsemble"),
+    (
+        "train_rl with rl.sac policy.sac rl.ppo_kwargs.gamma=0.9",
+        "rl.ppo_kwargs.gamma=0.9 has no effect: it applies only to PPO",
+    ),
+    (
+        "train_preference_comparisons with trajectory_path=a_file keep_best_agent=True",
+        "keep_best_agent=True has no effect: it applies only without trajectory_path",
+    ),
+    (
+        "train_preference_comparisons with human.fps=10",
+        "human.fps=10 has no effect: it applies only with gatherer=human",
+    ),
+    ("iq_learn with iq_learn.offline_updates=9 iq_learn.total_timesteps=9", "=0"),
+    ("train_density with density.n_neighbors=3", "only with density.estimator=knn"),
+    ("eval_policy with render_fps=30", "it applies only with render"),
+    ("train_rl with mine.json", "load_reward_kwargs.alpha=1.0 has no effect"),
     ("eval_polizy", "unknown command 'eval_polizy'; did you mean eval_policy"),
     ("xyz", "imitation --help lists them"),
 ]
@@ -294,13 +334,14 @@ CASES = [
 @pytest.mark.parametrize(("line", "message"), CASES, ids=[line for line, _ in CASES])
 def test_a_mistake_is_one_line_and_writes_nothing(workdir, capsys, line, message):
     pathlib.Path("a_file").write_text("")
+    pathlib.Path("mine.json").write_text('{"load_reward_kwargs": {"alpha": 1.0}}')
     assert console.run(line.split()) == 2
     captured = capsys.readouterr()
     assert captured.err.count("\n") == 1, captured.err
     assert captured.err.startswith("imitation: ")
     assert message in captured.err
     assert captured.out == ""
-    assert [path.name for path in workdir.iterdir()] == ["a_file"]
+    assert {path.name for path in workdir.iterdir()} == {"a_file", "mine.json"}
 
 
 FAST = "cartpole fast environment.fast policy_evaluation.fast"

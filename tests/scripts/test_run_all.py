@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from imitation.scripts.registry import load_experiment
 from imitation.scripts.studies.journal import Journal
-from imitation.scripts.studies.trial import load_experiment
 
 SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "returns" / "run_all.py"
 FAST = ("--fast", "--environments", "cartpole", "--jobs", "2")

@@ -154,3 +154,80 @@ def test_a_name_that_is_no_class_of_the_right_kind(path, message):
 def test_docstrings_under_fields_are_found_on_one_line():
     assert typed.field_docs(Inner) == {"size": "How large.", "cls_name": "Which class."}
     assert typed.field_docs(Outer)["rate"] == "A rate."
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Ranges(typed.Settings):
+    prefix = "group."
+
+    whole: int = typed.setting(4, more_than=0)
+    part: int | None = typed.setting(None, divides="whole")
+    share: float = typed.setting(0.5, at_least=0, less_than=1)
+    sizes: tuple[int, ...] = typed.setting((1,), at_least=1)
+    kind: str = typed.setting("a", choices=("a", "b"))
+    kwargs: Mapping[str, Any] = typed.setting({"n": 1}, counts=("n",))
+    only_a: int = typed.setting(0, applies=typed.When("kind", ("a",)))
+    only_part: int = typed.setting(0, applies=typed.When("part"))
+    file: str | None = typed.setting(None, path=True)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"whole": 0}, "group.whole must be a positive integer, got 0"),
+        ({"part": 3}, "group.part must be a divisor of group.whole=4, got 3"),
+        ({"part": 0}, "group.part must be a divisor of group.whole=4, got 0"),
+        ({"share": 1.0}, r"group.share must be a number in \[0, 1\), got 1.0"),
+        ({"share": float("nan")}, "group.share must be a number in .*got nan"),
+        ({"sizes": (1, 0)}, r"group.sizes must be positive integers, got \(1, 0\)"),
+        ({"kind": "c"}, "group.kind must be one of a, b, got 'c'"),
+        ({"kwargs": {"n": 0}}, "group.kwargs.n must be a positive integer, got 0"),
+        ({"kwargs": {"n": True}}, "group.kwargs.n must be a positive integer"),
+    ],
+)
+def test_a_range_is_declared_with_its_setting(values, message):
+    with pytest.raises(ConfigError, match=message):
+        Ranges(**values)
+
+
+def test_values_within_their_ranges_are_accepted():
+    made = Ranges(whole=6, part=3, share=0.0, sizes=(), kind="b", kwargs={"n": None})
+    assert (made.whole, made.part, made.sizes) == (6, 3, ())
+    assert Ranges().kwargs is not Ranges().kwargs
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Root(typed.Settings):
+    group: Ranges = typed.group(Ranges, commands=("one", "two"))
+
+
+@pytest.mark.parametrize(
+    ("given", "command", "message"),
+    [
+        ({"kind": "b", "only_a": 1}, "one", "only with group.kind=a; change that or"),
+        ({"only_part": 2}, "one", "group.only_part=2 .* applies only with group.part"),
+        ({"kind": "b"}, "three", "only to one and two, not to three"),
+        ({"kwargs": {"m": 2}}, "three", "group.kwargs.m=2 has no effect"),
+    ],
+)
+def test_a_given_setting_that_cannot_have_an_effect_is_refused(given, command, message):
+    settings = typed.build(Root, {"group": given})
+    with pytest.raises(ConfigError, match=message):
+        typed.check_effects(settings, {"group": given}, command)
+    typed.check_effects(settings, {}, command)  # as when a preset has set it
+
+
+def test_a_given_default_is_never_refused():
+    given = {"group": {"kind": "b", "only_a": 0, "kwargs": {"n": 1}}}
+    typed.check_effects(typed.build(Root, given), given, "two")
+    given["group"]["kind"] = "a"
+    typed.check_effects(typed.build(Root, given), given, "three")
+
+
+def test_a_path_must_exist_where_it_has_an_effect(workdir):
+    settings = typed.build(Root, {"group": {"file": "here"}})
+    with pytest.raises(ConfigError, match=r"group\.file='here' does not exist"):
+        typed.check_paths(settings, "one")
+    typed.check_paths(settings, "three")
+    (workdir / "here").touch()
+    typed.check_paths(settings, "one")

@@ -10,10 +10,10 @@ from imitation.errors import ConfigError
 from imitation.scripts.config.parallel import ParallelSettings
 from imitation.scripts.config.tuning import TuningSettings
 from imitation.scripts.parallel import parallel_ex
+from imitation.scripts.registry import COMMANDS
 from imitation.scripts.settings import build
 from imitation.scripts.studies import spaces
 from imitation.scripts.studies.journal import Journal, read_trial, write_error
-from imitation.scripts.studies.study import default_metric, make_run
 from imitation.scripts.studies.trial import DIRECTORY, finish_trial
 from imitation.scripts.tuning import find_best_trial, tuning_ex
 
@@ -52,7 +52,7 @@ def double(spec: object) -> int:
 def test_spaces_become_plain_and_come_back(space, described):
     assert spaces.describe({"x": space}) == {"x": described}
     json.dumps(described)
-    again = spaces.realise(described)
+    again = spaces.realize(described)
     assert spaces.describe(again) == described
     if not isinstance(space, dict):
         assert str(again.domain_str if hasattr(again, "domain_str") else 0) == str(
@@ -65,11 +65,11 @@ def test_objects_are_remembered_by_this_process_only():
         return 7
 
     text = spaces.describe({"x": tune.sample_from(local)})["x"]["sample_from"]
-    assert spaces.realise({"sample_from": text}).func is local
+    assert spaces.realize({"sample_from": text}).func is local
     again = spaces.describe({"x": tune.sample_from(local)})["x"]["sample_from"]
     assert again == text
     with pytest.raises(ConfigError, match="only in the process that started it"):
-        spaces.realise(text + "9")
+        spaces.realize(text + "9")
     assert spaces.describe(print) == "builtins:print"
 
 
@@ -187,7 +187,7 @@ def test_nested_settings_are_merged_key_by_key():
         "config_updates": {"rl.rl_kwargs.learning_rate": 1e-3},
         "command_name": "train_rl",
     }
-    run = make_run(settings, sampled, 0)
+    run = settings.make_run(sampled, 0)
     kwargs = {"ent_coef": 0.1, "learning_rate": 1e-3}
     assert run["config_updates"]["rl"] == {"batch_size": 64, "rl_kwargs": kwargs}
     assert run["named_configs"] == ["a", "b"]
@@ -196,10 +196,10 @@ def test_nested_settings_are_merged_key_by_key():
 
 def test_seeds_are_those_of_the_repetition_and_below_the_evaluations():
     settings = make_settings()
-    seeds = [make_run(settings, {}, r)["config_updates"]["seed"] for r in (0, 1, 0)]
+    seeds = [settings.make_run({}, r)["config_updates"]["seed"] for r in (0, 1, 0)]
     assert seeds[0] == seeds[2] != seeds[1]
     assert all(seed < 2**30 for seed in seeds)
-    own = make_run(settings, {"config_updates": {"seed": 3}}, 0)
+    own = settings.make_run({"config_updates": {"seed": 3}}, 0)
     assert own["config_updates"]["seed"] == 3
 
 
@@ -212,7 +212,7 @@ def test_seeds_are_those_of_the_repetition_and_below_the_evaluations():
     ],
 )
 def test_metric_is_one_that_the_command_returns(name, metric):
-    assert default_metric(name) == metric
+    assert COMMANDS[name].metric == metric
 
 
 def test_a_missing_study_of_ray_is_one_line(workdir):
@@ -234,7 +234,7 @@ def make_searcher(directory, proposals, repeat=1, metric=None, settings=None):
         proposals,
         proposals.n_groups,
         repeat,
-        lambda sampled, number: make_run(settings, sampled, number),
+        settings.make_run,
         metric,
     )
 

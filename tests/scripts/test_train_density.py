@@ -130,21 +130,19 @@ def test_settings_reach_the_trainer(
             made["normalised"] = isinstance(self.venv_train, VecNormalize)
 
     monkeypatch.setattr(script, "DensityAlgorithm", Spy)
-    own = {
-        "kernel": "exponential",
-        "kernel_bandwidth": 0.3,
-        "standardise_inputs": False,
-        "estimator": "knn",
-        "n_neighbors": 3,
-    }
-    run(
-        "run",
-        allow_variable_horizon=True,
-        normalize_reward=False,
-        **{f"density__{name}": value for name, value in own.items()},
-    )
-    assert {name: made[name] for name in own} == own
-    assert made["allow_variable_horizon"] and not made["normalised"]
+    common = {"kernel_bandwidth": 0.3, "standardise_inputs": False}
+    for own in (
+        {**common, "estimator": "kernel", "kernel": "exponential"},
+        {**common, "estimator": "knn", "n_neighbors": 3},
+    ):
+        run(
+            str(own["estimator"]),
+            allow_variable_horizon=True,
+            normalize_reward=False,
+            **{f"density__{name}": value for name, value in own.items()},
+        )
+        assert {name: made[name] for name in own} == own
+        assert made["allow_variable_horizon"] and not made["normalised"]
     run("again")
     assert made["normalised"]
 

@@ -358,8 +358,9 @@ def test_trajectories_of_somebody_else(workdir, capsys):
 
 def test_there_is_no_best_agent_where_there_is_none(workdir):
     serialize.save("demos", episodes(12))
-    # As in the preset, which is not about agents alone.
-    run("run", trajectory_path="demos", keep_best_agent=True, held_out_episodes=0)
+    # The preset sets keep_best_agent, and is not about agents alone.
+    settings = run("run", trajectory_path="demos").config
+    assert settings["keep_best_agent"] and settings["held_out_episodes"]
     assert not pathlib.Path("run/held_out").exists()
 
 

@@ -121,6 +121,8 @@ class Script(Generic[S]):
         command: str,
         config_updates: Mapping[str, Any] | None = None,
         named_configs: Sequence[str] = (),
+        *,
+        for_any_command: bool = False,
     ) -> S:
         """Builds the complete settings of a run.
 
@@ -129,6 +131,7 @@ class Script(Generic[S]):
             config_updates: values by (dotted or nested) name; they win over presets.
             named_configs: names of presets, ``ingredient.preset`` for those of an
                 ingredient, or paths of JSON files; later ones win over earlier ones.
+            for_any_command: whether to accept settings of the script's other commands.
 
         Returns:
             Settings with every derived value filled in.
@@ -156,7 +159,8 @@ class Script(Generic[S]):
             if name not in presets:
                 files = typed.merge(files, chosen)
         settings = self._build(typed.merge(config, given), command)
-        typed.check_effects(settings, typed.merge(files, given), command)
+        runs = None if for_any_command else command
+        typed.check_effects(settings, typed.merge(files, given), runs)
         return settings
 
     def _build(self, updates: Mapping[str, Any], command: str) -> S:

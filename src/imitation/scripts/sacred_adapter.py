@@ -142,9 +142,15 @@ class SacredExperiment(Generic[S]):
                 f"{', '.join(script.commands)}; got {command!r}"
             )
         own = command in script.commands
-        shown = shown or script.default_command or next(iter(script.commands))
-        resolve_for = command if own else shown
-        settings = script.make_settings(resolve_for, config_updates, named_configs)
+        known = shown or script.default_command
+        resolve_for = command if own else known or next(iter(script.commands))
+        settings = script.make_settings(
+            resolve_for,
+            config_updates,
+            named_configs,
+            # Sacred's print_config may be asked for any command of the script.
+            for_any_command=not own and known is None,
+        )
         if own:
             script.check(settings, command)
         presets = script.presets()

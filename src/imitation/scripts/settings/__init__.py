@@ -12,7 +12,7 @@ from imitation.scripts.settings.arguments import (
     load_class,
     load_classes,
 )
-from imitation.scripts.settings.conversion import ClassPath, to_config
+from imitation.scripts.settings.conversion import ClassPath, describe, to_config
 from imitation.scripts.settings.fields import (
     Rule,
     Settings,
@@ -45,6 +45,7 @@ __all__ = [
     "check_keys",
     "check_paths",
     "declaration",
+    "describe",
     "expand_dotted",
     "field_docs",
     "field_types",

@@ -86,6 +86,7 @@ def describe(hint: Any) -> str:
     if origin is collections.abc.Mapping:
         return "a dict"
     words: dict[Any, str] = {
+        Any: "anything",
         bool: "True or False",
         int: "a whole number",
         float: "a number",

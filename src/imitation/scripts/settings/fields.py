@@ -106,8 +106,10 @@ class Rule:
         if self.divides is not None and whole is not None:
             # A size of 0 or less divides nothing; more_than=0 would say less.
             return value > 0 and cast(int, whole) % value == 0
+        # Integers may be too large for a float.
+        finite = isinstance(value, int) or math.isfinite(value)
         return (
-            math.isfinite(value)
+            finite
             and (self.at_least is None or value >= self.at_least)
             and (self.more_than is None or value > self.more_than)
             and (self.at_most is None or value <= self.at_most)
@@ -310,7 +312,9 @@ def require(condition: bool, name: str, expected: str, value: object) -> None:
         raise ConfigError(f"{name} must be {expected}, got {value!r}")
 
 
-def check_effects(settings: object, given: Mapping[str, Any], command: str) -> None:
+def check_effects(
+    settings: object, given: Mapping[str, Any], command: str | None
+) -> None:
     """Refuses settings that were given and cannot have an effect.
 
     Presets of ours are not "given": they set things for several commands and cases.
@@ -318,7 +322,7 @@ def check_effects(settings: object, given: Mapping[str, Any], command: str) -> N
     Args:
         settings: resolved settings.
         given: what the user set, nested.
-        command: the command that will run.
+        command: the command that will run; None for any of the script.
 
     Raises:
         ConfigError: a given setting differs from its default and does not apply.
@@ -333,7 +337,7 @@ def check_effects(settings: object, given: Mapping[str, Any], command: str) -> N
 def _without_effect(
     settings: object,
     given: Mapping[str, Any],
-    command: str,
+    command: str | None,
     path: str,
     inner: Mapping[str, When],
 ) -> Iterator[tuple[str, object, str]]:
@@ -345,7 +349,7 @@ def _without_effect(
         own, value = getattr(settings, field.name), given[field.name]
         applies = inner.get(field.name, declared.applies)
         reason = ""
-        if declared.commands and command not in declared.commands:
+        if declared.commands and command not in (None, *declared.commands):
             reason = f"to {' and '.join(declared.commands)}, not to {command}"
         elif applies is not None and not applies.holds(settings):
             reason = applies.described(path)
