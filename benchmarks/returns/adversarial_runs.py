@@ -11,7 +11,6 @@ from typing import Any
 import common
 import numpy as np
 import torch as th
-from imitation.algorithms.adversarial.retrain import retrain_policy
 from stable_baselines3 import DQN, PPO, SAC
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
@@ -22,6 +21,7 @@ from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.data import rollout, types
 from imitation.policies import experts
 from imitation.rewards import reward_nets
+from imitation.training.learned_rewards import retrain_policy
 from imitation.util import logger as imit_logger
 from imitation.util import networks, util
 

@@ -6,7 +6,7 @@ import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.policies import ActorCriticPolicy
 
-from imitation.algorithms.adversarial.log_probs import action_log_probs
+from imitation.algorithms.adversarial.airl import action_log_probs
 
 
 def make_policy(mean, std, low=-2.0, high=3.0, n_dims=1):

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch as th
 
-from imitation.algorithms.adversarial import batches, discriminator, spectral
+from imitation.algorithms.adversarial import discriminator, losses
+from imitation.algorithms.adversarial import options as disc_options
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.rewards import reward_nets
 from imitation.testing.checks import check_gradients
@@ -100,9 +101,10 @@ def test_reported_loss_is_that_of_the_whole_batch(tmp_path):
         assert stats[key] == pytest.approx(value), key
 
 
-def prepared(net, n=5):
-    joined = batches.join(samples(n), samples(n, seed=1))
-    return batches.prepare(net, joined, None)
+def prepared(net, expert=None, generated=None):
+    if expert is None:
+        expert, generated = samples(5), samples(5, seed=1)
+    return discriminator.make_batch(net, expert, generated, lambda obs, acts: None)
 
 
 def rows(batch, which):
@@ -122,12 +124,13 @@ def gradients(net, loss):
     return [g for g in found if g is not None]
 
 
-def accumulated(net, batch, options, **kwargs):
+def accumulated(net, batch, options):
     optimizer = th.optim.SGD(net.parameters(), lr=0.0)
     with networks.training(net):
         record = discriminator.update(
-            net, lambda s, a, n, d, _: net(s, a, n, d * 0), optimizer, batch,
-            len(batch) // 2, options, **kwargs,
+            net, optimizer, batch, len(batch) // 2,
+            logits_of=lambda s, a, n, d, _: net(s, a, n, d * 0),
+            loss_of=losses.discriminator_loss, options=options,
         )  # fmt: skip
     return record, [p.grad for p in net.parameters() if p.grad is not None]
 
@@ -196,15 +199,21 @@ def test_wgan_gp_against_a_loop_over_points_between():
         th.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
-def test_entropy_bonus_is_subtracted():
-    net = smooth_net()
-    batch = prepared(net)
-    _, found = accumulated(net, batch, DiscriminatorOptions(entropy_coef=0.3))
-    logits = logit_function(net)(batch.state, batch.action, batch.next_state)
-    p = th.sigmoid(logits)
+def test_entropy_bonus_is_subtracted(tmp_path):
+    options = DiscriminatorOptions(entropy_coef=0.3, label_smoothing=0.1)
+    trainer = make_trainer(tmp_path, disc_options=options)
+    logits = th.randn(10, dtype=th.float64, requires_grad=True)
+    labels = (th.arange(10) < 5).double()
+    p, targets = th.sigmoid(logits), 0.1 + 0.8 * labels
     entropy = -(p * p.log() + (1 - p) * (1 - p).log()).mean()
-    bce = th.nn.functional.binary_cross_entropy(p, batch.labels)
-    for one, other in zip(found, gradients(net, bce - 0.3 * entropy), strict=True):
+    bce = th.nn.functional.binary_cross_entropy(p, targets)
+    found = trainer.disc_loss(logits, labels)
+    th.testing.assert_close(found, bce - 0.3 * entropy)
+    for one, other in zip(
+        th.autograd.grad(found, logits),
+        th.autograd.grad(bce - 0.3 * entropy, logits),
+        strict=True,
+    ):
         th.testing.assert_close(one, other)
 
 
@@ -216,12 +225,16 @@ def test_instance_noise_is_in_units_of_each_feature():
         return net(state, action, next_state, done)
 
     net = smooth_net()
-    joined = batches.join(samples(400), samples(400, seed=1))
-    joined["obs"][:, 0] *= 100
-    batch = batches.prepare(net, joined, None)
+    expert, generated = samples(400), samples(400, seed=1)
+    for side in (expert, generated):
+        side["obs"] = side["obs"] * [100, 1, 1]
+    batch = prepared(net, expert, generated)
     optimizer = th.optim.SGD(net.parameters(), lr=0.0)
     options = DiscriminatorOptions(instance_noise=0.1)
-    discriminator.update(net, logits, optimizer, batch, 400, options)
+    discriminator.update(
+        net, optimizer, batch, 400, logits_of=logits,
+        loss_of=losses.discriminator_loss, options=options,
+    )  # fmt: skip
     for noisy, clean in zip(
         seen[0], (batch.state, batch.action, batch.next_state), strict=True
     ):
@@ -283,7 +296,7 @@ def test_spectral_norm_bounds_every_layer(tmp_path, obs_kind):
     expert, generated = (samples(16, "discrete", obs_kind, seed=i) for i in range(2))
     for _ in range(30):
         trainer.train_disc(expert_samples=expert, gen_samples=generated)
-    plain = spectral.without_spectral_norm(trainer.reward_train)
+    plain = disc_options.without_spectral_norm(trainer.reward_train)
     found = [
         slow.largest_singular_value(module.weight)
         for module in plain.modules()
@@ -292,7 +305,7 @@ def test_spectral_norm_bounds_every_layer(tmp_path, obs_kind):
     assert len(found) >= 2
     np.testing.assert_allclose(found, 1, atol=0.02)
     assert not any("parametrizations" in key for key in plain.state_dict())
-    arguments = [generated[key] for key in batches.FIELDS]
+    arguments = [generated[key] for key in discriminator.FIELDS]
     np.testing.assert_allclose(
         plain.predict(*arguments), trainer.reward_train.predict(*arguments), rtol=1e-5
     )
@@ -300,12 +313,12 @@ def test_spectral_norm_bounds_every_layer(tmp_path, obs_kind):
 
 def test_spectral_norm_once_is_enough():
     net = smooth_net()
-    spectral.add_spectral_norm(net)
+    disc_options.add_spectral_norm(net)
     keys = list(net.state_dict())
-    spectral.add_spectral_norm(net)
+    disc_options.add_spectral_norm(net)
     assert list(net.state_dict()) == keys
 
 
 def test_without_spectral_norm_leaves_other_networks_alone():
     net = smooth_net()
-    assert spectral.without_spectral_norm(net) is net
+    assert disc_options.without_spectral_norm(net) is net

@@ -8,7 +8,7 @@ import pytest
 import torch as th
 from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 
-from imitation.algorithms.adversarial.demonstrations import depends_on_action
+from imitation.algorithms.adversarial.discriminator import depends_on_action
 from imitation.data import rollout, types
 from imitation.errors import ConfigError, DataError
 from imitation.rewards import reward_nets
@@ -96,11 +96,14 @@ def test_wrong_demonstrations(tmp_path, algorithm, name):
 
 WRONG_BATCHES = {
     "another size": (lambda: batches(size=15), "Expected batch size 16 != 15"),
-    "no next_obs": (lambda: batches(next_obs=None), r"lack \['next_obs'\]"),
+    "no next_obs": (
+        lambda: batches(next_obs=None),
+        r"keys 'obs' and 'acts' and 'next_obs' and 'dones', got one with \['acts'",
+    ),
     "no acts": (lambda: batches(acts=None), "keys 'obs' and 'acts'"),
     "longer dones": (
         lambda: batches(dones=np.zeros(17, bool)),
-        "parts of different lengths",
+        r"Expected batch size 16 != 17 = len\(batch\['dones'\]\)",
     ),
     "another space": (lambda: batches(obs=np.zeros((16, 4))), "shape"),
     "an iterator that ends": (lambda: iter(batches(2)), "cannot be started again"),
@@ -171,7 +174,7 @@ def test_nowhere_to_save(tmp_path, interval):
             64, checkpoint_dir=tmp_path / "file", checkpoint_interval=interval
         )
     one_line(error)
-    assert trainer.rounds_trained == 0
+    assert trainer.progress == 0
     assert (tmp_path / "file").read_text() == "mine"
 
 
@@ -179,7 +182,7 @@ def test_nowhere_to_save(tmp_path, interval):
 def test_normalised_observations_are_warned_of(tmp_path, capsys, norm_obs):
     venv = VecMonitor(VecNormalize(tiny_envs.make_venv(), norm_obs=norm_obs))
     make_trainer(tmp_path, venv=venv, formats=("stdout",))
-    assert ("normalises observations by VecN" in capsys.readouterr().out) == norm_obs
+    assert ("normalizes observations by VecN" in capsys.readouterr().out) == norm_obs
 
 
 @pytest.mark.parametrize(
@@ -267,7 +270,7 @@ def test_different_lengths_allowed(tmp_path):
     venv = tiny_envs.make_venv(horizon=None)
     trainer = make_trainer(tmp_path, venv=venv, allow_variable_horizon=True)
     trainer.train(128)
-    assert trainer.rounds_trained == 4
+    assert trainer.progress == 4
     assert "different" not in (tmp_path / "progress.csv").read_text()
 
 

@@ -37,12 +37,12 @@ def trainer_for(tmp_path, algorithm, seed=0, **settings):
     venv = tiny_envs.make_venv(n_envs=8, seed=seed)
     spaces = venv.observation_space, venv.action_space
     norm = networks.RunningNorm
-    net = {
-        "GAIL": lambda: reward_nets.BasicRewardNet(*spaces, normalize_input_layer=norm),
-        "AIRL": lambda: reward_nets.BasicShapedRewardNet(
+    if algorithm == "AIRL":
+        net = reward_nets.BasicShapedRewardNet(
             *spaces, normalize_input_layer=norm, discount_factor=GAMMA
-        ),
-    }[algorithm]()
+        )
+    else:
+        net = reward_nets.BasicRewardNet(*spaces, normalize_input_layer=norm)
     return make_trainer(
         tmp_path, algorithm, venv=venv, gen_algo=ppo(venv, seed), reward_net=net,
         demonstrations=tiny_envs.expert_trajectories(30), demo_batch_size=128,
@@ -50,7 +50,7 @@ def trainer_for(tmp_path, algorithm, seed=0, **settings):
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
+@pytest.mark.parametrize("algorithm", ["GAIL", "AIRL", "LeastSquaresGAIL"])
 def test_learns(tmp_path, algorithm):
     trainer = trainer_for(tmp_path, algorithm)
     before = returns(trainer.policy)

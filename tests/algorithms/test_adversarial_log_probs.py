@@ -10,7 +10,7 @@ import stable_baselines3 as sb3
 import torch as th
 from stable_baselines3.common.vec_env import DummyVecEnv
 
-from imitation.algorithms.adversarial.log_probs import action_log_probs
+from imitation.algorithms.adversarial.airl import action_log_probs
 from reference import adversarial as slow
 from reference import tiny_envs
 from reference.adversarial_trainers import (

@@ -8,7 +8,8 @@ import torch as th
 from stable_baselines3.common.buffers import ReplayBuffer
 
 from imitation.rewards import reward_nets
-from imitation.training.learned_rewards import default_train_timesteps, retrain_policy
+from imitation.training.learned_rewards import retrain_policy
+from imitation.training.sb3_learning import default_train_timesteps
 from imitation.util import networks
 from reference import tiny_envs
 from reference.adversarial_trainers import (

@@ -17,7 +17,15 @@ from imitation.rewards import reward_nets
 from imitation.util import logger as imit_logger
 from reference import tiny_envs
 
-ALGORITHMS = {"GAIL": GAIL, "AIRL": AIRL}
+
+class LeastSquaresGAIL(GAIL):
+    """Least-squares GAN (Mao et al. 2017, eq. 2 with a = 0 and b = 1)."""
+
+    def disc_loss(self, logits: th.Tensor, labels: th.Tensor) -> th.Tensor:
+        return (logits - labels).square().mean()
+
+
+ALGORITHMS = {"GAIL": GAIL, "AIRL": AIRL, "LeastSquaresGAIL": LeastSquaresGAIL}
 ON_POLICY = {
     "PPO": (sb3.PPO, {"n_steps": 16, "batch_size": 16, "n_epochs": 2}),
     "A2C": (sb3.A2C, {"n_steps": 16}),

@@ -1,7 +1,7 @@
 """Base classes of the algorithms, and the batches they learn from."""
 
 import abc
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Generic, TypeVar, cast
 
 import gymnasium as gym
@@ -27,6 +27,7 @@ __all__ = [
     "DemonstrationAlgorithm",
     "TransitionKind",
     "check_demonstrations",
+    "check_observations",
     "make_data_loader",
     "transitions_of",
 ]
@@ -174,6 +175,7 @@ class CheckedBatches:
         batch_size: the rows that each must have.
         spaces: the observation and action space that the first batch of each epoch
             must fit, or None to check sizes only.
+        keys: what each batch must have.
     """
 
     def __init__(
@@ -181,20 +183,23 @@ class CheckedBatches:
         batches: Iterable[types.TransitionMapping],
         batch_size: int,
         spaces: tuple[Space, Space] | None = None,
+        keys: Sequence[str] = ("obs", "acts"),
     ) -> None:
         self._batches = batches
         self.batch_size = batch_size
         self._spaces = spaces
+        self._keys = keys
 
     def __iter__(self) -> Iterator[types.TransitionMapping]:
         for number, batch in enumerate(self._batches):
-            if not {"obs", "acts"} <= batch.keys():
+            if not batch.keys() >= set(self._keys):
+                expected = " and ".join(map(repr, self._keys))
                 raise DataError(
-                    "expected batches with the keys 'obs' and 'acts', got one with "
+                    f"expected batches with the keys {expected}, got one with "
                     f"{sorted(batch)}"
                 )
-            for key, value in (("obs", batch["obs"]), ("acts", batch["acts"])):
-                n_rows = tree.length(value)
+            for key in self._keys:
+                n_rows = tree.length(batch[key])  # type: ignore[literal-required]  # one of its own
                 if n_rows != self.batch_size:
                     raise DataError(
                         f"Expected batch size {self.batch_size} != {n_rows} = "
@@ -306,7 +311,23 @@ def check_demonstrations(
         DataError: keys or shapes differ from the space's, a value is none of a
             discrete space's, or a value is NaN, infinite or complex.
     """
-    obs: Any = types.maybe_unwrap_dictobs(transitions.obs)
+    check_observations(transitions.obs, observation_space)
+    _check_values("acts", transitions.acts, action_space)
+
+
+def check_observations(
+    observations: types.Observation, observation_space: Space
+) -> None:
+    """Checks observations, such as next observations, as `check_demonstrations` does.
+
+    Args:
+        observations: shape ``(N, *observation_shape)``.
+        observation_space: of the environment that will be learned.
+
+    Raises:
+        DataError: they do not fit the space.
+    """
+    obs: Any = types.maybe_unwrap_dictobs(observations)
     if isinstance(observation_space, gym.spaces.Dict) != isinstance(obs, Mapping):
         kind = "dictionary" if isinstance(obs, Mapping) else "array"
         raise DataError(
@@ -323,7 +344,6 @@ def check_demonstrations(
             _check_values(f"obs[{key!r}]", obs[key], space)
     else:
         _check_values("obs", obs, observation_space)
-    _check_values("acts", transitions.acts, action_space)
 
 
 def _check_values(name: str, values: Any, space: Space) -> None:

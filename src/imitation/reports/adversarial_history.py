@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from stable_baselines3.common import logger as sb_logger
 
 from imitation.reports.metrics import MetricRow
 from imitation.reports.runs import RunRecord
@@ -118,11 +117,9 @@ def warnings(run: RunRecord) -> list[tuple[float, str]]:
     """
     # Imported here: it loads TensorBoard.
     from imitation.algorithms.adversarial.diagnostics import Diagnostics
-    from imitation.util.logger import HierarchicalLogger
 
-    heard = _Listener()
-    diagnostics = Diagnostics(HierarchicalLogger(sb_logger.Logger(None, [heard]), []))
-    found = []
+    diagnostics = Diagnostics()
+    found: list[tuple[float, str]] = []
     size, before = round_timesteps(run), 0.0
     for row, now in zip(run.metrics, steps(run.metrics), strict=True):
         stats = {k.removeprefix(DISC): v for k, v in row.items() if k.startswith(DISC)}
@@ -130,10 +127,8 @@ def warnings(run: RunRecord) -> list[tuple[float, str]]:
             n_rounds = (now - before) / size
             # Short rounds share a row.
             for _ in range(max(1, round(n_rounds)) if math.isfinite(n_rounds) else 1):
-                diagnostics.after_round(stats)
+                found += [(now, text) for text in diagnostics.after_round(stats)]
         before = now
-        found += [(now, message) for message in heard.messages]
-        heard.messages.clear()
     return found
 
 
@@ -149,24 +144,6 @@ def checkpoints(run: RunRecord) -> list[Checkpoint]:
     names = [name for name in run.checkpoints if name.isdecimal()]
     names += [name for name in ("best", "final") if name in run.checkpoints]
     return [_checkpoint(run, name) for name in names]
-
-
-class _Listener(sb_logger.KVWriter, sb_logger.SeqWriter):
-    """Keeps messages instead of writing them."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-
-    def write(self, key_values: Any, key_excluded: Any, step: int = 0) -> None:
-        """Ignores metrics."""
-        del key_values, key_excluded, step
-
-    def write_sequence(self, sequence: list[str]) -> None:
-        """Keeps a message."""
-        self.messages.append(" ".join(sequence))
-
-    def close(self) -> None:
-        """Does nothing."""
 
 
 def _checkpoint(run: RunRecord, name: str) -> Checkpoint:

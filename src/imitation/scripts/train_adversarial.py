@@ -10,10 +10,8 @@ import functools
 import logging
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from stable_baselines3.common.vec_env import VecEnv
-from tqdm import tqdm
 
 from imitation.algorithms.adversarial.common import AdversarialTrainer
 from imitation.data import types
@@ -91,59 +89,27 @@ def train_adversarial(
             _eval_venv(settings) as eval_venv,
             progress_bar(settings.total_timesteps, command, "step") as bar,
         ):
+
+            def advance(round_num: int) -> None:
+                if bar.n == 0:
+                    # Rounds of an interrupted run do not count for the rate.
+                    bar.n = bar.initial = round_num * trainer.gen_train_timesteps
+                bar.update(trainer.gen_train_timesteps)
+
             trainer.train(
                 settings.total_timesteps,
-                _AfterRound(trainer, settings, checkpoint_dir, bar),
+                advance,
                 checkpoint_dir=checkpoint_dir,
                 checkpoint_interval=settings.checkpoint_interval,
                 resume=settings.resume is not None,
                 eval_venv=eval_venv,
                 eval_interval=settings.eval_interval,
                 n_eval_episodes=settings.n_eval_episodes,
+                state_interval=settings.state_interval or 0,
             )
     if settings.checkpoint_interval >= 0:
         _logger.info("Saved rewards and policy to %s", checkpoint_dir / "final")
     return with_expert_stats(_evaluate(trainer, settings), expert_trajs)
-
-
-class _AfterRound:
-    """Shows the progress, and saves the state where the end of a round saves none.
-
-    Args:
-        trainer: what is trained.
-        settings: resolved settings.
-        directory: where its checkpoints go.
-        bar: counts environment steps.
-    """
-
-    def __init__(
-        self,
-        trainer: AdversarialTrainer,
-        settings: TrainAdversarialSettings,
-        directory: pathlib.Path,
-        bar: "tqdm[Any]",
-    ) -> None:
-        self._trainer = trainer
-        self._interval = settings.state_interval or 0
-        self._checkpoint_interval = settings.checkpoint_interval
-        self._path = directory / "latest"
-        self._bar = bar
-
-    def __call__(self, round_num: int) -> None:
-        """Does it.
-
-        Args:
-            round_num: number of the round that has ended, from 0.
-        """
-        steps = self._trainer.gen_train_timesteps
-        if self._bar.n == 0:
-            # Rounds of an interrupted run do not count for the rate.
-            self._bar.n = self._bar.initial = round_num * steps
-        self._bar.update(steps)
-        done = round_num + 1
-        saved = self._checkpoint_interval > 0 and done % self._checkpoint_interval == 0
-        if self._interval > 0 and done % self._interval == 0 and not saved:
-            self._trainer.save(self._path)
 
 
 def _make_trainer(

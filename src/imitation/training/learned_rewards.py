@@ -5,7 +5,6 @@ import functools
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import RolloutBuffer
 from stable_baselines3.common.callbacks import BaseCallback
@@ -14,6 +13,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import MaybeCallback
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecTransposeImage
+from typing_extensions import override
 
 from imitation.errors import ConfigError, DataError
 from imitation.policies import replay_buffer_wrapper
@@ -32,8 +32,6 @@ __all__ = [
     "retrain_policy",
 ]
 
-Array = npt.NDArray[Any]
-
 
 class RewardedAlgorithm:
     """An algorithm that learns from a reward network instead of its environment.
@@ -49,6 +47,9 @@ class RewardedAlgorithm:
             own rewards.
         entropy_weight: an on-policy algorithm is also rewarded by this times
             −log π(a|s).
+
+    Raises:
+        ConfigError: the weight is negative, or `algo` is off-policy.
     """
 
     def __init__(
@@ -58,17 +59,27 @@ class RewardedAlgorithm:
         reward: RewardNet | RewardFn | None,
         entropy_weight: float = 0.0,
     ) -> None:
+        if not 0 <= entropy_weight < float("inf"):
+            raise ConfigError(
+                f"gen_entropy_weight={entropy_weight} must be finite and not negative."
+            )
+        if entropy_weight and isinstance(algo, OffPolicyAlgorithm):
+            raise ConfigError(
+                "gen_entropy_weight is for on-policy generators, and "
+                f"{type(algo).__name__} is off-policy; SAC has ent_coef instead"
+            )
         self.algo = algo
         self.entropy_weight = entropy_weight
         self.recorder = StepRecorder(venv)
         self.venv: VecEnvWrapper = self.recorder
         """The environments as `algo` sees them."""
         if reward is not None:
-            rate = _reward_fn(reward)
+            rate = reward.predict_processed if isinstance(reward, RewardNet) else reward
             self.venv = RewardVecEnvWrapper(self.recorder, rate)
         algo.set_env(self.venv)
         if reward is not None and isinstance(algo, OffPolicyAlgorithm):
             if isinstance(reward, RewardNet):
+                # Transitions are sampled many times, but shall count once.
                 rate = functools.partial(reward.predict_processed, update_stats=False)
             replay_buffer_wrapper.relabel(algo, rate)
 
@@ -88,7 +99,7 @@ class RewardedAlgorithm:
         Raises:
             DataError: rewards are NaN or infinite.
         """
-        if self.recorder.n_steps:  # somebody else's, who used the environments
+        if self.recorder.n_steps:  # of another user of the environments
             self.recorder.pop()
         rollouts = _RolloutRewards(self)
         callbacks = [rollouts, *as_callbacks(callback)]
@@ -108,7 +119,7 @@ class RewardedAlgorithm:
             self.rate(rollouts.collected[-1])
         return rollouts.collected
 
-    def rate(self, steps: Steps) -> Array:
+    def rate(self, steps: Steps) -> np.ndarray:
         """Rates recorded steps.
 
         Args:
@@ -128,10 +139,6 @@ class RewardedAlgorithm:
         return rewards
 
 
-def _reward_fn(reward: RewardNet | RewardFn) -> RewardFn:
-    return reward.predict_processed if isinstance(reward, RewardNet) else reward
-
-
 class _RolloutRewards(BaseCallback):
     """Adds the rewards of each rollout of an on-policy algorithm in one batch.
 
@@ -145,9 +152,11 @@ class _RolloutRewards(BaseCallback):
         self.rewarded = rewarded
         self.collected: list[Steps] = []
 
+    @override
     def _on_step(self) -> bool:
         return True
 
+    @override
     def _on_rollout_end(self) -> None:
         if not isinstance(self.model, OnPolicyAlgorithm):
             return
@@ -160,11 +169,12 @@ class _RolloutRewards(BaseCallback):
         _add_rewards(buffer, rewards)
 
 
-def _add_rewards(buffer: RolloutBuffer, rewards: Array) -> None:
+def _add_rewards(buffer: RolloutBuffer, rewards: np.ndarray) -> None:
     """Adds rewards, shape ``(T, n_envs)``, to those of a finished rollout.
 
-    Advantages are linear in the rewards, so there is no need to compute them anew from
-    the value of the last state, which sb3-contrib's algorithms hide from callbacks.
+    Advantages are linear in the rewards, so what the new rewards add can be added. To
+    compute all again would take the value of the last state, which the algorithms of
+    sb3-contrib hide from callbacks.
     """
     buffer.rewards += rewards
     decay = buffer.gamma * buffer.gae_lambda
@@ -172,11 +182,12 @@ def _add_rewards(buffer: RolloutBuffer, rewards: Array) -> None:
     for step in reversed(range(len(rewards))):
         added = rewards[step] + decay * added
         buffer.advantages[step] += added
-        added *= 1.0 - buffer.episode_starts[step]  # none of it before the episode
+        # Going back in time, nothing passes from an episode to the one before it.
+        added *= 1.0 - buffer.episode_starts[step]
     buffer.returns = buffer.advantages + buffer.values
 
 
-def check_rewards(rewards: Array, steps: Steps) -> Array:
+def check_rewards(rewards: np.ndarray, steps: Steps) -> np.ndarray:
     """Checks that rewards are finite.
 
     Args:
@@ -195,7 +206,7 @@ def check_rewards(rewards: Array, steps: Steps) -> Array:
             f"the reward network gave NaN or infinite rewards for "
             f"{int((~finite).sum())} of {len(rewards)} transitions: its weights have "
             "diverged, or observations hold NaN; lower its learning rate, or "
-            "regularise it"
+            "regularize it"
         )
     return rewards.reshape(steps.dones.shape)
 
@@ -209,7 +220,7 @@ def check_environment(algo: BaseAlgorithm, venv: VecEnv, reward_net: RewardNet) 
     if algo.n_envs != venv.num_envs:
         raise ConfigError(
             f"gen_algo was made for {algo.n_envs} environments, venv has "
-            f"{venv.num_envs}; make the algorithm with this venv"
+            f"{venv.num_envs}; create the algorithm with this venv"
         )
     for name, space in (
         ("observation", venv.observation_space),
@@ -234,7 +245,7 @@ def retrain_policy(
 
     Rewards are computed as in adversarial training: once per rollout for on-policy
     algorithms, afresh for each sampled batch for off-policy ones. The statistics of a
-    normalising network keep following the rewards.
+    normalizing network keep following the rewards.
 
     Args:
         reward_net: the reward, such as ``trainer.reward_test`` of `AIRL`.
@@ -253,7 +264,13 @@ def retrain_policy(
         ValueError: there is no environment, or the network is for other spaces.
     """
     if venv is None:
-        venv = _own_environment(gen_algo)
+        venv = gen_algo.get_env()
+        if venv is None:
+            raise ConfigError(
+                "gen_algo has no environment; create it with one, or pass venv"
+            )
+        if isinstance(venv, VecTransposeImage):
+            venv = venv.venv  # the network is for images as the environment gives them
     check_environment(gen_algo, venv, reward_net)
     rewarded = RewardedAlgorithm(gen_algo, venv, reward_net.to(gen_algo.device))
     try:
@@ -263,11 +280,3 @@ def retrain_policy(
         gen_algo.set_env(venv)
         replay_buffer_wrapper.unrelabel(gen_algo)
     return gen_algo.policy
-
-
-def _own_environment(gen_algo: BaseAlgorithm) -> VecEnv:
-    """The environment that an algorithm was made with, images as they come."""
-    venv = gen_algo.get_env()
-    if venv is None:
-        raise ConfigError("gen_algo has no environment; make it with one, or pass venv")
-    return venv.venv if isinstance(venv, VecTransposeImage) else venv

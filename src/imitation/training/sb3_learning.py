@@ -3,14 +3,18 @@
 import contextlib
 import operator
 from collections.abc import Iterator
-from typing import Any
+from typing import cast
 
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, ConvertCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.type_aliases import MaybeCallback, TrainFrequencyUnit
+from stable_baselines3.common.type_aliases import (
+    MaybeCallback,
+    TrainFreq,
+    TrainFrequencyUnit,
+)
 
 from imitation.errors import ConfigError
 
@@ -24,7 +28,7 @@ __all__ = [
 
 
 def default_train_timesteps(algo: BaseAlgorithm, num_envs: int) -> int:
-    """The environment steps between two updates of an algorithm.
+    """Returns the environment steps between two updates of an algorithm.
 
     Args:
         algo: on- or off-policy.
@@ -37,24 +41,24 @@ def default_train_timesteps(algo: BaseAlgorithm, num_envs: int) -> int:
     if isinstance(algo, OnPolicyAlgorithm):
         return algo.n_steps * num_envs
     if isinstance(algo, OffPolicyAlgorithm):
-        algo._convert_train_freq()
-        train_freq: Any = algo.train_freq
+        algo._convert_train_freq()  # to a TrainFreq, as the start of `learn` does
+        train_freq = cast(TrainFreq, algo.train_freq)
         if train_freq.unit == TrainFrequencyUnit.STEP:
-            return int(train_freq.frequency) * num_envs
+            return train_freq.frequency * num_envs
         return num_envs
     raise ConfigError(
-        f"cannot tell how {type(algo).__name__} collects experience; pass "
-        "gen_train_timesteps"
+        f"{type(algo).__name__} is neither on- nor off-policy, so there is no default "
+        "length of a round; pass gen_train_timesteps"
     )
 
 
 def timesteps_of_round(algo: BaseAlgorithm, num_envs: int, timesteps: int) -> int:
-    """The environment steps that ``algo.learn(timesteps)`` really takes.
+    """Returns the environment steps that ``algo.learn(timesteps)`` really takes.
 
     Args:
         algo: on- or off-policy.
         num_envs: number of environments.
-        timesteps: what is asked for.
+        timesteps: the number that is asked for.
 
     Returns:
         The next multiple of what the algorithm collects at a time.
@@ -83,7 +87,8 @@ def progress_over(algo: BaseAlgorithm, total_timesteps: int) -> Iterator[None]:
         del total_timesteps
         algo._current_progress_remaining = max(0.0, 1.0 - num_timesteps / whole)
 
-    # What is not the algorithm's own must not be saved with it: it holds environments.
+    # Stable-Baselines3 has no other way: `learn` calls this method at every step. It
+    # must not be saved with the algorithm, because it captures the environments.
     added = ["_update_current_progress_remaining", "_excluded_save_params"]
     excluded = [*algo._excluded_save_params(), *added]
     algo._update_current_progress_remaining = update  # type: ignore[method-assign]  # for this block
@@ -104,7 +109,7 @@ def optimizers_of(algo: BaseAlgorithm) -> Iterator[th.optim.Optimizer]:
 
 
 def as_callbacks(callback: MaybeCallback) -> list[BaseCallback]:
-    """Returns the callbacks that an argument of ``learn`` stands for."""
+    """Converts the ``callback`` of ``learn`` to a list of callbacks."""
     given = callback if isinstance(callback, list) else [callback]
     return [
         each if isinstance(each, BaseCallback) else ConvertCallback(each)

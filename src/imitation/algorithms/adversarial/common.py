@@ -3,40 +3,40 @@
 A round trains the generator, a Stable-Baselines3 algorithm, on the rewards of the
 current discriminator, and then the discriminator to tell expert transitions from those
 that the generator has just made.
+
+A variant overrides what defines it: `AdversarialTrainer.disc_loss`, the loss of the
+discriminator; `logits_expert_is_high`, its output; `reward_train`, the generator's
+reward.
 """
 
 import abc
-from collections.abc import Callable, Mapping
+import pathlib
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from typing_extensions import override
 
 from imitation.algorithms import base
-from imitation.algorithms.adversarial import (
-    batches,
-    checks,
-    discriminator,
-    spectral,
-    state,
+from imitation.algorithms.adversarial import diagnostics, discriminator, losses
+from imitation.algorithms.adversarial.diagnostics import compute_train_stats
+from imitation.algorithms.adversarial.options import (
+    DiscriminatorOptions,
+    add_spectral_norm,
+    without_spectral_norm,
 )
-from imitation.algorithms.adversarial import demonstrations as expert_data
-from imitation.algorithms.adversarial.checkpoints import Checkpoints
-from imitation.algorithms.adversarial.diagnostics import Diagnostics, Summary
-from imitation.algorithms.adversarial.discriminator_stats import (
-    compute_train_stats,
-    describe,
-)
-from imitation.algorithms.adversarial.evaluation import Evaluator
-from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.policies import replay_buffer_wrapper
-from imitation.rewards.reward_nets.base import RewardNet
+from imitation.policies.evaluate import evaluate
+from imitation.rewards.net_io import save_reward_net
+from imitation.rewards.reward_nets.base import RewardNet, TensorObs
+from imitation.training import sb3_state
+from imitation.training.checkpoints import Checkpoints
 from imitation.training.learned_rewards import RewardedAlgorithm, check_environment
 from imitation.training.recording import GeneratorSamples
 from imitation.training.sb3_learning import (
@@ -44,14 +44,13 @@ from imitation.training.sb3_learning import (
     progress_over,
     timesteps_of_round,
 )
+from imitation.training.trainer import State
 from imitation.util import logger as imit_logger
-from imitation.util import networks, optimizers, seeding
+from imitation.util import networks, optimizers, rebuilding, seeding
 from imitation.util.paths import AnyPath
 from imitation.util.threads import training_threads
 
 __all__ = ["AdversarialTrainer", "compute_train_stats"]
-
-Array = npt.NDArray[Any]
 
 MIN_LOG_TIMESTEPS = 1024
 """Rounds shorter than this, as off-policy generators have, share a line of the log."""
@@ -78,23 +77,24 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             `demo_batch_size`, the default.
         n_disc_updates_per_round: discriminator updates in a round.
         log_dir: where TensorBoard summaries go.
-        disc_opt_cls: optimiser class of the discriminator.
+        disc_opt_cls: optimizer class of the discriminator.
         disc_opt_kwargs: its keyword arguments.
         gen_train_timesteps: environment steps of a round; None for one rollout
             (on-policy) or one collection (off-policy).
         gen_replay_buffer_capacity: how many generator transitions the discriminator
             chooses from; None for those of one round. If a round makes more, a random
             choice of them is kept.
-        custom_logger: where to log to; None makes a new logger.
+        custom_logger: where to log to; None creates a new logger.
         init_tensorboard: write the discriminator's statistics to TensorBoard in
             `log_dir`.
         init_tensorboard_graph: with `init_tensorboard`, the network's graph, too.
         debug_use_ground_truth: train the generator on the environment's own reward, to
             see whether it can learn at all.
-        allow_variable_horizon: see `base.BaseImitationAlgorithm`.
-        disc_options: regularisation of the discriminator.
+        allow_variable_horizon: accept episodes of different lengths, see
+            `base.BaseImitationAlgorithm`.
+        disc_options: regularization of the discriminator.
         gen_entropy_weight: an on-policy generator is also rewarded by this times
-            −log π(a|s), which makes it maximise its entropy over whole episodes.
+            −log π(a|s), which makes it maximize its entropy over whole episodes.
         rng: decides the samples of the discriminator; None is seeded from the seed of
             `gen_algo` if it has one.
 
@@ -102,6 +102,8 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         ValueError: the batch size is not a multiple of the minibatch size; spaces or
             the numbers of environments differ; demonstrations do not fit.
     """
+
+    kind = "adversarial"
 
     venv: VecEnv
     """The original vectorized environment."""
@@ -137,74 +139,70 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         rng: np.random.Generator | None = None,
     ) -> None:
         self.demo_batch_size = demo_batch_size
-        if demo_minibatch_size is None:
-            demo_minibatch_size = demo_batch_size
-        self.demo_minibatch_size = demo_minibatch_size
-        checks.check_sizes(demo_batch_size, self.demo_minibatch_size)
-        checks.check_settings(gen_algo, n_disc_updates_per_round, gen_entropy_weight)
-        checks.check_discriminator(reward_net)
+        self.demo_minibatch_size = (
+            demo_batch_size if demo_minibatch_size is None else demo_minibatch_size
+        )
+        self.n_disc_updates_per_round = n_disc_updates_per_round
+        if gen_train_timesteps is None:
+            gen_train_timesteps = default_train_timesteps(gen_algo, venv.num_envs)
+        self.gen_train_timesteps = gen_train_timesteps
+        self._check_sizes()
+        discriminator.check_network(reward_net)
         check_environment(gen_algo, venv, reward_net)
         self.venv = venv
         self.gen_algo = gen_algo
-        self.n_disc_updates_per_round = n_disc_updates_per_round
         self.disc_options = disc_options or DiscriminatorOptions()
         self.rng = seeding.make_rng(gen_algo.seed if rng is None else rng)
-        self._reward_net = self._prepared(reward_net)
-        self._expert: expert_data.EndlessBatches | None = None
+        if self.disc_options.spectral_norm:
+            add_spectral_norm(reward_net)
+        self._reward_net = reward_net.to(gen_algo.device)
+        self._expert: discriminator.EndlessBatches | None = None
         super().__init__(
             demonstrations=demonstrations,
             custom_logger=custom_logger,
             allow_variable_horizon=allow_variable_horizon,
         )
-        checks.warn_of_normalized_observations(venv, self.logger)
+        if diagnostics.normalizes_observations(venv):
+            self.logger.warn(diagnostics.NORMALIZED_OBSERVATIONS)
         self._disc_opt = optimizers.make_optimizer(
             disc_opt_cls, self._reward_net.parameters(), disc_opt_kwargs
         )
-        self._connect_generator(debug_use_ground_truth, gen_entropy_weight)
-        self._begin_rounds(gen_train_timesteps, gen_replay_buffer_capacity)
-        self._summary = Summary(log_dir) if init_tensorboard else None
-        self._wants_graph = init_tensorboard and init_tensorboard_graph
-
-    def _connect_generator(self, ground_truth: bool, entropy_weight: float) -> None:
-        """Gives the generator its environment, with learned rewards or true ones."""
-        if ground_truth:  # another trainer may have replaced its rewards
-            replay_buffer_wrapper.unrelabel(self.gen_algo)
-        reward = None if ground_truth else self.reward_train
-        self._generator = RewardedAlgorithm(
-            self.gen_algo, self.venv, reward, entropy_weight
-        )
+        if debug_use_ground_truth:  # another trainer may have replaced its rewards
+            replay_buffer_wrapper.unrelabel(gen_algo)
+        reward = None if debug_use_ground_truth else self.reward_train
+        self._generator = RewardedAlgorithm(gen_algo, venv, reward, gen_entropy_weight)
         self.venv_train = self.venv_wrapped = self._generator.venv
-        self.gen_algo.set_logger(self.logger)
-
-    def _begin_rounds(self, train_timesteps: int | None, capacity: int | None) -> None:
-        """Decides how long a round is and what of it is kept, before the first one."""
-        if train_timesteps is None:
-            train_timesteps = default_train_timesteps(self.gen_algo, self.venv.num_envs)
-        if train_timesteps <= 0:
-            raise ConfigError(
-                f"gen_train_timesteps={train_timesteps} must be positive."
-            )
-        self.gen_train_timesteps = train_timesteps
-        self._gen_samples = GeneratorSamples(
-            train_timesteps if capacity is None else capacity, self.rng
-        )
-        self.rounds_trained = 0
-        """Rounds trained so far, before an interruption too."""
-        self.best_return = -float("inf")
-        """Highest mean return that an evaluation has measured."""
+        gen_algo.set_logger(self.logger)
+        if gen_replay_buffer_capacity is None:
+            gen_replay_buffer_capacity = gen_train_timesteps
+        self._gen_samples = GeneratorSamples(gen_replay_buffer_capacity, self.rng)
         self._disc_updates = 0
-        self._diagnostics = Diagnostics(self.logger)
-        self._log_every = max(1, MIN_LOG_TIMESTEPS // train_timesteps)
+        self._log_every = max(1, MIN_LOG_TIMESTEPS // gen_train_timesteps)
+        self._diagnostics = diagnostics.Diagnostics()
+        self._summary: diagnostics.Summary | None = None
+        if init_tensorboard:
+            self._summary = diagnostics.Summary(log_dir, init_tensorboard_graph)
 
-    def _prepared(self, reward_net: RewardNet) -> RewardNet:
-        """The network as it will be trained."""
-        if self.disc_options.spectral_norm:
-            spectral.add_spectral_norm(reward_net)
-        return reward_net.to(self.gen_algo.device)
+    def _check_sizes(self) -> None:
+        """Raises a ConfigError if a number is out of its range."""
+        for name in ("demo_batch_size", "demo_minibatch_size", "gen_train_timesteps"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"{name}={getattr(self, name)} must be positive.")
+        if self.n_disc_updates_per_round < 0:
+            raise ConfigError(
+                f"n_disc_updates_per_round={self.n_disc_updates_per_round} must not be "
+                "negative."
+            )
+        if self.demo_batch_size % self.demo_minibatch_size != 0:
+            raise ConfigError(
+                "Batch size must be a multiple of minibatch size. Got demo_batch_size="
+                f"{self.demo_batch_size}, "
+                f"demo_minibatch_size={self.demo_minibatch_size}."
+            )
 
     @property
+    @override
     def policy(self) -> BasePolicy:
-        """The generator's policy, which imitates the demonstrations."""
         assert self.gen_algo.policy is not None
         return self.gen_algo.policy
 
@@ -221,9 +219,9 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
     @abc.abstractmethod
     def logits_expert_is_high(
         self,
-        state: Any,
+        state: TensorObs,
         action: th.Tensor,
-        next_state: Any,
+        next_state: TensorObs,
         done: th.Tensor,
         log_policy_act_prob: th.Tensor | None = None,
     ) -> th.Tensor:
@@ -240,16 +238,33 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             Logits, shape ``(B,)``.
         """
 
-    def set_demonstrations(self, demonstrations: base.AnyTransitions) -> None:
-        """Sets the expert's transitions, which replace any earlier ones.
+    def disc_loss(self, logits: th.Tensor, labels: th.Tensor) -> th.Tensor:
+        """Computes the loss that the discriminator minimizes, without penalties.
+
+        A pure function, to be overridden by variants; here the binary cross-entropy
+        with the label smoothing and the entropy bonus of `disc_options`.
 
         Args:
-            demonstrations: see the class.
+            logits: of `logits_expert_is_high`, shape ``(B,)``.
+            labels: 1 for the expert, 0 for the generator, shape ``(B,)``.
 
-        Raises:
-            ValueError: they do not fit the environment, or are fewer than a batch.
+        Returns:
+            A mean over the rows, so that minibatches add up, shape ``()``.
         """
-        self._expert, has_actions = expert_data.expert_batches(
+        options = self.disc_options
+        loss = losses.discriminator_loss(logits, labels, options.label_smoothing)
+        if options.entropy_coef:
+            loss = loss - options.entropy_coef * losses.bernoulli_entropy(logits)
+        return loss
+
+    def _log_probs(self, obs: TensorObs, acts: th.Tensor) -> th.Tensor | None:
+        """Computes log π(a|s) as the logits need it, shape ``(B,)``, or nothing."""
+        del obs, acts
+        return None
+
+    @override
+    def set_demonstrations(self, demonstrations: base.AnyTransitions) -> None:
+        expert, has_actions = discriminator.expert_batches(
             demonstrations,
             self.demo_batch_size,
             self.venv.observation_space,
@@ -258,14 +273,19 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         )
         if not has_actions:
             self._check_without_actions()
+        self._expert = expert
 
     def _check_without_actions(self) -> None:
-        """Raises an error if this algorithm needs the expert's actions."""
-        expert_data.check_state_only(self._reward_net)
+        """Raises a ConfigError if the expert's actions are needed."""
+        if discriminator.depends_on_action(self._reward_net):
+            raise ConfigError(
+                "the demonstrations have no actions, but the reward network looks at "
+                "them: build it with use_action=False, use_next_state=True"
+            )
 
     @property
+    @override
     def logger(self) -> imit_logger.HierarchicalLogger:
-        """Where the algorithm and its generator log to."""
         return self._logger
 
     @logger.setter
@@ -296,7 +316,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         if not self._generator.recorder.is_below(self.gen_algo.get_env()):
             raise ConfigError(
                 "gen_algo has been given another environment, as another trainer does; "
-                "make this trainer anew, or give each its own algorithm"
+                "create a new trainer, or give each its own algorithm"
             )
         with self.logger.accumulate_means("gen"):
             collected = self._generator.learn(total_timesteps, **(learn_kwargs or {}))
@@ -307,8 +327,8 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
     def train_disc(
         self,
         *,
-        expert_samples: Mapping[str, Any] | None = None,
-        gen_samples: Mapping[str, Any] | None = None,
+        expert_samples: discriminator.Samples | None = None,
+        gen_samples: discriminator.Samples | None = None,
     ) -> Mapping[str, float]:
         """Updates the discriminator once.
 
@@ -327,9 +347,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         """
         with networks.training(self._reward_net), training_threads(self._reward_net):
             update = self._update_discriminator(expert_samples, gen_samples)
-        stats = describe([update], bool(self.disc_options.gradient_penalty))
-        self._record(stats, dump=False)
-        return stats
+        return self._record([update], dump=False)
 
     def train(
         self,
@@ -342,6 +360,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         eval_venv: VecEnv | None = None,
         eval_interval: int = 0,
         n_eval_episodes: int = 10,
+        state_interval: int = 0,
     ) -> None:
         """Trains generator and discriminator in turn.
 
@@ -349,7 +368,10 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             total_timesteps: an upper bound on the environment steps, where the
                 algorithm collects `gen_train_timesteps` in whole rollouts.
             callback: called with the number of each round when it has ended.
-            checkpoint_dir: where to save; None saves nothing. See `checkpoints`.
+            checkpoint_dir: where to save; None saves nothing. In it,
+                ``{NNNNN|final|best}/`` hold the rewards ``reward_train.pt`` and
+                ``reward_test.pt`` and the policy ``gen_policy/model.zip``, ``latest/``
+                the state to resume from.
             checkpoint_interval: rounds between checkpoints; 0 saves only at the end,
                 a negative number never.
             resume: continue from the newest checkpoint in `checkpoint_dir`, if any;
@@ -357,6 +379,8 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             eval_venv: environments to measure the generator's true return in.
             eval_interval: rounds between measurements; 0 for none.
             n_eval_episodes: episodes of a measurement.
+            state_interval: rounds between states; 0 saves one with each checkpoint.
+                Saving a state abandons the episodes in flight.
 
         Raises:
             AssertionError: `total_timesteps` is less than a round takes.
@@ -366,8 +390,17 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             f"No updates (need at least {self.gen_train_timesteps} timesteps, have "
             f"only total_timesteps={total_timesteps})!"
         )
-        saver = Checkpoints(self, checkpoint_dir, checkpoint_interval)
-        evaluator = Evaluator(self, eval_venv, eval_interval, n_eval_episodes, saver)
+        if eval_venv is not None and eval_venv in (self.venv, self.venv_train):
+            raise ConfigError(
+                "eval_venv must not be the environments that are trained in, whose "
+                "episodes an evaluation would cut off; create others"
+            )
+        saver = Checkpoints(
+            self,
+            checkpoint_dir,
+            export_every=checkpoint_interval,
+            state_every=state_interval or min(checkpoint_interval, 0),
+        )
         first = saver.resume() if resume else 0
         left = (n_rounds - first) * timesteps_of_round(
             self.gen_algo, self.venv.num_envs, self.gen_train_timesteps
@@ -378,118 +411,68 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             training_threads(self.policy, self._reward_net),
             progress_over(self.gen_algo, left),
         ):
-            for round_num in range(first, n_rounds):
+            for done in range(first + 1, n_rounds + 1):
                 self._train_round()
-                evaluator.after_round(round_num)
-                if (round_num + 1) % self._log_every == 0 or round_num + 1 == n_rounds:
+                is_due = eval_interval > 0 and done % eval_interval == 0
+                if eval_venv is not None and is_due:
+                    saver.keep_best(self._evaluate(eval_venv, n_eval_episodes))
+                if done % self._log_every == 0 or done == n_rounds:
                     self.logger.dump(self._disc_updates)
                 if callback is not None:
-                    callback(round_num)
-                saver.after_round()
+                    callback(done - 1)
+                saver.after(self.progress)
         saver.finish()
-
-    def save(self, path: AnyPath) -> None:
-        """Saves everything needed to continue, as a directory, atomically.
-
-        The environments begin new episodes, as they will when the state is loaded.
-
-        Args:
-            path: the directory to write.
-        """
-        state.save(self, path)
-
-    def load_state(self, path: AnyPath) -> None:
-        """Continues where `save` was called on a trainer made with the same arguments.
-
-        Args:
-            path: where it was saved.
-
-        Raises:
-            ArtifactError: nothing was saved there, or a trainer of another kind.
-        """
-        state.load(self, path)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The discriminator's side of the state: networks, samples and counters."""
-        return {
-            "reward_net": self._reward_net.state_dict(),
-            "disc_opt": self._disc_opt.state_dict(),
-            "expert": None if self._expert is None else self._expert.state_dict(),
-            "gen_samples": self._gen_samples.state_dict(),
-            "rounds_trained": self.rounds_trained,
-            "disc_updates": self._disc_updates,
-            "best_return": self.best_return,
-            "horizon": self._horizon,
-        }
-
-    def load_state_dict(self, values: Mapping[str, Any]) -> None:
-        """Puts the discriminator's side back into a state from `state_dict`."""
-        self._reward_net.load_state_dict(values["reward_net"])
-        self._disc_opt.load_state_dict(values["disc_opt"])
-        if self._expert is not None and values["expert"]:
-            self._expert.load_state_dict(values["expert"])
-        self._gen_samples.load_state_dict(values["gen_samples"])
-        self.rounds_trained = int(values["rounds_trained"])
-        self._disc_updates = int(values["disc_updates"])
-        self.best_return = float(values["best_return"])
-        self._horizon = values["horizon"]
 
     def _train_round(self) -> None:
         """Trains the generator, then the discriminator."""
         self.train_gen(self.gen_train_timesteps)
         with networks.training(self._reward_net):
-            updates = [
-                self._update_discriminator(None, None)
-                for _ in range(self.n_disc_updates_per_round)
-            ]
-        self.rounds_trained += 1
-        if not updates:
-            return
-        stats = describe(updates, bool(self.disc_options.gradient_penalty))
-        self._record(stats, dump=self._log_every == 1)
-        self._diagnostics.after_round(stats)
+            n_updates = self.n_disc_updates_per_round
+            updates = [self._update_discriminator() for _ in range(n_updates)]
+        self.progress += 1
+        if updates:
+            stats = self._record(updates, dump=self._log_every == 1)
+            for warning in self._diagnostics.after_round(stats):
+                self.logger.warn(warning)
 
     def _update_discriminator(
         self,
-        expert_samples: Mapping[str, Any] | None,
-        gen_samples: Mapping[str, Any] | None,
+        expert: discriminator.Samples | None = None,
+        generated: discriminator.Samples | None = None,
     ) -> discriminator.Update:
-        if expert_samples is None:
+        """Takes one step on samples of the caller's, or on the next ones."""
+        is_given = expert is not None or generated is not None
+        if expert is None:
             if self._expert is None:
                 raise RuntimeError(
                     "No demonstrations for training. Call `set_demonstrations()` first."
                 )
-            expert_samples = next(self._expert)
-        if gen_samples is None:
-            if self._gen_samples.size() == 0:
-                raise RuntimeError(
-                    "No generator samples for training. Call `train_gen()` first."
-                )
-            gen_samples = self._gen_samples.sample(self.demo_batch_size)
-        batches.check_sizes(expert_samples, gen_samples, self.demo_batch_size)
-        samples = batches.join(expert_samples, gen_samples)
-        log_probs = self._log_probs(samples["obs"], samples["acts"])
-        batch = batches.prepare(self._reward_net, samples, log_probs)
+            expert = next(self._expert)
+        if generated is None:
+            generated = self._gen_samples.sample(self.demo_batch_size)
+        if is_given:  # our own batches were checked when they came in
+            discriminator.check_samples(expert, generated, self.demo_batch_size)
+        batch = discriminator.make_batch(
+            self._reward_net, expert, generated, self._log_probs
+        )
         self._disc_updates += 1
-        if self._wants_graph and self._summary is not None:
+        if self._summary is not None:
             self._summary.write_graph(self._reward_net, batch)
-            self._wants_graph = False
         return discriminator.update(
             self._reward_net,
-            self.logits_expert_is_high,
             self._disc_opt,
             batch,
             self.demo_minibatch_size,
-            self.disc_options,
+            logits_of=self.logits_expert_is_high,
+            loss_of=self.disc_loss,
+            options=self.disc_options,
         )
 
-    def _log_probs(self, obs: Any, acts: th.Tensor) -> th.Tensor | None:
-        """Computes log π(a|s), shape ``(B,)``, if the algorithm needs it."""
-        del obs, acts
-        return None
-
-    def _record(self, stats: Mapping[str, float], dump: bool) -> None:
-        """Logs statistics of the discriminator."""
+    def _record(
+        self, updates: Sequence[discriminator.Update], dump: bool
+    ) -> dict[str, float]:
+        """Logs and returns statistics over some updates."""
+        stats = diagnostics.describe(updates)
         with self.logger.accumulate_means("disc"):
             for key, value in stats.items():
                 self.logger.record(key, value)
@@ -497,3 +480,59 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
                 self.logger.dump(self._disc_updates)
         if self._summary is not None:
             self._summary.write(stats, self._disc_updates)
+        return stats
+
+    def _evaluate(self, venv: VecEnv, n_episodes: int) -> float:
+        """Logs the generator's true return, and returns its mean."""
+        result = evaluate(self.gen_algo, venv, n_episodes)
+        self.logger.record("eval/return_mean", result.mean)
+        self.logger.record("eval/return_std", float(result.episodes.returns.std()))
+        self.logger.record("eval/timesteps", self.gen_algo.num_timesteps)
+        return result.mean
+
+    @override
+    def kinds(self) -> dict[str, str]:
+        return super().kinds() | {
+            "generator": type(self.gen_algo).__name__,
+            "discriminator's optimizer": type(self._disc_opt).__name__,
+        }
+
+    @override
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {
+            "reward_net": self._reward_net.state_dict(),
+            "disc_opt": self._disc_opt.state_dict(),
+            "disc_updates": self._disc_updates,
+            "expert": None if self._expert is None else self._expert.state_dict(),
+            "gen_samples": self._gen_samples.state_dict(),
+            "generator": sb3_state.algorithm_state(self.gen_algo),
+            "randomness": sb3_state.random_state(self.gen_algo),
+        }
+
+    @override
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        self._reward_net.load_state_dict(state["reward_net"])
+        self._disc_opt.load_state_dict(state["disc_opt"])
+        self._disc_updates = int(state["disc_updates"])
+        if self._expert is not None and state["expert"]:
+            self._expert.load_state_dict(state["expert"])
+        self._gen_samples.load_state_dict(state["gen_samples"])
+        sb3_state.load_algorithm_state(self.gen_algo, state["generator"])
+        sb3_state.restore_random_state(self.gen_algo, state["randomness"])
+
+    @override
+    def restart_episodes(self, seed: int) -> None:
+        sb3_state.restart_episodes(self.gen_algo, self.venv, seed)
+
+    @override
+    def check_export(self) -> None:
+        rebuilding.describe(without_spectral_norm(self.reward_train))
+
+    @override
+    def export(self, directory: pathlib.Path) -> None:
+        for name in ("reward_train", "reward_test"):
+            net = without_spectral_norm(getattr(self, name))
+            save_reward_net(net, directory / f"{name}.pt")
+        (directory / "gen_policy").mkdir()
+        self.gen_algo.save(directory / "gen_policy" / "model.zip")

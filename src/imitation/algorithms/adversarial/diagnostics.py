@@ -1,17 +1,20 @@
-"""Noticing that a discriminator gives the generator nothing to learn from."""
+"""Statistics of a discriminator, and noticing when it has nothing to teach."""
 
+import collections
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch as th
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 from torch.utils.tensorboard.writer import SummaryWriter
 
-from imitation.algorithms.adversarial.batches import DiscriminatorBatch
-from imitation.util import logger as imit_logger
+from imitation.algorithms.adversarial import losses
+from imitation.algorithms.adversarial.discriminator import DiscriminatorBatch, Update
 from imitation.util import networks, seeding
 from imitation.util.paths import AnyPath, parse_path
 
-__all__ = ["Diagnostics", "Summary"]
+__all__ = ["Diagnostics", "Summary", "compute_train_stats", "describe"]
 
 PATIENCE = 10
 """Rounds in a row before a warning."""
@@ -29,41 +32,130 @@ _SATURATED = (
 _COLLAPSED = (
     "The discriminator has called nearly everything {what} for "
     f"{PATIENCE} rounds (share called expert {{disc_proportion_expert_pred:.3f}}), so "
-    "its rewards carry no information. Remedies: normalise its inputs "
+    "its rewards carry no information. Remedies: normalize its inputs "
     "(normalize_input_layer=RunningNorm), a lower learning rate in disc_opt_kwargs, or "
     "a larger network."
 )
+NORMALIZED_OBSERVATIONS = (
+    "venv normalizes observations by VecNormalize, so the discriminator compares "
+    "normalized ones with the demonstrations'; unless these were normalized alike, "
+    "pass norm_obs=False and normalize in the networks "
+    "(normalize_input_layer=RunningNorm, NormalizeFeaturesExtractor)"
+)
+"""Warning for `normalizes_observations`: the space is the same as without, so nothing
+else reveals that the demonstrations are in other units."""
+
+
+def compute_train_stats(
+    disc_logits_expert_is_high: th.Tensor,
+    labels_expert_is_one: th.Tensor,
+    disc_loss: th.Tensor,
+) -> dict[str, float]:
+    """Describes how well a discriminator tells expert from generator.
+
+    Args:
+        disc_logits_expert_is_high: logits, high for the expert, shape ``(B,)``.
+        labels_expert_is_one: 1 for expert and 0 for generator samples, shape ``(B,)``.
+        disc_loss: the final loss, shape ``()``.
+
+    Returns:
+        An ordered dictionary: ``disc_loss``; the accuracies ``disc_acc``,
+        ``disc_acc_expert`` (NaN without expert samples) and ``disc_acc_gen`` (0 without
+        generator samples); ``disc_entropy``, the mean entropy of the decisions in nats;
+        ``disc_proportion_expert_true`` and ``…_pred``, the share of expert samples and
+        of those called so; ``n_expert`` and ``n_generated``. All are floats.
+    """
+    with th.no_grad():
+        expert = labels_expert_is_one.bool()
+        predicted = disc_logits_expert_is_high > 0
+        correct = predicted == expert
+        # One transfer from the device: each would wait for the kernels before it.
+        values = th.stack(
+            [
+                disc_loss.detach().to(th.float64),
+                correct.sum(),
+                (correct & expert).sum(),
+                losses.bernoulli_entropy(disc_logits_expert_is_high).to(th.float64),
+                expert.sum(),
+                predicted.sum(),
+            ]
+        ).tolist()
+    loss, n_correct, n_correct_expert, entropy, n_expert, n_predicted = values
+    n_labels = float(len(labels_expert_is_one))
+    n_generated = n_labels - n_expert
+    n_correct_gen = n_correct - n_correct_expert
+    return collections.OrderedDict(
+        disc_loss=loss,
+        disc_acc=n_correct / n_labels if n_labels else math.nan,
+        disc_acc_expert=n_correct_expert / n_expert if n_expert else math.nan,
+        disc_acc_gen=n_correct_gen / n_generated if n_generated else 0.0,
+        disc_entropy=entropy,
+        disc_proportion_expert_true=n_expert / n_labels if n_labels else math.nan,
+        disc_proportion_expert_pred=n_predicted / n_labels if n_labels else math.nan,
+        n_expert=n_expert,
+        n_generated=n_generated,
+    )
+
+
+def describe(updates: Sequence[Update]) -> dict[str, float]:
+    """Computes statistics over some updates.
+
+    Args:
+        updates: at least one, all of the same size.
+
+    Returns:
+        Those of `compute_train_stats`; numbers of samples are those of one update. With
+        a gradient penalty also ``disc_grad_penalty``, its mean before it is weighted.
+    """
+    joined = Update.joined(updates)
+    stats = compute_train_stats(joined.logits, joined.labels, joined.loss)
+    for key in ("n_expert", "n_generated"):
+        stats[key] /= len(updates)
+    if joined.grad_penalty is not None:
+        stats["disc_grad_penalty"] = joined.grad_penalty.item()
+    return stats
+
+
+def normalizes_observations(venv: VecEnv) -> bool:
+    """Tells if a `VecNormalize` changes the units of the generator's observations."""
+    env: VecEnv | None = venv
+    while isinstance(env, VecEnvWrapper):
+        if isinstance(env, VecNormalize) and env.norm_obs:
+            return True
+        env = env.venv
+    return False
 
 
 class Diagnostics:
-    """Warns once when a discriminator is saturated, and once when it has collapsed.
+    """Warns once of a saturated discriminator, and once of one that has collapsed."""
 
-    Args:
-        logger: where the warning goes.
-    """
-
-    def __init__(self, logger: imit_logger.HierarchicalLogger) -> None:
-        self._logger = logger
+    def __init__(self) -> None:
         self._rounds = {"saturated": 0, "collapsed": 0}
 
-    def after_round(self, stats: Mapping[str, float]) -> None:
-        """Looks at the statistics of a round; see `common.compute_train_stats`."""
+    def after_round(self, stats: Mapping[str, float]) -> list[str]:
+        """Returns the warnings that are due.
+
+        Args:
+            stats: of the round, from `describe`.
+        """
+        share = stats["disc_proportion_expert_pred"]
+        what = "expert" if share > 0.5 else "generated"
         saturated = (
             stats["disc_acc"] > SATURATED_ACCURACY
             and stats["disc_entropy"] < SATURATED_ENTROPY
         )
-        share = stats["disc_proportion_expert_pred"]
         collapsed = not COLLAPSED_SHARE <= share <= 1 - COLLAPSED_SHARE
-        what = "expert" if share > 0.5 else "generated"
-        self._count("saturated", saturated, _SATURATED.format(**stats))
-        self._count("collapsed", collapsed, _COLLAPSED.format(what=what, **stats))
-
-    def _count(self, name: str, present: bool, warning: str) -> None:
-        if self._rounds[name] == PATIENCE:
-            return
-        self._rounds[name] = self._rounds[name] + 1 if present else 0
-        if self._rounds[name] == PATIENCE:
-            self._logger.warn(warning)
+        found = []
+        for name, present, warning in (
+            ("saturated", saturated, _SATURATED),
+            ("collapsed", collapsed, _COLLAPSED),
+        ):
+            if self._rounds[name] == PATIENCE:
+                continue  # it has been given
+            self._rounds[name] = self._rounds[name] + 1 if present else 0
+            if self._rounds[name] == PATIENCE:
+                found.append(warning.format(what=what, **stats))
+        return found
 
 
 class Summary:
@@ -71,10 +163,12 @@ class Summary:
 
     Args:
         log_dir: they go to its subdirectory ``summary``.
+        with_graph: write the network's graph, too.
     """
 
-    def __init__(self, log_dir: AnyPath) -> None:
+    def __init__(self, log_dir: AnyPath, with_graph: bool) -> None:
         self._writer = SummaryWriter(str(parse_path(log_dir) / "summary"))
+        self._with_graph = with_graph
 
     def write(self, stats: Mapping[str, float], step: int) -> None:
         """Writes statistics, each under its name."""
@@ -82,12 +176,15 @@ class Summary:
             self._writer.add_scalar(name, value, step)
 
     def write_graph(self, net: th.nn.Module, batch: DiscriminatorBatch) -> None:
-        """Writes the graph of a network.
+        """Writes the graph of a network, at the first call, if it is asked for.
 
         Args:
             net: the discriminator's network.
             batch: an example of its inputs.
         """
+        if not self._with_graph:
+            return
+        self._with_graph = False
         inputs = (batch.state, batch.action, batch.next_state, batch.done)
         with (
             networks.evaluating(net),

@@ -1,20 +1,28 @@
-"""Generative adversarial imitation learning (GAIL).
+r"""Generative adversarial imitation learning (GAIL).
 
-Ho and Ermon (2016), "Generative Adversarial Imitation Learning", arXiv 1606.03476.
+Ho and Ermon (2016), "Generative Adversarial Imitation Learning", arXiv 1606.03476. With
+ℓ the network's output and D = σ(ℓ), high for the expert (there, for the generator):
+
+- objective (eq. 16): the discriminator maximizes E_expert[log D] +
+  E_policy[log(1 − D)], see `AdversarialTrainer.disc_loss`;
+- reward (algorithm 1): −log(1 − D), see `RewardNetFromDiscriminatorLogit`;
+- logits: ℓ(s, a, s', d), see `GAIL.logits_expert_is_high`.
+
+A variant is a subclass that overrides `disc_loss`, `reward_train` or the logits.
 """
 
-from collections.abc import Iterator
 from typing import Any
 
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
+from typing_extensions import override
 
 from imitation.algorithms import base
 from imitation.algorithms.adversarial import common, losses
 from imitation.errors import ConfigError
 from imitation.rewards import reward_nets
-from imitation.rewards.reward_nets.base import RewardNet, TensorObs
+from imitation.rewards.reward_nets.base import Array, ArrayObs, RewardNet, TensorObs
 
 __all__ = ["GAIL", "RewardNetFromDiscriminatorLogit"]
 
@@ -22,12 +30,12 @@ __all__ = ["GAIL", "RewardNetFromDiscriminatorLogit"]
 class RewardNetFromDiscriminatorLogit(RewardNet):
     r"""Turns the logits of a discriminator into a reward for the generator.
 
-    GAIL's generator minimises the cost log D where D is 1 for the generator (algorithm
+    GAIL's generator minimizes the cost log D where D is 1 for the generator (algorithm
     1, line 5). Here D is 1 for the expert, so the cost is log(1 − D) and the reward
     −log(1 − D). With the logit ℓ, D = σ(ℓ) and 1 − D = σ(−ℓ), so the reward is
     −log σ(−ℓ) = softplus(ℓ), which grows with ℓ.
 
-    If `base` normalises its output, the reward's is normalised instead.
+    If `base` normalizes its output, the reward's is normalized instead.
 
     Args:
         base: the discriminator; its output is the logit, high for the expert.
@@ -53,6 +61,7 @@ class RewardNetFromDiscriminatorLogit(RewardNet):
         self.base = base
         self.reward_form = reward_form
 
+    @override
     def forward(
         self,
         state: TensorObs,
@@ -60,69 +69,55 @@ class RewardNetFromDiscriminatorLogit(RewardNet):
         next_state: TensorObs,
         done: th.Tensor,
     ) -> th.Tensor:
-        """Computes rewards with gradients; see `RewardNet.forward`."""
         logits = self.base(state, action, next_state, done)
         return losses.REWARD_FORMS[self.reward_form](logits)
 
-    def preprocess(self, *transitions: Any) -> Any:
-        """Preprocesses as the discriminator does; see `RewardNet.preprocess`."""
-        return self.base.preprocess(*transitions)
+    @override
+    def preprocess(
+        self,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
+    ) -> tuple[TensorObs, th.Tensor, TensorObs, th.Tensor]:
+        return self.base.preprocess(state, action, next_state, done)
 
+    @override
     def predict_processed(
         self,
-        state: Any,
-        action: Any,
-        next_state: Any,
-        done: Any,
+        state: ArrayObs,
+        action: Array | th.Tensor,
+        next_state: ArrayObs,
+        done: Array | th.Tensor,
         update_stats: bool = True,
         **kwargs: Any,
-    ) -> Any:
-        """Computes the rewards to train on, normalised if the discriminator is.
+    ) -> Array:
+        """Computes the rewards to train on, normalized if the discriminator is.
 
-        Args:
-            state: see `RewardNet.preprocess`.
-            action: see `RewardNet.preprocess`.
-            next_state: see `RewardNet.preprocess`.
-            done: see `RewardNet.preprocess`.
-            update_stats: whether these rewards count for the normalisation.
-            **kwargs: ignored; options of other reward networks.
-
-        Returns:
-            Rewards, shape ``(B,)``.
+        With `update_stats`, these rewards count for the normalization.
         """
         del kwargs
-        rewards = self.predict_th(state, action, next_state, done)
-        for normalizer in self._normalizers():
-            rewards = normalizer.normalize(rewards, update_stats)
-        return rewards.cpu().numpy()
-
-    def _normalizers(self) -> Iterator[reward_nets.NormalizedRewardNet]:
-        """The discriminator's normalising wrappers, the innermost first."""
-        found = []
+        normalizers = []
         net = self.base
         while isinstance(net, reward_nets.RewardNetWrapper):
             if isinstance(net, reward_nets.NormalizedRewardNet):
-                found.append(net)
+                normalizers.append(net)
             net = net.base
-        return reversed(found)
+        rewards = self.predict_th(state, action, next_state, done)
+        for normalizer in reversed(normalizers):  # the innermost first
+            rewards = normalizer.normalize(rewards, update_stats)
+        return rewards.cpu().numpy()
 
 
 class GAIL(common.AdversarialTrainer):
     """Generative adversarial imitation learning (GAIL).
 
     Args:
-        demonstrations: see `common.AdversarialTrainer`.
-        demo_batch_size: see `common.AdversarialTrainer`.
-        venv: see `common.AdversarialTrainer`.
-        gen_algo: see `common.AdversarialTrainer`.
         reward_net: the discriminator; its output is the logit, high for the expert.
         reward_form: how the reward follows from the logit ℓ: "softplus" is
             −log(1 − D) as in the paper, "airl" is ℓ, "fairl" is −ℓ·exp(ℓ). See
             `losses.REWARD_FORMS`.
-        **kwargs: passed to `common.AdversarialTrainer`.
-
-    Raises:
-        ValueError: see `common.AdversarialTrainer`.
+        **kwargs: these and the others are those of `common.AdversarialTrainer`.
     """
 
     def __init__(
@@ -137,6 +132,7 @@ class GAIL(common.AdversarialTrainer):
         **kwargs: Any,
     ) -> None:
         reward_net = reward_net.to(gen_algo.device)
+        # Before the rest, which gives this reward to the generator.
         self._reward = RewardNetFromDiscriminatorLogit(reward_net, reward_form)
         super().__init__(
             demonstrations=demonstrations,
@@ -147,26 +143,28 @@ class GAIL(common.AdversarialTrainer):
             **kwargs,
         )
 
-    def logits_expert_is_high(
-        self,
-        state: Any,
-        action: th.Tensor,
-        next_state: Any,
-        done: th.Tensor,
-        log_policy_act_prob: th.Tensor | None = None,
-    ) -> th.Tensor:
-        """The network's output; see `common.AdversarialTrainer`."""
-        del log_policy_act_prob  # unused
-        logits: th.Tensor = self._reward_net(state, action, next_state, done)
-        assert logits.shape == done.shape, (logits.shape, done.shape)
-        return logits
-
     @property
+    @override
     def reward_train(self) -> RewardNet:
         """The reward of the discriminator's logits."""
         return self._reward
 
     @property
+    @override
     def reward_test(self) -> RewardNet:
         """The same as `reward_train`."""
         return self._reward
+
+    @override
+    def logits_expert_is_high(
+        self,
+        state: TensorObs,
+        action: th.Tensor,
+        next_state: TensorObs,
+        done: th.Tensor,
+        log_policy_act_prob: th.Tensor | None = None,
+    ) -> th.Tensor:
+        del log_policy_act_prob  # only AIRL's depend on it
+        logits: th.Tensor = self._reward_net(state, action, next_state, done)
+        assert logits.shape == done.shape, (logits.shape, done.shape)
+        return logits

@@ -4,7 +4,6 @@ The discriminator's logit ℓ is high for the expert: D = σ(ℓ) is the probabi
 transition comes from the expert, whose label is 1.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
@@ -17,7 +16,6 @@ __all__ = [
     "bernoulli_entropy",
     "discriminator_loss",
     "r1_penalty",
-    "statistics",
     "wgan_gp_penalty",
 ]
 
@@ -40,10 +38,10 @@ REWARD_FORMS: dict[str, Callable[[th.Tensor], th.Tensor]] = {
 """Rewards of the generator as functions of the logit ℓ, by name.
 
 - softplus: −log(1 − D) = softplus(ℓ) ≥ 0, the reward of GAIL (Ho and Ermon 2016, with
-  the labels swapped), which minimises the Jensen-Shannon divergence.
-- airl: log D − log(1 − D) = ℓ, of either sign, which minimises the reverse KL
+  the labels swapped), which minimizes the Jensen-Shannon divergence.
+- airl: log D − log(1 − D) = ℓ, of either sign, which minimizes the reverse KL
   divergence (Fu et al. 2018).
-- fairl: −ℓ·eˡ, which minimises the forward KL divergence (Ghasemipour et al. 2020, "A
+- fairl: −ℓ·eˡ, which minimizes the forward KL divergence (Ghasemipour et al. 2020, "A
   Divergence Minimization Perspective on Imitation Learning Methods", section 4).
 """
 
@@ -117,7 +115,8 @@ def _squared_norms(
     inputs: Sequence[th.Tensor],
     scales: Sequence[th.Tensor] | None,
 ) -> th.Tensor:
-    """‖∂ℓᵢ/∂xᵢ‖² over all inputs, shape ``(B,)``; inputs that are not used count 0."""
+    """‖∂ℓᵢ/∂xᵢ‖² over all inputs, shape ``(B,)``; unused inputs count as 0."""
+    # One backward pass for all rows: a logit depends on its own row only.
     gradients = th.autograd.grad(
         logits.sum(), inputs, create_graph=True, allow_unused=True
     )
@@ -130,47 +129,3 @@ def _squared_norms(
         if gradient is not None
     ]
     return th.stack(norms).sum(dim=0) if norms else th.zeros_like(logits)
-
-
-def statistics(
-    logits: th.Tensor, labels: th.Tensor, loss: th.Tensor
-) -> dict[str, float]:
-    """Describes how well the discriminator does, in one transfer from the device.
-
-    Args:
-        logits: high for the expert, shape ``(B,)``.
-        labels: 1 for the expert, shape ``(B,)``.
-        loss: the loss, shape ``()``.
-
-    Returns:
-        The statistics that `common.compute_train_stats` documents.
-    """
-    with th.no_grad():
-        expert = labels.bool()
-        predicted = logits > 0
-        correct = predicted == expert
-        values = th.stack(
-            [
-                loss.detach().to(th.float64),
-                correct.sum(),
-                (correct & expert).sum(),
-                bernoulli_entropy(logits).to(th.float64),
-                expert.sum(),
-                predicted.sum(),
-            ]
-        ).tolist()
-    mean_loss, n_correct, n_correct_expert, entropy, n_expert, n_predicted = values
-    n_labels = float(len(labels))
-    n_generated = n_labels - n_expert
-    n_correct_gen = n_correct - n_correct_expert
-    return {
-        "disc_loss": mean_loss,
-        "disc_acc": n_correct / n_labels if n_labels else math.nan,
-        "disc_acc_expert": n_correct_expert / n_expert if n_expert else math.nan,
-        "disc_acc_gen": n_correct_gen / n_generated if n_generated else 0.0,
-        "disc_entropy": entropy,
-        "disc_proportion_expert_true": n_expert / n_labels if n_labels else math.nan,
-        "disc_proportion_expert_pred": n_predicted / n_labels if n_labels else math.nan,
-        "n_expert": n_expert,
-        "n_generated": n_generated,
-    }

@@ -1,24 +1,31 @@
 """Ways to keep a discriminator informative; all are off unless asked for."""
 
+import copy
 import dataclasses
+from typing import TypeVar
+
+import torch as th
+from torch.nn.utils import parametrizations, parametrize
 
 from imitation.errors import ConfigError
 
-__all__ = ["DiscriminatorOptions"]
+__all__ = ["DiscriminatorOptions", "add_spectral_norm", "without_spectral_norm"]
 
 GRADIENT_PENALTIES = (None, "r1", "wgan-gp")
+
+M = TypeVar("M", bound=th.nn.Module)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DiscriminatorOptions:
-    """How the discriminator is regularised.
+    """Regularization of the discriminator.
 
     Raises:
         ConfigError: a value is out of range.
     """
 
     gradient_penalty: str | None = None
-    """``"r1"`` penalises the gradient of the logits at expert samples (Mescheder et al.
+    """``"r1"`` penalizes the gradient of the logits at expert samples (Mescheder et al.
     2018, "Which Training Methods for GANs do actually Converge?", eq. 9); ``"wgan-gp"``
     its distance from norm 1 between expert and generator samples (Gulrajani et al.
     2017, "Improved Training of Wasserstein GANs", eq. 3). Gradients are by inputs in
@@ -56,5 +63,45 @@ class DiscriminatorOptions:
             )
         for name in ("gradient_penalty_coef", "entropy_coef", "instance_noise"):
             value = getattr(self, name)
-            if not (value >= 0 and value != float("inf")):
-                raise ConfigError(f"{name} must not be negative, got {value}")
+            if not (value >= 0 and value != float("inf")):  # refuses NaN, too
+                raise ConfigError(
+                    f"{name} must be finite and not negative, got {value}"
+                )
+
+
+def add_spectral_norm(net: th.nn.Module) -> None:
+    """Divides the weights of layers by their largest singular value from now on.
+
+    Args:
+        net: its linear and convolutional layers are changed in place, unless they
+            already are normalized.
+    """
+    for module in list(net.modules()):
+        is_layer = isinstance(module, th.nn.Linear | th.nn.Conv1d | th.nn.Conv2d)
+        if is_layer and not parametrize.is_parametrized(module, "weight"):
+            parametrizations.spectral_norm(module)
+
+
+def without_spectral_norm(net: M) -> M:
+    """Copies a network with plain weights, as they are after normalization.
+
+    Args:
+        net: is left as it is.
+
+    Returns:
+        A copy that computes the same; `net` itself if it has no normalized layers.
+    """
+    if not any(parametrize.is_parametrized(module) for module in net.modules()):
+        return net
+    plain = copy.deepcopy(net).eval()  # in training mode, reading a weight changes it
+    for module in list(plain.modules()):
+        if parametrize.is_parametrized(module, "weight"):
+            weight = module.weight
+            assert isinstance(weight, th.Tensor)
+            # Not parametrize.remove_parametrizations: it changes the class that torch
+            # made for the layer, which the copied layer and its original share.
+            original = parametrize.type_before_parametrizations(module)
+            del module.parametrizations
+            module.__class__ = original
+            module.weight = th.nn.Parameter(weight.detach().clone())
+    return plain
