@@ -98,7 +98,7 @@ class Trainer:
             seed: decides them.
         """
 
-    def acts(self) -> bool:
+    def has_episodes(self) -> bool:
         """Returns whether there are environments to restart."""
         return type(self).restart_episodes is not Trainer.restart_episodes
 
@@ -145,7 +145,7 @@ class Trainer:
         """
         # Before `state_dict`, so that the saved generator has drawn the seed, too. A
         # trainer without environments draws none: it goes on as if it was not saved.
-        seed = seeding.make_seeds(self.rng) if self.acts() else None
+        seed = seeding.make_seeds(self.rng) if self.has_episodes() else None
         state = self.state_dict() | {"env_seed": seed}
         with artifacts.replacing_directory(path) as directory:
             state_files.write_state(directory, self.kind, state)
@@ -166,7 +166,7 @@ class Trainer:
         """
         state = state_files.load_state(path, self.kind)
         seed = state.get("env_seed")
-        if self.acts() and not isinstance(seed, int):
+        if self.has_episodes() and not isinstance(seed, int):
             raise ArtifactError(
                 f"{parse_path(path)} does not fit this trainer: expected an integer as "
                 f"env_seed, got {seed!r}"

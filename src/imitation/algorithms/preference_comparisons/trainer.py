@@ -269,7 +269,7 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
             self.trajectory_generator.export(directory / "policy")
 
     @override
-    def acts(self) -> bool:
+    def has_episodes(self) -> bool:
         generator = type(self.trajectory_generator)
         return generator.restart_episodes is not TrajectoryGenerator.restart_episodes
 
