@@ -19,7 +19,7 @@ import numpy as np
 import safetensors.torch
 import torch as th
 
-from imitation.rewards.net_io import load_reward_net
+from imitation.rewards.serialize import load_reward_net
 from reference.adversarial_trainers import make_trainer, weights
 
 N_ROUNDS = 24

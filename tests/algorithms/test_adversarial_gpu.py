@@ -8,7 +8,7 @@ import torch as th
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.data import rollout
 from imitation.rewards import reward_nets
-from imitation.rewards.net_io import load_reward_net
+from imitation.rewards.serialize import load_reward_net
 from imitation.util import networks
 from reference import tiny_envs
 from reference.adversarial_trainers import (

@@ -19,8 +19,7 @@ from imitation.errors import ArtifactError
 from imitation.policies import evaluate
 from imitation.policies.serialize import load_policy
 from imitation.rewards import reward_nets
-from imitation.rewards.net_io import load_reward_net
-from imitation.rewards.serialize import load_reward
+from imitation.rewards.serialize import load_reward, load_reward_net
 from imitation.util import networks
 from reference import states, tiny_envs
 from reference.adversarial_trainers import (

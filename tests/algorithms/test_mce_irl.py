@@ -24,8 +24,8 @@ from imitation.data import rollout, types
 from imitation.data.flatten import flatten_trajectories
 from imitation.envs.tabular import ExposeState, TabularEnv, random_mdp
 from imitation.errors import ArtifactError, ConfigError, DataError
-from imitation.rewards.net_io import load_reward_net
 from imitation.rewards.reward_nets import BasicRewardNet
+from imitation.rewards.serialize import load_reward_net
 from imitation.util import logger, seeding
 from reference import mce_irl as reference
 from reference import states

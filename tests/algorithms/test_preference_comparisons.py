@@ -18,7 +18,7 @@ from imitation.data import rollout
 from imitation.errors import ArtifactError, ConfigError
 from imitation.regularization import regularizers
 from imitation.rewards import reward_nets
-from imitation.rewards.net_io import load_reward_net
+from imitation.rewards.serialize import load_reward_net
 from imitation.training import state_files as checkpoint
 from imitation.util import logger as imit_logger
 from reference import states, tiny_envs

@@ -20,8 +20,8 @@ from imitation.envs.absorbing import (
 from imitation.envs.absorbing_rewards import AbsorbingActionMask
 from imitation.errors import ConfigError, DataError
 from imitation.policies.base import RandomPolicy
-from imitation.rewards.net_io import load_reward_net, save_reward_net
 from imitation.rewards.reward_nets import BasicRewardNet
+from imitation.rewards.serialize import load_reward_net, save_reward_net
 from imitation.util.util import make_vec_env
 
 HORIZON = 9

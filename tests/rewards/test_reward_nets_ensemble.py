@@ -8,7 +8,7 @@ import pytest
 import torch as th
 
 from imitation.data import types
-from imitation.rewards import net_io, reward_nets
+from imitation.rewards import reward_nets, serialize
 from imitation.rewards.reward_nets.stacked import StackedMembers
 from imitation.testing import checks
 from imitation.testing.reward_nets import MockRewardNet, make_ensemble
@@ -302,10 +302,10 @@ def test_copies_and_saved_ensembles_share_nothing(tmp_path):
     ensemble = ensemble_of(lambda: normalized(inputs_normalized()))
     data = batch(ensemble)
     before = ensemble.predict(*data)
-    net_io.save_reward_net(ensemble, tmp_path / "all")
-    net_io.save_reward_net(ensemble.members[1], tmp_path / "one")
-    copies = [copy.deepcopy(ensemble), net_io.load_reward_net(tmp_path / "all")]
-    one = net_io.load_reward_net(tmp_path / "one")
+    serialize.save_reward_net(ensemble, tmp_path / "all")
+    serialize.save_reward_net(ensemble.members[1], tmp_path / "one")
+    copies = [copy.deepcopy(ensemble), serialize.load_reward_net(tmp_path / "all")]
+    one = serialize.load_reward_net(tmp_path / "one")
     close(one.predict(*data), ensemble.members[1].predict(*data))
     fill_data(ensemble)
     for copied in copies:

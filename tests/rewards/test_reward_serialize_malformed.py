@@ -12,7 +12,7 @@ import torch as th
 
 from imitation.errors import ArtifactError, UnsafeLoadError
 from imitation.rewards import reward_nets
-from imitation.rewards.net_io import load_reward_net, save_reward_net
+from imitation.rewards.serialize import load_reward_net, save_reward_net
 from imitation.testing.reward_nets import make_ensemble
 from imitation.util import artifacts, rebuilding
 

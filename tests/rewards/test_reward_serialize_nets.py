@@ -19,7 +19,8 @@ from torch import nn
 from imitation.algorithms.adversarial.gail import RewardNetFromDiscriminatorLogit
 from imitation.errors import ArtifactError
 from imitation.rewards import reward_nets
-from imitation.rewards.net_io import load_reward_net, save_reward_net
+from imitation.rewards.serialize import load_reward_net, save_reward_net
+from imitation.testing import checks
 from imitation.testing.reward_nets import MockRewardNet, make_ensemble
 from imitation.util import artifacts, networks, rebuilding
 
@@ -446,14 +447,14 @@ def test_a_network_on_a_gpu_comes_back_where_it_is_asked_for(tmp_path):
 WRITER = """
 import sys
 import gymnasium as gym, numpy as np, torch as th
-from imitation.rewards import net_io, reward_nets
+from imitation.rewards import reward_nets, serialize
 box = gym.spaces.Box(-1.0, 1.0, (3,), np.float32)
 net = reward_nets.BasicRewardNet(box, box, hid_sizes=(256, 256))
 while True:
     with th.no_grad():
         for parameter in net.parameters():
             parameter += 1
-    net_io.save_reward_net(net, sys.argv[1])
+    serialize.save_reward_net(net, sys.argv[1])
     print("saved", flush=True)
 """
 
@@ -474,3 +475,37 @@ def test_a_kill_while_saving_leaves_a_whole_network(tmp_path):
         # Every bias started within ±1 and gained the same whole number.
         offsets = {round(p.mean().item()) for p in net.parameters()}
         assert len(offsets) == 1
+
+
+def test_nets_saved_before_their_modules_were_merged_load(tmp_path):
+    moved = {
+        "mlp:BasicRewardNet": "basic:BasicRewardNet",
+        "mlp:BasicPotentialMLP": "potentials:BasicPotentialMLP",
+        "wrappers:NormalizedRewardNet": "normalized:NormalizedRewardNet",
+        "wrappers:AddSTDRewardWrapper": "add_std:AddSTDRewardWrapper",
+    }
+    box = gym.spaces.Box(-1, 1, (3,), np.float32)
+    potential = reward_nets.BasicPotentialMLP(box, (4,))
+    members = [reward_nets.BasicRewardNet(box, box) for _ in range(2)]
+    nets = [
+        reward_nets.ShapedRewardNet(members[0], potential, 0.9),
+        reward_nets.NormalizedRewardNet(
+            reward_nets.AddSTDRewardWrapper(
+                reward_nets.RewardEnsemble(box, box, members), 0.5
+            ),
+            networks.RunningNorm,
+        ),
+    ]
+    transitions = checks.sample_transitions(box, box, 5)
+    for i, net in enumerate(nets):
+        path = tmp_path / f"{i}"
+        save_reward_net(net, path)
+        text = (path / "artifact.json").read_text()
+        for new, old in moved.items():
+            text = text.replace(f"reward_nets.{new}", f"reward_nets.{old}")
+        assert text.count("reward_nets.basic:") > 0
+        (path / "artifact.json").write_text(text)
+        loaded = load_reward_net(path)
+        np.testing.assert_array_equal(
+            loaded.predict(*transitions), net.predict(*transitions)
+        )

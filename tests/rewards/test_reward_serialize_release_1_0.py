@@ -8,7 +8,7 @@ import torch as th
 
 from imitation.errors import ArtifactError, UnsafeLoadError
 from imitation.rewards import reward_nets
-from imitation.rewards.net_io import load_reward_net, save_reward_net
+from imitation.rewards.serialize import load_reward_net, save_reward_net
 
 HERE = pathlib.Path(__file__).parent / "release_1_0_nets"
 FILES = sorted(HERE.glob("*.pt"))

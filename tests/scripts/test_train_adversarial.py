@@ -19,7 +19,7 @@ from imitation.algorithms.bc import reconstruct_policy
 from imitation.data import rollout, serialize
 from imitation.policies.base import RandomPolicy
 from imitation.rewards import reward_nets
-from imitation.rewards.net_io import load_reward_net
+from imitation.rewards.serialize import load_reward_net
 from imitation.scripts import console
 from imitation.scripts.eval_policy import eval_policy_ex
 from imitation.scripts.train_adversarial import train_adversarial_ex

@@ -16,7 +16,7 @@ from stable_baselines3 import PPO
 from imitation.algorithms import preference_comparisons as prefs
 from imitation.data import rollout, serialize, types
 from imitation.rewards import reward_nets
-from imitation.rewards.net_io import load_reward_net
+from imitation.rewards.serialize import load_reward_net
 from imitation.scripts import console
 from imitation.scripts import train_preference_comparisons as script
 from imitation.util import util

@@ -14,7 +14,7 @@ import torch as th
 from imitation.algorithms.iq_learn import ActorCriticReward, SoftQReward
 from imitation.algorithms.soft_q import SoftQPolicy
 from imitation.errors import ConfigError
-from imitation.rewards.net_io import load_reward_net
+from imitation.rewards.serialize import load_reward_net
 from imitation.scripts import console
 from imitation.scripts.ingredients.iq_learn import IQLearnSettings
 from imitation.scripts.ingredients.sqil import SQILSettings

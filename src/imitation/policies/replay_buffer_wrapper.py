@@ -28,13 +28,13 @@ from stable_baselines3.common.vec_env import (
 from imitation.data import types
 from imitation.errors import ConfigError, DataError
 from imitation.policies.stored_layout import StoredLayout
-from imitation.rewards.checks import (
+from imitation.rewards.reward_function import (
+    RewardFn,
     check_shape,
     check_spaces,
     checked_rewards,
     network_of,
 )
-from imitation.rewards.reward_function import RewardFn
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
 from imitation.util import tensors
 

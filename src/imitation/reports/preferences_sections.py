@@ -25,8 +25,8 @@ from imitation.reports.blocks import Html
 from imitation.reports.preferences_films import film_fragments
 from imitation.reports.statistics import Interval
 from imitation.reports.svg import number
-from imitation.rewards.net_io import load_reward_net
 from imitation.rewards.reward_nets import RewardNet
+from imitation.rewards.serialize import load_reward_net
 from imitation.util.logger import HierarchicalLogger
 
 __all__ = ["Judged", "fragments", "judge", "quality_lead", "reward_quality"]

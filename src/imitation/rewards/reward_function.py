@@ -1,11 +1,27 @@
-"""The one thing every reward can do: rate a batch of transitions."""
+"""The interface of all rewards, and checks of reward functions and their results."""
 
+import functools
+from collections.abc import Sequence
 from typing import Any, Protocol
 
+import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+import torch as th
 
-__all__ = ["RewardFn"]
+from imitation.errors import ConfigError, DataError
+from imitation.rewards.reward_nets.base import RewardNet
+from imitation.util import tensors
+from imitation.util.spaces import Space
+
+__all__ = [
+    "RewardFn",
+    "check_finite",
+    "check_shape",
+    "check_spaces",
+    "checked_rewards",
+    "network_of",
+]
 
 
 class RewardFn(Protocol):
@@ -13,9 +29,9 @@ class RewardFn(Protocol):
 
     def __call__(
         self,
-        state: npt.NDArray[Any],
-        action: npt.NDArray[Any],
-        next_state: npt.NDArray[Any],
+        state: np.ndarray,
+        action: np.ndarray,
+        next_state: np.ndarray,
         done: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.floating[Any]]:
         """Rates a batch of ``B`` transitions.
@@ -29,3 +45,119 @@ class RewardFn(Protocol):
         Returns:
             Rewards, shape ``(B,)``.
         """
+
+
+def checked_rewards(rewards: Any, n_transitions: int) -> np.ndarray:
+    """Checks the shape and dtype of what a reward function returned.
+
+    Args:
+        rewards: an array, or a tensor on any device.
+        n_transitions: how many transitions it rated.
+
+    Returns:
+        The rewards as an array of a float dtype, shape ``(n_transitions,)``.
+
+    Raises:
+        DataError: the shape is another, or the rewards are not real numbers.
+    """
+    if isinstance(rewards, th.Tensor):
+        rewards = tensors.safe_to_numpy(rewards)
+    array = np.asarray(rewards)
+    check_shape(array.shape, n_transitions)
+    if array.dtype.kind not in "biuf":
+        raise DataError(f"reward_fn must return real numbers, got {array.dtype}")
+    return array if array.dtype.kind == "f" else array.astype(np.float64)
+
+
+def check_shape(shape: Sequence[int], n_transitions: int) -> None:
+    """Checks the shape of what a reward function returned.
+
+    Args:
+        shape: the shape.
+        n_transitions: how many transitions were rated.
+
+    Raises:
+        DataError: the shape is not ``(n_transitions,)``.
+    """
+    if tuple(shape) != (n_transitions,):
+        raise DataError(
+            f"reward_fn must return rewards of shape ({n_transitions},), one for each "
+            f"transition, got shape {tuple(shape)}"
+        )
+
+
+def check_finite(rewards: np.ndarray, first_step: int) -> None:
+    """Checks that rewards are finite.
+
+    Args:
+        rewards: of ``T`` steps of all environments, shape ``(T, n_envs)``.
+        first_step: the number of the first of the steps, to name the step in the error.
+
+    Raises:
+        DataError: a reward is NaN or infinite.
+    """
+    finite = np.isfinite(rewards)
+    if not finite.all():
+        step, env = np.argwhere(~finite)[0].tolist()
+        raise DataError(
+            f"the reward is {rewards[step, env]} for environment {env} at step "
+            f"{first_step + step} after reset(); reward_fn must return finite rewards"
+        )
+
+
+def check_spaces(
+    reward_fn: RewardFn,
+    observation_space: Space,
+    action_space: Space,
+) -> None:
+    """Checks that a reward network was made for spaces like these.
+
+    Only shapes are compared: bounds and dtypes may differ. Reward functions that are
+    not a method of a `RewardNet` say nothing about their spaces and pass.
+
+    Args:
+        reward_fn: a method of a `RewardNet`, or anything else.
+        observation_space: of the environment to be rated.
+        action_space: of the environment to be rated.
+
+    Raises:
+        ConfigError: a space of the network has another shape.
+    """
+    net = network_of(reward_fn)
+    if net is None:
+        return
+    for name, ours, theirs in (
+        ("observation", net.observation_space, observation_space),
+        ("action", net.action_space, action_space),
+    ):
+        if _layout(ours) != _layout(theirs):
+            raise ConfigError(
+                f"the reward network was made for the {name} space {ours}, the "
+                f"environment has {theirs}; make the network with the environment's"
+            )
+
+
+def network_of(reward_fn: RewardFn) -> RewardNet | None:
+    """Finds the reward network behind a reward function.
+
+    Args:
+        reward_fn: any reward function.
+
+    Returns:
+        The network if `reward_fn` is one of its methods, or a partial call of one.
+    """
+    while isinstance(reward_fn, functools.partial):
+        reward_fn = reward_fn.func
+    net = getattr(reward_fn, "__self__", None)
+    return net if isinstance(net, RewardNet) else None
+
+
+def _layout(space: Space) -> Any:
+    """What spaces must share so that a network for one takes the other's batches."""
+    if isinstance(space, gym.spaces.Dict):
+        return {key: _layout(part) for key, part in space.spaces.items()}
+    if isinstance(space, gym.spaces.Discrete):
+        return int(space.n)
+    if isinstance(space, gym.spaces.MultiDiscrete):
+        return space.nvec.tolist()
+    return space.shape

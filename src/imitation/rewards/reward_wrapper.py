@@ -18,8 +18,12 @@ from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepR
 
 from imitation.data import types
 from imitation.errors import ConfigError, DataError
-from imitation.rewards.checks import check_finite, check_spaces, checked_rewards
-from imitation.rewards.reward_function import RewardFn
+from imitation.rewards.reward_function import (
+    RewardFn,
+    check_finite,
+    check_spaces,
+    checked_rewards,
+)
 
 __all__ = [
     "RewardVecEnvWrapper",

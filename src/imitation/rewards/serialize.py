@@ -1,21 +1,29 @@
-"""Loading rewards by type, as functions to train or evaluate policies with.
+"""Saving reward networks as safe artifacts, and loading rewards by type.
 
-A type says which of the wrappers that a network was trained with shall take part; see
-`reward_registry`. `save_reward_net` and `load_reward_net` are for networks themselves.
+A saved network is a directory: ``artifact.json`` describes how to build it from its
+class and constructor arguments, with all networks inside it, and ``net.safetensors``
+holds its parameters and buffers. Nothing is pickled.
+
+Rewards are loaded by type as functions to train or evaluate policies with. The type
+chooses which of the wrappers that the network was trained with take part; see
+`reward_registry`.
 """
 
 import functools
+import os
+import pathlib
+import pickle
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch as th
 from stable_baselines3.common.vec_env import VecEnv
 
-from imitation.errors import ImitationError
-from imitation.rewards import checks
-from imitation.rewards.net_io import load_reward_net, save_reward_net
-from imitation.rewards.reward_function import RewardFn
+from imitation.errors import ArtifactError, ImitationError, UnsafeLoadError, reason
+from imitation.rewards import legacy_nets
+from imitation.rewards.reward_function import RewardFn, check_spaces
 from imitation.rewards.reward_nets import (
     AddSTDRewardWrapper,
     NormalizedRewardNet,
@@ -23,6 +31,7 @@ from imitation.rewards.reward_nets import (
     RewardNetWrapper,
     ShapedRewardNet,
 )
+from imitation.util import artifacts, rebuilding
 from imitation.util.paths import AnyPath
 from imitation.util.registry import Registry
 
@@ -37,7 +46,7 @@ __all__ = [
     "save_reward_net",
 ]
 
-Array = npt.NDArray[Any]
+KIND = "reward_net"
 
 RewardFnLoaderFn = Callable[..., RewardFn]
 """Takes a path and a `VecEnv`, then keyword arguments; returns a reward function."""
@@ -53,6 +62,98 @@ reward_registry: Registry[RewardFnLoaderFn] = Registry()
   normalisation around it.
 - ``zero``: 0 for every transition.
 """
+
+
+def save_reward_net(net: RewardNet, path: AnyPath) -> None:
+    """Saves a reward network, wrappers included, as a directory, atomically.
+
+    Args:
+        net: the network. A class of yours has to be registered with
+            `imitation.util.artifacts.register_class`.
+        path: the directory to write; an older network or a file there is replaced.
+
+    Raises:
+        ArtifactError: the network cannot be rebuilt from its class and constructor
+            arguments, or `path` is a directory of something else.
+    """
+    document = {
+        "kind": KIND,
+        "class": artifacts.class_path(type(net)),
+        **rebuilding.describe(net),
+    }
+    with artifacts.replacing_directory(path) as directory:
+        artifacts.write_json(directory / "artifact.json", document)
+        tensors = rebuilding.tensors_of(net)
+        artifacts.write_tensors(directory / "net.safetensors", tensors)
+
+
+def load_reward_net(
+    path: AnyPath, device: th.device | str = "cpu", *, allow_pickle: bool = False
+) -> RewardNet:
+    """Loads a reward network, wrappers included, in the training mode it was in.
+
+    Args:
+        path: a directory written by `save_reward_net`, or a file written by
+            ``torch.save(net, path)``.
+        device: where to put the network.
+        allow_pickle: also read a file that `torch.load` does not by default, such as
+            one of release 1.0. Such a file is a pickle: reading it runs whatever code
+            its author put there.
+
+    Returns:
+        The network.
+
+    Raises:
+        ArtifactError: there is no reward network at the path, or it is damaged.
+        UnsafeLoadError: reading it could run code and `allow_pickle` is False.
+    """
+    location = pathlib.Path(os.fsdecode(path))
+    try:
+        if location.is_dir():
+            net: Any = _load_directory(location)
+        elif location.is_file():
+            net = _load_file(location, allow_pickle)
+        else:
+            raise ArtifactError("expected a directory or file with a reward network")
+        if not isinstance(net, RewardNet):
+            raise ArtifactError(
+                f"it holds a {type(net).__name__}, not a reward network"
+            )
+    except ArtifactError as error:
+        raise type(error)(f"cannot load {location}: {error}") from error
+    return net.to(device)
+
+
+def _load_directory(path: pathlib.Path) -> th.nn.Module:
+    document = artifacts.read_json(path / "artifact.json")
+    kind = document.get("kind") if isinstance(document, dict) else None
+    if kind != KIND:
+        raise ArtifactError(f"it holds {kind!r}, expected {KIND!r}")
+    tensors = artifacts.read_tensors(path / "net.safetensors")
+    # Copied out of the file's memory, where they lie at odd addresses: there products
+    # round differently, and predictions would not be the same to the last bit.
+    tensors = {name: tensor.clone() for name, tensor in tensors.items()}
+    return rebuilding.rebuild(document, tensors)
+
+
+def _load_file(path: pathlib.Path, allow_pickle: bool) -> Any:
+    try:
+        return th.load(path, map_location="cpu", weights_only=True)
+    except ArtifactError:
+        raise
+    except pickle.UnpicklingError as error:
+        if not allow_pickle:
+            raise UnsafeLoadError(
+                "it is a pickle that could run code, such as release 1.0 wrote; if you "
+                "trust its source, pass allow_pickle=True"
+            ) from error
+    except Exception as error:  # unpickling foreign bytes can raise anything
+        raise ArtifactError(f"not a file of torch.save: {reason(error)}") from error
+    try:
+        loaded = th.load(path, map_location="cpu", weights_only=False)
+    except Exception as error:  # likewise
+        raise ArtifactError(f"it cannot be unpickled: {error!r}") from error
+    return legacy_nets.converted(loaded)
 
 
 class WrapperStructureError(ImitationError, TypeError):
@@ -72,9 +173,9 @@ class ValidateRewardFn(RewardFn):
 
     def __call__(
         self,
-        state: Array,
-        action: Array,
-        next_state: Array,
+        state: np.ndarray,
+        action: np.ndarray,
+        next_state: np.ndarray,
         done: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.floating[Any]]:
         """Rates a batch of ``B`` transitions; see `RewardFn`.
@@ -140,7 +241,9 @@ def load_zero(path: AnyPath, venv: VecEnv, *, allow_pickle: bool = False) -> Rew
     """
     del path, venv, allow_pickle
 
-    def zero(state: Array, action: Array, next_state: Array, done: Array) -> Array:
+    def zero(
+        state: np.ndarray, action: np.ndarray, next_state: np.ndarray, done: np.ndarray
+    ) -> np.ndarray:
         del state, next_state, done
         return np.zeros(len(action))
 
@@ -169,7 +272,7 @@ def _loader(
         path: AnyPath, venv: VecEnv, *, allow_pickle: bool = False, **kwargs: Any
     ) -> RewardFn:
         net = load_reward_net(path, allow_pickle=allow_pickle)
-        checks.check_spaces(net.predict, venv.observation_space, venv.action_space)
+        check_spaces(net.predict, venv.observation_space, venv.action_space)
         if require:
             _check_wrappers(net, require)
         if strip is not None:

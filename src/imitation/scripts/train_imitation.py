@@ -16,7 +16,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from imitation.algorithms.dagger import SimpleDAggerTrainer
 from imitation.algorithms.expert_replay.trainer import ExpertReplayTrainer
 from imitation.data import types
-from imitation.rewards.net_io import save_reward_net
+from imitation.rewards.serialize import save_reward_net
 from imitation.scripts.checkpoints import ProgressBar
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_imitation import TrainImitationSettings

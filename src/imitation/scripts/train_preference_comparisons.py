@@ -23,9 +23,9 @@ from imitation.algorithms.preference_comparisons import (
     TrajectoryGenerator,
 )
 from imitation.errors import ConfigError
-from imitation.rewards.net_io import save_reward_net
 from imitation.rewards.reward_nets import RewardNet
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
+from imitation.rewards.serialize import save_reward_net
 from imitation.scripts import preference_parts
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_preference_comparisons import (

@@ -242,8 +242,15 @@ def resolve_class(path: str) -> type:
             "imitation.util.artifacts.register_class"
         )
     try:
-        found = getattr(importlib.import_module(module), name)
-    except (ImportError, AttributeError) as error:
+        try:
+            found = getattr(importlib.import_module(module), name)
+        except ModuleNotFoundError:
+            # Its module was merged into a sibling: the package exports the class.
+            package = module.rpartition(".")[0]
+            found = getattr(importlib.import_module(package), name)
+            if str(getattr(found, "__module__", "")).startswith(f"{package}."):
+                module = found.__module__
+    except (ImportError, AttributeError, ValueError) as error:
         raise ArtifactError(
             f"the artifact names the class {path!r}, which this installation does "
             f"not have: {reason(error)}"

@@ -33,8 +33,8 @@ from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.policies import replay_buffer_wrapper
 from imitation.policies.evaluate import evaluate
-from imitation.rewards.net_io import save_reward_net
 from imitation.rewards.reward_nets.base import RewardNet, TensorObs
+from imitation.rewards.serialize import save_reward_net
 from imitation.training import sb3_state
 from imitation.training.checkpoints import Checkpoints
 from imitation.training.learned_rewards import RewardedAlgorithm, check_environment

@@ -13,6 +13,7 @@ A variant is a subclass that overrides `disc_loss`, `reward_train` or the logits
 
 from typing import Any
 
+import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
@@ -22,7 +23,7 @@ from imitation.algorithms import base
 from imitation.algorithms.adversarial import common, losses
 from imitation.errors import ConfigError
 from imitation.rewards import reward_nets
-from imitation.rewards.reward_nets.base import Array, ArrayObs, RewardNet, TensorObs
+from imitation.rewards.reward_nets.base import Obs, RewardNet, Rows, TensorObs
 
 __all__ = ["GAIL", "RewardNetFromDiscriminatorLogit"]
 
@@ -75,23 +76,23 @@ class RewardNetFromDiscriminatorLogit(RewardNet):
     @override
     def preprocess(
         self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
+        state: Obs,
+        action: Rows,
+        next_state: Obs,
+        done: Rows,
     ) -> tuple[TensorObs, th.Tensor, TensorObs, th.Tensor]:
         return self.base.preprocess(state, action, next_state, done)
 
     @override
     def predict_processed(
         self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
+        state: Obs,
+        action: Rows,
+        next_state: Obs,
+        done: Rows,
         update_stats: bool = True,
         **kwargs: Any,
-    ) -> Array:
+    ) -> np.ndarray:
         """Computes the rewards to train on, normalized if the discriminator is.
 
         With `update_stats`, these rewards count for the normalization.

@@ -12,7 +12,7 @@ from imitation.algorithms.mce_irl.trainer import MCEIRL
 from imitation.envs.tabular.layouts import Array
 from imitation.envs.tabular.model import read_model
 from imitation.errors import ArtifactError
-from imitation.rewards.net_io import save_reward_net
+from imitation.rewards.serialize import save_reward_net
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath
 

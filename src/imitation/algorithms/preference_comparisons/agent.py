@@ -23,8 +23,7 @@ from imitation.data import policy_calls, rollout, types, wrappers
 from imitation.data.labels.clips import RENDERED_KEY
 from imitation.errors import ConfigError
 from imitation.policies.exploration_wrapper import ExplorationWrapper
-from imitation.rewards.checks import check_spaces, network_of
-from imitation.rewards.reward_function import RewardFn
+from imitation.rewards.reward_function import RewardFn, check_spaces, network_of
 from imitation.rewards.reward_nets import RewardNet
 from imitation.training import sb3_state
 from imitation.training.learned_rewards import RewardedAlgorithm

@@ -41,8 +41,8 @@ from imitation.algorithms.preference_comparisons.reward_trainer import (
 from imitation.algorithms.preference_comparisons.stateful import Stateful
 from imitation.data import types
 from imitation.errors import ConfigError
-from imitation.rewards.net_io import save_reward_net
 from imitation.rewards.reward_nets import RewardNet
+from imitation.rewards.serialize import save_reward_net
 from imitation.training.checkpoints import Checkpoints
 from imitation.training.sb3_learning import progress_over
 from imitation.util import logger as imit_logger

@@ -4,22 +4,19 @@ Start with `BasicRewardNet` (vectors, and dictionaries of vectors and images) or
 `CnnRewardNet` (images); see `RewardNet` for the methods they share.
 """
 
-from imitation.rewards.reward_nets.add_std import AddSTDRewardWrapper
 from imitation.rewards.reward_nets.base import RewardNet, RewardNetWithVariance
-from imitation.rewards.reward_nets.basic import BasicRewardNet
-from imitation.rewards.reward_nets.cnn import CnnRewardNet, cnn_transpose
+from imitation.rewards.reward_nets.cnn import BasicPotentialCNN, CnnRewardNet
 from imitation.rewards.reward_nets.ensemble import RewardEnsemble
-from imitation.rewards.reward_nets.normalized import NormalizedRewardNet
-from imitation.rewards.reward_nets.potentials import (
-    BasicPotentialCNN,
-    BasicPotentialMLP,
-)
+from imitation.rewards.reward_nets.mlp import BasicPotentialMLP, BasicRewardNet
 from imitation.rewards.reward_nets.shaped import BasicShapedRewardNet, ShapedRewardNet
 from imitation.rewards.reward_nets.wrappers import (
+    AddSTDRewardWrapper,
     ForwardWrapper,
+    NormalizedRewardNet,
     PredictProcessedWrapper,
     RewardNetWrapper,
 )
+from imitation.vision.images import cnn_transpose
 
 __all__ = [
     "AddSTDRewardWrapper",

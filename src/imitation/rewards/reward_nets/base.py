@@ -1,8 +1,8 @@
-"""What a reward network is.
+"""The interface of a reward network.
 
-Two ways of asking matter. ``forward`` gives rewards that carry gradients, to train the
-network; ``predict_processed`` gives rewards to train a policy on, which a subclass may
-normalise or correct.
+``forward`` gives rewards that carry gradients, to train the network;
+``predict_processed`` gives rewards to train a policy on, which a subclass may normalize
+or correct.
 """
 
 import abc
@@ -10,18 +10,27 @@ from collections.abc import Mapping
 from typing import Any
 
 import gymnasium as gym
-import numpy.typing as npt
+import numpy as np
 import torch as th
+from torch import Tensor
 
-from imitation.data import types
-from imitation.errors import DataError
-from imitation.rewards.reward_nets.inputs import TensorObs, encode
+from imitation.data.dict_obs import DictObs
+from imitation.rewards.reward_nets.inputs import (
+    TensorObs,
+    check_lengths,
+    encode,
+    encode_leaf,
+)
 from imitation.util import networks, rebuilding
+from imitation.util.spaces import Space
 
-__all__ = ["Array", "ArrayObs", "RewardNet", "RewardNetWithVariance", "TensorObs"]
+__all__ = ["Obs", "RewardNet", "RewardNetWithVariance", "Rows", "TensorObs"]
 
-Array = npt.NDArray[Any]
-ArrayObs = Array | th.Tensor | types.DictObs | Mapping[str, Array | th.Tensor]
+Rows = np.ndarray | Tensor
+"""One entry per transition, ``(B, ...)``."""
+
+Obs = Rows | DictObs | Mapping[str, Rows]
+"""One observation per transition."""
 
 FLAG = gym.spaces.MultiBinary(())
 
@@ -29,9 +38,9 @@ FLAG = gym.spaces.MultiBinary(())
 class RewardNet(rebuilding.Rebuildable, abc.ABC):
     """A reward of transitions; a subclass implements `forward`.
 
-    Save one with `imitation.rewards.net_io.save_reward_net`, or with `torch.save`. Both
-    store the constructor arguments and the tensors, so attributes of your own have to
-    follow from these, and `imitation.util.artifacts.register_class` has to know your
+    Save one with `imitation.rewards.serialize.save_reward_net`, or with `torch.save`.
+    Both store the constructor arguments and the tensors, so attributes of your own have
+    to follow from these, and `imitation.util.artifacts.register_class` has to know your
     class.
 
     Args:
@@ -42,8 +51,8 @@ class RewardNet(rebuilding.Rebuildable, abc.ABC):
 
     def __init__(
         self,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         normalize_images: bool = True,
     ) -> None:
         super().__init__()
@@ -53,12 +62,8 @@ class RewardNet(rebuilding.Rebuildable, abc.ABC):
 
     @abc.abstractmethod
     def forward(
-        self,
-        state: TensorObs,
-        action: th.Tensor,
-        next_state: TensorObs,
-        done: th.Tensor,
-    ) -> th.Tensor:
+        self, state: TensorObs, action: Tensor, next_state: TensorObs, done: Tensor
+    ) -> Tensor:
         """Computes rewards that carry gradients.
 
         Args:
@@ -72,12 +77,8 @@ class RewardNet(rebuilding.Rebuildable, abc.ABC):
         """
 
     def preprocess(
-        self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
-    ) -> tuple[TensorObs, th.Tensor, TensorObs, th.Tensor]:
+        self, state: Obs, action: Rows, next_state: Obs, done: Rows
+    ) -> tuple[TensorObs, Tensor, TensorObs, Tensor]:
         """Turns a batch of arrays or tensors into what `forward` takes.
 
         Images are scaled to [0, 1] and discrete values made one-hot, once: a floating
@@ -95,26 +96,20 @@ class RewardNet(rebuilding.Rebuildable, abc.ABC):
             The four as tensors on the network's device, floating ones of its dtype.
 
         Raises:
-            DataError: one does not fit its space, or they differ in length.
+            DataError: one does not fit its space.
         """
-        device, dtype, scale = self.device, self.dtype, self.normalize_images
-        space = self.observation_space
-        state, next_state = map(types.maybe_unwrap_dictobs, (state, next_state))
-        states = encode("state", state, space, scale, device, dtype)
-        acts = encode("action", action, self.action_space, False, device, dtype)
-        next_states = encode("next_state", next_state, space, scale, device, dtype)
-        dones = encode("done", done, FLAG, False, device, dtype)
-        assert isinstance(acts, th.Tensor) and isinstance(dones, th.Tensor)
-        _check_lengths(states, acts, next_states, dones)
-        return states, acts, next_states, dones
+        space, scale = self.observation_space, self.normalize_images
+        device, dtype = self.device, self.dtype
+        return (
+            encode("state", state, space, scale, device, dtype),
+            encode_leaf("action", action, self.action_space, False, device, dtype),
+            encode("next_state", next_state, space, scale, device, dtype),
+            encode_leaf("done", done, FLAG, False, device, dtype),
+        )
 
     def predict_th(
-        self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
-    ) -> th.Tensor:
+        self, state: Obs, action: Rows, next_state: Obs, done: Rows
+    ) -> Tensor:
         """Computes rewards as a tensor, in evaluation mode and without gradients.
 
         Args:
@@ -125,30 +120,27 @@ class RewardNet(rebuilding.Rebuildable, abc.ABC):
 
         Returns:
             Rewards, shape ``(B,)``.
+
+        Raises:
+            DataError: an input does not fit its space, or they differ in length.
         """
+        parts = self.preprocess(state, action, next_state, done)
+        # Here and not in `preprocess`, as trainers' own batches need no check.
+        check_lengths(*parts)
         with networks.evaluating(self), th.no_grad():
-            rewards: th.Tensor = self(*self.preprocess(state, action, next_state, done))
+            rewards: Tensor = self(*parts)
         assert rewards.shape == (len(action),), rewards.shape
         return rewards
 
     def predict(
-        self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
-    ) -> Array:
-        """Computes rewards as an array of shape ``(B,)``; see `predict_th`."""
+        self, state: Obs, action: Rows, next_state: Obs, done: Rows
+    ) -> np.ndarray:
+        """Computes rewards as `predict_th` does, as an array of shape ``(B,)``."""
         return self.predict_th(state, action, next_state, done).cpu().numpy()
 
     def predict_processed(
-        self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
-        **kwargs: Any,
-    ) -> Array:
+        self, state: Obs, action: Rows, next_state: Obs, done: Rows, **kwargs: Any
+    ) -> np.ndarray:
         """Computes the rewards to train a policy on.
 
         Args:
@@ -166,18 +158,18 @@ class RewardNet(rebuilding.Rebuildable, abc.ABC):
 
     @property
     def device(self) -> th.device:
-        """Where the network is; the CPU if it has no parameters."""
+        """Device of the parameters; the CPU without parameters."""
         tensor = self._first_tensor()
         return th.device("cpu") if tensor is None else tensor.device
 
     @property
     def dtype(self) -> th.dtype:
-        """The type of its parameters; torch's default if it has none."""
+        """Type of the parameters; torch's default without parameters."""
         tensor = self._first_tensor()
         return th.get_default_dtype() if tensor is None else tensor.dtype
 
-    def _first_tensor(self) -> th.Tensor | None:
-        """Returns the first parameter; unlike ``parameters()`` in no time."""
+    def _first_tensor(self) -> Tensor | None:
+        # `next(self.parameters())` takes longer than a small network's forward pass.
         for module in networks.submodules(self):
             for parameter in module._parameters.values():
                 if parameter is not None:
@@ -190,13 +182,8 @@ class RewardNetWithVariance(RewardNet):
 
     @abc.abstractmethod
     def predict_reward_moments(
-        self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
-        **kwargs: Any,
-    ) -> tuple[Array, Array]:
+        self, state: Obs, action: Rows, next_state: Obs, done: Rows, **kwargs: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Computes mean and variance of the reward, without gradients.
 
         Args:
@@ -209,17 +196,3 @@ class RewardNetWithVariance(RewardNet):
         Returns:
             Means and variances, each of shape ``(B,)``.
         """
-
-
-def _check_lengths(
-    state: TensorObs, action: th.Tensor, next_state: TensorObs, done: th.Tensor
-) -> None:
-    n = action.shape[0]
-    for name, value in (("state", state), ("next_state", next_state), ("done", done)):
-        parts = value.values() if isinstance(value, dict) else (value,)
-        for part in parts:
-            if part.shape[0] != n:
-                raise DataError(
-                    f"a batch needs as many of each part, got {part.shape[0]} of "
-                    f"{name} and {n} of action"
-                )

@@ -1,18 +1,20 @@
-"""A reward network of convolutions, for observations that are images."""
+"""A reward network and a potential of convolutions, where observations are images."""
 
-import warnings
+from collections.abc import Iterable
 from typing import Any
 
-import gymnasium as gym
 import torch as th
 from gymnasium import spaces
+from torch import Tensor
+from typing_extensions import override
 
 from imitation.errors import ConfigError
-from imitation.rewards.reward_nets.base import RewardNet
-from imitation.rewards.reward_nets.inputs import TensorObs, is_image
-from imitation.util import networks
+from imitation.rewards.reward_nets.base import RewardNet, TensorObs
+from imitation.util import networks, rebuilding
+from imitation.util.spaces import Space
+from imitation.vision.images import cnn_transpose, is_image, num_channels
 
-__all__ = ["CnnRewardNet", "cnn_transpose", "num_channels"]
+__all__ = ["BasicPotentialCNN", "CnnRewardNet"]
 
 
 class CnnRewardNet(RewardNet):
@@ -44,8 +46,8 @@ class CnnRewardNet(RewardNet):
 
     def __init__(
         self,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         use_state: bool = True,
         use_action: bool = True,
         use_next_state: bool = False,
@@ -85,68 +87,62 @@ class CnnRewardNet(RewardNet):
         }
         self.cnn = networks.build_cnn(**({"hid_channels": (32, 32)} | kwargs | fixed))
 
-    def get_num_channels_obs(self, space: gym.Space[Any]) -> int:
+    def get_num_channels_obs(self, space: Space) -> int:
         """Returns the number of channels of the images in a space."""
         return num_channels(space, self.hwc_format)
 
+    @override
     def forward(
-        self,
-        state: TensorObs,
-        action: th.Tensor,
-        next_state: TensorObs,
-        done: th.Tensor,
-    ) -> th.Tensor:
-        """Computes rewards; see `RewardNet.forward`."""
+        self, state: TensorObs, action: Tensor, next_state: TensorObs, done: Tensor
+    ) -> Tensor:
         used = [state] * self.use_state + [next_state] * self.use_next_state
         images = [
             cnn_transpose(image) if self.hwc_format else image
             for image in used
-            if isinstance(image, th.Tensor)
+            if isinstance(image, Tensor)
         ]
-        outputs: th.Tensor = self.cnn(th.cat(images, dim=1))
+        outputs: Tensor = self.cnn(th.cat(images, dim=1))  # (B, n_outputs)
         if self.use_done:
+            # The first half is for transitions within an episode, (B, n_actions) each.
             going_on, ended = outputs.chunk(2, dim=1)
             outputs = th.where(done.bool().unsqueeze(1), ended, going_on)
         if self.use_action:
-            return (outputs * action).sum(dim=1)
+            return (outputs * action).sum(dim=1)  # actions are one-hot
         return outputs.squeeze(1)
 
 
-def num_channels(space: gym.Space[Any], hwc_format: bool) -> int:
-    """Returns the number of channels of images, and warns if it is unlikely.
+class BasicPotentialCNN(rebuilding.Rebuildable):
+    """A potential that is a convolutional network of the image observed.
 
     Args:
-        space: a space of images.
-        hwc_format: whether their channels come last.
-    """
-    assert space.shape is not None and len(space.shape) == 3, space
-    first, _, last = space.shape
-    channels, side = (last, first) if hwc_format else (first, last)
-    if channels >= 4 * side:
-        warnings.warn(
-            f"images of shape {space.shape} look as if their channels came "
-            f"{'first' if hwc_format else 'last'}; if so, pass "
-            f"hwc_format={not hwc_format}",
-            stacklevel=3,
-        )
-    return channels
-
-
-def cnn_transpose(tens: th.Tensor) -> th.Tensor:
-    """Moves the channels of a batch of images from the last place to the second.
-
-    Args:
-        tens: shape ``(B, H, W, C)``.
-
-    Returns:
-        A view of shape ``(B, C, H, W)``.
+        observation_space: a space of images.
+        hid_sizes: numbers of channels of the convolutions.
+        hwc_format: whether images have their channels last, ``(H, W, C)``, instead of
+            first.
+        **kwargs: passed to `networks.build_cnn`.
 
     Raises:
-        ConfigError: `tens` has not four axes.
+        ConfigError: observations are not images.
     """
-    if tens.ndim != 4:
-        raise ConfigError(
-            f"Invalid input: expected shape (batch, height, width, channels), "
-            f"got {tuple(tens.shape)}"
-        )
-    return tens.permute(0, 3, 1, 2)
+
+    def __init__(
+        self,
+        observation_space: Space,
+        hid_sizes: Iterable[int],
+        hwc_format: bool = True,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__()
+        if not is_image(observation_space):
+            raise ConfigError("CNN potential must be given image inputs.")
+        self.hwc_format = hwc_format
+        channels = num_channels(observation_space, hwc_format)
+        fixed = {"in_channels": channels, "squeeze_output": True}
+        options = {"hid_channels": hid_sizes} | kwargs | fixed
+        self._potential_net = networks.build_cnn(**options)
+
+    def forward(self, state: Tensor) -> Tensor:
+        """Maps preprocessed images, shape ``(B, ...)``, to potentials, ``(B,)``."""
+        images = cnn_transpose(state) if self.hwc_format else state
+        potentials: Tensor = self._potential_net(images)
+        return potentials

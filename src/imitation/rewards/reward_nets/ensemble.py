@@ -1,22 +1,25 @@
 """Several reward networks whose disagreement measures uncertainty."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn, cast
 from weakref import WeakKeyDictionary
 
-import gymnasium as gym
 import numpy as np
 import torch as th
+from torch import Tensor, nn
+from typing_extensions import override
 
 from imitation.errors import ConfigError
 from imitation.rewards.reward_nets.base import (
-    Array,
-    ArrayObs,
+    Obs,
     RewardNet,
     RewardNetWithVariance,
+    Rows,
 )
+from imitation.rewards.reward_nets.inputs import check_lengths
 from imitation.rewards.reward_nets.stacked import StackedMembers
 from imitation.util import tensors
+from imitation.util.spaces import Space
 
 __all__ = ["RewardEnsemble"]
 
@@ -37,12 +40,12 @@ class RewardEnsemble(RewardNetWithVariance):
         ConfigError: there are fewer than two members.
     """
 
-    members: th.nn.ModuleList
+    members: nn.ModuleList
 
     def __init__(
         self,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         members: Iterable[RewardNet],
     ) -> None:
         super().__init__(observation_space, action_space)
@@ -51,7 +54,7 @@ class RewardEnsemble(RewardNetWithVariance):
             raise ConfigError(
                 f"Must be at least 2 member in the ensemble. Got {len(members)}."
             )
-        self.members = th.nn.ModuleList(members)
+        self.members = nn.ModuleList(members)
 
     @property
     def num_members(self) -> int:
@@ -59,13 +62,8 @@ class RewardEnsemble(RewardNetWithVariance):
         return len(self.members)
 
     def predict_processed_all(
-        self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
-        **kwargs: Any,
-    ) -> Array:
+        self, state: Obs, action: Rows, next_state: Obs, done: Rows, **kwargs: Any
+    ) -> np.ndarray:
         """Computes the processed rewards of every member.
 
         Args:
@@ -78,26 +76,20 @@ class RewardEnsemble(RewardNetWithVariance):
         Returns:
             Rewards, shape ``(B, num_members)``.
         """
-        members = self._members()
-        stack = self._stack(members)
-        if stack.possible:
-            parts = members[0].preprocess(state, action, next_state, done)
-            update_stats = bool(kwargs.get("update_stats", True))
-            return stack.processed(parts, update_stats).cpu().numpy()
+        update_stats = bool(kwargs.get("update_stats", True))
+        rewards = self._at_once(state, action, next_state, done, update_stats)
+        if rewards is not None:
+            return rewards.cpu().numpy()
         each = [
             member.predict_processed(state, action, next_state, done, **kwargs)
-            for member in members
+            for member in self._members()
         ]
         return np.stack(each, axis=-1)
 
     def predict_th_all(
-        self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
-    ) -> th.Tensor:
-        """Computes what `predict_th` of every member does, without their processing.
+        self, state: Obs, action: Rows, next_state: Obs, done: Rows
+    ) -> Tensor:
+        """Computes `predict_th` of every member, without their processing.
 
         Args:
             state: see `RewardNet.preprocess`.
@@ -108,44 +100,58 @@ class RewardEnsemble(RewardNetWithVariance):
         Returns:
             Rewards, shape ``(B, num_members)``, without gradients.
         """
+        rewards = self._at_once(state, action, next_state, done, None)
+        if rewards is not None:
+            return rewards
         members = self._members()
-        stack = self._stack(members)
-        if stack.possible:
-            parts = members[0].preprocess(state, action, next_state, done)
-            return stack.unprocessed(parts)
         each = [m.predict_th(state, action, next_state, done) for m in members]
         return th.stack(each, dim=-1)
 
-    def predict_reward_moments(
+    def _at_once(
         self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
-        **kwargs: Any,
-    ) -> tuple[Array, Array]:
+        state: Obs,
+        action: Rows,
+        next_state: Obs,
+        done: Rows,
+        update_stats: bool | None,
+    ) -> Tensor | None:
+        """Evaluates all members at once; None where that is not possible."""
+        members = self._members()
+        stack = _STACKS.get(self)
+        if stack is None or not stack.is_current(members):
+            stack = _STACKS[self] = StackedMembers(members)
+        if not stack.possible:
+            return None
+        parts = members[0].preprocess(state, action, next_state, done)
+        check_lengths(*parts)
+        return stack.rewards(parts, update_stats=update_stats)
+
+    def _members(self) -> list[RewardNet]:
+        return cast(list[RewardNet], list(self.members))
+
+    @override
+    def predict_reward_moments(
+        self, state: Obs, action: Rows, next_state: Obs, done: Rows, **kwargs: Any
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Computes mean and unbiased variance over the members, each ``(B,)``."""
         rewards = self.predict_processed_all(state, action, next_state, done, **kwargs)
         variance, mean = th.var_mean(tensors.safe_to_tensor(rewards), dim=1)
         return mean.numpy(), variance.numpy()
 
-    def forward(self, *args: Any) -> th.Tensor:
-        """Refused: train the members, not their mean.
+    @override
+    def forward(self, *args: object) -> NoReturn:
+        """Raises an error: train the members, not their mean.
 
         Raises:
             NotImplementedError: always.
         """
         raise NotImplementedError("train the members of an ensemble one by one")
 
+    @override
     def predict(
-        self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
-        **kwargs: Any,
-    ) -> Array:
-        """Computes the mean over the members, leaving their statistics alone.
+        self, state: Obs, action: Rows, next_state: Obs, done: Rows, **kwargs: Any
+    ) -> np.ndarray:
+        """Computes the mean over the members without updating their statistics.
 
         Args:
             state: see `RewardNet.preprocess`.
@@ -160,48 +166,20 @@ class RewardEnsemble(RewardNetWithVariance):
         kwargs = {"update_stats": False} | kwargs
         return self.predict_processed(state, action, next_state, done, **kwargs)
 
+    @override
     def predict_processed(
-        self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
-        **kwargs: Any,
-    ) -> Array:
-        """Computes the mean over the members; see `predict_processed_all`.
-
-        Args:
-            state: see `RewardNet.preprocess`.
-            action: see `RewardNet.preprocess`.
-            next_state: see `RewardNet.preprocess`.
-            done: see `RewardNet.preprocess`.
-            **kwargs: passed to the members.
-
-        Returns:
-            Mean rewards, shape ``(B,)``.
-        """
+        self, state: Obs, action: Rows, next_state: Obs, done: Rows, **kwargs: Any
+    ) -> np.ndarray:
+        """Computes the mean of `predict_processed_all`, shape ``(B,)``."""
         rewards = self.predict_processed_all(state, action, next_state, done, **kwargs)
         return tensors.safe_to_tensor(rewards).mean(dim=1).numpy()
 
+    @override
     def predict_th(
-        self,
-        state: ArrayObs,
-        action: Array | th.Tensor,
-        next_state: ArrayObs,
-        done: Array | th.Tensor,
-    ) -> th.Tensor:
-        """Returns the mean over the members, shape ``(B,)``, on their device."""
+        self, state: Obs, action: Rows, next_state: Obs, done: Rows
+    ) -> Tensor:
         mean = self.predict(state, action, next_state, done)
         return tensors.safe_to_tensor(mean).to(self.device)
-
-    def _members(self) -> list[RewardNet]:
-        return [m for m in self.members if isinstance(m, RewardNet)]
-
-    def _stack(self, members: list[RewardNet]) -> StackedMembers:
-        stack = _STACKS.get(self)
-        if stack is None or not stack.is_current(members):
-            stack = _STACKS[self] = StackedMembers(members)
-        return stack
 
 
 _STACKS: WeakKeyDictionary[RewardEnsemble, StackedMembers] = WeakKeyDictionary()

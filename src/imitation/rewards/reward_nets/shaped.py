@@ -7,13 +7,14 @@ application to reward shaping", ICML 1999.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import gymnasium as gym
-import torch as th
+from torch import Tensor
+from typing_extensions import override
 
+from imitation.data import tree
 from imitation.rewards.reward_nets.base import RewardNet, TensorObs
-from imitation.rewards.reward_nets.basic import BasicRewardNet
-from imitation.rewards.reward_nets.potentials import BasicPotentialMLP
+from imitation.rewards.reward_nets.mlp import BasicPotentialMLP, BasicRewardNet
 from imitation.rewards.reward_nets.wrappers import ForwardWrapper
+from imitation.util.spaces import Space
 
 __all__ = ["BasicShapedRewardNet", "ShapedRewardNet"]
 
@@ -40,25 +41,21 @@ class ShapedRewardNet(ForwardWrapper):
     def __init__(
         self,
         base: RewardNet,
-        potential: Callable[[Any], th.Tensor],
+        potential: Callable[[Any], Tensor],
         discount_factor: float,
     ) -> None:
         super().__init__(base)
         self.potential = potential
         self.discount_factor = discount_factor
 
+    @override
     def forward(
-        self,
-        state: TensorObs,
-        action: th.Tensor,
-        next_state: TensorObs,
-        done: th.Tensor,
-    ) -> th.Tensor:
-        """Computes shaped rewards; see `RewardNet.forward`."""
-        rewards: th.Tensor = self.base(state, action, next_state, done)
+        self, state: TensorObs, action: Tensor, next_state: TensorObs, done: Tensor
+    ) -> Tensor:
+        rewards: Tensor = self.base(state, action, next_state, done)
         # In one call: quicker, and a layer of running statistics sees both before it
-        # normalises either.
-        both = self.potential(_joined(state, next_state)).flatten()
+        # normalizes either. (2B,)
+        both = self.potential(tree.concatenate([state, next_state])).flatten()
         potential, next_potential = both[: len(done)], both[len(done) :]
         going_on = 1 - done.to(next_potential.dtype)
         return rewards + self.discount_factor * going_on * next_potential - potential
@@ -85,8 +82,8 @@ class BasicShapedRewardNet(ShapedRewardNet):
 
     def __init__(
         self,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         *,
         reward_hid_sizes: Sequence[int] = (32,),
         potential_hid_sizes: Sequence[int] = (32, 32),
@@ -109,12 +106,3 @@ class BasicShapedRewardNet(ShapedRewardNet):
         )
         potential = BasicPotentialMLP(observation_space, potential_hid_sizes, **kwargs)
         super().__init__(base, potential, discount_factor=discount_factor)
-
-
-def _joined(state: TensorObs, next_state: TensorObs) -> TensorObs:
-    """Joins two batches of preprocessed observations, ``(2B, ...)``."""
-    if isinstance(state, th.Tensor):
-        assert isinstance(next_state, th.Tensor)
-        return th.cat([state, next_state])
-    assert isinstance(next_state, dict)
-    return {key: th.cat([part, next_state[key]]) for key, part in state.items()}

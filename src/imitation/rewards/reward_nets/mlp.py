@@ -1,16 +1,19 @@
-"""A reward network of fully connected layers."""
+"""A reward network and a potential of fully connected layers."""
 
+from collections.abc import Iterable
 from typing import Any
 
-import gymnasium as gym
 import torch as th
+from torch import Tensor, nn
+from typing_extensions import override
 
 from imitation.errors import ConfigError
 from imitation.rewards.reward_nets.base import RewardNet
 from imitation.rewards.reward_nets.inputs import TensorObs, VectorFeatures
-from imitation.util import networks
+from imitation.util import networks, rebuilding
+from imitation.util.spaces import Space
 
-__all__ = ["BasicRewardNet"]
+__all__ = ["BasicPotentialMLP", "BasicRewardNet"]
 
 
 class BasicRewardNet(RewardNet):
@@ -35,8 +38,8 @@ class BasicRewardNet(RewardNet):
 
     def __init__(
         self,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         use_state: bool = True,
         use_action: bool = True,
         use_next_state: bool = False,
@@ -61,24 +64,16 @@ class BasicRewardNet(RewardNet):
         self.obs_features = obs_features
         self.action_features = action_features
 
+    @override
     def forward(
-        self,
-        state: TensorObs,
-        action: th.Tensor,
-        next_state: TensorObs,
-        done: th.Tensor,
-    ) -> th.Tensor:
-        """Computes rewards; see `RewardNet.forward`."""
-        rewards: th.Tensor = self.mlp(self.joined(state, action, next_state, done))
+        self, state: TensorObs, action: Tensor, next_state: TensorObs, done: Tensor
+    ) -> Tensor:
+        rewards: Tensor = self.mlp(self.joined(state, action, next_state, done))
         return rewards
 
     def joined(
-        self,
-        state: TensorObs,
-        action: th.Tensor,
-        next_state: TensorObs,
-        done: th.Tensor,
-    ) -> th.Tensor:
+        self, state: TensorObs, action: Tensor, next_state: TensorObs, done: Tensor
+    ) -> Tensor:
         """Flattens and joins the parts that the reward depends on.
 
         Args:
@@ -88,7 +83,7 @@ class BasicRewardNet(RewardNet):
             done: see `RewardNet.forward`.
 
         Returns:
-            What `mlp` takes, shape ``(B, in_size)``.
+            The input of `mlp`, shape ``(B, in_size)``.
         """
         use_state, use_action, use_next_state, use_done = self.uses
         used = []
@@ -101,3 +96,35 @@ class BasicRewardNet(RewardNet):
         if use_done:
             used.append(done.unsqueeze(1))
         return th.cat(used, dim=1)
+
+
+class BasicPotentialMLP(rebuilding.Rebuildable):
+    """A potential that is a multi-layer perceptron of the flattened observation.
+
+    Images in dictionary observations go through a small convolutional network; see
+    `VectorFeatures`.
+
+    Args:
+        observation_space: the observation space of the environment.
+        hid_sizes: widths of the hidden layers.
+        **kwargs: passed to `networks.build_mlp`.
+    """
+
+    def __init__(
+        self, observation_space: Space, hid_sizes: Iterable[int], **kwargs: Any
+    ) -> None:
+        super().__init__()
+        self.features = VectorFeatures(observation_space)
+        fixed = {"in_size": self.features.size, "squeeze_output": True}
+        options = {"hid_sizes": hid_sizes} | kwargs | fixed
+        self._potential_net = networks.build_mlp(**options)
+
+    def forward(self, state: TensorObs) -> Tensor:
+        """Maps preprocessed observations, ``(B, ...)``, to potentials, ``(B,)``."""
+        potentials: Tensor = self._potential_net(self.features(state))
+        return potentials
+
+    @property
+    def mlp(self) -> nn.Module:
+        """The network from flattened observations, ``(B, n)``, to potentials."""
+        return self._potential_net
