@@ -336,6 +336,35 @@ def test_resumed_offline_is_bit_identical(tmp_path, act_kind):
     assert_same(weights(whole), weights(resumed))
 
 
+def test_each_method_counts_its_own_steps(tmp_path):
+    trainer = make(tmp_path, act_kind="box")
+    trainer.train(total_timesteps=16)
+    saved, save = [], trainer.restart_episodes
+    trainer.restart_episodes = lambda seed: saved.append(trainer.progress) or save(seed)
+    options = {"checkpoint_dir": tmp_path / "c", "checkpoint_interval": 4}
+    trainer.train_offline(n_updates=10, **options)
+    assert saved == [4, 8, 10]
+    other = make(tmp_path, act_kind="box", seed=1)
+    other.train(total_timesteps=8, resume=True, **options)  # from what is learned
+    assert other.progress == other.rl_algo.num_timesteps == 8
+    again = make(tmp_path, act_kind="box", seed=2)
+    again.train(total_timesteps=8, resume=True, **options)
+    assert_same(weights(other), weights(again))  # there was nothing left to do
+
+
+def test_the_actor_is_slower_only_in_the_environment(tmp_path):
+    trainer = make(tmp_path, act_kind="box", learning_rate=1e-2, actor_lr_scale=0.5)
+    rates = []
+    for train in (
+        lambda: trainer.train_offline(n_updates=2),
+        lambda: trainer.train(total_timesteps=16),
+        lambda: trainer.train_offline(n_updates=2),
+    ):
+        train()
+        rates.append(trainer.rl_algo.actor.optimizer.param_groups[0]["lr"])
+    assert rates == [1e-2, 5e-3, 1e-2]
+
+
 def test_offline_takes_no_step(tmp_path):
     class Untouchable(DummyVecEnv):
         def reset(self):

@@ -371,7 +371,7 @@ def test_unfit_arguments_of_the_algorithm(tmp_path, kwargs, message):
 @pytest.mark.parametrize(
     ("cls", "policy", "message"),
     [
-        (sb3.PPO, "MlpPolicy", "PPO is no off-policy algorithm"),
+        (sb3.PPO, "MlpPolicy", "PPO is not an off-policy algorithm"),
         (sb3.DQN, "NoSuchPolicy", "DQN does not take its policy.*NoSuchPolicy"),
         (sb3.DQN, None, "DQN does not take its policy"),
     ],
@@ -456,6 +456,7 @@ ALGORITHMS = {
         sb3.TD3, "box", "box",
         {"action_noise": NormalActionNoise(np.zeros(2), np.full(2, 0.1))},
     ),
+    "SAC, gSDE": (sb3.SAC, "box", "box", {"use_sde": True}),
     "DDPG": (sb3.DDPG, "box", "box", {}),
 }  # fmt: skip
 
@@ -512,6 +513,33 @@ def test_a_finished_training_is_left_alone(tmp_path):
     other = make(tmp_path, seed=1)
     other.train(total_timesteps=16, checkpoint_dir=tmp_path / "c", resume=True)
     assert all(th.equal(before[key], value) for key, value in weights(other).items())
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_a_second_call_saves_and_resumes_by_its_own_steps(tmp_path, reset):
+    def new():
+        trainer = make(tmp_path)
+        trainer.train(total_timesteps=32)
+        return trainer
+
+    options = {"total_timesteps": 24, "reset_num_timesteps": reset}
+    whole, place = new(), tmp_path / "c"
+    whole.train(checkpoint_dir=tmp_path / "w", checkpoint_interval=8, **options)
+    assert whole.progress == 24
+
+    stopped = new()
+    stopped.train(
+        checkpoint_dir=place,
+        checkpoint_interval=8,
+        callback=lambda local, _: local["self"].num_timesteps < (18 if reset else 50),
+        **options,
+    )
+    assert 16 < stopped.progress < 24
+    resumed = make(tmp_path, seed=1)
+    resumed.train(checkpoint_dir=place, resume=True, **options)
+    assert resumed.progress == 24
+    assert resumed.rl_algo.num_timesteps == whole.rl_algo.num_timesteps
+    assert resumed.rl_algo.num_timesteps == (24 if reset else 56)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from typing import Any
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
+from typing_extensions import override
 
 from imitation.algorithms import base
 from imitation.algorithms.expert_replay.buffers import (
@@ -56,25 +57,10 @@ class SQIL(ExpertReplayTrainer):
             rl_kwargs=rl_kwargs,
         )
 
+    @override
     def train(
-        self,
-        *,
-        total_timesteps: int,
-        tb_log_name: str | None = "SQIL",
-        **kwargs: Any,
+        self, *, total_timesteps: int, tb_log_name: str | None = "SQIL", **kwargs: Any
     ) -> None:
-        """Trains the policy.
-
-        Args:
-            total_timesteps: environment steps.
-            tb_log_name: see `ExpertReplayTrainer.train`.
-            **kwargs: the other arguments of `ExpertReplayTrainer.train`, which saves
-                and resumes.
-
-        Raises:
-            ConfigError: there are no demonstrations, or nowhere to resume from.
-            ArtifactError: the state to resume from is of another trainer.
-        """
         super().train(
             total_timesteps=total_timesteps, tb_log_name=tb_log_name, **kwargs
         )

@@ -3,8 +3,9 @@
 import contextlib
 import operator
 from collections.abc import Iterator
-from typing import cast
+from typing import Any, cast
 
+import numpy as np
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback, ConvertCallback
@@ -15,10 +16,14 @@ from stable_baselines3.common.type_aliases import (
     TrainFreq,
     TrainFrequencyUnit,
 )
+from typing_extensions import override
 
 from imitation.errors import ConfigError
+from imitation.training.checkpoints import Checkpoints
+from imitation.training.trainer import Trainer
 
 __all__ = [
+    "SaveBetweenRollouts",
     "as_callbacks",
     "default_train_timesteps",
     "optimizers_of",
@@ -116,3 +121,45 @@ def as_callbacks(callback: MaybeCallback) -> list[BaseCallback]:
         for each in given
         if each is not None
     ]
+
+
+class SaveBetweenRollouts(BaseCallback):
+    """Counts a trainer's environment steps as its progress, and saves it when due.
+
+    Between two rollouts, no update and no collected experience is half done.
+
+    Args:
+        trainer: the trainer of the algorithm.
+        checkpoints: its own, with intervals in environment steps.
+    """
+
+    def __init__(self, trainer: Trainer, checkpoints: Checkpoints) -> None:
+        super().__init__()
+        self._trainer, self._checkpoints = trainer, checkpoints
+        self._steps_before = 0
+
+    @override
+    def _on_training_start(self) -> None:
+        # The algorithm may have been trained before it was given to the trainer.
+        self._steps_before = self.num_timesteps - self._trainer.progress
+
+    @override
+    def _on_step(self) -> bool:
+        self._trainer.progress = self.num_timesteps - self._steps_before
+        return True
+
+    @override
+    def _on_rollout_start(self) -> None:
+        if not self._checkpoints.after(self._trainer.progress):
+            return
+        # The state restarts episodes and holds the random numbers drawn so far. A
+        # resumed `learn` resets the environments and draws exploration noise (gSDE)
+        # before it comes here; this training does the same, to go on alike.
+        algo: Any = self.model
+        algo._last_obs = algo.env.reset()
+        algo._last_episode_starts = np.ones(algo.n_envs, dtype=bool)
+        if algo._vec_normalize_env is not None:
+            algo._last_original_obs = algo._vec_normalize_env.get_original_obs()
+        if algo.use_sde:
+            noisy = algo.policy if isinstance(algo, OnPolicyAlgorithm) else algo.actor
+            noisy.reset_noise(algo.n_envs)

@@ -1,10 +1,9 @@
 """Replay buffers that mix the learner's transitions with an expert's."""
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 import torch as th
 from stable_baselines3.common.buffers import DictReplayBuffer, ReplayBuffer
 from stable_baselines3.common.type_aliases import (
@@ -12,27 +11,28 @@ from stable_baselines3.common.type_aliases import (
     ReplayBufferSamples,
 )
 from stable_baselines3.common.vec_env import VecNormalize
+from typing_extensions import override
 
 from imitation.algorithms import base
-from imitation.algorithms.expert_replay.demonstrations import (
-    StoredTransitions,
-    stored_transitions,
-)
-from imitation.data.types import map_maybe_dict
+from imitation.algorithms.expert_replay.demonstrations import stored_transitions
+from imitation.data import tree
 from imitation.errors import ConfigError, DataError
 from imitation.util.spaces import Space
 
 __all__ = ["SQILDictReplayBuffer", "SQILReplayBuffer", "expert_rows"]
 
-Array = npt.NDArray[Any]
 Samples = ReplayBufferSamples | DictReplayBufferSamples
 
 EXPERT_REWARD, OWN_REWARD = 1.0, 0.0
 MAX_REDRAWS = 1000
 
+Obs = np.ndarray | dict[str, np.ndarray]
+Gathered = tuple[Obs, Obs, np.ndarray, np.ndarray]
+"""Observations before and after, actions and ends of some transitions."""
+
 
 def expert_rows(samples: Samples) -> th.Tensor:
-    """Says which rows of a batch are the expert's.
+    """Marks the rows of a batch that are the expert's.
 
     Args:
         samples: what a buffer of this module returned.
@@ -107,49 +107,54 @@ class SQILReplayBuffer(ReplayBuffer):
             NotImplementedError: the demonstrations hold no next observations.
             DataError: they do not fit the spaces.
         """
-        self.expert_buffer = _filled(
-            stored_transitions(
-                demonstrations, self.observation_space, self.action_space, time_limit
-            ),
-            self,
+        stored = stored_transitions(
+            demonstrations, self.observation_space, self.action_space, time_limit
         )
+        is_dict = isinstance(self.observation_space, gym.spaces.Dict)
+        make: Any = DictReplayBuffer if is_dict else ReplayBuffer
+        buffer: ReplayBuffer = make(
+            len(stored), self.observation_space, self.action_space, device=self.device
+        )
+        # Each array is written at once; SB3's `add` copies one transition at a time.
+        # The second axis is that of the environments, here a single one.
+        _write(buffer.observations, stored.observations)
+        _write(buffer.next_observations, stored.next_observations)
+        buffer.actions[:, 0] = stored.actions
+        buffer.dones[:, 0] = stored.dones
+        buffer.timeouts[:, 0] = stored.timeouts
+        buffer.rewards[:] = EXPERT_REWARD
+        buffer.full = True
+        self.expert_buffer = buffer
 
+    @override
     def add(
         self,
-        obs: Any,
-        next_obs: Any,
-        action: Array,
-        reward: Array,
-        done: Array,
+        obs: np.ndarray,
+        next_obs: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
         infos: list[dict[str, Any]],
     ) -> None:
-        """Adds one transition of each environment, with reward 0.
-
-        Args:
-            obs: observations, shape ``(n_envs, *stored_shape)``, or a dictionary.
-            next_obs: observations after the actions; at the end of an episode, its own.
-            action: actions, shape ``(n_envs, ...)``, scaled for a box.
-            reward: ignored.
-            done: which episodes ended, shape ``(n_envs,)``.
-            infos: info dictionaries; ``TimeLimit.truncated`` marks time limits.
-        """
-        place = self.pos
-        nothing = np.full(np.shape(reward), OWN_REWARD, dtype=np.float32)
-        super().add(obs, next_obs, action, nothing, done, infos)
+        place = self.pos  # `super().add` moves on
+        ignored = np.full(np.shape(reward), OWN_REWARD, dtype=np.float32)
+        super().add(obs, next_obs, action, ignored, done, infos)
+        # SB3 leaves these out with optimize_memory_usage, and does not bootstrap then.
         self.timeouts[place] = [i.get("TimeLimit.truncated", False) for i in infos]
 
     def cut_episodes(self) -> None:
-        """Says that the next transitions do not follow on from the last ones."""
+        """Marks the next transitions as not following on from the last ones."""
         if self.optimize_memory_usage and self.size() > 0:
             self.timeouts[self.pos - 1] = 1  # its next observation will be overwritten
 
+    @override
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> Samples:  # type: ignore[override]  # of either kind
         """Samples the learner's transitions and then as many of the expert's.
 
         Args:
             batch_size: of both together; the learner's are one more if it is odd, and
                 none while there are none.
-            env: normalises observations, if it does; rewards stay as they are.
+            env: normalizes observations, if it does; rewards stay as they are.
 
         Returns:
             A batch whose rewards say whose the transitions are.
@@ -160,41 +165,38 @@ class SQILReplayBuffer(ReplayBuffer):
         if not hasattr(self, "expert_buffer"):
             raise ConfigError("no demonstrations: call set_demonstrations() first")
         n_own = batch_size - batch_size // 2 if self.size() > 0 else 0
-        parts = [_gather(self.expert_buffer, *self._draw_expert(batch_size - n_own))]
+        expert = self.expert_buffer
+        # From NumPy's global state because that is what Stable-Baselines3 seeds.
+        steps = np.random.randint(0, expert.size(), size=batch_size - n_own)
+        parts = [_gather(expert, steps, np.zeros_like(steps))]
         if n_own > 0:
             parts.insert(0, _gather(self, *self._draw_own(n_own)))
-        columns = zip(*parts, strict=True)
-        obs, next_obs, acts, dones = (_joined(column) for column in columns)
+        obs, next_obs, acts, dones = zip(*parts, strict=True)
         rewards = np.full((batch_size, 1), EXPERT_REWARD, dtype=np.float32)
         rewards[:n_own] = OWN_REWARD
-        made: Any = (
-            DictReplayBufferSamples if isinstance(obs, dict) else ReplayBufferSamples
-        )
-        samples: Samples = made(
-            observations=map_maybe_dict(self._moved, self._normalize_obs(obs, env)),
-            actions=self._moved(acts),
-            next_observations=map_maybe_dict(
-                self._moved, self._normalize_obs(next_obs, env)
+        is_dict = isinstance(self.observation_space, gym.spaces.Dict)
+        make: Any = DictReplayBufferSamples if is_dict else ReplayBufferSamples
+        samples: Samples = make(
+            observations=self._moved(self._normalize_obs(tree.concatenate(obs), env)),
+            actions=self._moved(np.concatenate(acts)),
+            next_observations=self._moved(
+                self._normalize_obs(tree.concatenate(next_obs), env)
             ),
-            dones=self._moved(dones.reshape(-1, 1)),
+            dones=self._moved(np.concatenate(dones).reshape(-1, 1)),
             rewards=self._moved(rewards),
         )
         return samples
 
-    def _moved(self, array: Array) -> th.Tensor:
-        return self.to_torch(array, copy=False)  # gathered arrays are nobody else's
+    def _moved(self, arrays: Obs) -> th.Tensor | dict[str, th.Tensor]:
+        # Without copies: gathered arrays are used nowhere else.
+        return tree.map(lambda array: self.to_torch(array, copy=False), arrays)
 
-    def _draw_expert(self, n: int) -> tuple[Array, Array]:
-        # From NumPy's global state because that is what Stable-Baselines3 seeds.
-        steps = np.random.randint(0, self.expert_buffer.size(), size=n)
-        return steps, np.zeros(n, dtype=np.intp)
-
-    def _draw_own(self, n: int) -> tuple[Array, Array]:
-        """Places and environments of some of the learner's transitions."""
+    def _draw_own(self, n: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draws places and environments of the learner's transitions."""
         if not self.optimize_memory_usage:
             steps = np.random.randint(0, self.size(), size=n)
             return steps, np.random.randint(0, self.n_envs, size=n)
-        steps, envs = (np.zeros(n, dtype=np.intp) for _ in "ab")
+        steps, envs = np.zeros(n, dtype=np.intp), np.zeros(n, dtype=np.intp)
         unusable = np.ones(n, dtype=bool)
         for _ in range(MAX_REDRAWS):
             count = int(unusable.sum())
@@ -215,58 +217,24 @@ class SQILReplayBuffer(ReplayBuffer):
 class SQILDictReplayBuffer(SQILReplayBuffer, DictReplayBuffer):  # type: ignore[misc]  # as DictReplayBuffer
     """A `SQILReplayBuffer` for dictionary observations.
 
-    Args:
-        buffer_size: see `SQILReplayBuffer`, as for the others.
-        observation_space: a dictionary.
-        action_space: of the environment.
-        demonstrations: or None.
-        device: where samples shall be.
-        n_envs: number of environments.
-        optimize_memory_usage: not supported by Stable-Baselines3.
+    The arguments are the same, but Stable-Baselines3 does not support
+    `optimize_memory_usage` for dictionaries.
     """
 
 
-def _filled(transitions: StoredTransitions, like: SQILReplayBuffer) -> ReplayBuffer:
-    """Makes a full buffer of transitions, each array written at once."""
-    is_dict = isinstance(like.observation_space, gym.spaces.Dict)
-    make: Any = DictReplayBuffer if is_dict else ReplayBuffer
-    buffer: ReplayBuffer = make(
-        len(transitions), like.observation_space, like.action_space, device=like.device
-    )
-    _write(buffer.observations, transitions.observations)
-    _write(buffer.next_observations, transitions.next_observations)
-    buffer.actions[:, 0] = transitions.actions
-    buffer.dones[:, 0] = transitions.dones
-    buffer.timeouts[:, 0] = transitions.timeouts
-    buffer.rewards[:] = EXPERT_REWARD
-    buffer.full = True
-    return buffer
+def _write(target: Obs, values: Obs) -> None:
+    for array, new in tree.zip_leaves(target, values):
+        # Arrays of SB3 are (N, n_envs, ...), where a discrete value is (1,), not ().
+        stored = cast(np.ndarray, array)
+        stored[:, 0] = new.reshape(len(new), *array.shape[2:])
 
 
-def _write(array: Any, values: Any) -> None:
-    if isinstance(array, dict):
-        for key, part in array.items():
-            _write(part, values[key])
-    else:
-        array[:, 0] = values.reshape(len(values), *array.shape[2:])
-
-
-def _gather(buffer: ReplayBuffer, steps: Array, envs: Array) -> tuple[Any, ...]:
-    """Observations before and after, actions and ends of some transitions."""
-
-    def at(array: Array, places: Array = steps) -> Array:
-        return array[places, envs]
-
-    stored: Any = buffer.observations
+def _gather(buffer: ReplayBuffer, steps: np.ndarray, envs: np.ndarray) -> Gathered:
+    stored: Obs = buffer.observations
     if buffer.optimize_memory_usage:
-        after = at(stored, (steps + 1) % buffer.buffer_size)
+        after = tree.take(stored, ((steps + 1) % buffer.buffer_size, envs))
     else:
-        after = map_maybe_dict(at, buffer.next_observations)
-    ends = at(buffer.dones) * (1 - at(buffer.timeouts))
-    return map_maybe_dict(at, stored), after, at(buffer.actions), ends
-
-
-def _joined(parts: tuple[Any, ...]) -> Any:
-    if isinstance(parts[0], dict):
-        return {key: np.concatenate([p[key] for p in parts]) for key in parts[0]}
-    return np.concatenate(parts)
+        after = tree.take(buffer.next_observations, (steps, envs))
+    obs, acts = tree.take(stored, (steps, envs)), buffer.actions[steps, envs]
+    ends = buffer.dones[steps, envs] * (1 - buffer.timeouts[steps, envs])
+    return obs, after, acts, ends

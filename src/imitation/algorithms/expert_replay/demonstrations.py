@@ -7,18 +7,17 @@ limit cut off, which go on for the algorithm, from those that ended.
 
 import dataclasses
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
+import torch as th
 from stable_baselines3.common.preprocessing import get_action_dim
 
 from imitation.algorithms import base
-from imitation.data import types
+from imitation.data import tree, types
 from imitation.data.flatten import flatten_trajectories
 from imitation.errors import DataError, ImitationError
-from imitation.util import tensors
 from imitation.util.spaces import Space
 from imitation.util.util import get_first_iter_element
 
@@ -29,8 +28,9 @@ __all__ = [
     "stored_transitions",
 ]
 
-Array = npt.NDArray[Any]
 NEEDED = ("obs", "acts", "next_obs", "dones")
+
+Obs = TypeVar("Obs", bound=tree.Tree)
 
 
 class UnsupportedDemonstrationsError(ImitationError, NotImplementedError, TypeError):
@@ -41,20 +41,20 @@ class UnsupportedDemonstrationsError(ImitationError, NotImplementedError, TypeEr
 class StoredTransitions:
     """Transitions of an expert, laid out as a replay buffer stores its own."""
 
-    observations: Array | dict[str, Array]
+    observations: np.ndarray | dict[str, np.ndarray]
     """Shape ``(N, *stored_observation_shape)``, or a dictionary of such."""
 
-    next_observations: Array | dict[str, Array]
+    next_observations: np.ndarray | dict[str, np.ndarray]
     """Likewise."""
 
-    actions: Array
+    actions: np.ndarray
     """Shape ``(N, action_dim)``; those of a box in [−1, 1] between its bounds."""
 
-    dones: Array
+    dones: np.ndarray
     """1 where an episode came to its end, else 0, shape ``(N,)``, dtype float32."""
 
-    timeouts: Array
-    """1 where that was a time limit's doing, else 0, shape ``(N,)``, dtype float32."""
+    timeouts: np.ndarray
+    """1 where a time limit cut it off, else 0, shape ``(N,)``, dtype float32."""
 
     def __len__(self) -> int:
         """The number of transitions."""
@@ -86,24 +86,35 @@ def stored_transitions(
         DataError: the demonstrations are empty or do not fit the spaces.
     """
     flat, cut = _flattened(demonstrations, time_limit)
-    observations, next_observations = (
-        channels_first(types.maybe_unwrap_dictobs(obs), observation_space)
-        for obs in (flat.obs, flat.next_obs)
-    )
-    for obs in (observations, next_observations):
-        wrapped: Any = types.maybe_wrap_in_dictobs(obs)
-        checked = types.TransitionsMinimal(wrapped, flat.acts, flat.infos)
+    seen = []
+    for given in (flat.obs, flat.next_obs):
+        obs = channels_first(tree.unwrap(given), observation_space)
+        checked = types.TransitionsMinimal(tree.wrap(obs), flat.acts, flat.infos)
         base.check_demonstrations(checked, observation_space, action_space)
+        seen.append(obs)
+    acts = flat.acts.reshape(len(flat.acts), get_action_dim(action_space))
+    if isinstance(action_space, gym.spaces.Box):
+        if not action_space.is_bounded():
+            raise DataError(
+                f"actions of {action_space} cannot be scaled to [-1, 1], as off-policy "
+                "algorithms store them; bound the space"
+            )
+        low, high = action_space.low.ravel(), action_space.high.ravel()
+        # An expert may act beyond the bounds; the environment clips what it gets.
+        acts = 2.0 * (np.clip(acts, low, high) - low) / (high - low) - 1.0
+        acts = acts.astype(np.float32)
+    else:
+        acts = acts.astype(action_space.dtype)
     return StoredTransitions(
-        observations=observations,
-        next_observations=next_observations,
-        actions=_stored_actions(flat.acts, action_space),
+        observations=seen[0],
+        next_observations=seen[1],
+        actions=acts,
         dones=flat.dones.astype(np.float32),
         timeouts=cut.astype(np.float32),
     )
 
 
-def channels_first(obs: Any, space: Space) -> Any:
+def channels_first(obs: Obs, space: Space) -> Obs:
     """Moves the channels of images to the front where a space has them there.
 
     Args:
@@ -115,38 +126,27 @@ def channels_first(obs: Any, space: Space) -> Any:
     """
     if isinstance(obs, Mapping):
         parts = space.spaces if isinstance(space, gym.spaces.Dict) else {}
-        return {
+        moved = {
             key: channels_first(part, parts[key]) if key in parts else part
             for key, part in obs.items()
         }
+        return cast(Obs, moved)
+    assert isinstance(obs, np.ndarray | th.Tensor)
     shape = space.shape or ()
-    if len(shape) != 3 or tuple(obs.shape[1:]) == shape or obs.ndim != 4:
+    # A shape that fits already may be symmetric: it is not to be moved.
+    if obs.ndim != 4 or len(shape) != 3 or tuple(obs.shape[1:]) == shape:
         return obs
     if (obs.shape[3], obs.shape[1], obs.shape[2]) != shape:
-        return obs
-    return np.moveaxis(obs, 3, 1) if isinstance(obs, np.ndarray) else obs.movedim(3, 1)
-
-
-def _stored_actions(acts: Array, space: Space) -> Array:
-    """Flattens actions, and scales those of a box to [−1, 1]."""
-    flat = acts.reshape(len(acts), get_action_dim(space))
-    if not isinstance(space, gym.spaces.Box):
-        return flat.astype(space.dtype)
-    low, high = space.low.ravel(), space.high.ravel()
-    if not space.is_bounded():
-        raise DataError(
-            f"actions of {space} cannot be scaled to [-1, 1], as off-policy algorithms "
-            "store them; bound the space"
-        )
-    # An expert may act beyond the bounds; the environment clips what it gets.
-    scaled: Array = 2.0 * (np.clip(flat, low, high) - low) / (high - low) - 1.0
-    return scaled.astype(np.float32)
+        return obs  # (B, H, W, C) of another space, which is an error elsewhere
+    if isinstance(obs, np.ndarray):
+        return cast(Obs, np.moveaxis(obs, 3, 1))
+    return cast(Obs, obs.movedim(3, 1))
 
 
 def _flattened(
     demonstrations: base.AnyTransitions, time_limit: int | None
-) -> tuple[types.Transitions, Array]:
-    """Transitions, and which of them a time limit made the last of their episode."""
+) -> tuple[types.Transitions, np.ndarray]:
+    """Returns transitions, and booleans that mark those where a time limit cut."""
     if isinstance(demonstrations, types.Transitions):
         return demonstrations, demonstrations.dones & _said_cut(demonstrations.infos)
     if isinstance(demonstrations, types.TransitionsMinimal) or not isinstance(
@@ -155,7 +155,7 @@ def _flattened(
         raise _unsupported(demonstrations)
     first, items = get_first_iter_element(demonstrations)
     if isinstance(first, types.Trajectory):
-        trajectories: list[Any] = list(items)
+        trajectories = list(cast(Iterable[types.Trajectory], items))
         # Without infos, which are read one by one: only the last ones matter.
         flat = flatten_trajectories(
             types.Trajectory(traj.obs, traj.acts, None, traj.terminal)
@@ -163,33 +163,26 @@ def _flattened(
         )
         ends = np.cumsum([len(traj) for traj in trajectories]) - 1
         cut = np.zeros(len(flat), dtype=bool)
-        cut[ends] = [_was_cut(traj, time_limit) for traj in trajectories]
+        for end, trajectory in zip(ends, trajectories, strict=True):
+            infos = trajectory.infos
+            said = None if infos is None else infos[-1].get("TimeLimit.truncated")
+            as_long = len(trajectory) == time_limit
+            cut[end] = trajectory.terminal and (as_long if said is None else said)
         return flat, cut
     if isinstance(first, Mapping):
-        batches: list[Any] = list(items)
-        flat = _joined(batches)
+        flat = _joined(list(cast(Iterable[Mapping[str, Any]], items)))
         return flat, flat.dones & _said_cut(flat.infos)
     raise _unsupported(first)
 
 
-def _was_cut(trajectory: types.Trajectory, time_limit: int | None) -> bool:
-    """Whether a time limit ended an episode, as far as its trajectory tells."""
-    if not trajectory.terminal:
-        return False
-    last = {} if trajectory.infos is None else trajectory.infos[-1]
-    if "TimeLimit.truncated" in last:
-        return bool(last["TimeLimit.truncated"])
-    return time_limit is not None and len(trajectory) == time_limit
-
-
-def _said_cut(infos: Iterable[Any]) -> Array:
-    return np.array(
-        [bool(info.get("TimeLimit.truncated", False)) for info in infos], dtype=bool
-    )
+def _said_cut(infos: Iterable[Mapping[str, object]]) -> np.ndarray:
+    said = [bool(info.get("TimeLimit.truncated", False)) for info in infos]
+    return np.array(said, dtype=bool)
 
 
 def _joined(batches: list[Mapping[str, Any]]) -> types.Transitions:
-    """One batch of all batches."""
+    """Joins batches of transitions to one."""
+    infos: list[Mapping[str, object]] = []
     for batch in batches:
         missing = [key for key in NEEDED if key not in batch]
         if missing:
@@ -197,22 +190,13 @@ def _joined(batches: list[Mapping[str, Any]]) -> types.Transitions:
                 f"batches of demonstrations need the keys {', '.join(NEEDED)}; one "
                 f"lacks {', '.join(missing)}"
             )
-    infos: Any = []
-    for batch in batches:
         infos.extend(batch.get("infos", [{}] * len(batch["acts"])))
-    columns = {key: _joined_column([b[key] for b in batches]) for key in NEEDED}
+    columns: dict[str, Any] = {
+        key: tree.concatenate([tree.as_observation(batch[key]) for batch in batches])
+        for key in NEEDED
+    }
     columns["dones"] = columns["dones"].astype(bool)
-    return types.Transitions(**columns, infos=infos)
-
-
-def _joined_column(parts: list[Any]) -> Any:
-    first = types.maybe_unwrap_dictobs(parts[0])
-    if isinstance(first, Mapping):
-        unwrapped: list[Any] = [types.maybe_unwrap_dictobs(part) for part in parts]
-        return types.DictObs(
-            {key: _joined_column([part[key] for part in unwrapped]) for key in first}
-        )
-    return np.concatenate([tensors.safe_to_numpy(part) for part in parts])
+    return types.Transitions(**columns, infos=np.array(infos, dtype=object))
 
 
 def _unsupported(value: object) -> UnsupportedDemonstrationsError:

@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import gymnasium as gym
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import MaybeCallback
@@ -24,7 +23,11 @@ from imitation.data import types
 from imitation.errors import ConfigError, ImitationError, reason
 from imitation.training import sb3_state
 from imitation.training.checkpoints import Checkpoints
-from imitation.training.sb3_learning import as_callbacks, optimizers_of
+from imitation.training.sb3_learning import (
+    SaveBetweenRollouts,
+    as_callbacks,
+    optimizers_of,
+)
 from imitation.training.trainer import State
 from imitation.util import logger as imit_logger
 from imitation.util import optimizers, seeding
@@ -36,7 +39,7 @@ __all__ = ["ExpertReplayTrainer"]
 SUITABLE = "SoftQ or DQN for discrete actions, SAC, TD3 or DDPG for continuous ones"
 
 UNFIT = (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
-"""What constructors of algorithms raise about their arguments."""
+"""Errors of constructors of algorithms about their arguments."""
 
 LEAST = {
     "batch_size": 1,
@@ -45,7 +48,7 @@ LEAST = {
     "learning_starts": 0,
     "target_update_interval": 1,
 }
-"""The least values of arguments that constructors do not look at."""
+"""The least values of arguments that constructors do not check."""
 
 
 class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
@@ -90,6 +93,8 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self.venv = venv
         self.rl_algo = _make_algorithm(rl_algo_class, policy, venv, kwargs)
         self.rng = seeding.make_rng(self.rl_algo.seed)
+        self.method = "train"
+        """The method whose steps are the `progress`: what only it can continue."""
         super().__init__(demonstrations=demonstrations, custom_logger=custom_logger)
         if custom_logger is not None or self.rl_algo.tensorboard_log is None:
             self.rl_algo.set_logger(self._logger)
@@ -97,11 +102,11 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
     @property
     @abc.abstractmethod
     def name(self) -> str:
-        """What the algorithm is called in messages and logs."""
+        """Name of the algorithm in messages and logs."""
 
     @property
+    @override
     def logger(self) -> imit_logger.HierarchicalLogger:
-        """Where the trainer and its algorithm log to."""
         return self._logger
 
     @logger.setter
@@ -110,8 +115,8 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self.rl_algo.set_logger(value)
 
     @property
+    @override
     def policy(self) -> BasePolicy:
-        """The policy that imitates the demonstrations."""
         return self.rl_algo.policy
 
     @property
@@ -123,11 +128,11 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
 
     @property
     def has_demonstrations(self) -> bool:
-        """Whether there is an expert to imitate."""
+        """True if there is an expert to imitate."""
         return hasattr(self.replay_buffer, "expert_buffer")
 
     def set_demonstrations(self, demonstrations: base.AnyTransitions) -> None:
-        """Sets the demonstrations; earlier ones are forgotten.
+        """Replaces the demonstrations.
 
         Args:
             demonstrations: trajectories, transitions, or batches with the keys obs,
@@ -139,7 +144,14 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             NotImplementedError: they hold no next observations.
             DataError: they do not fit the spaces.
         """
-        self.replay_buffer.set_demonstrations(demonstrations, _time_limit(self.venv))
+        try:
+            specs = self.venv.get_attr("spec")
+        except (AttributeError, NotImplementedError):  # not made of gymnasium's
+            specs = []
+        limits = {getattr(spec, "max_episode_steps", None) for spec in specs}
+        self.replay_buffer.set_demonstrations(
+            demonstrations, time_limit=limits.pop() if len(limits) == 1 else None
+        )
 
     def train(
         self,
@@ -164,9 +176,9 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
                 saves none.
             checkpoint_interval: environment steps between states; 0 saves only the
                 last.
-            resume: go on from the state in `checkpoint_dir`, if there is one.
+            resume: continue from the state in `checkpoint_dir`, if there is one.
             callback: of the algorithm's ``learn``.
-            reset_num_timesteps: count steps and run schedules anew.
+            reset_num_timesteps: restart the count of steps and the schedules.
             **kwargs: further arguments of the algorithm's ``learn``, such as
                 ``log_interval`` and ``progress_bar``.
 
@@ -174,24 +186,21 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             ConfigError: there are no demonstrations, or nowhere to resume from.
             ArtifactError: the state is of another trainer.
         """
-        self._check_ready(checkpoint_dir, resume)
-        saver = Checkpoints(
-            self, checkpoint_dir, export_every=-1, state_every=checkpoint_interval
-        )
-        if resume and saver.resume():
-            total_timesteps -= self.progress
-            reset_num_timesteps = False
-        callbacks = [*as_callbacks(callback), _SaveStates(self, saver)]
-        if total_timesteps > 0:
+        saver = self.begin("train", checkpoint_dir, checkpoint_interval, resume)
+        # Not `algo.num_timesteps`, which may count steps of earlier calls.
+        left = total_timesteps - self.progress
+        if left > 0:
             with self.fast_updates():
                 self.rl_algo.learn(
-                    total_timesteps=total_timesteps,
-                    callback=callbacks,
+                    total_timesteps=left,
+                    callback=[
+                        *as_callbacks(callback),
+                        SaveBetweenRollouts(self, saver),
+                    ],
                     tb_log_name=tb_log_name or self.name,
-                    reset_num_timesteps=reset_num_timesteps,
+                    reset_num_timesteps=reset_num_timesteps and not self.progress,
                     **kwargs,
                 )
-        self.progress = self.rl_algo.num_timesteps
         saver.finish()
 
     @override
@@ -201,6 +210,7 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
     @override
     def state_dict(self) -> State:
         return super().state_dict() | {
+            "method": self.method,
             "algorithm": sb3_state.algorithm_state(self.rl_algo),
             "randomness": sb3_state.random_state(self.rl_algo),
         }
@@ -208,6 +218,7 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
     @override
     def restore(self, state: State) -> None:
         super().restore(state)
+        self.method = str(state["method"])
         sb3_state.load_algorithm_state(self.rl_algo, state["algorithm"])
         sb3_state.restore_random_state(self.rl_algo, state["randomness"])
 
@@ -228,38 +239,45 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         with training_threads(self.policy), fused:
             yield
 
-    def _check_ready(self, checkpoint_dir: AnyPath | None, resume: bool) -> None:
-        """Raises a ConfigError unless training can begin."""
+    def begin(
+        self,
+        method: str,
+        checkpoint_dir: AnyPath | None,
+        state_every: int,
+        resume: bool,
+    ) -> Checkpoints:
+        """Begins a call of a training method, or continues an interrupted one.
+
+        Afterwards `progress` is what was done of it. A state that another method left
+        is where this one begins.
+
+        Args:
+            method: its name.
+            checkpoint_dir: where states are, or None.
+            state_every: progress between states; 0 saves only the last.
+            resume: load the newest state, if there is one.
+
+        Returns:
+            What saves the states of the call.
+
+        Raises:
+            ConfigError: there are no demonstrations, or nowhere to resume from.
+            ArtifactError: the state is of another trainer.
+        """
         if not self.has_demonstrations:
             raise ConfigError(
                 f"{self.name} has no demonstrations: pass them to the constructor or "
                 "call set_demonstrations() before train()"
             )
         if resume and checkpoint_dir is None:
-            raise ConfigError(
-                "resume=True needs checkpoint_dir, the place of the state"
-            )
-
-
-class _SaveStates(BaseCallback):
-    """Saves a trainer between two rollouts of its algorithm, when it is due."""
-
-    def __init__(self, trainer: ExpertReplayTrainer, saver: Checkpoints) -> None:
-        super().__init__()
-        self.trainer, self.saver = trainer, saver
-
-    def _on_rollout_start(self) -> None:
-        self.trainer.progress = self.num_timesteps
-        if not self.saver.after(self.num_timesteps):
-            return
-        # Only the start of `learn` resets environments: this repeats what it does.
-        algo: Any = self.model
-        algo._last_obs = algo.env.reset()
-        if algo._vec_normalize_env is not None:
-            algo._last_original_obs = algo._vec_normalize_env.get_original_obs()
-
-    def _on_step(self) -> bool:
-        return True
+            raise ConfigError("resume=True needs checkpoint_dir, where the state is")
+        resumed = resume and Checkpoints(self, checkpoint_dir, export_every=-1).resume()
+        if not resumed or self.method != method:
+            self.progress = 0
+        self.method = method
+        return Checkpoints(
+            self, checkpoint_dir, export_every=-1, state_every=state_every
+        )
 
 
 def _check_rl_kwargs(name: str, kwargs: Mapping[str, Any]) -> None:
@@ -296,8 +314,8 @@ def _make_algorithm(
     name = getattr(rl_algo_class, "__name__", str(rl_algo_class))
     if isinstance(make, type) and not issubclass(make, OffPolicyAlgorithm):
         raise ConfigError(
-            f"rl_algo_class={name} is no off-policy algorithm of Stable-Baselines3; "
-            f"pass {SUITABLE}"
+            f"rl_algo_class={name} is not an off-policy algorithm of "
+            f"Stable-Baselines3; pass {SUITABLE}"
         )
     try:
         made = make(
@@ -321,13 +339,3 @@ def _make_algorithm(
         ) from error
     assert isinstance(made, OffPolicyAlgorithm)
     return made
-
-
-def _time_limit(venv: VecEnv) -> int | None:
-    """Steps after which the environments cut off an episode, if they say so."""
-    try:
-        specs = venv.get_attr("spec")
-    except (AttributeError, NotImplementedError):  # not made of gymnasium environments
-        return None
-    limits = {None if spec is None else spec.max_episode_steps for spec in specs}
-    return limits.pop() if len(limits) == 1 else None

@@ -4,13 +4,8 @@ Garg, D. et al. (2021). IQ-Learn: Inverse soft-Q Learning for Imitation.
 https://arxiv.org/abs/2106.12142
 """
 
-from imitation.algorithms.iq_learn.continuous import IQSAC
-from imitation.algorithms.iq_learn.discrete import IQSoftQ
-from imitation.algorithms.iq_learn.losses import (
-    IQTerms,
-    inverse_bellman,
-    iq_terms,
-)
+from imitation.algorithms.iq_learn.learners import IQSAC, IQSoftQ
+from imitation.algorithms.iq_learn.losses import IQTerms, inverse_bellman, iq_terms
 from imitation.algorithms.iq_learn.reward import (
     ActorCriticReward,
     InverseSoftQReward,

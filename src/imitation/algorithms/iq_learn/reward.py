@@ -12,8 +12,10 @@ import gymnasium as gym
 import numpy as np
 import torch as th
 from stable_baselines3.common.policies import BasePolicy
+from stable_baselines3.common.type_aliases import PyTorchObs
 from stable_baselines3.dqn.policies import DQNPolicy
 from stable_baselines3.sac.policies import LOG_STD_MAX, LOG_STD_MIN, SACPolicy
+from typing_extensions import override
 
 from imitation.algorithms.expert_replay.demonstrations import channels_first
 from imitation.algorithms.soft_q import soft_value
@@ -67,11 +69,19 @@ class InverseSoftQReward(RewardNet, abc.ABC):
         self.discount = discount
         self.temperature = temperature
         self.has_ends = has_ends
+        self.register_constants()
 
+    def register_constants(self) -> None:
+        """Registers the tensors that depend on the action space alone."""
+
+    @override
     def forward(
-        self, state: Any, action: th.Tensor, next_state: Any, done: th.Tensor
+        self,
+        state: PyTorchObs,
+        action: th.Tensor,
+        next_state: PyTorchObs,
+        done: th.Tensor,
     ) -> th.Tensor:
-        """Computes Q(s, a) − γ (1 − d) V(s'); see `RewardNet.forward`."""
         space = self.policy.observation_space
         q_taken = self.q_values(channels_first(state, space), action)
         next_values = self.soft_values(channels_first(next_state, space))
@@ -80,7 +90,7 @@ class InverseSoftQReward(RewardNet, abc.ABC):
         return q_taken - self.discount * next_values
 
     @abc.abstractmethod
-    def q_values(self, state: Any, action: th.Tensor) -> th.Tensor:
+    def q_values(self, state: PyTorchObs, action: th.Tensor) -> th.Tensor:
         """Computes Q(s, a).
 
         Args:
@@ -92,22 +102,23 @@ class InverseSoftQReward(RewardNet, abc.ABC):
         """
 
     @abc.abstractmethod
-    def soft_values(self, state: Any) -> th.Tensor:
-        """Computes V(s), shape ``(B,)``; see `q_values`."""
+    def soft_values(self, state: PyTorchObs) -> th.Tensor:
+        """Computes V(s), shape ``(B,)``, of the observations that `q_values` takes."""
 
 
 class SoftQReward(InverseSoftQReward):
-    """The reward of a policy for discrete actions; see `InverseSoftQReward`."""
+    """The reward of a policy for discrete actions, V(s) = α log Σ exp(Q / α)."""
 
-    def q_values(self, state: Any, action: th.Tensor) -> th.Tensor:
-        """Computes Q(s, a); see the base class."""
+    @override
+    def q_values(self, state: PyTorchObs, action: th.Tensor) -> th.Tensor:
+        # (B, n_actions) times one-hot actions is the value of the one taken.
         return (self._all(state) * action).sum(dim=1)
 
-    def soft_values(self, state: Any) -> th.Tensor:
-        """Computes V(s) = α log Σ exp(Q / α); see the base class."""
+    @override
+    def soft_values(self, state: PyTorchObs) -> th.Tensor:
         return soft_value(self._all(state), self.temperature).squeeze(1)
 
-    def _all(self, state: Any) -> th.Tensor:
+    def _all(self, state: PyTorchObs) -> th.Tensor:
         net = self.policy.q_net
         # Not net(state), which would preprocess the observations once more.
         values: th.Tensor = net.q_net(net.features_extractor(state))
@@ -115,7 +126,7 @@ class SoftQReward(InverseSoftQReward):
 
 
 class ActorCriticReward(InverseSoftQReward):
-    """The reward of SAC's critics; see `InverseSoftQReward`.
+    """The reward of SAC's critics.
 
     Q is the smallest of the critics. V(s) = E[Q(s, a) − α log π(a | s)] is averaged
     over actions of the actor from fixed noise, so that the reward is a function.
@@ -125,48 +136,34 @@ class ActorCriticReward(InverseSoftQReward):
     low: th.Tensor
     high: th.Tensor
 
-    def __init__(
-        self,
-        observation_space: Space,
-        action_space: Space,
-        policy_class: type[BasePolicy],
-        policy_kwargs: Mapping[str, Any],
-        discount: float,
-        temperature: float,
-        has_ends: bool,
-    ) -> None:
-        super().__init__(
-            observation_space,
-            action_space,
-            policy_class,
-            policy_kwargs,
-            discount,
-            temperature,
-            has_ends,
-        )
-        assert isinstance(action_space, gym.spaces.Box)
+    @override
+    def register_constants(self) -> None:
+        space = self.action_space
+        assert isinstance(space, gym.spaces.Box)
         half = np.random.default_rng(0).standard_normal(
-            (N_NOISE // 2, int(np.prod(action_space.shape)))
+            (N_NOISE // 2, int(np.prod(space.shape)))
         )
+        # Pairs of opposite noise: odd terms of V(s) in it cancel.
         fixed = {
             "noise": np.concatenate([half, -half]),
-            "low": action_space.low.ravel(),
-            "high": action_space.high.ravel(),
+            "low": space.low.ravel(),
+            "high": space.high.ravel(),
         }
         for name, value in fixed.items():
             tensor = th.as_tensor(value, dtype=th.float32)
             self.register_buffer(name, tensor, persistent=False)
 
-    def q_values(self, state: Any, action: th.Tensor) -> th.Tensor:
-        """Computes Q(s, a); see the base class."""
+    @override
+    def q_values(self, state: PyTorchObs, action: th.Tensor) -> th.Tensor:
         width = self.high - self.low
+        # Critics take actions as SAC stores them, scaled to [-1, 1].
         return self._smallest(
             self._features(self.policy.critic, state),
             2 * (action.flatten(1) - self.low) / width - 1,
         )
 
-    def soft_values(self, state: Any) -> th.Tensor:
-        """Estimates V(s); see the base class."""
+    @override
+    def soft_values(self, state: PyTorchObs) -> th.Tensor:
         actor = self.policy.actor
         latent = actor.latent_pi(self._features(actor, state))
         mean = actor.mu(latent).unsqueeze(1)  # (B, 1, act_dim)
@@ -176,8 +173,9 @@ class ActorCriticReward(InverseSoftQReward):
         actions = drawn.tanh()
         squashing = th.log(1 - actions.square() + SQUASH_EPSILON)
         densities = gaussian.log_prob(drawn)
-        log_probs: th.Tensor = (densities - squashing).sum(dim=2)
+        log_probs: th.Tensor = (densities - squashing).sum(dim=2)  # (B, N_NOISE)
         features = self._features(self.policy.critic, state)
+        # Every observation beside each of its actions, (B · N_NOISE, ...).
         features = features.repeat_interleave(len(self.noise), dim=0)
         q_values = self._smallest(features, actions.flatten(0, 1))
         soft: th.Tensor = q_values.view_as(log_probs) - self.temperature * log_probs
@@ -189,7 +187,7 @@ class ActorCriticReward(InverseSoftQReward):
         return th.cat(values, dim=1).min(dim=1).values
 
     @staticmethod
-    def _features(part: Any, state: Any) -> th.Tensor:
+    def _features(part: Any, state: PyTorchObs) -> th.Tensor:
         # Not part.extract_features(), which would preprocess once more.
         features: th.Tensor = part.features_extractor(state)
         return features
@@ -203,7 +201,7 @@ def recover_reward(
     temperature: float,
     has_ends: bool,
 ) -> InverseSoftQReward:
-    """Makes the reward that a policy's Q-function stands for; a copy of it.
+    """Creates the reward that a policy's Q-function stands for; a copy of it.
 
     Args:
         policy: of `SoftQ` or `IQSoftQ`, or of SAC or `IQSAC`.

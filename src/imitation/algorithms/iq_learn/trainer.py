@@ -11,11 +11,9 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms import base
 from imitation.algorithms.expert_replay.trainer import ExpertReplayTrainer
-from imitation.algorithms.iq_learn.continuous import IQSAC
-from imitation.algorithms.iq_learn.discrete import IQSoftQ
+from imitation.algorithms.iq_learn.learners import IQSAC, IQSoftQ
 from imitation.algorithms.iq_learn.reward import InverseSoftQReward, recover_reward
 from imitation.errors import ConfigError
-from imitation.training.checkpoints import Checkpoints
 from imitation.util import logger as imit_logger
 from imitation.util.paths import AnyPath
 from imitation.util.progress import progress_bar as make_progress_bar
@@ -89,7 +87,7 @@ class IQLearn(ExpertReplayTrainer):
             checkpoint_dir: the state to resume from goes to its ``latest``; None
                 saves none.
             checkpoint_interval: updates between states; 0 saves only the last.
-            resume: go on from the state in `checkpoint_dir`, if there is one.
+            resume: continue from the state in `checkpoint_dir`, if there is one.
             progress_bar: show one.
 
         Raises:
@@ -102,30 +100,40 @@ class IQLearn(ExpertReplayTrainer):
                 "n_updates and log_interval must be positive and checkpoint_interval "
                 f"at least 0, got {n_updates}, {log_interval} and {checkpoint_interval}"
             )
-        self._check_ready(checkpoint_dir, resume)
-        saver = Checkpoints(
-            self, checkpoint_dir, export_every=-1, state_every=checkpoint_interval
-        )
-        self.progress = done = saver.resume() if resume else 0
-        self.rl_algo.set_logger(self.logger)
+        saver = self.begin("train_offline", checkpoint_dir, checkpoint_interval, resume)
+        algo = self.rl_algo
+        algo.set_logger(self.logger)
+        if isinstance(algo, IQSAC):
+            algo.offline = True
         bar = make_progress_bar(
-            n_updates, self.name, "update", initial=done, disable=not progress_bar
+            n_updates,
+            self.name,
+            "update",
+            initial=self.progress,
+            disable=not progress_bar,
         )
-        with bar, self.fast_updates():
-            while done < n_updates:
-                n_next = _until_next(done, n_updates, log_interval, checkpoint_interval)
-                self._make_updates(n_next, progress=done / n_updates)
-                done += n_next
-                bar.update(n_next)
-                if done % log_interval == 0 or done == n_updates:
-                    self.logger.dump(done)
-                self.progress = done
-                saver.after(done)
+        try:
+            with bar, self.fast_updates():
+                while (done := self.progress) < n_updates:
+                    # The next of the moments to log, to save and to end at.
+                    intervals = (log_interval, checkpoint_interval or n_updates)
+                    n_next = min(n_updates - done, *(i - done % i for i in intervals))
+                    # Schedules of the learning rate, as `learn` advances them.
+                    algo._current_progress_remaining = 1.0 - done / n_updates
+                    algo.train(n_next, batch_size=algo.batch_size)
+                    self.progress = done = done + n_next
+                    bar.update(n_next)
+                    if done % log_interval == 0 or done == n_updates:
+                        self.logger.dump(done)
+                    saver.after(done)
+        finally:
+            if isinstance(algo, IQSAC):
+                algo.offline = False
         saver.finish()
 
     @property
     def reward_net(self) -> InverseSoftQReward:
-        """The reward that the Q-function stands for now, r = Q(s, a) − γ V(s').
+        """The reward of the current Q-function, r = Q(s, a) − γ V(s').
 
         A network that `imitation.rewards.serialize.save_reward_net` saves and
         ``load_reward("RewardNet_unnormalized", …)`` reads. Where no transition, neither
@@ -144,14 +152,3 @@ class IQLearn(ExpertReplayTrainer):
             temperature=algo.temperature,
             has_ends=bool(ends),
         )
-
-    def _make_updates(self, n_updates: int, progress: float) -> None:
-        """Makes some updates, of which a share `progress` is done."""
-        self.rl_algo._current_progress_remaining = 1.0 - progress
-        self.rl_algo.train(n_updates, batch_size=self.rl_algo.batch_size)
-
-
-def _until_next(done: int, total: int, *intervals: int) -> int:
-    """The number of updates until the first of the next events."""
-    ahead = [interval - done % interval for interval in intervals if interval > 0]
-    return min(total - done, *ahead)

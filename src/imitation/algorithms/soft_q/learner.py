@@ -14,6 +14,7 @@ from stable_baselines3.common.type_aliases import (
 )
 from stable_baselines3.common.utils import polyak_update
 from stable_baselines3.dqn.dqn import DQN
+from typing_extensions import override
 
 from imitation.algorithms.soft_q.losses import soft_bellman_loss, soft_value
 from imitation.algorithms.soft_q.policies import (
@@ -28,7 +29,7 @@ __all__ = ["SoftQ"]
 class SoftQ(DQN):
     """Soft Q-learning: DQN with a soft value as target and a Boltzmann policy.
 
-    Minimises `losses.soft_bellman_loss` and explores by its own policy. All arguments
+    Minimizes `losses.soft_bellman_loss` and explores by its own policy. All arguments
     but `temperature` mean what they mean for Stable-Baselines3's ``DQN``; many
     defaults are others, so that it learns from the first steps on.
 
@@ -54,7 +55,7 @@ class SoftQ(DQN):
             actions falls from its initial to its final value.
         exploration_initial_eps: random actions at the beginning, beside the policy's.
         exploration_final_eps: random actions at the end.
-        max_grad_norm: longer gradients are shortened to this norm.
+        max_grad_norm: gradients are clipped to this norm.
         stats_window_size: see ``DQN``.
         tensorboard_log: see ``DQN``.
         policy_kwargs: further arguments of the policy.
@@ -133,16 +134,11 @@ class SoftQ(DQN):
 
     @property
     def temperature(self) -> float:
-        """α, how much entropy is worth in units of the reward."""
+        """The worth of entropy, α, in units of the reward."""
         return self.policy.temperature
 
+    @override
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
-        """Makes updates; Stable-Baselines3 calls this between environment steps.
-
-        Args:
-            gradient_steps: how many.
-            batch_size: transitions in each.
-        """
         self.policy.set_training_mode(True)
         self._update_learning_rate(self.policy.optimizer)
         assert self.replay_buffer is not None
@@ -152,28 +148,27 @@ class SoftQ(DQN):
             loss = self.loss(batch)
             self.policy.optimizer.zero_grad()
             th.autograd.backward(loss)
-            parameters = self.q_net.parameters()
-            th.nn.utils.clip_grad_norm_(parameters, self.max_grad_norm)
+            th.nn.utils.clip_grad_norm_(self.q_net.parameters(), self.max_grad_norm)
             self.policy.optimizer.step()
             losses.append(loss.item())
             self._n_updates += 1
             if self._n_updates % self.target_update_interval == 0:
-                self._update_target()
+                parameters = self.q_net.parameters(), self.q_net_target.parameters()
+                polyak_update(*parameters, self.tau)
+                # Running statistics of batch normalization are copied, not averaged.
+                polyak_update(self.batch_norm_stats, self.batch_norm_stats_target, 1.0)
         self.logger.record("train/n_updates", self._n_updates, exclude="tensorboard")
         self.logger.record("train/loss", np.mean(losses))
 
-    def _update_target(self) -> None:
-        """Moves the target network towards the network; copies running statistics."""
-        polyak_update(self.q_net.parameters(), self.q_net_target.parameters(), self.tau)
-        polyak_update(self.batch_norm_stats, self.batch_norm_stats_target, 1.0)
-
+    @override
     def _on_step(self) -> None:
-        """Follows the schedule of random actions after an environment step."""
+        # DQN's without its update of the target network, which `train` makes here.
         self._n_calls += 1
         remaining = self._current_progress_remaining
         self.exploration_rate = self.exploration_schedule(remaining)
         self.logger.record("rollout/exploration_rate", self.exploration_rate)
 
+    @override
     def _setup_model(self) -> None:
         with warnings.catch_warnings():
             # Where the target follows environment steps, many at a time are a problem.
@@ -193,6 +188,7 @@ class SoftQ(DQN):
             next_q = self.q_net_target(batch.next_observations)
             next_values = soft_value(next_q, self.temperature)
         taken = self.q_net(batch.observations).gather(1, batch.actions.long())
+        # SB3 fills in discounts, (B, 1), only where n_steps > 1.
         discount = self.gamma if batch.discounts is None else batch.discounts
         return soft_bellman_loss(
             taken, batch.rewards, batch.dones, next_values, discount

@@ -13,9 +13,11 @@ from stable_baselines3.common.torch_layers import (
 from stable_baselines3.common.type_aliases import PyTorchObs, Schedule
 from stable_baselines3.dqn.policies import DQNPolicy, QNetwork
 from torch import nn
+from typing_extensions import override
 
 from imitation.algorithms.soft_q.losses import log_policy
 from imitation.errors import ConfigError
+from imitation.util.spaces import Space
 
 __all__ = [
     "CnnSoftQPolicy",
@@ -37,6 +39,7 @@ class SoftQNetwork(QNetwork):
         super().__init__(**kwargs)
         self.temperature = temperature
 
+    @override
     def _predict(
         self, observation: PyTorchObs, deterministic: bool = True
     ) -> th.Tensor:
@@ -49,6 +52,7 @@ class SoftQNetwork(QNetwork):
         sampled: th.Tensor = categorical(logits=logits).sample()
         return sampled
 
+    @override
     def _get_constructor_parameters(self) -> dict[str, Any]:
         parameters = super()._get_constructor_parameters()
         return {**parameters, "temperature": self.temperature}
@@ -67,7 +71,7 @@ class SoftQPolicy(DQNPolicy):
         temperature: α > 0, in units of the reward: π(a | s) ∝ exp(Q(s, a) / α).
         net_arch: widths of the hidden layers; None is ``[64, 64]``.
         activation_fn: class of the activation.
-        features_extractor_class: what makes a vector of an observation.
+        features_extractor_class: turns an observation into a vector.
         features_extractor_kwargs: its further arguments.
         normalize_images: scale images from [0, 255] to [0, 1].
         optimizer_class: class of the optimizer.
@@ -79,7 +83,7 @@ class SoftQPolicy(DQNPolicy):
 
     def __init__(
         self,
-        observation_space: gym.Space[Any],
+        observation_space: Space,
         action_space: gym.spaces.Discrete,
         lr_schedule: Schedule,
         temperature: float = 1.0,
@@ -107,11 +111,12 @@ class SoftQPolicy(DQNPolicy):
             optimizer_kwargs,
         )
 
+    @override
     def make_q_net(self) -> SoftQNetwork:
-        """Builds one of the two networks, on the policy's device."""
         arguments = self._update_features_extractor(self.net_args)
         return SoftQNetwork(temperature=self.temperature, **arguments).to(self.device)
 
+    @override
     def _get_constructor_parameters(self) -> dict[str, Any]:
         parameters = super()._get_constructor_parameters()
         return {**parameters, "temperature": self.temperature}
