@@ -23,7 +23,9 @@ SLOW = {
 
 
 def test_every_example_is_tested() -> None:
-    assert {path.stem for path in EXAMPLES.glob("*.py")} == {*LEAST_RETURN, *SLOW}
+    # The two of the recipes are tested in `test_recipes`.
+    names = {path.stem for path in EXAMPLES.glob("*.py")}
+    assert names - {"new_algorithm", "new_command"} == {*LEAST_RETURN, *SLOW}
 
 
 @pytest.mark.parametrize(

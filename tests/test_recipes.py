@@ -125,4 +125,4 @@ def test_one_row_makes_it_a_command(
     row = registry.Command("mimic", "imitate an expert")
     monkeypatch.setattr(registry, "COMMANDS", {**registry.COMMANDS, "mimic": row})
     monkeypatch.setattr(console, "COMMANDS", registry.COMMANDS)
-    assert console.main(["mimic", *SETTINGS, "fast", *FEW]) == 0
+    assert console.run(["mimic", *SETTINGS, "fast", *FEW]) == 0
