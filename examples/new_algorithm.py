@@ -3,7 +3,6 @@
 import pathlib
 
 import numpy as np
-import torch as th
 from stable_baselines3.common.vec_env import VecEnv
 from typing_extensions import override
 
