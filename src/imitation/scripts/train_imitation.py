@@ -17,7 +17,6 @@ from imitation.algorithms.dagger import SimpleDAggerTrainer
 from imitation.algorithms.expert_replay.trainer import ExpertReplayTrainer
 from imitation.data import types
 from imitation.rewards.serialize import save_reward_net
-from imitation.scripts.checkpoints import ProgressBar
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_imitation import TrainImitationSettings
 from imitation.scripts.ingredients.bc import make_bc
@@ -30,6 +29,7 @@ from imitation.scripts.ingredients.expert import get_expert_policy
 from imitation.scripts.ingredients.iq_learn import IQLearnSettings, make_iq_learn
 from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
+from imitation.scripts.ingredients.rl import ProgressBar
 from imitation.scripts.ingredients.sqil import SQILSettings, make_sqil
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.util import util

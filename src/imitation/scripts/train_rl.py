@@ -3,8 +3,8 @@
 This can be used to train a policy on a ground-truth reward, as a source of synthetic
 expert demonstrations, or on a learned reward, to solve a task or to judge the reward.
 
-Writes ``policies/{step,final}/model.zip`` and ``rollouts/final.npz`` (a data set
-directory) under the run directory.
+Writes ``policies/{step,final}/model.zip``, ``rollouts/final.npz`` (a data set
+directory) and ``checkpoints/latest``, from which an interrupted run is resumed.
 """
 
 import logging
@@ -17,16 +17,16 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
 
 from imitation.data import rollout, serialize
-from imitation.scripts.checkpoints import PolicyCheckpoints, ProgressBar
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_rl import TrainRLSettings
 from imitation.scripts.ingredients.environment import make_rollout_venv, make_venv
 from imitation.scripts.ingredients.learned_reward import replace_reward
 from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
-from imitation.scripts.ingredients.rl import load_rl_algo_from_path, make_rl_algo
+from imitation.scripts.ingredients.rl import ProgressBar, make_or_load_rl_algo
 from imitation.scripts.sacred_adapter import SacredExperiment
-from imitation.util.threads import training_threads
+from imitation.training.checkpoints import FINAL, Checkpoints
+from imitation.training.rl import RLTrainer
 
 _logger = logging.getLogger("imitation.scripts.train_rl")  # also as __main__
 
@@ -49,27 +49,36 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
     with make_venv(environment, settings.rng("training"), log_dir=log_dir) as venv:
         callbacks: list[BaseCallback] = [ProgressBar(settings.total_timesteps)]
         train_venv = _train_venv(venv, settings, callbacks)
-        checkpoints = PolicyCheckpoints(
-            log_dir / "policies",
-            settings.policy_save_interval,
-            train_venv if isinstance(train_venv, VecNormalize) else None,
+        rl_algo = make_or_load_rl_algo(
+            train_venv,
+            settings.rl,
+            settings.policy,
+            settings.make_seed("agent"),
+            settings.agent_path,
         )
-        newest = checkpoints.newest() if settings.resume is not None else None
-        rl_algo = _make_or_resume(train_venv, settings, checkpoints, newest)
         rl_algo.set_logger(custom_logger)
-        if newest is None:
-            rl_algo.num_timesteps = 0  # A loaded agent remembers its own training.
-        remaining = settings.total_timesteps - rl_algo.num_timesteps
-        if remaining > 0:
-            with training_threads(rl_algo.policy):
-                rl_algo.learn(
-                    remaining,
-                    callback=[checkpoints, *callbacks],
-                    reset_num_timesteps=newest is None,
-                )
+        trainer = RLTrainer(rl_algo, rng=settings.rng("episodes after states"))
+        states = Checkpoints(
+            trainer,
+            log_dir / "checkpoints",
+            export_every=-1,
+            state_every=settings.state_interval or 0,
+        )
+        if settings.resume is not None:
+            states.resume()
+        exports = Checkpoints(
+            trainer,
+            log_dir / "policies",
+            export_every=max(0, settings.policy_save_interval),
+            state_every=-1,
+        )
+        trainer.train(
+            settings.total_timesteps, callbacks, exports=exports, states=states
+        )
+        states.finish()
         if settings.policy_save_final:
-            checkpoints.save(rl_algo, "final")
-            _logger.info("Saved the policy to %s", checkpoints.directory / "final")
+            exports.finish()
+            _logger.info("Saved the policy to %s", log_dir / "policies" / FINAL)
     if settings.rollout_save_final:
         _save_rollouts(rl_algo, settings, log_dir / "rollouts" / "final.npz")
     with make_venv(environment, settings.rng("evaluation")) as venv:
@@ -102,24 +111,6 @@ def _train_venv(
         )
     kwargs = {"norm_obs": False, "norm_reward": True, **settings.normalize_kwargs}
     return VecNormalize(venv, **kwargs)
-
-
-def _make_or_resume(
-    venv: VecEnv,
-    settings: TrainRLSettings,
-    checkpoints: PolicyCheckpoints,
-    newest: pathlib.Path | None,
-) -> BaseAlgorithm:
-    """A new agent, a saved one, or the last checkpoint of the run to resume."""
-    seed = settings.make_seed("agent")
-    if newest is not None:
-        checkpoints.restore_normalization(newest)
-        # Another seed: the agent must not repeat the choices of its first steps.
-        seed = settings.make_seed(f"agent from {newest.name}")
-        return load_rl_algo_from_path(str(newest), venv, settings.rl, seed)
-    if settings.agent_path is not None:
-        return load_rl_algo_from_path(settings.agent_path, venv, settings.rl, seed)
-    return make_rl_algo(venv, settings.rl, settings.policy, seed)
 
 
 def _save_rollouts(

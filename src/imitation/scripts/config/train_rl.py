@@ -98,8 +98,12 @@ class TrainRLSettings(AgentSettings):
     """Least number of saved episodes."""
 
     policy_save_interval: int = setting(10_000)
-    """Environment steps between saved policies, which resume= continues from; 0 or less
-    saves none on the way."""
+    """Environment steps between saved policies; 0 or less saves none on the way."""
+
+    state_interval: int | None = setting(None, at_least=0)
+    """Environment steps between states in checkpoints/latest, which resume= continues
+    from; None saves 20 in the training, and 0 only the last. Saving a state abandons
+    the episodes in flight."""
 
     policy_save_final: bool = setting(True)
     """Save the final policy to policies/final."""
@@ -123,8 +127,14 @@ class TrainRLSettings(AgentSettings):
         steps = self.rollout_save_n_timesteps
         if steps is None and self.rollout_save_n_episodes is None:
             steps = 2000
-        settings = super().resolved(command)
-        return dataclasses.replace(settings, rollout_save_n_timesteps=steps)
+        interval = self.state_interval
+        if interval is None:
+            interval = max(1, self.total_timesteps // 20)
+        return dataclasses.replace(
+            super().resolved(command),
+            rollout_save_n_timesteps=steps,
+            state_interval=interval,
+        )
 
     @override
     def check(self, command: str) -> None:

@@ -15,11 +15,13 @@ from typing import Any, ClassVar
 import numpy as np
 import stable_baselines3 as sb3
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
+from typing_extensions import override
 
 from imitation.errors import ConfigError
 from imitation.policies import base, serialize
@@ -35,8 +37,15 @@ from imitation.scripts.settings import (
     setting,
 )
 from imitation.util import policy_io
+from imitation.util.progress import progress_bar
 
-__all__ = ["RLSettings", "load_rl_algo_from_path", "make_rl_algo"]
+__all__ = [
+    "ProgressBar",
+    "RLSettings",
+    "load_rl_algo_from_path",
+    "make_or_load_rl_algo",
+    "make_rl_algo",
+]
 
 _PPO = ClassPath("stable_baselines3:PPO")
 _SAC = ClassPath("stable_baselines3:SAC")
@@ -305,3 +314,54 @@ def _algo_from_policy(
         )
     algo.policy.load_state_dict(saved.state_dict())
     return algo
+
+
+def make_or_load_rl_algo(
+    venv: VecEnv,
+    settings: RLSettings,
+    policy: PolicySettings,
+    seed: int,
+    agent_path: str | None,
+) -> BaseAlgorithm:
+    """Builds an algorithm, or loads one that counts its steps from 0.
+
+    Args:
+        venv: the environment to train in.
+        settings: resolved settings.
+        policy: the policy to train, if it is not loaded.
+        seed: of the weights and of the exploration.
+        agent_path: a saved agent or policy, see `load_rl_algo_from_path`; None builds
+            a new one.
+    """
+    if agent_path is None:
+        return make_rl_algo(venv, settings, policy, seed)
+    algorithm = load_rl_algo_from_path(agent_path, venv, settings, seed)
+    algorithm.num_timesteps = 0  # it remembers its own training
+    return algorithm
+
+
+class ProgressBar(BaseCallback):
+    """Shows the environment steps of a training, those before a resumption included.
+
+    Args:
+        total: how many steps make the whole training.
+    """
+
+    def __init__(self, total: int) -> None:
+        super().__init__()
+        self.total = total
+
+    @override
+    def _on_training_start(self) -> None:
+        done = self.model.num_timesteps
+        self._bar = progress_bar(self.total, "training", "step", initial=done)
+
+    @override
+    def _on_step(self) -> bool:
+        # The last rollout may go beyond the total.
+        self._bar.update(min(self.num_timesteps, self.total) - self._bar.n)
+        return True
+
+    @override
+    def _on_training_end(self) -> None:
+        self._bar.close()
