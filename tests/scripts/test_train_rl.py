@@ -4,16 +4,21 @@ import json
 import pathlib
 import pickle
 import shutil
+import signal
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pytest
+import stable_baselines3
 import torch as th
 from stable_baselines3 import PPO
 
 from imitation.data import serialize
 from imitation.errors import ArtifactError, ConfigError
 from imitation.scripts import settings as typed
-from imitation.scripts.ingredients.rl import RLSettings
+from imitation.scripts.ingredients.rl import ProgressBar, RLSettings
 from imitation.scripts.train_imitation import train_imitation_ex
 from imitation.scripts.train_rl import train_rl_ex
 from imitation.util import sacred as sacred_util
@@ -114,23 +119,132 @@ def test_same_seed_same_numbers(workdir):
     assert any(not th.equal(same[key], changed[key]) for key in same)
 
 
-def test_resume_continues_from_the_last_readable_checkpoint(workdir):
-    run(log_dir="killed", total_timesteps=64)
-    policies = pathlib.Path("killed", "policies")
-    shutil.rmtree(policies / "final")
-    for step in (64, 56, 48, 40):
-        shutil.rmtree(policies / f"{step:012d}")
-    (policies / f"{40:012d}").mkdir()
-    (policies / f"{40:012d}" / "model.zip").write_bytes(b"PK half a file")
-    before = weights(policies / f"{32:012d}")
-    done = train_rl_ex.run(config_updates={"resume": "killed"})
-    assert done.config["logging"]["log_dir"] == "killed"
-    assert done.config["total_timesteps"] == 64
-    model = PPO.load(policies / "final" / "model.zip", device="cpu")
-    assert model.num_timesteps == 64
-    assert_same_weights(weights(policies / f"{32:012d}"), before)
-    assert pathlib.Path("killed", "earlier", "000", "log", "progress.csv").is_file()
-    assert pathlib.Path("killed", "earlier", "000", "monitor").is_dir()
+ALGORITHMS = {
+    "PPO": ("cartpole", {"rl.rl_kwargs": {"learning_rate": "lin_1e-3"}}),
+    # With gSDE, whose noise is drawn at the start of a rollout.
+    "A2C": ("pendulum", {"rl.rl_kwargs": {"use_sde": True, "sde_sample_freq": 3}}),
+    "SAC": ("pendulum", {"rl.rl_kwargs": {"learning_starts": 20}}),
+    "TD3": ("pendulum", {"rl.rl_kwargs": {"learning_starts": 20, "policy_delay": 3}}),
+    "DQN": (
+        "cartpole",
+        {
+            "rl.rl_kwargs": {
+                "learning_starts": 20,
+                "target_update_interval": 30,
+                "exploration_fraction": 0.7,
+            }
+        },
+    ),
+}
+POLICIES = {
+    "SAC": "sac.policies.SACPolicy",
+    "TD3": "td3.policies.TD3Policy",
+    "DQN": "dqn.policies.DQNPolicy",
+}
+
+
+def settings_of(algorithm):
+    """The presets and settings of a training in which everything has a state."""
+    environment, updates = ALGORITHMS[algorithm]
+    policy = POLICIES.get(algorithm, "common.policies.ActorCriticPolicy")
+    named = [environment, "environment.fast", "policy_evaluation.fast", "fast"]
+    return named, {
+        "rl.rl_cls": f"stable_baselines3.{algorithm}",
+        "rl.batch_size": 16,
+        "policy.policy_cls": f"stable_baselines3.{policy}",
+        "policy.policy_kwargs.net_arch": [8],
+        "normalize_reward": True,
+        "total_timesteps": 160,
+        "state_interval": 48,
+        "policy_save_interval": 0,
+        "logging.log_format_strs": ["csv"],
+        "seed": 3,
+        **updates,
+    }
+
+
+def final_weights(algorithm, directory):
+    model_cls = getattr(stable_baselines3, algorithm)
+    path = pathlib.Path(directory, "policies", "final", "model.zip")
+    return model_cls.load(path, device="cpu").policy.state_dict()
+
+
+def statistics_of_the_reward(directory):
+    path = pathlib.Path(directory, "policies", "final", "reward_normalization.json")
+    return json.loads(path.read_text())
+
+
+def assert_same_ends(algorithm, one, other):
+    assert_same_weights(final_weights(algorithm, one), final_weights(algorithm, other))
+    assert statistics_of_the_reward(one) == statistics_of_the_reward(other)
+
+
+@pytest.mark.parametrize("algorithm", ALGORITHMS)
+def test_an_interrupted_training_ends_as_an_uninterrupted_one(
+    workdir, monkeypatch, algorithm
+):
+    named, updates = settings_of(algorithm)
+    train_rl_ex.run(
+        named_configs=named, config_updates={**updates, "logging.log_dir": "whole"}
+    )
+
+    class StopError(Exception):
+        pass
+
+    def stop(bar):
+        if bar.num_timesteps >= 120:
+            raise StopError
+        return True
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ProgressBar, "_on_step", stop)
+        with pytest.raises(StopError):
+            train_rl_ex.run(
+                named_configs=named,
+                config_updates={**updates, "logging.log_dir": "interrupted"},
+            )
+    assert not pathlib.Path("interrupted/policies/final").exists()
+    done = train_rl_ex.run(config_updates={"resume": "interrupted"})
+    assert done.config["total_timesteps"] == 160
+    assert_same_ends(algorithm, "interrupted", "whole")
+    assert pathlib.Path("interrupted/earlier/000/log/progress.csv").is_file()
+    assert pathlib.Path("interrupted/earlier/000/monitor").is_dir()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["PPO", "SAC", "DQN"])
+def test_resumed_after_sigkill_it_ends_with_identical_weights(workdir, algorithm):
+    named, updates = settings_of(algorithm)
+    updates = {**updates, "total_timesteps": 3200, "state_interval": 400}
+    arguments = ["with", *named, *(f"{key}={value}" for key, value in updates.items())]
+    process = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "imitation.scripts.train_rl"),
+            *(*arguments, "logging.log_dir=killed"),
+        ],
+        stderr=subprocess.PIPE,
+    )
+    deadline = time.monotonic() + 120
+    while not pathlib.Path("killed/checkpoints/latest").is_dir():
+        assert process.poll() is None, process.stderr.read().decode()
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    process.stderr.close()
+    assert not pathlib.Path("killed/policies/final").exists()
+    for words in (["with", "resume=killed"], [*arguments, "logging.log_dir=whole"]):
+        assert train_rl_ex.run_line(words, "program") == 0
+    assert_same_ends(algorithm, "killed", "whole")
+
+
+def test_a_damaged_state_is_one_line_and_changes_nothing(workdir, capsys):
+    run(log_dir="run", total_timesteps=32)
+    (workdir / "run/checkpoints/latest/state.json").write_text("{")
+    before = weights("run/policies/final")
+    assert train_rl_ex.run_line(["with", "resume=run"], "program") == 2
+    assert "state.json" in capsys.readouterr().err.splitlines()[-1]
+    assert_same_weights(weights("run/policies/final"), before)
 
 
 def test_resume_restores_the_running_statistics_of_the_reward(workdir):
@@ -188,6 +302,7 @@ def test_resume_before_the_first_checkpoint_trains_the_given_agent(workdir):
     run(log_dir="killed", total_timesteps=16, agent_path="first/policies/final")
     expected = weights("killed/policies/final")
     shutil.rmtree("killed/policies")
+    shutil.rmtree("killed/checkpoints")
     train_rl_ex.run(config_updates={"resume": "killed"})
     assert_same_weights(weights("killed/policies/final"), expected)
 

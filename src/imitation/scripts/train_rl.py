@@ -66,10 +66,11 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
         )
         if settings.resume is not None:
             states.resume()
+        last = 0 if settings.policy_save_final else -1
         exports = Checkpoints(
             trainer,
             log_dir / "policies",
-            export_every=max(0, settings.policy_save_interval),
+            export_every=max(last, settings.policy_save_interval),
             state_every=-1,
         )
         trainer.train(
