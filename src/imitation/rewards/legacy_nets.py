@@ -18,15 +18,10 @@ __all__ = ["converted"]
 
 
 def converted(loaded: Any) -> Any:
-    """Turns what was unpickled into networks of this version.
+    """Turns an unpickled network of release 1.0 into one of this version.
 
-    Args:
-        loaded: a network of release 1.0, with its wrappers, or anything else.
-
-    Returns:
-        A network of this version that predicts the same. Networks of this version and
-        other objects come back as they are; so do networks of classes of your own, but
-        with the networks inside them converted.
+    Networks of this version and other objects are returned as they are; so are networks
+    of classes of your own, but with the networks inside them converted.
 
     Raises:
         ArtifactError: it looks like a network of release 1.0, but lacks parts of it.
@@ -108,29 +103,22 @@ def _normalized(old: Any) -> nn.Module:
     return new
 
 
-def _add_std(old: Any) -> nn.Module:
-    base: Any = _base(old)
-    return reward_nets.AddSTDRewardWrapper(base, old.default_alpha)
-
-
-def _ensemble(old: Any) -> nn.Module:
-    members = [converted(member) for member in old.members]
-    return reward_nets.RewardEnsemble(**_spaces(old), members=members)
-
-
 _CONVERSIONS: dict[type, Callable[[Any], nn.Module]] = {
     reward_nets.BasicRewardNet: _basic,
     reward_nets.CnnRewardNet: _cnn,
     reward_nets.BasicShapedRewardNet: _basic_shaped,
     reward_nets.ShapedRewardNet: _shaped,
     reward_nets.NormalizedRewardNet: _normalized,
-    reward_nets.AddSTDRewardWrapper: _add_std,
-    reward_nets.RewardEnsemble: _ensemble,
+    reward_nets.AddSTDRewardWrapper: lambda old: reward_nets.AddSTDRewardWrapper(
+        _base(old), old.default_alpha
+    ),
+    reward_nets.RewardEnsemble: lambda old: reward_nets.RewardEnsemble(
+        **_spaces(old), members=[converted(member) for member in old.members]
+    ),
 }
 
 
 def _with_tensors(new: nn.Module, old: nn.Module) -> nn.Module:
-    """Copies tensors whose names agree, converted to the types of this version."""
     new.load_state_dict(old.state_dict())
     return new
 
@@ -157,9 +145,7 @@ def _uses(old: Any) -> dict[str, Any]:
 def _layers(network: Any, sizes: str) -> dict[str, Any]:
     """Reads the arguments of `build_mlp` or `build_cnn` off the layers they made.
 
-    Args:
-        network: the layers, by name.
-        sizes: what the argument is called that takes the sizes of hidden layers.
+    `sizes` names the argument that takes the sizes of hidden layers.
     """
     options: dict[str, Any] = {sizes: []}
     for full_name, layer in network.named_children():
@@ -170,10 +156,11 @@ def _layers(network: Any, sizes: str) -> dict[str, Any]:
             options[sizes].append(layer.out_features)
         elif name == "conv":
             options[sizes].append(layer.out_channels)
+            named = isinstance(layer.padding, str)  # "same" or "valid"
             options |= {
                 "kernel_size": layer.kernel_size[0],
                 "stride": layer.stride[0],
-                "padding": _padding(layer.padding),
+                "padding": layer.padding if named else int(layer.padding[0]),
             }
         elif name == "act":
             options["activation"] = type(layer)
@@ -188,7 +175,3 @@ _NAME = re.compile(
     r"(.*_)?(flatten|normalize_input|dense|conv|act|dropout|dense_final|avg_pool|squeeze)"
     r"(\d*)"
 )
-
-
-def _padding(padding: Any) -> int | str:
-    return padding if isinstance(padding, str) else int(padding[0])

@@ -52,7 +52,7 @@ def checked_rewards(rewards: Any, n_transitions: int) -> np.ndarray:
 
     Args:
         rewards: an array, or a tensor on any device.
-        n_transitions: how many transitions it rated.
+        n_transitions: number of transitions rated.
 
     Returns:
         The rewards as an array of a float dtype, shape ``(n_transitions,)``.
@@ -70,11 +70,7 @@ def checked_rewards(rewards: Any, n_transitions: int) -> np.ndarray:
 
 
 def check_shape(shape: Sequence[int], n_transitions: int) -> None:
-    """Checks the shape of what a reward function returned.
-
-    Args:
-        shape: the shape.
-        n_transitions: how many transitions were rated.
+    """Checks that a reward function returned one reward for each transition.
 
     Raises:
         DataError: the shape is not ``(n_transitions,)``.
@@ -110,15 +106,10 @@ def check_spaces(
     observation_space: Space,
     action_space: Space,
 ) -> None:
-    """Checks that a reward network was made for spaces like these.
+    """Checks that a reward network was made for spaces like those of an environment.
 
     Only shapes are compared: bounds and dtypes may differ. Reward functions that are
     not a method of a `RewardNet` say nothing about their spaces and pass.
-
-    Args:
-        reward_fn: a method of a `RewardNet`, or anything else.
-        observation_space: of the environment to be rated.
-        action_space: of the environment to be rated.
 
     Raises:
         ConfigError: a space of the network has another shape.
@@ -138,14 +129,7 @@ def check_spaces(
 
 
 def network_of(reward_fn: RewardFn) -> RewardNet | None:
-    """Finds the reward network behind a reward function.
-
-    Args:
-        reward_fn: any reward function.
-
-    Returns:
-        The network if `reward_fn` is one of its methods, or a partial call of one.
-    """
+    """Returns the reward network of which a function is a method, or partly called."""
     while isinstance(reward_fn, functools.partial):
         reward_fn = reward_fn.func
     net = getattr(reward_fn, "__self__", None)
@@ -153,7 +137,7 @@ def network_of(reward_fn: RewardFn) -> RewardNet | None:
 
 
 def _layout(space: Space) -> Any:
-    """What spaces must share so that a network for one takes the other's batches."""
+    """Returns what spaces share if a network for one takes the other's batches."""
     if isinstance(space, gym.spaces.Dict):
         return {key: _layout(part) for key, part in space.spaces.items()}
     if isinstance(space, gym.spaces.Discrete):

@@ -11,12 +11,11 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
-from imitation.data import types
+from imitation.data import tree
 from imitation.errors import ConfigError, DataError
 from imitation.rewards.reward_function import (
     RewardFn,
@@ -31,8 +30,6 @@ __all__ = [
     "check_spaces",
     "checked_rewards",
 ]
-
-Array = npt.NDArray[Any]
 
 
 class RewardVecEnvWrapper(VecEnvWrapper):
@@ -83,30 +80,23 @@ class RewardVecEnvWrapper(VecEnvWrapper):
         self._n_steps = 0
         self._obs: VecEnvObs | None = None
         self._deferring = False
-        # Observations and actions of the step under way; None if nobody rates it.
-        self._acted: tuple[Any, Array] | None = None
+        # Observations and actions of the step under way; None if it is not rated.
+        self._acted: tuple[Any, np.ndarray] | None = None
 
     def make_log_callback(self) -> "WrappedRewardCallback":
         """Creates a callback that logs the mean reward of the latest episodes."""
         return WrappedRewardCallback(self.episode_rewards)
 
     def reset(self) -> VecEnvObs:
-        """Resets all environments; the episodes in flight count for nothing.
-
-        Returns:
-            The first observations, shape ``(n_envs, *observation_shape)``.
-        """
+        """Resets all environments and drops the episodes in flight."""
         self._obs = self.venv.reset()
         self._acted = None
         self._n_steps = 0
         self._running[:] = 0
         return self._obs
 
-    def step_async(self, actions: Array) -> None:
-        """Starts a step with the given actions; ``step_wait`` gives its results.
-
-        Args:
-            actions: shape ``(n_envs, *action_shape)``.
+    def step_async(self, actions: np.ndarray) -> None:
+        """Starts a step with actions ``(n_envs, *action_shape)``.
 
         Raises:
             RuntimeError: ``reset()`` was not called.
@@ -114,8 +104,9 @@ class RewardVecEnvWrapper(VecEnvWrapper):
         if self._obs is None:
             raise RuntimeError("RewardVecEnvWrapper step before reset(): call reset().")
         if not self._deferring:
+            assert not isinstance(self._obs, tuple)  # SB3 has no such observations
             # Copies, because environments may reuse their arrays.
-            self._acted = types.map_maybe_dict(np.array, self._obs), np.array(actions)
+            self._acted = tree.map(np.array, self._obs), np.array(actions)
         self.venv.step_async(actions)
 
     def step_wait(self) -> VecEnvStepReturn:
@@ -129,6 +120,7 @@ class RewardVecEnvWrapper(VecEnvWrapper):
             DataError: the reward function returned another shape, or NaN or infinity.
         """
         obs, env_rews, dones, infos = self.venv.step_wait()
+        # The key is that of release 1.0, which users' callbacks read.
         for info, env_rew in zip(infos, env_rews, strict=True):
             info["original_env_rew"] = env_rew
         acted, self._acted, self._obs = self._acted, None, obs
@@ -146,9 +138,9 @@ class RewardVecEnvWrapper(VecEnvWrapper):
 
     @contextlib.contextmanager
     def deferring(self) -> Iterator[None]:
-        """Steps within this context are not rated: their rewards are zero.
+        """Disables the reward function within a block: rewards are zero there.
 
-        For trainers that rate a whole rollout at once; they hand the rewards in by
+        For trainers that rate a whole rollout at once; they pass the rewards to
         `record_rewards`, for the history of episode rewards.
         """
         before, self._deferring = self._deferring, True
@@ -157,7 +149,7 @@ class RewardVecEnvWrapper(VecEnvWrapper):
         finally:
             self._deferring = before
 
-    def record_rewards(self, rewards: Array, dones: Array) -> None:
+    def record_rewards(self, rewards: np.ndarray, dones: np.ndarray) -> None:
         """Adds the rewards of deferred steps to the history of episode rewards.
 
         The history is, bit for bit, that of rating the steps one by one.
@@ -179,7 +171,8 @@ class RewardVecEnvWrapper(VecEnvWrapper):
             )
         check_finite(rewards, self._n_steps - len(rewards) + 1)
         # Number the stretches between ends, those of the first environment first, and
-        # sum each in order of time, beginning with what was earned earlier.
+        # sum each in order of time, beginning with what was earned earlier. bincount
+        # adds in that order, so sums round as in one step after the other.
         stretch = np.zeros((len(dones) + 1, self.num_envs), dtype=np.int64)
         np.cumsum(dones[:-1], axis=0, out=stretch[2:])
         n_ends = dones.sum(axis=0)
@@ -216,11 +209,11 @@ class WrappedRewardCallback(BaseCallback):
             self.logger.record("rollout/ep_rew_wrapped_mean", mean)
 
 
-def _before_resets(obs: Any, dones: Array, infos: list[dict[str, Any]]) -> Any:
-    """The observations after the step, in place of those after an automatic reset."""
+def _before_resets(obs: Any, dones: np.ndarray, infos: list[dict[str, Any]]) -> Any:
+    """Returns the observations after a step, without those of automatic resets."""
     if not dones.any():
         return obs
-    next_obs = types.map_maybe_dict(np.array, obs)
+    next_obs = tree.map(np.array, obs)
     for i in np.flatnonzero(dones).tolist():
         last = infos[i].get("terminal_observation")
         if last is None:

@@ -232,13 +232,7 @@ def load_reward(
 
 
 def load_zero(path: AnyPath, venv: VecEnv, *, allow_pickle: bool = False) -> RewardFn:
-    """Returns the reward that is 0 everywhere.
-
-    Args:
-        path: unused.
-        venv: unused.
-        allow_pickle: unused.
-    """
+    """Returns the reward that is 0 everywhere, whatever the arguments."""
     del path, venv, allow_pickle
 
     def zero(
@@ -263,8 +257,8 @@ def _loader(
 
     Args:
         attribute: the method of the network to call.
-        strip: take what is inside the innermost wrapper of this kind.
-        require: the sequences of outermost wrappers allowed; none allows all.
+        strip: remove all wrappers down to the innermost one of this kind.
+        require: the allowed sequences of outermost wrappers; empty allows all.
         **defaults: keyword arguments for the method.
     """
 
@@ -286,7 +280,7 @@ def _loader(
 
 
 def _chain(net: RewardNet) -> list[RewardNet]:
-    """A network and all that it is made of, from the outermost to the innermost."""
+    """Lists a network and those inside it, the outermost first."""
     chain = [net]
     while isinstance(base := getattr(chain[-1], "base", None), RewardNet):
         chain.append(base)
@@ -295,7 +289,7 @@ def _chain(net: RewardNet) -> list[RewardNet]:
 
 def _check_wrappers(net: RewardNet, allowed: tuple[Wrappers, ...]) -> None:
     chain = _chain(net)
-    # GAIL's reward is no wrapper, but processed and shaped as its discriminator is.
+    # GAIL's reward is not a wrapper, but processed and shaped as its discriminator is.
     skip = 0 if isinstance(net, RewardNetWrapper) else 1
     for wrappers in allowed:
         found = chain[skip : skip + len(wrappers)]
@@ -313,7 +307,6 @@ def _names(classes: tuple[type, ...]) -> str:
 
 
 def _stripped(net: RewardNet, wrapper: type[RewardNetWrapper]) -> RewardNet:
-    """What is inside the innermost wrapper of a kind; `net` if there is none."""
     inside = net
     while isinstance(net, RewardNetWrapper):
         if isinstance(net, wrapper):

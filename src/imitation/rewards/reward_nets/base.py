@@ -38,6 +38,8 @@ FLAG = gym.spaces.MultiBinary(())
 class RewardNet(rebuilding.Rebuildable, abc.ABC):
     """A reward of transitions; a subclass implements `forward`.
 
+    All methods but `forward` take a batch of transitions as `preprocess` does.
+
     Save one with `imitation.rewards.serialize.save_reward_net`, or with `torch.save`.
     Both store the constructor arguments and the tensors, so attributes of your own have
     to follow from these, and `imitation.util.artifacts.register_class` has to know your
@@ -112,12 +114,6 @@ class RewardNet(rebuilding.Rebuildable, abc.ABC):
     ) -> Tensor:
         """Computes rewards as a tensor, in evaluation mode and without gradients.
 
-        Args:
-            state: see `preprocess`.
-            action: see `preprocess`.
-            next_state: see `preprocess`.
-            done: see `preprocess`.
-
         Returns:
             Rewards, shape ``(B,)``.
 
@@ -142,13 +138,6 @@ class RewardNet(rebuilding.Rebuildable, abc.ABC):
         self, state: Obs, action: Rows, next_state: Obs, done: Rows, **kwargs: Any
     ) -> np.ndarray:
         """Computes the rewards to train a policy on.
-
-        Args:
-            state: see `preprocess`.
-            action: see `preprocess`.
-            next_state: see `preprocess`.
-            done: see `preprocess`.
-            **kwargs: options of subclasses.
 
         Returns:
             Rewards, shape ``(B,)``; those of `predict` unless a subclass changes them.
@@ -185,13 +174,6 @@ class RewardNetWithVariance(RewardNet):
         self, state: Obs, action: Rows, next_state: Obs, done: Rows, **kwargs: Any
     ) -> tuple[np.ndarray, np.ndarray]:
         """Computes mean and variance of the reward, without gradients.
-
-        Args:
-            state: see `RewardNet.preprocess`.
-            action: see `RewardNet.preprocess`.
-            next_state: see `RewardNet.preprocess`.
-            done: see `RewardNet.preprocess`.
-            **kwargs: options of subclasses.
 
         Returns:
             Means and variances, each of shape ``(B,)``.

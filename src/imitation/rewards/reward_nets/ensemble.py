@@ -64,17 +64,9 @@ class RewardEnsemble(RewardNetWithVariance):
     def predict_processed_all(
         self, state: Obs, action: Rows, next_state: Obs, done: Rows, **kwargs: Any
     ) -> np.ndarray:
-        """Computes the processed rewards of every member.
+        """Computes `predict_processed` of every member, shape ``(B, num_members)``.
 
-        Args:
-            state: see `RewardNet.preprocess`.
-            action: see `RewardNet.preprocess`.
-            next_state: see `RewardNet.preprocess`.
-            done: see `RewardNet.preprocess`.
-            **kwargs: passed to the members.
-
-        Returns:
-            Rewards, shape ``(B, num_members)``.
+        Keyword arguments go to the members.
         """
         update_stats = bool(kwargs.get("update_stats", True))
         rewards = self._at_once(state, action, next_state, done, update_stats)
@@ -89,17 +81,7 @@ class RewardEnsemble(RewardNetWithVariance):
     def predict_th_all(
         self, state: Obs, action: Rows, next_state: Obs, done: Rows
     ) -> Tensor:
-        """Computes `predict_th` of every member, without their processing.
-
-        Args:
-            state: see `RewardNet.preprocess`.
-            action: see `RewardNet.preprocess`.
-            next_state: see `RewardNet.preprocess`.
-            done: see `RewardNet.preprocess`.
-
-        Returns:
-            Rewards, shape ``(B, num_members)``, without gradients.
-        """
+        """Computes `predict_th` of every member, shape ``(B, num_members)``."""
         rewards = self._at_once(state, action, next_state, done, None)
         if rewards is not None:
             return rewards
@@ -151,18 +133,7 @@ class RewardEnsemble(RewardNetWithVariance):
     def predict(
         self, state: Obs, action: Rows, next_state: Obs, done: Rows, **kwargs: Any
     ) -> np.ndarray:
-        """Computes the mean over the members without updating their statistics.
-
-        Args:
-            state: see `RewardNet.preprocess`.
-            action: see `RewardNet.preprocess`.
-            next_state: see `RewardNet.preprocess`.
-            done: see `RewardNet.preprocess`.
-            **kwargs: passed to the members, after ``update_stats=False``.
-
-        Returns:
-            Mean rewards, shape ``(B,)``.
-        """
+        """Computes the mean over the members, whose statistics it does not update."""
         kwargs = {"update_stats": False} | kwargs
         return self.predict_processed(state, action, next_state, done, **kwargs)
 

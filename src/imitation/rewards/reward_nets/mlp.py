@@ -74,17 +74,7 @@ class BasicRewardNet(RewardNet):
     def joined(
         self, state: TensorObs, action: Tensor, next_state: TensorObs, done: Tensor
     ) -> Tensor:
-        """Flattens and joins the parts that the reward depends on.
-
-        Args:
-            state: see `RewardNet.forward`.
-            action: see `RewardNet.forward`.
-            next_state: see `RewardNet.forward`.
-            done: see `RewardNet.forward`.
-
-        Returns:
-            The input of `mlp`, shape ``(B, in_size)``.
-        """
+        """Joins what the reward depends on to the input of `mlp`, ``(B, in_size)``."""
         use_state, use_action, use_next_state, use_done = self.uses
         used = []
         if use_state:

@@ -158,19 +158,10 @@ class NormalizedRewardNet(PredictProcessedWrapper):
         update_stats: bool = True,
         **kwargs: Any,
     ) -> np.ndarray:
-        """Computes normalized rewards.
+        """Computes normalized rewards, shape ``(B,)``.
 
-        Args:
-            state: see `RewardNet.preprocess`.
-            action: see `RewardNet.preprocess`.
-            next_state: see `RewardNet.preprocess`.
-            done: see `RewardNet.preprocess`.
-            update_stats: update the running statistics by these rewards before
-                normalizing them; False holds for networks inside, too.
-            **kwargs: passed on to `base`.
-
-        Returns:
-            Rewards, shape ``(B,)``.
+        With `update_stats`, the running statistics take in these rewards before they
+        normalize them. False holds for networks inside, too.
         """
         if not update_stats:  # True is the default, which not every network takes
             kwargs["update_stats"] = False
@@ -233,18 +224,9 @@ class AddSTDRewardWrapper(PredictProcessedWrapper):
         alpha: float | None = None,
         **kwargs: Any,
     ) -> np.ndarray:
-        """Computes the mean reward plus `alpha` times the standard deviation.
+        """Computes the mean reward plus `alpha` times the standard deviation, ``(B,)``.
 
-        Args:
-            state: see `RewardNet.preprocess`.
-            action: see `RewardNet.preprocess`.
-            next_state: see `RewardNet.preprocess`.
-            done: see `RewardNet.preprocess`.
-            alpha: the multiple; `default_alpha` if None.
-            **kwargs: passed on to `base`, and by it to its members.
-
-        Returns:
-            Rewards, shape ``(B,)``.
+        `alpha` is `default_alpha` if None; other keywords go to the members of `base`.
         """
         base = self.base
         assert isinstance(base, RewardNetWithVariance)
