@@ -261,7 +261,7 @@ def test_malformed_files(tmp_path: pathlib.Path) -> None:
     np.savez(
         path, **(sparse | {"transition_data": np.ones(9)}), horizon=4, reward_matrix=R
     )
-    with pytest.raises(ArtifactError, match="no sparse transition matrix"):
+    with pytest.raises(ArtifactError, match="not hold a sparse transition matrix"):
         load_mdp(path)
     rewards = sp.csr_array(np.ones((S * A, S)))
     with pytest.raises(DataError, match="cannot be saved"):

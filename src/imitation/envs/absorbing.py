@@ -12,8 +12,10 @@ The absorbing state ✝ takes the place of the last observation of an episode th
 *terminated*. It stays until the horizon, whatever the action. An episode that a time
 limit *truncated* was going to go on, and has no absorbing state.
 
-An observation says by an indicator whether it is one; `absorbing_space` tells where. In
-the absorbing state the indicator is 1 and all else is 0.
+Observations get an indicator, 1 in the absorbing state, where all else is 0, and 0
+elsewhere. Vectors get it as one more feature. Other observations become a dictionary
+with an array of shape ``(1,)`` under "absorbing", beside the parts of a dictionary or
+beside the whole observation under "obs".
 
 `AbsorbingStateWrapper` does this to an environment, `absorb_trajectories` to
 demonstrations recorded without it, and `absorbing_rewards.AbsorbingActionMask` keeps a
@@ -31,29 +33,34 @@ from typing import Any, SupportsFloat, TypeVar
 import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
-from imitation.data import types
+from imitation.data import tree, types
 from imitation.data.episodes import EMPTY_INFO, infos_array
-from imitation.envs.absorbing_observations import (
-    INDICATOR,
-    absorbing_space,
-    with_indicator,
-    zeros,
-)
 from imitation.errors import ConfigError, DataError
+from imitation.util.spaces import Env, Info, Space, StepResult, Wrapper
 
-__all__ = ["AbsorbingStateWrapper", "absorb_trajectories", "absorbing_space"]
+__all__ = [
+    "INDICATOR",
+    "AbsorbingStateWrapper",
+    "absorb_trajectories",
+    "absorbing_space",
+]
 
-Array = npt.NDArray[Any]
+Array = np.ndarray
 TrajectoryT = TypeVar("TrajectoryT", bound=types.Trajectory)
 
+INDICATOR = "absorbing"
+"""Key of the indicator in dictionary observations."""
+
+OBS = "obs"
+"""Key of observations that are neither vectors nor dictionaries."""
+
 EPISODE = "episode"
-"""Key of what a `Monitor` says in the info of an episode's last step."""
+"""Key of the record of a `Monitor` in the info of an episode's last step."""
 
 
-class AbsorbingStateWrapper(
-    gym.Wrapper[Any, Any, Any, Any], gym.utils.RecordConstructorArgs
-):
+class AbsorbingStateWrapper(Wrapper, gym.utils.RecordConstructorArgs):
     """Lets an environment that terminates stay in an absorbing state until a horizon.
 
     In the absorbing state rewards are zero and actions are ignored. What the
@@ -63,9 +70,9 @@ class AbsorbingStateWrapper(
         wrap = lambda env, index: AbsorbingStateWrapper(env)
         venv = make_vec_env("CartPole-v1", post_wrappers=[wrap])
 
-    What a `Monitor` beneath says about the episode it saw, which ended earlier, comes
-    with the last step; but it says nothing of episodes that a `horizon` below the
-    environment's own cuts off. A `RolloutInfoWrapper` has to be put around this one.
+    The record of a `Monitor` beneath, whose episode ended earlier, comes with the last
+    step; there is none for episodes that a `horizon` below the environment's own cuts
+    off. A `RolloutInfoWrapper` has to be put around this one.
 
     Args:
         env: the environment.
@@ -73,11 +80,11 @@ class AbsorbingStateWrapper(
             registered time limit.
 
     Raises:
-        ConfigError: there is no horizon, or the environment's time limit is below it;
-            or the observation space is none that `absorbing_space` takes.
+        ConfigError: there is no horizon, the environment's time limit is below it, or
+            `absorbing_space` does not support the observation space.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], horizon: int | None = None) -> None:
+    def __init__(self, env: Env, horizon: int | None = None) -> None:
         gym.utils.RecordConstructorArgs.__init__(self, horizon=horizon)
         super().__init__(env)
         self.horizon = _checked_horizon(env, horizon)
@@ -85,27 +92,18 @@ class AbsorbingStateWrapper(
         self._is_vector = len(env.observation_space.shape or ()) == 1
         self._t = 0
         self._absorbed = False
-        self._episode: dict[str, Any] = {}
+        self._episode: Info = {}
 
+    @override
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Starts a new episode.
-
-        Args:
-            seed: see Gymnasium.
-            options: see Gymnasium.
-
-        Returns:
-            The first observation, with its indicator, and its info.
-        """
+        self, *, seed: int | None = None, options: Info | None = None
+    ) -> tuple[Any, Info]:
         obs, info = self.env.reset(seed=seed, options=options)
         self._t, self._absorbed, self._episode = 0, False, {}
         return self._marked(obs), info
 
-    def step(
-        self, action: Any
-    ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+    @override
+    def step(self, action: object) -> StepResult:
         """Steps the environment, or stays in the absorbing state.
 
         Args:
@@ -119,23 +117,23 @@ class AbsorbingStateWrapper(
         is_last = self._t >= self.horizon
         obs: Any = None
         reward: SupportsFloat = 0.0
-        info: dict[str, Any] = {}
+        info: Info = {}
         if not self._absorbed:
             obs, reward, terminated, truncated, info = self.env.step(action)
             self._absorbed = bool(terminated)
             if self._absorbed:
-                # Whoever counts episodes by this entry shall find it where they end.
+                # Callers that count episodes by this entry expect it at their end.
                 self._episode, info = _split(info)
             else:
                 is_last = is_last or truncated
         if self._absorbed:
-            obs = zeros(self.env.observation_space)
+            obs = _zeros(self.env.observation_space)
         if is_last:
             info = {**info, **self._episode}
         return self._marked(obs), reward, False, is_last, info
 
     def _marked(self, obs: Any) -> Any:
-        return with_indicator(
+        return _with_indicator(
             obs, np.array([self._absorbed], np.float32), self._is_vector
         )
 
@@ -203,7 +201,7 @@ def absorb_trajectories(
     return absorbed
 
 
-def _checked_horizon(env: gym.Env[Any, Any], horizon: int | None) -> int:
+def _checked_horizon(env: Env, horizon: int | None) -> int:
     limit = None if env.spec is None else env.spec.max_episode_steps
     if horizon is None:
         horizon = limit
@@ -221,7 +219,7 @@ def _checked_horizon(env: gym.Env[Any, Any], horizon: int | None) -> int:
 
 
 def _terminated(trajectory: types.Trajectory, horizon: int) -> bool:
-    """Whether an episode ended by itself, as far as its trajectory tells."""
+    """Returns whether an episode terminated, as far as its trajectory tells."""
     if not trajectory.terminal:
         return False
     last = None if trajectory.infos is None else trajectory.infos[-1]
@@ -237,12 +235,12 @@ def _absorb(
     length = len(trajectory)
     obs: Any = types.maybe_unwrap_dictobs(trajectory.obs)
     flags = np.zeros((length + 1, 1), np.float32)
-    changes: dict[str, Any] = {}
+    changes: Info = {}
     if horizon is not None:
         extra = horizon - length
         flags = np.zeros((horizon + 1, 1), np.float32)
         flags[length:] = 1
-        obs = types.map_maybe_dict(lambda part: _padded(part[:-1], extra + 1), obs)
+        obs = tree.map(lambda part: _padded(part[:-1], extra + 1), obs)
         changes["acts"] = _padded(trajectory.acts, extra)
         if action is not None:
             changes["acts"][length:] = _checked_action(action, trajectory.acts)
@@ -256,7 +254,7 @@ def _absorb(
             "added before?"
         )
     is_vector = not isinstance(obs, Mapping) and obs.ndim == 2
-    marked = with_indicator(obs, flags, is_vector)
+    marked = _with_indicator(obs, flags, is_vector)
     changes["obs"] = types.maybe_wrap_in_dictobs(marked)
     return dataclasses.replace(trajectory, **changes)
 
@@ -266,7 +264,7 @@ def _padded(array: Array, extra: int) -> Array:
 
 
 def _padded_infos(infos: Sequence[Any] | Array, extra: int) -> Array:
-    """Adds empty infos; what a `Monitor` said stays at the end."""
+    """Adds empty infos; the record of a `Monitor` stays at the end."""
     *before, last = infos
     episode, last = _split(last) if isinstance(last, Mapping) and extra else ({}, last)
     padded = [*before, last, *[EMPTY_INFO] * extra]
@@ -275,8 +273,8 @@ def _padded_infos(infos: Sequence[Any] | Array, extra: int) -> Array:
     return infos_array(padded)
 
 
-def _split(info: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What belongs to the end of an episode, and the rest."""
+def _split(info: Mapping[str, Any]) -> tuple[Info, Info]:
+    """Splits an info into what belongs to the end of an episode, and the rest."""
     rest = {key: value for key, value in info.items() if key != EPISODE}
     return ({EPISODE: info[EPISODE]} if EPISODE in info else {}), rest
 
@@ -289,3 +287,87 @@ def _checked_action(action: npt.ArrayLike, acts: Array) -> Array:
             f"{acts.shape[1:]}"
         )
     return array
+
+
+def absorbing_space(space: Space) -> Space:
+    """Returns the observation space of an environment with absorbing states.
+
+    Args:
+        space: a Box, Discrete, MultiDiscrete or MultiBinary space, or a dictionary.
+
+    Returns:
+        For vectors, the same kind of space with one more feature; for others, a
+        dictionary with the key "absorbing". Boxes are widened to contain zeros.
+
+    Raises:
+        ConfigError: the space is of another kind, does not contain zeros, or is a
+            dictionary with the key "absorbing".
+    """
+    match space:
+        case gym.spaces.Dict():
+            if INDICATOR in space.spaces:
+                raise ConfigError(
+                    f"observations have the key {INDICATOR!r} already; was the "
+                    "environment wrapped before?"
+                )
+            parts = [(k, _containing_zeros(part)) for k, part in space.spaces.items()]
+        case gym.spaces.Box(shape=(_,)):
+            box = _containing_zeros(space)
+            low, high = np.append(box.low, 0), np.append(box.high, 1)  # type: ignore[attr-defined]  # a box
+            return gym.spaces.Box(
+                low.astype(space.dtype),
+                high.astype(space.dtype),
+                dtype=space.dtype.type,
+            )
+        case gym.spaces.MultiDiscrete(shape=(_,)):
+            start = np.append(_containing_zeros(space).start, 0)  # type: ignore[attr-defined]  # it stays of its kind
+            return gym.spaces.MultiDiscrete(
+                np.append(space.nvec, 2), dtype=space.dtype.type, start=start
+            )
+        case gym.spaces.MultiBinary(shape=(n,)):
+            return gym.spaces.MultiBinary(n + 1)
+        case _:
+            parts = [(OBS, _containing_zeros(space))]
+    flag = gym.spaces.Box(0, 1, (1,), np.float32)
+    return gym.spaces.Dict([*parts, (INDICATOR, flag)])
+
+
+def _containing_zeros(space: Space) -> Space:
+    """Widens a box to contain zeros, and refuses other spaces that do not."""
+    if isinstance(space, gym.spaces.Box):
+        low, high = np.minimum(space.low, 0), np.maximum(space.high, 0)
+        if (low == space.low).all() and (high == space.high).all():
+            return space
+        return gym.spaces.Box(low, high, dtype=space.dtype.type)
+    kinds = (gym.spaces.Discrete, gym.spaces.MultiDiscrete, gym.spaces.MultiBinary)
+    if not isinstance(space, kinds) or not space.contains(_zeros(space)):
+        raise ConfigError(
+            f"absorbing states need boxes, or discrete observations that may be zero, "
+            f"got {space}; change the observations by a wrapper beneath"
+        )
+    return space
+
+
+def _zeros(space: Space) -> Any:
+    """Returns the observation of the absorbing state, without its indicator."""
+    if isinstance(space, gym.spaces.Dict):
+        return {key: _zeros(part) for key, part in space.spaces.items()}
+    return np.zeros(space.shape or (), space.dtype)
+
+
+def _with_indicator(obs: Any, flags: Array, is_vector: bool) -> Any:
+    """Adds indicators to observations.
+
+    Args:
+        obs: one observation or a batch, ``(..., *observation_shape)``; a dictionary of
+            arrays if the space is one.
+        flags: the indicators, shape ``(..., 1)``, float32.
+        is_vector: whether the observation space is one of vectors.
+
+    Returns:
+        Elements of the `absorbing_space`, as a plain dictionary where it is one.
+    """
+    if is_vector:
+        return np.concatenate([obs, flags.astype(obs.dtype)], axis=-1)
+    parts = obs if isinstance(obs, Mapping) else {OBS: obs}
+    return {**parts, INDICATOR: flags}

@@ -1,8 +1,9 @@
 """Reward networks for environments with absorbing states."""
 
-import torch as th
+from torch import Tensor
+from typing_extensions import override
 
-from imitation.envs.absorbing_observations import INDICATOR
+from imitation.envs.absorbing import INDICATOR
 from imitation.rewards.reward_nets import ForwardWrapper
 from imitation.rewards.reward_nets.base import TensorObs
 
@@ -21,17 +22,14 @@ class AbsorbingActionMask(ForwardWrapper):
         base: the network to wrap, for observations as in `imitation.envs.absorbing`.
     """
 
+    @override
     def forward(
-        self,
-        state: TensorObs,
-        action: th.Tensor,
-        next_state: TensorObs,
-        done: th.Tensor,
-    ) -> th.Tensor:
-        """Computes rewards; see `RewardNet.forward`."""
+        self, state: TensorObs, action: Tensor, next_state: TensorObs, done: Tensor
+    ) -> Tensor:
         flag = state[INDICATOR] if isinstance(state, dict) else state[:, -1:]
+        # (B, 1, ...) as many axes as actions have; they may be images, one-hot, boxes.
         there = (flag > 0).reshape(-1, *[1] * (action.ndim - 1))
-        rewards: th.Tensor = self.base(
+        rewards: Tensor = self.base(
             state, action.masked_fill(there, 0), next_state, done
         )
         return rewards

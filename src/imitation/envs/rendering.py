@@ -1,4 +1,4 @@
-"""A wrapper that keeps what every step looks like, for people to judge.
+"""A wrapper that keeps a picture of every step, for people to judge.
 
 A trajectory of thousands of steps holds thousands of pictures, so they are kept
 compressed: a few kilobytes instead of one or two megabytes each.
@@ -7,14 +7,14 @@ compressed: a few kilobytes instead of one or two megabytes each.
 import os
 import sys
 import zlib
-from typing import Any, SupportsFloat
 
-import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from typing_extensions import override
 
 from imitation.data.labels.clips import RENDERED_KEY
 from imitation.errors import ConfigError, DataError
+from imitation.util.spaces import Env, StepResult, Wrapper
 
 __all__ = ["PackedImage", "RenderImageInfoWrapper", "prepare_headless"]
 
@@ -22,7 +22,7 @@ Frame = npt.NDArray[np.uint8]
 
 
 def prepare_headless() -> None:
-    """Lets pygame draw without a display and without its greeting.
+    """Makes pygame draw without a display and without its greeting.
 
     Affects this process only, and only pygame, which is imported with the first frame.
     """
@@ -45,7 +45,7 @@ class PackedImage:
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
-    ) -> npt.NDArray[Any]:
+    ) -> np.ndarray:
         flat = np.frombuffer(zlib.decompress(self._packed), dtype=np.uint8)
         return flat.reshape(self.shape).astype(dtype or np.uint8)
 
@@ -61,7 +61,7 @@ class PackedImage:
         return f"PackedImage(shape={self.shape}, bytes={len(self._packed)})"
 
 
-class RenderImageInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
+class RenderImageInfoWrapper(Wrapper):
     """Puts ``env.render()`` after each step into ``info["rendered_img"]``.
 
     Args:
@@ -70,13 +70,13 @@ class RenderImageInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
             (0, 1]. Half is enough to judge most tasks, in a quarter of the memory.
 
     Attributes:
-        enabled: whether to do it; set it to False for steps that nobody will look at.
+        enabled: set it to False to skip steps that nobody will look at.
 
     Raises:
         ConfigError: the environment has another render mode, or the scale is wrong.
     """
 
-    def __init__(self, env: gym.Env[Any, Any], scale: float = 1.0) -> None:
+    def __init__(self, env: Env, scale: float = 1.0) -> None:
         super().__init__(env)
         if env.render_mode != "rgb_array":
             raise ConfigError(
@@ -90,25 +90,15 @@ class RenderImageInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
         self.scale = scale
         self.enabled = True
 
-    def step(
-        self, action: Any
-    ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Steps the environment and renders it.
-
-        Args:
-            action: as for the environment.
-
-        Returns:
-            What the environment returns, with a `PackedImage` in the info.
-        """
+    @override
+    def step(self, action: object) -> StepResult:
         obs, reward, terminated, truncated, info = self.env.step(action)
         if self.enabled:
             info = {**info, RENDERED_KEY: PackedImage(self._picture())}
         return obs, reward, terminated, truncated, info
 
     def _picture(self) -> Frame:
-        """What the environment looks like now, scaled down."""
-        frame: Any = self.env.render()
+        frame: object = self.env.render()
         if not isinstance(frame, np.ndarray) or frame.ndim != 3 or frame.shape[2] != 3:
             raise DataError(
                 "render() must return an array of shape (height, width, 3), got "

@@ -1,17 +1,38 @@
 """Observation and action spaces as plain JSON, exact in bounds and dtypes."""
 
 from collections.abc import Mapping
-from typing import Any, TypeAlias
+from typing import Any, SupportsFloat, TypeAlias
 
+import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
 from imitation.errors import ArtifactError
 
-__all__ = ["Space", "space_from_json", "space_to_json"]
+__all__ = [
+    "Env",
+    "Info",
+    "Space",
+    "StepResult",
+    "Wrapper",
+    "space_from_json",
+    "space_to_json",
+]
 
 Space: TypeAlias = spaces.Space[Any]
 """An observation or action space, whatever its elements are."""
+
+Env: TypeAlias = gym.Env[Any, Any]
+"""An environment, whatever its observations and actions are."""
+
+Wrapper: TypeAlias = gym.Wrapper[Any, Any, Any, Any]
+"""A wrapper of such an environment."""
+
+Info: TypeAlias = dict[str, Any]
+"""Info of a step."""
+
+StepResult: TypeAlias = tuple[Any, SupportsFloat, bool, bool, Info]
+"""Observation, reward, terminated, truncated and info."""
 
 
 def space_to_json(space: Space) -> dict[str, Any]:

@@ -4,8 +4,6 @@ Planning multiplies by p(s'|s, a) twice per time step: backwards with values, fo
 with visits. Both are one product of a matrix of A * S rows with a vector.
 """
 
-from typing import Any
-
 import numpy as np
 
 from imitation.envs.tabular.layouts import Array, Matrix, as_rows, is_dense
@@ -14,7 +12,7 @@ from imitation.errors import DataError
 __all__ = ["Dynamics"]
 
 TOLERANCE = 1e-5
-"""How far the sum of a row may be from 1: rows of float32 need some room."""
+"""Tolerance of the sum of a row, which is not exactly 1 in float32."""
 
 
 class Dynamics:
@@ -30,30 +28,29 @@ class Dynamics:
 
     def __init__(self, transition_matrix: Matrix) -> None:
         rows = as_rows(transition_matrix, "transition_matrix")
-        self.rows: Any = rows
+        self.rows: Matrix = rows
         """Array or CSR matrix, float64 of shape ``(A * S, S)``; row ``a * S + s``."""
         self.n_states: int = rows.shape[1]
         self.n_actions: int = rows.shape[0] // rows.shape[1]
         self._check()
-        self._columns: Any = rows.T if is_dense(rows) else rows.T.tocsr()
+        self._columns: Matrix = rows.T if is_dense(rows) else rows.T.tocsr()
 
     def expected(self, values: Array, out: Array) -> None:
         """Computes the mean of a function of the next state.
 
         Args:
-            values: of each next state, float64 of shape ``(S,)``.
-            out: is set to the mean after each action in each state; contiguous float64
+            values: value of each next state, float64 of shape ``(S,)``.
+            out: receives the mean after each action in each state; contiguous float64
                 of shape ``(A, S)``.
         """
         _multiply(self.rows, values, out.reshape(-1))
 
     def next_states(self, visits: Array, out: Array) -> None:
-        """Computes how often each state comes next.
+        """Computes the visits of each next state.
 
         Args:
-            visits: how often each action is done in each state, contiguous float64 of
-                shape ``(A, S)``.
-            out: is set to that; contiguous float64 of shape ``(S,)``.
+            visits: visits of each state and action, contiguous float64 ``(A, S)``.
+            out: receives those of the next states; contiguous float64 ``(S,)``.
         """
         _multiply(self._columns, visits.reshape(-1), out)
 
@@ -80,12 +77,7 @@ class Dynamics:
         return means.reshape(self.n_actions, self.n_states)
 
     def successors(self, state: int, action: int) -> tuple[Array, Array]:
-        """Returns the states that may come next and their probabilities.
-
-        Args:
-            state: where the action is done.
-            action: what is done.
-        """
+        """Returns the possible next states and their probabilities."""
         at = action * self.n_states + state
         if is_dense(self.rows):
             states = np.flatnonzero(self.rows[at])
@@ -102,11 +94,10 @@ class Dynamics:
         if len(wrong):
             raise DataError(
                 f"transition_matrix: the probabilities after {self._name(wrong[0])} "
-                f"sum to {sums[wrong[0]]:.6g}, expected 1; normalise each row"
+                f"sum to {sums[wrong[0]]:.6g}, expected 1; normalize each row"
             )
 
     def _negative(self) -> str:
-        """The message about the first negative probability."""
         if is_dense(self.rows):
             row, column = np.argwhere(self.rows < 0)[0]
             value = self.rows[row, column]
@@ -123,8 +114,7 @@ class Dynamics:
         return f"state {row % self.n_states}, action {row // self.n_states}"
 
 
-def _multiply(matrix: Any, vector: Array, out: Array) -> None:
-    """Sets an array to the product of a dense or sparse matrix with a vector."""
+def _multiply(matrix: Matrix, vector: Array, out: Array) -> None:
     if is_dense(matrix):
         np.dot(matrix, vector, out=out)
     else:

@@ -1,15 +1,17 @@
 """Gymnasium environments made from arrays."""
 
-from typing import Any
+from typing import Any, SupportsInt
 
 import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
+from typing_extensions import override
 
 from imitation.envs.tabular.dynamics import Dynamics
 from imitation.envs.tabular.layouts import Array, Matrix, real
 from imitation.envs.tabular.model import TabularModel, check_horizon, check_initial
 from imitation.errors import ConfigError, DataError
+from imitation.util.spaces import Env, Info
 
 __all__ = ["ExposeState", "TabularEnv"]
 
@@ -27,8 +29,8 @@ class TabularEnv(gym.Env[Any, np.int64]):
         reward_matrix: r(s) of shape ``(S,)``, r(s, a) of shape ``(S, A)``, or
             r(s, a, s') in any layout of `transition_matrix`.
         horizon: steps of an episode, positive.
-        observation_matrix: what is observed in each state, shape ``(S, n_features)``.
-            None: the number of the state.
+        observation_matrix: the observation of each state, shape ``(S, n_features)``;
+            None for the number of the state.
         initial_state_dist: probability of each first state, shape ``(S,)``; None starts
             in state 0.
 
@@ -73,21 +75,16 @@ class TabularEnv(gym.Env[Any, np.int64]):
         """The current state.
 
         Raises:
-            ConfigError: no episode has begun.
+            ConfigError: `reset` was not called.
         """
         if self._state is None:
             raise ConfigError("there is no state before reset() is called")
         return np.int64(self._state)
 
+    @override
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
-        """Begins an episode; see `gymnasium.Env.reset`.
-
-        Args:
-            seed: seeds the transitions.
-            options: there are none.
-        """
+        self, *, seed: int | None = None, options: Info | None = None
+    ) -> tuple[Any, Info]:
         if options:
             raise ConfigError(f"a tabular environment has no options, got {options}")
         super().reset(seed=seed)
@@ -95,18 +92,12 @@ class TabularEnv(gym.Env[Any, np.int64]):
         self._n_steps = 0
         return self._observation(), {}
 
-    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Does an action; see `gymnasium.Env.step`.
-
-        Args:
-            action: an element of the action space.
-
-        Returns:
-            Observation, reward, whether the horizon is reached, False, and the infos
-            ``old_state`` and ``new_state``.
+    @override
+    def step(self, action: SupportsInt) -> tuple[Any, float, bool, bool, Info]:
+        """Takes an action; infos are ``old_state`` and ``new_state``.
 
         Raises:
-            ConfigError: `reset` has to be called first, or there is no such action.
+            ConfigError: `reset` was not called, or the action is not in the space.
         """
         before, act = int(self.state), int(action)
         if not 0 <= act < self.dynamics.n_actions:
@@ -124,7 +115,7 @@ class TabularEnv(gym.Env[Any, np.int64]):
         return self.observation_matrix[self._state].copy()
 
     def _reward(self, state: int, action: int, next_state: int) -> float:
-        rewards: Any = self.reward_matrix
+        rewards: Matrix = self.reward_matrix
         if isinstance(rewards, list | tuple):
             return float(rewards[action][state, next_state])
         if rewards.ndim == 2 and rewards.shape[0] != self.dynamics.n_states:
@@ -136,14 +127,14 @@ class TabularEnv(gym.Env[Any, np.int64]):
 class ExposeState(gym.Wrapper[np.int64, Any, Any, Any]):
     """Shows the state of a tabular environment instead of its observation.
 
-    Policies that planning has found act on states. Works around `TabularEnv` and the
+    Policies found by planning act on states. Works around `TabularEnv` and the
     tabular environments of seals.
 
     Args:
         env: the environment, which may be wrapped.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
+    def __init__(self, env: Env) -> None:
         super().__init__(env)
         inner: Any = env.unwrapped
         if not hasattr(inner, "state_space"):
@@ -153,20 +144,20 @@ class ExposeState(gym.Wrapper[np.int64, Any, Any, Any]):
         self.observation_space = inner.state_space
         self._inner = inner
 
+    @override
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[np.int64, dict[str, Any]]:
-        """Begins an episode; see `gymnasium.Env.reset`."""
+        self, *, seed: int | None = None, options: Info | None = None
+    ) -> tuple[np.int64, Info]:
         _, infos = self.env.reset(seed=seed, options=options)
         return np.int64(self._inner.state), infos
 
-    def step(self, action: Any) -> tuple[np.int64, Any, bool, bool, dict[str, Any]]:
-        """Does an action; see `gymnasium.Env.step`."""
+    @override
+    def step(self, action: object) -> tuple[np.int64, Any, bool, bool, Info]:
         _, reward, terminated, truncated, infos = self.env.step(action)
         return np.int64(self._inner.state), reward, terminated, truncated, infos
 
 
-def _check_observations(matrix: Any, n_states: int) -> Array:
+def _check_observations(matrix: Matrix, n_states: int) -> Array:
     observations: Array = real(np.asarray(matrix), "observation_matrix")
     if observations.ndim != 2 or len(observations) != n_states:
         raise DataError(
@@ -179,7 +170,6 @@ def _check_observations(matrix: Any, n_states: int) -> Array:
 
 
 def _box(observations: Array) -> spaces.Box:
-    """The space of the rows, unbounded but for integers."""
     shape, dtype = observations.shape[1:], observations.dtype
     if dtype.kind in "iu":
         limits = np.iinfo(dtype)
@@ -188,7 +178,7 @@ def _box(observations: Array) -> spaces.Box:
 
 
 def _draw(rng: np.random.Generator, probabilities: Array) -> int:
-    """Draws an index from a distribution, which need not sum to 1 to the last bit."""
+    # Scaled by the last edge, as probabilities need not sum to 1 to the last bit.
     edges = np.cumsum(probabilities)
     at = int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))
     return min(at, len(edges) - 1)

@@ -8,11 +8,11 @@ A file is NumPy's ``.npz``, without pickles: ``transition_matrix`` of shape
 
 import os
 import zipfile
-from typing import Any
 
 import numpy as np
 
 from imitation.envs.tabular.env import TabularEnv
+from imitation.envs.tabular.layouts import Matrix
 from imitation.errors import ArtifactError, ConfigError, DataError, reason
 from imitation.util import artifacts, seeding
 from imitation.util.paths import AnyPath
@@ -35,10 +35,10 @@ def save_mdp(path: AnyPath, env: TabularEnv) -> None:
     """
     rows = env.dynamics.rows  # (A * S, S)
     n_states = rows.shape[1]
-    rewards: Any = env.reward_matrix
+    rewards: Matrix = env.reward_matrix
     if not isinstance(rewards, np.ndarray):
         raise DataError("a sparse reward_matrix cannot be saved; make it an array")
-    arrays: dict[str, Any] = {"reward_matrix": rewards, "horizon": env.horizon}
+    arrays: dict[str, Matrix] = {"reward_matrix": rewards, "horizon": env.horizon}
     if isinstance(rows, np.ndarray):
         by_action = rows.reshape(-1, n_states, n_states)
         arrays["transition_matrix"] = by_action.transpose(1, 0, 2)
@@ -58,15 +58,9 @@ def save_mdp(path: AnyPath, env: TabularEnv) -> None:
 def load_mdp(path: AnyPath) -> TabularEnv:
     """Loads an environment from an ``.npz`` file; see the module for its arrays.
 
-    Args:
-        path: the file.
-
-    Returns:
-        The environment.
-
     Raises:
         ArtifactError: the file cannot be read or lacks an array.
-        ValueError: the arrays are no decision process.
+        ValueError: the arrays are not those of a decision process.
     """
     name = os.fsdecode(path)
     try:
@@ -109,7 +103,7 @@ def random_mdp(
         n_states: number of states.
         n_actions: number of actions.
         horizon: steps of an episode.
-        branch_factor: how many states may come next, drawn with replacement; their
+        branch_factor: number of possible next states, drawn with replacement; their
             probabilities are uniform on the simplex.
         rng: decides the arrays.
 
@@ -143,8 +137,8 @@ def random_mdp(
     )
 
 
-def _sparse(parts: list[Any], rewards: Any, name: str) -> Any:
-    """The transition matrix; how many states there are is told by the rewards."""
+def _sparse(parts: list[np.ndarray], rewards: Matrix, name: str) -> Matrix:
+    """Builds the transition matrix; the rewards tell the number of states."""
     from scipy import sparse as sp
 
     if rewards is None or rewards.ndim == 0:
@@ -156,5 +150,5 @@ def _sparse(parts: list[Any], rewards: Any, name: str) -> Any:
         )
     except (TypeError, ValueError) as error:
         raise ArtifactError(
-            f"{name} holds no sparse transition matrix: {reason(error)}"
+            f"{name} does not hold a sparse transition matrix: {reason(error)}"
         ) from error

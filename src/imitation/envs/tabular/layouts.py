@@ -8,17 +8,19 @@ from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 import torch as th
 
 from imitation.errors import DataError
 
 __all__ = ["Array", "Matrix", "as_rows", "is_dense", "real"]
 
-Array = npt.NDArray[Any]
+Array: TypeAlias = np.ndarray
 
 Matrix: TypeAlias = Any
-"""A function of (state, action, next state) in one of the layouts of `as_rows`."""
+"""A function of (state, action, next state) in one of the layouts of `as_rows`.
+
+scipy's sparse matrices have no types to speak of, so this cannot be a union.
+"""
 
 MAX_DENSITY = 0.2
 """Share of non-zero values up to which products with sparse matrices are faster."""
@@ -35,12 +37,12 @@ LAYOUTS = (
 )
 
 
-def is_dense(rows: Any) -> bool:
-    """Whether `as_rows` returned an array, not a sparse matrix."""
+def is_dense(rows: Matrix) -> bool:
+    """Returns whether the result of `as_rows` is an array, not a sparse matrix."""
     return isinstance(rows, np.ndarray)
 
 
-def as_rows(matrix: Matrix, name: str, sparse: bool | None = None) -> Any:
+def as_rows(matrix: Matrix, name: str, sparse: bool | None = None) -> Matrix:
     """Brings a function of (state, action, next state) into one layout.
 
     Args:
@@ -48,9 +50,9 @@ def as_rows(matrix: Matrix, name: str, sparse: bool | None = None) -> Any:
             ``(S, A, S)``; a sparse matrix of scipy or torch, of that shape or of shape
             ``(S * A, S)`` with row ``s * A + a``; or a list of A matrices of shape
             ``(S, S)``, dense or sparse.
-        name: what to call it in an error.
-        sparse: whether the result shall be sparse; None makes sparse what is given so,
-            and what is mostly zero.
+        name: its name in errors.
+        sparse: whether to return a sparse matrix; None does for sparse input, and for
+            arrays that are mostly zero.
 
     Returns:
         float64 of shape ``(A * S, S)`` with row ``a * S + s``: a contiguous array or a
@@ -72,7 +74,7 @@ def as_rows(matrix: Matrix, name: str, sparse: bool | None = None) -> Any:
     return rows.toarray() if sparse is False else rows
 
 
-def _from_array(array: Array, name: str, sparse: bool | None) -> Any:
+def _from_array(array: Array, name: str, sparse: bool | None) -> Matrix:
     if array.ndim != 3 or array.shape[0] != array.shape[2] or 0 in array.shape:
         raise _wrong_shape(name, array.shape)
     by_action = array.transpose(1, 0, 2)  # (A, S, S)
@@ -88,21 +90,19 @@ def _from_array(array: Array, name: str, sparse: bool | None) -> Any:
 
 
 def _aligned(shape: tuple[int, int]) -> Array:
-    """An array, not set to anything, that begins with a cache line.
-
-    NumPy begins large arrays 16 bytes after that, where every wide load of a product
-    with a vector touches two lines: a quarter slower. The spare numbers are never
-    touched; they make glibc keep memory of this size for the next arrays (the threshold
-    of ``mallopt`` is dynamic) instead of fetching it page by page for every plan.
-    """
+    """Allocates an array, without initializing it, that starts with a cache line."""
+    # NumPy starts large arrays 16 bytes after that, where every wide load of a product
+    # with a vector touches two lines: a quarter slower. The spare numbers are never
+    # touched; they make glibc keep memory of this size for the next arrays (the
+    # threshold of mallopt is dynamic) instead of fetching it page by page every time.
     n_values = shape[0] * shape[1]
     memory = np.empty(n_values + SPARE)
     start = -(memory.ctypes.data // memory.itemsize) % LINE
     return memory[start : start + n_values].reshape(shape)
 
 
-def _compressed(by_action: Array, flat: Array, n_rows: int, n_states: int) -> Any:
-    """A CSR matrix of the values at flat indices into ``(A, S, S)``."""
+def _compressed(by_action: Array, flat: Array, n_rows: int, n_states: int) -> Matrix:
+    """Builds a CSR matrix of the values at flat indices into ``(A, S, S)``."""
     from scipy import sparse as sp
 
     row, column = np.divmod(flat, n_states)
@@ -112,8 +112,7 @@ def _compressed(by_action: Array, flat: Array, n_rows: int, n_states: int) -> An
     return sp.csr_array((values, column, ends), shape=(n_rows, n_states))
 
 
-def _from_sparse(matrix: Any, name: str) -> Any:
-    """The rows of a scipy matrix, of shape ``(S * A, S)`` or ``(S, A, S)``."""
+def _from_sparse(matrix: Matrix, name: str) -> Matrix:
     from scipy import sparse as sp
 
     shape = matrix.shape
@@ -133,8 +132,7 @@ def _from_sparse(matrix: Any, name: str) -> Any:
     return sp.csr_array(sp.coo_array((values, (row, column)), shape=shape))
 
 
-def _stacked(matrices: Sequence[Any], name: str) -> Any:
-    """The rows of one matrix per action."""
+def _stacked(matrices: Sequence[Matrix], name: str) -> Matrix:
     from scipy import sparse as sp
 
     parts = [_from_torch(m) if isinstance(m, th.Tensor) else m for m in matrices]
@@ -150,8 +148,7 @@ def _stacked(matrices: Sequence[Any], name: str) -> Any:
     return sp.csr_array(sp.vstack([sp.csr_array(m, dtype=np.float64) for m in parts]))
 
 
-def _from_torch(tensor: th.Tensor) -> Any:
-    """A torch tensor as an array, or as a scipy matrix if it is sparse."""
+def _from_torch(tensor: th.Tensor) -> Matrix:
     from scipy import sparse as sp
 
     tensor = tensor.detach().cpu()
@@ -164,13 +161,8 @@ def _from_torch(tensor: th.Tensor) -> Any:
     return sp.coo_array((tensor.values().numpy(), indices), shape=tuple(tensor.shape))
 
 
-def real(values: Any, name: str) -> Any:
-    """Returns an array, or raises a DataError unless it is of real numbers.
-
-    Args:
-        values: an array or a sparse matrix.
-        name: what to call it in an error.
-    """
+def real(values: Matrix, name: str) -> Matrix:
+    """Returns an array or sparse matrix, after checking that its numbers are real."""
     if values.dtype.kind not in "fiub":
         raise DataError(f"{name} has the type {values.dtype}, expected real numbers")
     return values

@@ -1,7 +1,6 @@
 """Finite-horizon decision processes given as arrays, checked and ready for planning."""
 
 import dataclasses
-import numbers
 from typing import Any, Protocol
 
 import numpy as np
@@ -20,23 +19,23 @@ class TabularArrays(Protocol):
     ``BaseTabularModelPOMDP``, such as ``CliffWorldEnv``.
     """
 
-    transition_matrix: Any
+    transition_matrix: Matrix
     """p(s'|s, a), usually an array of shape ``(S, A, S)``; see `layouts.as_rows`."""
 
-    reward_matrix: Any
+    reward_matrix: Matrix
     """Rewards of shape ``(S,)``, ``(S, A)``, or as ``transition_matrix``."""
 
     @property
     def horizon(self) -> int | None:
         """Steps of an episode."""
 
-    initial_state_dist: Any
+    initial_state_dist: Matrix
     """Probability of each first state, shape ``(S,)``."""
 
 
 @dataclasses.dataclass(frozen=True)
 class TabularModel:
-    """What planning needs to know of an environment."""
+    """An environment as planning needs it."""
 
     dynamics: Dynamics
     """The transition probabilities."""
@@ -54,7 +53,7 @@ class TabularModel:
             reward_matrix: r(s) of shape ``(S,)``, r(s, a) of shape ``(S, A)``, or
                 r(s, a, s') in any layout of `layouts.as_rows`. Of the last, planning
                 needs the mean over next states only.
-            name: what to call it in an error.
+            name: its name in errors.
 
         Returns:
             float64 that broadcasts to ``(A, S)``.
@@ -63,7 +62,7 @@ class TabularModel:
             DataError: it has another shape, or a NaN or infinite value.
         """
         n_states, n_actions = self.dynamics.n_states, self.dynamics.n_actions
-        rewards: Any = reward_matrix
+        rewards: Matrix = reward_matrix
         if getattr(rewards, "ndim", 3) < 3 and not hasattr(rewards, "tocoo"):
             rewards = real(np.asarray(rewards), name).astype(np.float64, copy=False)
             if rewards.shape not in ((n_states,), (n_states, n_actions)):
@@ -85,18 +84,12 @@ class TabularModel:
 
 
 def read_model(env: TabularArrays) -> TabularModel:
-    """Reads and checks the arrays of an environment, except its reward.
-
-    Args:
-        env: the environment; wrappers around it are looked through.
-
-    Returns:
-        What planning needs.
+    """Reads and checks the arrays of an environment, wrapped or not, except its reward.
 
     Raises:
         ConfigError: the horizon is not a finite positive integer.
         DataError: an array has a wrong shape or value.
-        TypeError: it is no environment with known dynamics.
+        TypeError: `env` has no known dynamics.
     """
     arrays: Any = getattr(env, "unwrapped", env)
     for name in ("transition_matrix", "horizon", "initial_state_dist"):
@@ -112,10 +105,10 @@ def read_model(env: TabularArrays) -> TabularModel:
     )
 
 
-def check_horizon(horizon: Any) -> int:
+def check_horizon(horizon: object) -> int:
     """Returns the horizon, or raises a ConfigError unless it is a positive integer."""
-    integer = isinstance(horizon, numbers.Integral) and not isinstance(horizon, bool)
-    if not integer or int(horizon) <= 0:
+    kinds = (int, np.integer)
+    if not isinstance(horizon, kinds) or isinstance(horizon, bool) or horizon <= 0:
         raise ConfigError(
             "Only finite-horizon environments are supported. Expected a positive "
             f"integer as env.horizon, got {horizon!r}"
@@ -123,12 +116,8 @@ def check_horizon(horizon: Any) -> int:
     return int(horizon)
 
 
-def check_initial(distribution: Any, n_states: int) -> Array:
-    """Returns a distribution of first states.
-
-    Args:
-        distribution: probabilities; None stands for state 0.
-        n_states: how many states there are.
+def check_initial(distribution: Matrix, n_states: int) -> Array:
+    """Checks a distribution of first states; None stands for state 0.
 
     Returns:
         float64 of shape ``(n_states,)``.
