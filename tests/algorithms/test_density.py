@@ -13,8 +13,8 @@ from stable_baselines3.common import evaluation
 
 from imitation.algorithms import base
 from imitation.algorithms.density import DensityAlgorithm, DensityReward, DensityType
-from imitation.algorithms.density.learning import roll_out
-from imitation.algorithms.density.step_counter import StepCounter
+from imitation.algorithms.density.reward import StepCounter
+from imitation.algorithms.density.trainer import roll_out
 from imitation.data import rollout, types
 from imitation.errors import ConfigError, DataError
 from imitation.testing.reward_improvement import is_significant_reward_improvement
@@ -230,7 +230,7 @@ def test_trains_and_tests_policies(
     before = {k: v.clone() for k, v in trainer.policy.state_dict().items()}
     trainer.train_policy(64)
     assert trainer.policy is algo.policy
-    assert algo.num_timesteps == trainer.steps_trained == 64
+    assert algo.num_timesteps == trainer.progress == 64
     after = trainer.policy.state_dict()
     assert any(not th.equal(before[key], after[key]) for key in before)
     true = trainer.test_policy(n_trajectories=4)
@@ -352,7 +352,7 @@ def test_callbacks_are_called_and_may_stop(quiet: Any) -> None:
         return len(counted) < 5
 
     trainer.train_policy(640, callback=stop, log_interval=5)
-    assert len(counted) == 5 and trainer.steps_trained == 10
+    assert len(counted) == 5 and trainer.progress == 10
 
 
 def test_rewards_of_an_older_density_are_forgotten(quiet: Any) -> None:

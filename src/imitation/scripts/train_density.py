@@ -14,7 +14,6 @@ from stable_baselines3.common.vec_env import VecEnv
 from tqdm import tqdm
 
 from imitation.algorithms.density import DensityAlgorithm
-from imitation.algorithms.density.step_counter import StepCounter
 from imitation.data import types
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_density import TrainDensitySettings
@@ -131,8 +130,7 @@ def _evaluate(
     assert trainer.rl_algo is not None
     rng = settings.rng("evaluation")
     with make_venv(settings.environment, rng) as venv:
-        counter = StepCounter(venv)
-        rewarded = trainer.with_reward(counter, counter)
+        rewarded = trainer.with_reward(venv)
         return eval_policy(trainer.rl_algo, rewarded, settings.policy_evaluation, rng)
 
 

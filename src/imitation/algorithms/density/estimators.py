@@ -8,11 +8,10 @@ Mathematical Statistics 36(3), 1965.
 
 import dataclasses
 import math
-from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
+from typing_extensions import override
 
 from imitation.errors import ConfigError
 
@@ -25,18 +24,17 @@ __all__ = [
     "make_estimate",
 ]
 
-Array = npt.NDArray[Any]
-
+ESTIMATORS = ("kernel", "knn")
 KERNELS = ("gaussian", "tophat", "epanechnikov", "exponential", "linear", "cosine")
 
 BLOCK = 2**18
-"""Pairs of a query and a sample to work on at a time; they fit into a cache."""
+"""Pairs of a query and a sample in one step of the work; they fit into a cache."""
 
 
 class DensityEstimate(Protocol):
     """A density estimated from samples."""
 
-    def log_density(self, points: Array) -> Array:
+    def log_density(self, points: np.ndarray) -> np.ndarray:
         """Computes log densities.
 
         Args:
@@ -49,7 +47,7 @@ class DensityEstimate(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DensityOptions:
-    """How a density is estimated."""
+    """Settings of a density estimate, and their defaults."""
 
     kernel: str = "gaussian"
     """Kernel of the estimator "kernel": gaussian, tophat, epanechnikov, exponential,
@@ -57,7 +55,7 @@ class DensityOptions:
     which makes the reward −∞ there."""
 
     kernel_bandwidth: float = 0.5
-    """Width h of the kernel, in the units of the (standardised) inputs. For "knn", the
+    """Width h of the kernel, in the units of the (standardized) inputs. For "knn", the
     distance below which samples count as equally near."""
 
     standardise_inputs: bool = True
@@ -80,20 +78,18 @@ class DensityOptions:
             raise ConfigError(
                 f"kernel must be one of {', '.join(KERNELS)}, got {self.kernel!r}"
             )
-        width: Any = self.kernel_bandwidth
+        width, k = self.kernel_bandwidth, self.n_neighbors
+        # Settings of a command come from text, so that the types are not certain.
         is_number = isinstance(width, int | float | np.number)
         if not (is_number and math.isfinite(width) and width > 0):
             raise ConfigError(
                 f"kernel_bandwidth must be a positive number, got {width!r}"
             )
-        n_neighbors: Any = self.n_neighbors
-        if not isinstance(n_neighbors, int | np.integer) or n_neighbors < 1:
-            raise ConfigError(
-                f"n_neighbors must be a positive integer, got {n_neighbors!r}"
-            )
+        if not isinstance(k, int | np.integer) or k < 1:
+            raise ConfigError(f"n_neighbors must be a positive integer, got {k!r}")
 
 
-class GaussianKernelDensity:
+class GaussianKernelDensity(DensityEstimate):
     """Kernel estimate with the Gaussian kernel, in matrix products.
 
     log p(x) = log Σᵢ exp(−‖x − xᵢ‖² / 2h²) − log N − F log h − F/2 · log 2π
@@ -106,7 +102,7 @@ class GaussianKernelDensity:
         bandwidth: h.
     """
 
-    def __init__(self, samples: Array, bandwidth: float) -> None:
+    def __init__(self, samples: np.ndarray, bandwidth: float) -> None:
         self._bandwidth = float(bandwidth)
         # Coordinates far from 0 would lose digits in the squares.
         self._center = samples.mean(axis=0, dtype=np.float64)
@@ -118,21 +114,26 @@ class GaussianKernelDensity:
             math.log(self._bandwidth) + 0.5 * math.log(2 * math.pi)
         )
 
-    def log_density(self, points: Array) -> Array:
-        """Computes log densities; see `DensityEstimate`."""
+    @override
+    def log_density(self, points: np.ndarray) -> np.ndarray:
         scaled = (points - self._center) / self._bandwidth
         augmented = np.concatenate([scaled, np.ones((len(points), 1))], axis=1)
         sums = np.empty(len(points))
         n_rows = max(1, BLOCK // self._samples.shape[1])
         for start in range(0, len(points), n_rows):
             rows = slice(start, start + n_rows)
-            sums[rows] = _log_sum_exp(augmented[rows] @ self._samples)
+            terms = augmented[rows] @ self._samples  # (rows, N)
+            # log Σ exp, in place: exp of large negative numbers alone would be 0.
+            largest = terms.max(axis=1)
+            terms -= largest[:, None]
+            np.exp(terms, out=terms)
+            sums[rows] = largest + np.log(terms.sum(axis=1))
         norms = np.einsum("ij,ij->i", scaled, scaled)
-        scores: Array = sums - 0.5 * norms - self._log_norm
+        scores: np.ndarray = sums - 0.5 * norms - self._log_norm
         return scores
 
 
-class TreeKernelDensity:
+class TreeKernelDensity(DensityEstimate):
     """Kernel estimate with any kernel, by scikit-learn's ``KernelDensity``.
 
     Args:
@@ -141,19 +142,19 @@ class TreeKernelDensity:
         bandwidth: its width.
     """
 
-    def __init__(self, samples: Array, kernel: str, bandwidth: float) -> None:
+    def __init__(self, samples: np.ndarray, kernel: str, bandwidth: float) -> None:
         from sklearn.neighbors import KernelDensity
 
         model = KernelDensity(kernel=kernel, bandwidth=float(bandwidth))
         self._model = model.fit(samples)
 
-    def log_density(self, points: Array) -> Array:
-        """Computes log densities; see `DensityEstimate`."""
-        scores: Array = self._model.score_samples(points)
+    @override
+    def log_density(self, points: np.ndarray) -> np.ndarray:
+        scores: np.ndarray = self._model.score_samples(points)
         return scores
 
 
-class NearestNeighborDensity:
+class NearestNeighborDensity(DensityEstimate):
     """Density from the distance r of the k-th nearest sample.
 
     log p(x) = log k − log N − log V − F/2 · log(r² + h²)
@@ -170,7 +171,9 @@ class NearestNeighborDensity:
         min_distance: h.
     """
 
-    def __init__(self, samples: Array, n_neighbors: int, min_distance: float) -> None:
+    def __init__(
+        self, samples: np.ndarray, n_neighbors: int, min_distance: float
+    ) -> None:
         from sklearn.neighbors import KDTree
 
         n_samples, self._n_features = samples.shape
@@ -181,49 +184,26 @@ class NearestNeighborDensity:
         log_volume = half * math.log(math.pi) - math.lgamma(half + 1)
         self._constant = math.log(self._n_neighbors / n_samples) - log_volume
 
-    def log_density(self, points: Array) -> Array:
-        """Computes log densities; see `DensityEstimate`."""
+    @override
+    def log_density(self, points: np.ndarray) -> np.ndarray:
         if not len(points):
             return np.zeros(0)
         distances, _ = self._tree.query(points, self._n_neighbors)
         squares = distances[:, -1] ** 2 + self._min_square
-        scores: Array = self._constant - self._n_features / 2 * np.log(squares)
+        scores: np.ndarray = self._constant - self._n_features / 2 * np.log(squares)
         return scores
 
 
-def make_estimate(samples: Array, options: DensityOptions) -> DensityEstimate:
+def make_estimate(samples: np.ndarray, options: DensityOptions) -> DensityEstimate:
     """Estimates the density that samples come from.
 
     Args:
         samples: shape ``(N, F)``.
-        options: how.
+        options: the kind of estimate.
     """
-    return ESTIMATORS[options.estimator](samples, options)
-
-
-def _kernel(samples: Array, options: DensityOptions) -> DensityEstimate:
-    if options.kernel == "gaussian":
-        return GaussianKernelDensity(samples, options.kernel_bandwidth)
-    return TreeKernelDensity(samples, options.kernel, options.kernel_bandwidth)
-
-
-def _knn(samples: Array, options: DensityOptions) -> DensityEstimate:
-    return NearestNeighborDensity(
-        samples, options.n_neighbors, options.kernel_bandwidth
-    )
-
-
-ESTIMATORS: dict[str, Callable[[Array, DensityOptions], DensityEstimate]] = {
-    "kernel": _kernel,
-    "knn": _knn,
-}
-"""The estimators by name."""
-
-
-def _log_sum_exp(terms: Array) -> Array:
-    """Returns log Σⱼ exp(termsᵢⱼ), shape ``(rows,)``; `terms` is overwritten."""
-    largest = terms.max(axis=1)
-    terms -= largest[:, None]
-    np.exp(terms, out=terms)
-    sums: Array = largest + np.log(terms.sum(axis=1))
-    return sums
+    width = options.kernel_bandwidth
+    if options.estimator == "knn":
+        return NearestNeighborDensity(samples, options.n_neighbors, width)
+    if options.kernel == "gaussian":  # faster and more exact than scikit-learn's
+        return GaussianKernelDensity(samples, width)
+    return TreeKernelDensity(samples, options.kernel, width)

@@ -1,22 +1,35 @@
-"""Transitions as vectors, whose density is estimated."""
+"""Transitions and demonstrations as vectors, whose density is estimated."""
 
 import enum
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import cast
 
-import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 import torch as th
 from gymnasium import spaces
 
-from imitation.data import types
+from imitation.algorithms import base
+from imitation.data import tree, types
+from imitation.data.flatten import flatten_trajectories
 from imitation.errors import ConfigError, DataError
-from imitation.util import tensors
+from imitation.util.spaces import Space
+from imitation.util.util import get_first_iter_element
 
-__all__ = ["DensityType", "TransitionFeatures", "flatten_batch"]
+__all__ = [
+    "DensityType",
+    "Samples",
+    "TransitionFeatures",
+    "flatten_batch",
+    "samples_of",
+]
 
-Array = npt.NDArray[Any]
+Samples = Mapping[int | None, np.ndarray]
+"""Features of demonstrations, each ``(N, F)``: by time step, or all under None."""
+
+
+FLAT_SPACES = (
+    spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary
+)  # fmt: skip
 
 
 class DensityType(enum.Enum):
@@ -47,17 +60,27 @@ class TransitionFeatures:
     def __init__(
         self,
         density_type: DensityType,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
     ) -> None:
         self.density_type = density_type
         self.observation_space = observation_space
         self.action_space = action_space
         for space in (observation_space, action_space):
-            _check_space(space)
+            parts = [space]
+            if isinstance(space, spaces.Dict):
+                parts = list(space.spaces.values())
+            for part in parts:
+                if not isinstance(part, FLAT_SPACES):
+                    raise ConfigError(
+                        "densities are of Box, Discrete, MultiDiscrete and MultiBinary "
+                        f"spaces and dictionaries of these, got {part}"
+                    )
 
-    def __call__(self, obs: Any, acts: Any, next_obs: Any) -> Array:
-        """Makes the vectors of a batch of ``B`` transitions.
+    def __call__(
+        self, obs: tree.Tree, acts: tree.ArrayOrTensor, next_obs: tree.Tree | None
+    ) -> np.ndarray:
+        """Flattens a batch of ``B`` transitions.
 
         Args:
             obs: observations, shape ``(B, *observation_shape)``, an array, a tensor, or
@@ -92,7 +115,91 @@ class TransitionFeatures:
         return np.concatenate([state, other], axis=1)
 
 
-def flatten_batch(name: str, values: Any, space: gym.Space[Any]) -> Array:
+def samples_of(
+    demonstrations: base.AnyTransitions,
+    features: TransitionFeatures,
+    *,
+    is_stationary: bool,
+) -> Samples:
+    """Turns demonstrations into the samples that a density is estimated from.
+
+    Args:
+        demonstrations: trajectories, transitions, or an iterable of batches, all of
+            which count.
+        features: maps transitions to vectors.
+        is_stationary: whether to join those of all time steps, under the key None.
+
+    Returns:
+        By time step, features of shape ``(N, F)``.
+
+    Raises:
+        TypeError: the demonstrations are of an unsupported kind.
+        ValueError: they are empty; they do not fit the spaces; a density by time step
+            is wanted, and they are not trajectories; or one of next states is wanted,
+            and they have none.
+    """
+    first: object = demonstrations
+    trajectories: list[types.Trajectory] = []
+    batches: list[Mapping[str, tree.Tree]] = []
+    if not isinstance(demonstrations, types.TransitionsMinimal):
+        if not isinstance(demonstrations, Iterable):
+            raise TypeError(f"Unsupported demonstration type {type(demonstrations)}")
+        first, items = get_first_iter_element(demonstrations)
+        if isinstance(first, types.Trajectory):
+            trajectories = list(cast(Iterable[types.Trajectory], items))
+            demonstrations = flatten_trajectories(trajectories)
+        elif isinstance(first, Mapping):
+            batches = list(cast(Iterable[Mapping[str, tree.Tree]], items))
+        else:
+            raise TypeError(
+                f"Unsupported demonstration type {type(demonstrations)} of "
+                f"{type(first)}"
+            )
+    if isinstance(demonstrations, types.TransitionsMinimal):
+        batches = [types.dataclass_quick_asdict(demonstrations)]
+    if not is_stationary and not isinstance(first, types.Trajectory):
+        raise DataError(
+            "Non-stationary model incompatible with non-trajectory demonstrations."
+        )
+    flat = np.concatenate([_checked_features(batch, features) for batch in batches])
+    if is_stationary:
+        return {None: flat}
+    # The rows of all trajectories lie one after the other; sort them by time step.
+    steps = np.concatenate([np.arange(len(traj)) for traj in trajectories])
+    order = np.argsort(steps, kind="stable")
+    parts = np.split(flat[order], np.cumsum(np.bincount(steps))[:-1])
+    return dict(enumerate(parts))
+
+
+def _checked_features(
+    batch: Mapping[str, tree.Tree], features: TransitionFeatures
+) -> np.ndarray:
+    if not {"obs", "acts"} <= batch.keys():
+        raise DataError(
+            f"expected batches with the keys 'obs' and 'acts', got one with "
+            f"{sorted(batch)}"
+        )
+    acts = _as_array(batch["acts"])
+    obs, next_obs = batch["obs"], batch.get("next_obs")
+    for seen in (obs,) if next_obs is None else (obs, next_obs):
+        pairs = types.TransitionsMinimal(
+            obs=tree.wrap(tree.map(_as_array, tree.unwrap(seen))),
+            acts=acts,
+            infos=np.full(len(acts), {}, dtype=object),
+        )
+        base.check_demonstrations(
+            pairs, features.observation_space, features.action_space
+        )
+    return features(obs, acts, next_obs)
+
+
+def _as_array(value: object) -> np.ndarray:
+    return np.asarray(
+        value.numpy(force=True) if isinstance(value, th.Tensor) else value
+    )
+
+
+def flatten_batch(name: str, values: tree.Tree, space: Space) -> np.ndarray:
     """Flattens each of a batch of values as ``gymnasium.spaces.flatten`` does.
 
     Args:
@@ -107,22 +214,12 @@ def flatten_batch(name: str, values: Any, space: gym.Space[Any]) -> Array:
     Raises:
         DataError: the values do not fit the space.
     """
-    values = types.maybe_unwrap_dictobs(values)
-    if isinstance(space, spaces.Dict):
-        if not isinstance(values, Mapping) or not values.keys() >= space.spaces.keys():
-            got = sorted(values) if isinstance(values, Mapping) else type(values)
-            raise DataError(
-                f"{name} must be a dictionary with the keys {sorted(space.spaces)}, "
-                f"got {got}"
-            )
-        parts = [
-            flatten_batch(f"{name}[{key!r}]", values[key], part)
-            for key, part in space.spaces.items()
-        ]
-        return np.concatenate(parts, axis=1)
-    if isinstance(values, th.Tensor):
-        values = tensors.safe_to_numpy(values)
-    array = np.asarray(values)
+    parts = [_flatten_leaf(*part) for part in tree.with_spaces(name, values, space)]
+    return np.concatenate(parts, axis=1) if len(parts) > 1 else parts[0]
+
+
+def _flatten_leaf(name: str, values: object, space: Space) -> np.ndarray:
+    array = _as_array(values)
     shape = space.shape or ()
     if array.ndim == 0 or array.shape[1:] != shape:
         raise DataError(
@@ -137,26 +234,14 @@ def flatten_batch(name: str, values: Any, space: gym.Space[Any]) -> Array:
     return array.astype(space.dtype, copy=False).reshape(len(array), -1)
 
 
-def _one_hot(name: str, digits: Array, sizes: Array) -> Array:
-    """One-hot vectors, side by side, of columns of numbers from 0 to each size."""
+def _one_hot(name: str, digits: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Encodes columns of numbers, each from 0 to its size, one-hot side by side."""
     if ((digits < 0) | (digits >= sizes)).any():
         raise DataError(
             f"{name} has values outside its space, which has {sizes.tolist()}"
         )
+    # Column i of (B, n_columns) takes places from the sum of the sizes before it on.
     places = digits.astype(np.int64) + np.cumsum(sizes) - sizes
     encoded = np.zeros((len(digits), int(sizes.sum())), dtype=np.int64)
     np.put_along_axis(encoded, places, 1, axis=1)
     return encoded
-
-
-def _check_space(space: gym.Space[Any]) -> None:
-    if isinstance(space, spaces.Dict):
-        for part in space.spaces.values():
-            _check_space(part)
-    elif not isinstance(
-        space, spaces.Box | spaces.Discrete | spaces.MultiDiscrete | spaces.MultiBinary
-    ):
-        raise ConfigError(
-            "densities are of Box, Discrete, MultiDiscrete and MultiBinary spaces and "
-            f"dictionaries of these, got {space}"
-        )

@@ -1,4 +1,4 @@
-"""The reward of density-based imitation: how likely demonstrations are to hold a step.
+"""The reward of density-based imitation: the log density of a step in demonstrations.
 
 Saved as a directory of ``density.json`` (settings and spaces) and
 ``density.safetensors`` (the demonstrations as vectors); no pickle.
@@ -7,30 +7,30 @@ Saved as a directory of ``density.json`` (settings and spaces) and
 import dataclasses
 import os
 import pathlib
-from collections.abc import Mapping
-from typing import Any
 
-import gymnasium as gym
 import numpy as np
 import numpy.typing as npt
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
+from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+from typing_extensions import override
 
 from imitation.algorithms.density.estimators import (
     DensityEstimate,
     DensityOptions,
     make_estimate,
 )
-from imitation.algorithms.density.features import DensityType, TransitionFeatures
+from imitation.algorithms.density.features import (
+    DensityType,
+    Samples,
+    TransitionFeatures,
+)
+from imitation.data import tree
 from imitation.errors import ArtifactError, ConfigError, DataError
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath
 from imitation.util.spaces import space_from_json, space_to_json
 
-__all__ = ["DensityReward", "Samples"]
-
-Array = npt.NDArray[Any]
-
-Samples = Mapping[int | None, Array]
-"""Features of demonstrations, each ``(N, F)``: by time step, or all under None."""
+__all__ = ["DensityReward", "StepCounter"]
 
 FORMAT_VERSION = 1
 _STATIONARY = "all"
@@ -43,7 +43,7 @@ class DensityReward:
         features: maps transitions to the vectors that the density is of.
         samples: those of the demonstrations; by time step for a model that is not
             stationary.
-        options: how the density is estimated.
+        options: the kind of estimate.
 
     Raises:
         DataError: there are no samples.
@@ -59,26 +59,30 @@ class DensityReward:
         self.features = features
         self.samples = dict(samples)
         self.options = options
-        self._mean, self._scale = _moments(
-            list(self.samples.values()), options.standardise_inputs
-        )
+        self._mean = self._scale = None
+        if options.standardise_inputs:
+            from sklearn.preprocessing import StandardScaler
+
+            # Over all time steps; a feature that is constant gets the scale 1.
+            scaler = StandardScaler().fit(np.concatenate(list(self.samples.values())))
+            self._mean, self._scale = scaler.mean_, scaler.scale_
         self._estimates: dict[int | None, DensityEstimate] = {
-            time: make_estimate(self._standardised(part), options)
+            time: make_estimate(self._standardized(part), options)
             for time, part in self.samples.items()
         }
 
     @property
     def is_stationary(self) -> bool:
-        """Whether one density is shared by all time steps."""
+        """True if all time steps share one density."""
         return None in self._estimates
 
     def __call__(
         self,
-        state: Any,
-        action: Any,
-        next_state: Any,
-        done: Any,
-        steps: Array | None = None,
+        state: tree.Tree,
+        action: tree.ArrayOrTensor,
+        next_state: tree.Tree | None,
+        done: tree.ArrayOrTensor,
+        steps: np.ndarray | None = None,
     ) -> npt.NDArray[np.float32]:
         """Computes the log density of each of a batch of ``B`` transitions.
 
@@ -98,7 +102,7 @@ class DensityReward:
             DataError: a part does not fit its space.
         """
         del done
-        inputs = self._standardised(self.features(state, action, next_state))
+        inputs = self._standardized(self.features(state, action, next_state))
         if self.is_stationary:
             return self._at(None, inputs)
         if steps is None:
@@ -131,7 +135,10 @@ class DensityReward:
         }
         with artifacts.replacing_directory(path) as directory:
             artifacts.write_json(directory / "density.json", document)
-            tensors = {_name(time): part for time, part in self.samples.items()}
+            tensors = {
+                _STATIONARY if time is None else str(time): part
+                for time, part in self.samples.items()
+            }
             artifacts.write_tensors(directory / "density.safetensors", tensors)
 
     @classmethod
@@ -152,32 +159,34 @@ class DensityReward:
                 raise ConfigError(f"its format is {document['format_version']}")
             features = TransitionFeatures(
                 DensityType[document["density_type"]],
-                _space(document["observation_space"]),
-                _space(document["action_space"]),
+                space_from_json(document["observation_space"]),
+                space_from_json(document["action_space"]),
             )
             options = DensityOptions(**document["options"])
-            samples = {_time(name): part.numpy() for name, part in tensors.items()}
+            samples = {
+                None if name == _STATIONARY else int(name): part.numpy()
+                for name, part in tensors.items()
+            }
             return cls(features, samples, options)
         except (KeyError, TypeError, ValueError) as error:
             raise ArtifactError(
                 f"{directory} does not hold a density: {error}"
             ) from error
 
-    def _standardised(self, features: Array) -> Array:
-        """Features with mean 0 and variance 1 over the demonstrations, if wanted.
+    def _standardized(self, features: np.ndarray) -> np.ndarray:
+        """Scales features to mean 0 and variance 1 over the demonstrations, if wanted.
 
-        As in scikit-learn, with the precision of the data.
+        In the precision of the data, as scikit-learn does.
         """
         if not np.issubdtype(features.dtype, np.floating):
             features = features.astype(np.float64)
         if self._mean is None or self._scale is None:
             return features
         mean, scale = (x.astype(features.dtype) for x in (self._mean, self._scale))
-        standardised: Array = (features - mean) / scale
-        return standardised
+        standardized: np.ndarray = (features - mean) / scale
+        return standardized
 
-    def _at(self, time: int | None, inputs: Array) -> npt.NDArray[np.float32]:
-        """Rewards of one time step."""
+    def _at(self, time: int | None, inputs: np.ndarray) -> npt.NDArray[np.float32]:
         if time not in self._estimates:
             raise DataError(
                 f"Time {time} out of range (0, {len(self._estimates)}], and absorbing "
@@ -188,23 +197,33 @@ class DensityReward:
         return rewards
 
 
-def _moments(parts: list[Array], wanted: bool) -> tuple[Array | None, Array | None]:
-    """Mean and standard deviation of each feature; 1 for one that is constant."""
-    if not wanted:
-        return None, None
-    from sklearn.preprocessing import StandardScaler
+class StepCounter(VecEnvWrapper):
+    """Counts the steps of episodes, for rewards that depend on time.
 
-    scaler = StandardScaler().fit(np.concatenate(parts))
-    return scaler.mean_, scaler.scale_
+    Args:
+        venv: the environments.
 
+    Attributes:
+        steps: the number of the last step in the episode that it belongs to, also where
+            it ended that; counted from 0, shape ``(n_envs,)``.
+    """
 
-def _space(description: Mapping[str, Any]) -> gym.Space[Any]:
-    return space_from_json(description)
+    steps: npt.NDArray[np.int64]
 
+    def __init__(self, venv: VecEnv) -> None:
+        super().__init__(venv)
+        self._next = np.zeros(self.num_envs, dtype=np.int64)
+        self.steps = self._next
 
-def _name(time: int | None) -> str:
-    return _STATIONARY if time is None else str(time)
+    @override
+    def reset(self) -> VecEnvObs:
+        self._next = np.zeros(self.num_envs, dtype=np.int64)
+        return self.venv.reset()
 
-
-def _time(name: str) -> int | None:
-    return None if name == _STATIONARY else int(name)
+    @override
+    def step_wait(self) -> VecEnvStepReturn:
+        obs, rews, dones, infos = self.venv.step_wait()
+        self.steps = self._next
+        # Vector environments reset by themselves: after an end, the next step is 0.
+        self._next = np.where(dones, 0, self.steps + 1)
+        return obs, rews, dones, infos

@@ -12,32 +12,46 @@ https://arxiv.org/abs/1710.11248, and older: a state that the expert is often in
 good.
 """
 
+import dataclasses
+import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.callbacks import BaseCallback
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import MaybeCallback
 from stable_baselines3.common.vec_env import VecEnv, VecNormalize
+from typing_extensions import override
 
 from imitation.algorithms import base
-from imitation.algorithms.density import checkpoints, learning, state
-from imitation.algorithms.density.demonstrations import samples_of
 from imitation.algorithms.density.estimators import DensityOptions
-from imitation.algorithms.density.features import DensityType, TransitionFeatures
-from imitation.algorithms.density.reward import DensityReward
-from imitation.algorithms.density.step_counter import StepCounter
-from imitation.data import rollout, types, wrappers
+from imitation.algorithms.density.features import (
+    DensityType,
+    TransitionFeatures,
+    samples_of,
+)
+from imitation.algorithms.density.reward import DensityReward, StepCounter
+from imitation.data import policy_calls, rollout, tree, types, wrappers
 from imitation.errors import ConfigError, DataError
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper, WrappedRewardCallback
+from imitation.training import sb3_state
+from imitation.training.checkpoints import Checkpoints
+from imitation.training.sb3_learning import (
+    SaveBetweenRollouts,
+    as_callbacks,
+    progress_over,
+)
+from imitation.training.trainer import State
 from imitation.util import logger as imit_logger
 from imitation.util import seeding
 from imitation.util.paths import AnyPath
+from imitation.util.threads import training_threads
 
-__all__ = ["DensityAlgorithm"]
-
-Array = npt.NDArray[Any]
+__all__ = ["DensityAlgorithm", "roll_out"]
 
 MANY_FEATURES = 100
 
@@ -59,7 +73,7 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             a checkpoint; None for fresh entropy.
         density_type: what the density is of.
         kernel: see `DensityOptions`.
-        kernel_bandwidth: width of the kernel; if inputs are standardised and the kernel
+        kernel_bandwidth: width of the kernel; if inputs are standardized and the kernel
             is Gaussian, something between 0.1 and 1 makes sense.
         rl_algo: trains the policy on the reward; it gets the environment and logger of
             this class. None if only the reward is wanted.
@@ -82,10 +96,10 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             step, or all under the key None.
         venv: the argument.
         venv_wrapped: `venv` with the learned reward.
-        venv_train: what `rl_algo` is trained in: `venv_wrapped`, maybe normalised.
+        venv_train: the environment of `rl_algo`: `venv_wrapped`, maybe normalized.
         buffering_wrapper: records the policy's episodes in `venv`.
         wrapper_callback: logs the mean learned reward of episodes.
-        steps_trained: environment steps taken by `train_policy`, over all calls.
+        progress: environment steps taken by `train_policy`, over all calls.
 
     Raises:
         ConfigError: an argument lies out of its range, or `rl_algo` was made for
@@ -94,7 +108,10 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         ValueError: they do not fit the spaces of `venv` or the density that is wanted.
     """
 
-    transitions: dict[int | None, Array]
+    kind = "density"
+    digits = 12
+
+    transitions: dict[int | None, np.ndarray]
 
     def __init__(
         self,
@@ -103,15 +120,15 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         venv: VecEnv,
         rng: np.random.Generator | None = None,
         density_type: DensityType = DensityType.STATE_ACTION_DENSITY,
-        kernel: str = "gaussian",
-        kernel_bandwidth: float = 0.5,
+        kernel: str = DensityOptions.kernel,
+        kernel_bandwidth: float = DensityOptions.kernel_bandwidth,
         rl_algo: BaseAlgorithm | None = None,
         is_stationary: bool = True,
-        standardise_inputs: bool = True,
+        standardise_inputs: bool = DensityOptions.standardise_inputs,
         custom_logger: imit_logger.HierarchicalLogger | None = None,
         allow_variable_horizon: bool = False,
-        estimator: str = "kernel",
-        n_neighbors: int = 10,
+        estimator: str = DensityOptions.estimator,
+        n_neighbors: int = DensityOptions.n_neighbors,
         normalize_reward: bool = False,
     ) -> None:
         self.density_type = DensityType(density_type)
@@ -121,20 +138,27 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         self.standardise = standardise_inputs
         self.estimator = estimator
         self.n_neighbors = n_neighbors
-        self._options()  # checks them
-        _check_environments(rl_algo, venv)
+        self.options()  # checks them
+        if rl_algo is not None and rl_algo.n_envs != venv.num_envs:
+            raise ConfigError(
+                f"rl_algo was made for {rl_algo.n_envs} environments, venv has "
+                f"{venv.num_envs}; create the algorithm with this venv"
+            )
         self.venv = venv
+        self.features = TransitionFeatures(
+            self.density_type, venv.observation_space, venv.action_space
+        )
+        """Maps transitions to the vectors that the density is of."""
         self.rng: np.random.Generator = seeding.make_rng(rng)
         self.rl_algo = rl_algo
         self.transitions = {}
-        self.steps_trained = 0
         self.replay_is_stale = True
         self._reward: DensityReward | None = None
-        self._counter = StepCounter(venv)
+        counter = StepCounter(venv)
         self.buffering_wrapper = wrappers.BufferingWrapper(
-            self._counter, error_on_premature_reset=False
+            counter, error_on_premature_reset=False
         )
-        self.venv_wrapped = self.with_reward(self.buffering_wrapper, self._counter)
+        self.venv_wrapped = self.with_reward(self.buffering_wrapper, counter)
         self.wrapper_callback: WrappedRewardCallback = (
             self.venv_wrapped.make_log_callback()
         )
@@ -144,12 +168,25 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             self.venv_train = VecNormalize(
                 self.venv_wrapped, norm_obs=False, gamma=gamma
             )
+        if rl_algo is not None:  # its state holds the statistics of a VecNormalize
+            rl_algo.set_env(self.venv_train)
         super().__init__(
             demonstrations=demonstrations,
             custom_logger=custom_logger,
             allow_variable_horizon=allow_variable_horizon,
         )
 
+    def options(self) -> DensityOptions:
+        """Returns the settings of the estimate that `train` makes."""
+        return DensityOptions(
+            kernel=self.kernel,
+            kernel_bandwidth=self.kernel_bandwidth,
+            standardise_inputs=self.standardise,
+            estimator=self.estimator,
+            n_neighbors=self.n_neighbors,
+        )
+
+    @override
     def set_demonstrations(self, demonstrations: base.AnyTransitions) -> None:
         """Sets the demonstration data; call `train` to learn from it.
 
@@ -162,9 +199,7 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
                 needs.
         """
         self.transitions = dict(
-            samples_of(
-                demonstrations, self._features(), is_stationary=self.is_stationary
-            )
+            samples_of(demonstrations, self.features, is_stationary=self.is_stationary)
         )
 
     def train(self) -> None:
@@ -173,9 +208,7 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         Raises:
             DataError: there are none.
         """
-        self.set_reward(
-            DensityReward(self._features(), self.transitions, self._options())
-        )
+        self.set_reward(DensityReward(self.features, self.transitions, self.options()))
         parts = list(self.transitions.values())
         n_features = parts[0].shape[1]
         if n_features > MANY_FEATURES:
@@ -188,7 +221,7 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         self.logger.record("density/models", len(parts))
 
     def set_reward(self, reward: DensityReward) -> None:
-        """Replaces the density, by one that was saved, say.
+        """Replaces the density, for example by a saved one.
 
         Args:
             reward: the density; its demonstrations become those of this class.
@@ -199,10 +232,10 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
 
     @property
     def reward(self) -> DensityReward:
-        """The reward that was learned.
+        """The learned reward.
 
         Raises:
-            RuntimeError: none was yet.
+            RuntimeError: `train` was not called yet.
         """
         if self._reward is None:
             raise RuntimeError(NOT_TRAINED)
@@ -210,11 +243,11 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
 
     def __call__(
         self,
-        state: Any,
-        action: Any,
-        next_state: Any,
-        done: Any,
-        steps: Array | None = None,
+        state: tree.Tree,
+        action: tree.ArrayOrTensor,
+        next_state: tree.Tree | None,
+        done: tree.ArrayOrTensor,
+        steps: np.ndarray | None = None,
     ) -> npt.NDArray[np.float32]:
         """Computes the rewards of a batch of ``B`` transitions in one go.
 
@@ -246,13 +279,15 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
     ) -> None:
         """Trains the imitation policy for a given number of timesteps.
 
-        The environments begin new episodes, and so they do at each checkpoint.
+        The environments begin new episodes, and do so again at each checkpoint.
 
         Args:
             n_timesteps: environment steps to train for, rounded up to what the
                 algorithm collects at a time.
             callback: of the algorithm's ``learn``.
-            checkpoint_dir: where to save; None saves nothing. See `Checkpoints`.
+            checkpoint_dir: where to save ``{<steps, 12 digits>|final}/density`` (a
+                `DensityReward`) and ``policy/model.zip``, and ``latest/``, the state to
+                resume from; None saves nothing.
             checkpoint_interval: environment steps between checkpoints; 0 saves only at
                 the end.
             resume: continue from the newest checkpoint in `checkpoint_dir`, if any;
@@ -271,18 +306,38 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
                 "expected n_timesteps and checkpoint_interval not to be negative, got "
                 f"{n_timesteps} and {checkpoint_interval}"
             )
-        saver = checkpoints.Checkpoints(self, checkpoint_dir)
-        done = saver.resume() if resume else 0
+        saver = Checkpoints(self, checkpoint_dir, export_every=checkpoint_interval)
+        left = n_timesteps - (saver.resume() if resume else 0)
         if self._reward is None:
             raise RuntimeError(NOT_TRAINED)
-        learning.learn(
-            self,
-            n_timesteps - done,
-            saver=saver,
-            interval=checkpoint_interval,
-            callback=callback,
-            **kwargs,
-        )
+        algo = self._algorithm()
+        algo.set_env(self.venv_train)  # it may have been used elsewhere since
+        algo.set_logger(self.logger)
+        self._drop_stale_rewards(algo)
+        algo._last_obs = None  # makes `learn` reset the environments
+        own = [self.wrapper_callback, _HorizonCheck(self)]
+        saving = SaveBetweenRollouts(self, saver)
+        if left > 0:
+            with progress_over(algo, left), training_threads(algo.policy):
+                algo.learn(
+                    total_timesteps=left,
+                    reset_num_timesteps=False,
+                    callback=[*own, *as_callbacks(callback), saving],
+                    **kwargs,
+                )
+        saver.finish()
+
+    def _drop_stale_rewards(self, algo: BaseAlgorithm) -> None:
+        """Clears a replay buffer whose rewards are not of the current density."""
+        stale, self.replay_is_stale = self.replay_is_stale, False
+        if not stale or not isinstance(algo, OffPolicyAlgorithm):
+            return
+        if algo.replay_buffer is not None and algo.replay_buffer.size():
+            self.logger.warn(
+                f"Dropped {algo.replay_buffer.size()} steps from the replay buffer, "
+                "whose rewards are not those of the present density."
+            )
+            algo.replay_buffer.reset()
 
     def test_policy(
         self, *, n_trajectories: int = 10, true_reward: bool = True
@@ -302,21 +357,29 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         algo = self._algorithm()
         venv = self.venv
         if not true_reward:
-            counter = StepCounter(venv)
-            venv = self.with_reward(counter, counter)
-        trajectories = learning.roll_out(algo, venv, n_trajectories, self.rng)
-        self._check_fixed_horizon(len(t) for t in trajectories)
+            venv = self.with_reward(venv)
+        trajectories = roll_out(algo, venv, n_trajectories, self.rng)
+        self._check_fixed_horizon(map(len, trajectories))
         return dict(rollout.rollout_stats(trajectories))
 
-    def with_reward(self, venv: VecEnv, counter: StepCounter) -> RewardVecEnvWrapper:
+    def with_reward(
+        self, venv: VecEnv, counter: StepCounter | None = None
+    ) -> RewardVecEnvWrapper:
         """Replaces the reward of environments by the learned one.
 
         Args:
             venv: the environments.
-            counter: counts their steps; `venv` or beneath it.
+            counter: counts their steps, beneath `venv`; None to add one.
         """
+        if counter is None:
+            venv = counter = StepCounter(venv)
 
-        def rate(state: Any, action: Any, next_state: Any, done: Any) -> Array:
+        def rate(
+            state: np.ndarray,
+            action: np.ndarray,
+            next_state: np.ndarray,
+            done: np.ndarray,
+        ) -> np.ndarray:
             rewards = self(state, action, next_state, done, counter.steps)
             if np.isneginf(rewards).any():
                 raise DataError(
@@ -329,40 +392,60 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         return RewardVecEnvWrapper(venv, rate)
 
     @property
+    @override
     def policy(self) -> BasePolicy:
-        """The policy that imitates the demonstrations."""
         return self._algorithm().policy
 
-    def save(self, path: AnyPath) -> None:
-        """Saves everything needed to continue, as a directory, atomically.
+    @override
+    def kinds(self) -> dict[str, str]:
+        return super().kinds() | {
+            "density": self.density_type.name,
+            "algorithm": type(self.rl_algo).__name__,
+        }
 
-        The environments begin new episodes, as they will when the state is loaded.
+    @override
+    def state_dict(self) -> State:
+        state = super().state_dict() | {
+            "replay_is_stale": self.replay_is_stale,
+            "density": None,
+        }
+        if self._reward is not None:
+            state["density"] = {
+                "options": dataclasses.asdict(self._reward.options),
+                "samples": self._reward.samples,
+            }
+        if self.rl_algo is not None:
+            state["policy"] = sb3_state.algorithm_state(self.rl_algo)
+            state["randomness"] = sb3_state.random_state(self.rl_algo)
+        return state
 
-        Args:
-            path: the directory to write.
-        """
-        state.save(self, path)
+    @override
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        if self.rl_algo is not None:
+            sb3_state.load_algorithm_state(self.rl_algo, state["policy"])
+            sb3_state.restore_random_state(self.rl_algo, state["randomness"])
+        density = state["density"]
+        self._reward = None
+        if density is not None:
+            options = DensityOptions(**density["options"])
+            self.set_reward(DensityReward(self.features, density["samples"], options))
+        # After `set_reward`, which declares the replay buffer stale.
+        self.replay_is_stale = bool(state["replay_is_stale"])
 
-    def load_state(self, path: AnyPath) -> None:
-        """Continues where `save` was called on one made with the same arguments.
+    @override
+    def export(self, directory: pathlib.Path) -> None:
+        self.reward.save(directory / "density")
+        (directory / "policy").mkdir()
+        self._algorithm().save(directory / "policy" / "model.zip")
 
-        Args:
-            path: where it was saved.
+    @override
+    def has_episodes(self) -> bool:
+        return self.rl_algo is not None
 
-        Raises:
-            ArtifactError: nothing was saved there, or another kind of trainer.
-        """
-        state.load(self, path)
-
-    def connected(self) -> BaseAlgorithm:
-        """Puts the algorithm into its environment, where it begins new episodes.
-
-        Returns:
-            The algorithm.
-        """
-        algo = self._algorithm()
-        algo.set_env(self.venv_train)
-        return algo
+    @override
+    def restart_episodes(self, seed: int) -> None:
+        sb3_state.restart_episodes(self._algorithm(), self.venv, seed)
 
     def _algorithm(self) -> BaseAlgorithm:
         assert self.rl_algo is not None, (
@@ -370,24 +453,39 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         )
         return self.rl_algo
 
-    def _features(self) -> TransitionFeatures:
-        return TransitionFeatures(
-            self.density_type, self.venv.observation_space, self.venv.action_space
+
+def roll_out(
+    algo: BaseAlgorithm, venv: VecEnv, n_episodes: int, rng: np.random.Generator
+) -> Sequence[types.TrajectoryWithRew]:
+    """Rolls a policy out, which samples its actions.
+
+    Args:
+        algo: whose policy.
+        venv: where, in the layout of the environment's own images.
+        n_episodes: the least number of episodes.
+        rng: decides which, and seeds what reads NumPy's global state.
+    """
+    # What SB3 does to environments it is given: it may move the channels of images.
+    wrapped = algo._wrap_env(venv, monitor_wrapper=False)
+    algo._last_obs = None  # its own episodes are cut off
+    with policy_calls.evaluating(algo), seeding.numpy_seeded(rng):
+        return rollout.generate_trajectories(
+            algo, wrapped, rollout.make_min_episodes(n_episodes), rng
         )
 
-    def _options(self) -> DensityOptions:
-        return DensityOptions(
-            kernel=self.kernel,
-            kernel_bandwidth=self.kernel_bandwidth,
-            standardise_inputs=self.standardise,
-            estimator=self.estimator,
-            n_neighbors=self.n_neighbors,
-        )
 
+class _HorizonCheck(BaseCallback):
+    """Checks the lengths of the episodes, and discards what was recorded of them."""
 
-def _check_environments(algo: BaseAlgorithm | None, venv: VecEnv) -> None:
-    if algo is not None and algo.n_envs != venv.num_envs:
-        raise ConfigError(
-            f"rl_algo was made for {algo.n_envs} environments, venv has "
-            f"{venv.num_envs}; make the algorithm with this venv"
-        )
+    def __init__(self, trainer: DensityAlgorithm) -> None:
+        super().__init__()
+        self.trainer = trainer
+
+    @override
+    def _on_step(self) -> bool:
+        return True
+
+    @override
+    def _on_rollout_end(self) -> None:
+        _, lengths = self.trainer.buffering_wrapper.pop_finished_trajectories()
+        self.trainer._check_fixed_horizon(lengths)
