@@ -83,18 +83,6 @@ def test_transitions_are_views(tmp_path):
     assert not first.obs.flags.writeable
 
 
-def test_growing_copies_each_row_a_constant_number_of_times():
-    growing = store.GrowingArray(OBS_SPACE)
-    row = np.ones((1, 3), np.float32)
-    buffers = set()
-    for i in range(1000):
-        growing.extend(row * i)
-        buffers.add(growing.view().base.__array_interface__["data"][0])
-    np.testing.assert_array_equal(growing.view()[:, 0], np.arange(1000))
-    assert len(growing) == 1000
-    assert len(buffers) <= 12  # log2(1000) + 1 growths
-
-
 def test_reads_what_the_user_saved(tmp_path):
     rng = np.random.default_rng(0)
     demos = make_store(tmp_path)

@@ -9,7 +9,6 @@ import torch as th
 from stable_baselines3.common.vec_env import VecTransposeImage
 
 from imitation.algorithms import preference_comparisons as prefs
-from imitation.algorithms.preference_comparisons.agent import _policy_for
 from imitation.data import rollout, types
 from imitation.errors import ConfigError
 from imitation.rewards import reward_nets
@@ -251,17 +250,24 @@ def test_trajectories_left_in_the_buffer(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_policy_gets_images_in_its_own_layout(tmp_path: pathlib.Path) -> None:
+    """Channels first, whether the environment has them last or first."""
+
+    def play(agent: Any) -> Any:
+        agent.venv.seed(5)
+        episodes = rollout.make_min_episodes(6)
+        return agent.play(agent.venv, episodes, np.random.default_rng(2))
+
     agent = make_agent(tmp_path, obs_kind="image")
-    trajectory = agent.sample(8)[0]
-    env = VecTransposeImage(tiny_envs.make_venv("image", n_envs=8))
-    act = rollout.policy_to_callable(agent.algorithm, env)
-    own: Any = _policy_for(agent.algorithm, agent.venv)
-    images = trajectory.obs[:8]
-    for seed in range(5):
-        th.manual_seed(seed)
-        expected, _ = act(env.transpose_observations(images), None, None)
-        th.manual_seed(seed)
-        assert own(images, None, None)[0].tolist() == expected.tolist()
+    channels_last = play(agent)
+    venv = VecTransposeImage(tiny_envs.make_venv("image"))
+    channels_first = play(
+        prefs.AgentTrainer(
+            agent.algorithm, constant(venv), venv, custom_logger=agent.logger
+        )
+    )
+    for one, other in zip(channels_last, channels_first, strict=True):
+        np.testing.assert_array_equal(one.obs.transpose(0, 3, 1, 2), other.obs)
+        np.testing.assert_array_equal(one.acts, other.acts)
 
 
 @pytest.mark.parametrize("name", ["PPO", "DQN"])

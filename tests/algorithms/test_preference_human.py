@@ -70,7 +70,7 @@ def expected(given: Any) -> list[float]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = "imitation.algorithms.preference_comparisons.human"
+    module = "imitation.algorithms.preference_comparisons.gatherers"
     monkeypatch.setattr(f"{module}.POLL_SECONDS", 0.002)
     # Encoding of videos is tested with the clips.
     write = pathlib.Path.write_bytes

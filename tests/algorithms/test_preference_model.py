@@ -7,7 +7,10 @@ import pytest
 import torch as th
 
 from imitation.algorithms import preference_comparisons as prefs
-from imitation.algorithms.preference_comparisons.pairs import PairStore
+from imitation.algorithms.preference_comparisons.fragments import (
+    FragmentArrays,
+    PairStore,
+)
 from imitation.data import rollout
 from imitation.errors import ConfigError
 from imitation.rewards import reward_nets
@@ -153,7 +156,7 @@ def test_batches_of_a_store_are_the_pairs_themselves() -> None:
     for lengths in ([4] * 10, [3, 1, 4, 1, 5, 9, 2, 6, 5, 3]):
         fragments = [ref.trajectory(RNG, t, terminal=t % 2 == 0) for t in lengths]
         pairs = list(zip(fragments[::2], fragments[1::2], strict=True))
-        store = PairStore.of(pairs)
+        store = PairStore(FragmentArrays.of_pairs(pairs))
         chosen = np.array([3, 0, 3])
         expected, true = model([pairs[i] for i in chosen])
         for _ in range(2):

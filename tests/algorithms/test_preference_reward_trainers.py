@@ -92,7 +92,7 @@ def test_same_weights_as_pair_by_pair(
     logger: Any, lengths: Any, max_bytes: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """With tensors prepared for the whole data set, and made for each batch."""
-    module = "imitation.algorithms.preference_comparisons.pairs.MAX_PREPARED_BYTES"
+    module = "imitation.algorithms.preference_comparisons.fragments.MAX_PREPARED_BYTES"
     monkeypatch.setattr(module, max_bytes)
     dataset = make_dataset(13, ties=2, lengths=lengths)
     ours, slow = (make_net(activation=th.nn.Tanh) for _ in range(2))

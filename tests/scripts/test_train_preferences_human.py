@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from imitation.algorithms import preference_comparisons as prefs
-from imitation.algorithms.preference_comparisons import human
+from imitation.algorithms.preference_comparisons import gatherers
 from imitation.data import serialize, types
 from imitation.data.labels.queue import LabelQueue, PairRecord
 from imitation.scripts import console, label
@@ -59,7 +59,7 @@ SMALL = {
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch):
-    monkeypatch.setattr(human, "POLL_SECONDS", 0.002)
+    monkeypatch.setattr(gatherers, "POLL_SECONDS", 0.002)
     monkeypatch.setattr(label, "_WAIT_SECONDS", 0.05)
 
 
@@ -216,7 +216,7 @@ def test_answers_outlive_an_interrupted_run(workdir, monkeypatch, capsys):
             (pair,) = queue.lease("Ada")
             queue.submit(pair.id, "Ada", 0.0)
 
-    monkeypatch.setattr(human.time, "sleep", answer_some_and_stop)
+    monkeypatch.setattr(gatherers.time, "sleep", answer_some_and_stop)
     with pytest.raises(KeyboardInterrupt):
         EX.run(named_configs=FAST, config_updates=SMALL)
     assert len(answers()) == 4

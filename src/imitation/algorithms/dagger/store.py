@@ -15,60 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from imitation.data import types
+from imitation.data.growing import GrowingArray
 from imitation.data.storage import episode_files
 from imitation.errors import DataError
 from imitation.util.spaces import Space
 
-__all__ = ["DemonstrationStore", "GrowingArray", "load_file"]
+__all__ = ["DemonstrationStore", "load_file"]
 
 Array = npt.NDArray[Any]
-
-
-class GrowingArray:
-    """An array that grows along its first axis at amortised constant cost.
-
-    Args:
-        space: the space of one row; rows have its shape and dtype.
-    """
-
-    def __init__(self, space: Space) -> None:
-        assert space.shape is not None
-        self._space = space
-        self._buffer: Array = np.empty((0, *space.shape), dtype=space.dtype)
-        self._size = 0
-
-    def __len__(self) -> int:
-        return self._size
-
-    def check(self, rows: Array, name: str) -> None:
-        """Raises a `DataError` unless `rows` can be appended."""
-        expected, dtype = self._buffer.shape[1:], self._buffer.dtype
-        if rows.shape[1:] != expected:
-            raise DataError(
-                f"{name} has entries of shape {rows.shape[1:]}, the space "
-                f"{self._space} of the environment has {expected}"
-            )
-        if not np.can_cast(rows.dtype, dtype, "same_kind"):
-            raise DataError(
-                f"{name} has dtype {rows.dtype}, which does not fit the space "
-                f"{self._space} of the environment; convert it to {dtype}"
-            )
-
-    def extend(self, rows: Array) -> None:
-        """Appends rows, shape `(n, *space.shape)`, cast to the space's dtype."""
-        size = self._size + len(rows)
-        if size > len(self._buffer):
-            # Doubling copies each row twice on average, however often the array grows.
-            capacity = max(size, 2 * len(self._buffer))
-            grown = np.empty((capacity, *self._buffer.shape[1:]), self._buffer.dtype)
-            grown[: self._size] = self._buffer[: self._size]
-            self._buffer = grown
-        self._buffer[self._size : size] = rows
-        self._size = size
-
-    def view(self) -> Array:
-        """Returns the rows so far, shape `(len(self), *space.shape)`, not copied."""
-        return self._buffer[: self._size]
 
 
 class DemonstrationStore:
@@ -90,12 +44,14 @@ class DemonstrationStore:
     ) -> None:
         self.directory = directory
         self._is_dict = isinstance(observation_space, gym.spaces.Dict)
-        self._obs = (
-            {key: GrowingArray(space) for key, space in observation_space.items()}
+        self._obs_spaces: dict[str, Space] = (
+            dict(observation_space.items())
             if isinstance(observation_space, gym.spaces.Dict)
-            else {"": GrowingArray(observation_space)}
+            else {"": observation_space}
         )
-        self._acts = GrowingArray(action_space)
+        self._act_space = action_space
+        self._obs = {key: _rows_of(space) for key, space in self._obs_spaces.items()}
+        self._acts = _rows_of(action_space)
         self._loaded: set[pathlib.Path] = set()
         self._next_round = 0
 
@@ -156,15 +112,15 @@ class DemonstrationStore:
         # All checks come before the first append: a bad episode leaves the store as it
         # was.
         for obs, acts in rows:
-            self._acts.check(acts, f"{path}: acts")
-            for key, growing in self._obs.items():
-                growing.check(obs[key], f"{path}: obs {key}".rstrip())
+            _check(acts, self._act_space, f"{path}: acts")
+            for key, space in self._obs_spaces.items():
+                _check(obs[key], space, f"{path}: obs {key}".rstrip())
         for obs, acts in rows:
-            self._acts.extend(acts)
+            self._acts.append(acts.astype(self._acts.dtype, copy=False))
             for key, growing in self._obs.items():
                 # Observations have one row more than actions: the state after the last
                 # action.
-                growing.extend(obs[key][:-1])
+                growing.append(obs[key][:-1].astype(growing.dtype, copy=False))
         self._loaded.add(path)
 
     def _observations(
@@ -177,6 +133,26 @@ class DemonstrationStore:
                 f"observations have {sorted(self._obs)} ('' stands for a plain array)"
             )
         return arrays
+
+
+def _rows_of(space: Space) -> GrowingArray:
+    assert space.shape is not None and space.dtype is not None
+    return GrowingArray(space.shape, space.dtype)
+
+
+def _check(rows: Array, space: Space, name: str) -> None:
+    """Raises a `DataError` unless each row fits a space, maybe after a cast."""
+    if rows.shape[1:] != space.shape:
+        raise DataError(
+            f"{name} has entries of shape {rows.shape[1:]}, the space {space} of the "
+            f"environment has {space.shape}"
+        )
+    assert space.dtype is not None
+    if not np.can_cast(rows.dtype, space.dtype, "same_kind"):
+        raise DataError(
+            f"{name} has dtype {rows.dtype}, which does not fit the space {space} of "
+            f"the environment; convert it to {space.dtype}"
+        )
 
 
 def load_file(path: pathlib.Path) -> Iterator[types.Trajectory]:

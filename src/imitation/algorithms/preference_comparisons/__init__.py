@@ -6,32 +6,29 @@ https://arxiv.org/abs/1706.03741. `PreferenceComparisons` puts the parts togethe
 a `PreferenceGatherer` and a `RewardTrainer`.
 """
 
-from imitation.algorithms.preference_comparisons.active import (
-    ActiveSelectionFragmenter,
+from imitation.algorithms.preference_comparisons.agent import (
+    AgentTrainer,
+    TrajectoryDataset,
+    TrajectoryGenerator,
 )
-from imitation.algorithms.preference_comparisons.agent import AgentTrainer
-from imitation.algorithms.preference_comparisons.best_agent import BestAgent
 from imitation.algorithms.preference_comparisons.dataset import (
     PreferenceDataset,
     preference_collate_fn,
 )
-from imitation.algorithms.preference_comparisons.ensemble_trainer import (
-    EnsembleTrainer,
-)
 from imitation.algorithms.preference_comparisons.fragmenters import (
+    ActiveSelectionFragmenter,
     Fragmenter,
     RandomFragmenter,
 )
 from imitation.algorithms.preference_comparisons.gatherers import (
+    HumanGatherer,
     PreferenceGatherer,
     SyntheticGatherer,
 )
-from imitation.algorithms.preference_comparisons.generators import (
-    TrajectoryDataset,
-    TrajectoryGenerator,
+from imitation.algorithms.preference_comparisons.held_out import (
+    BestAgent,
+    HeldOutPlayer,
 )
-from imitation.algorithms.preference_comparisons.held_out import HeldOutPlayer
-from imitation.algorithms.preference_comparisons.human import HumanGatherer
 from imitation.algorithms.preference_comparisons.importing import import_preferences
 from imitation.algorithms.preference_comparisons.losses import (
     CrossEntropyRewardLoss,
@@ -44,6 +41,7 @@ from imitation.algorithms.preference_comparisons.model import (
 )
 from imitation.algorithms.preference_comparisons.reward_trainer import (
     BasicRewardTrainer,
+    EnsembleTrainer,
     RewardTrainer,
 )
 from imitation.algorithms.preference_comparisons.schedules import QUERY_SCHEDULES

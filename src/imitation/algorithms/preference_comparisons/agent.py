@@ -1,11 +1,14 @@
-"""Trajectories of an agent that is trained on a learned reward."""
+"""Trajectories to compare: a fixed set, or of an agent trained on a learned reward."""
 
-import dataclasses
-from collections.abc import Mapping, Sequence
+import abc
+import contextlib
+import copy
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.vec_env import (
     VecEnv,
     VecEnvWrapper,
@@ -13,12 +16,8 @@ from stable_baselines3.common.vec_env import (
 )
 from typing_extensions import override
 
-from imitation.algorithms.preference_comparisons.exact_steps import ExactSteps
-from imitation.algorithms.preference_comparisons.fragments import FragmentArrays
-from imitation.algorithms.preference_comparisons.generators import (
-    TrajectoryGenerator,
-    enough_of,
-)
+from imitation.algorithms.preference_comparisons import fragments
+from imitation.algorithms.preference_comparisons.parts import Part
 from imitation.data import policy_calls, rollout, types, wrappers
 from imitation.data.labels.clips import RENDERED_KEY
 from imitation.errors import ConfigError
@@ -33,7 +32,68 @@ from imitation.util.artifacts import State
 from imitation.util.paths import AnyPath
 from imitation.util.threads import training_threads
 
-__all__ = ["AgentTrainer", "as_network"]
+__all__ = ["AgentTrainer", "TrajectoryDataset", "TrajectoryGenerator", "as_network"]
+
+
+class TrajectoryGenerator(Part, abc.ABC):
+    """Generates trajectories, and may train an agent to do it.
+
+    Args:
+        custom_logger: where to log to; None creates a new logger.
+    """
+
+    @abc.abstractmethod
+    def sample(self, steps: int) -> Sequence[types.TrajectoryWithRew]:
+        """Samples trajectories.
+
+        Args:
+            steps: the least number of steps of all together.
+
+        Returns:
+            The trajectories, with the rewards of the environment, not learned ones.
+        """
+
+    def train(self, steps: int, **kwargs: Any) -> None:
+        """Trains the agent, if there is one.
+
+        Args:
+            steps: environment steps to train for.
+            **kwargs: options of the kind of agent.
+        """
+        del steps, kwargs
+
+    def restart_episodes(self, seed: int) -> None:
+        """Starts new episodes in the environments, if there are any.
+
+        Args:
+            seed: decides them.
+        """
+
+
+class TrajectoryDataset(TrajectoryGenerator):
+    """A fixed set of trajectories, sampled whole and without replacement.
+
+    Args:
+        trajectories: what to sample from.
+        rng: shuffles them; None for fresh entropy.
+        custom_logger: where to log to; None creates a new logger.
+    """
+
+    def __init__(
+        self,
+        trajectories: Sequence[types.TrajectoryWithRew],
+        rng: np.random.Generator | None = None,
+        custom_logger: imit_logger.HierarchicalLogger | None = None,
+    ) -> None:
+        super().__init__(custom_logger)
+        self._trajectories = trajectories
+        self.rng: np.random.Generator = seeding.make_rng(rng)
+
+    @override
+    def sample(self, steps: int) -> Sequence[types.TrajectoryWithRew]:
+        # Indices, because the data set may be lazy and larger than memory.
+        order = self.rng.permutation(len(self._trajectories))
+        return _enough((self._trajectories[int(i)] for i in order), steps)
 
 
 class AgentTrainer(TrajectoryGenerator):
@@ -55,11 +115,13 @@ class AgentTrainer(TrajectoryGenerator):
             and the policy in turns.
         switch_prob: probability of switching between these after each action.
         random_prob: probability of switching to random actions.
-        custom_logger: where to log to; None makes a new logger.
+        custom_logger: where to log to; None creates a new logger.
 
     Attributes:
         algorithm: the argument.
         venv: the argument.
+        steps_owed: steps that `train` was asked for and has not taken; negative if it
+            took too many.
         buffering_wrapper: records what training does in `venv`, with true rewards.
 
     Raises:
@@ -90,7 +152,7 @@ class AgentTrainer(TrajectoryGenerator):
         self.rng: np.random.Generator = seeding.make_rng(rng)
         self.buffering_wrapper = wrappers.BufferingWrapper(venv)
         self._rewarded = RewardedAlgorithm(algorithm, self.buffering_wrapper, reward)
-        self._steps = ExactSteps(algorithm)
+        self.steps_owed = 0
         # What training finished before a checkpoint.
         self._finished: list[types.TrajectoryWithRew] = []
         super().__init__(custom_logger)
@@ -108,11 +170,7 @@ class AgentTrainer(TrajectoryGenerator):
         self._logger = value
         self.algorithm.set_logger(value)
 
-    @property
-    def steps_owed(self) -> int:
-        """Steps that `train` was asked for and has not taken; negative if too many."""
-        return self._steps.owed
-
+    @override
     def train(self, steps: int, **kwargs: Any) -> None:
         """Trains the agent.
 
@@ -133,13 +191,20 @@ class AgentTrainer(TrajectoryGenerator):
                 f"There are {n_left} transitions left in the buffer. Call "
                 "AgentTrainer.sample() first to clear them."
             )
-        # New episodes, as sampling has used the environments in between.
+        # SB3's `learn` goes on from here unless it is None; but sampling has used the
+        # environments in between.
         self.algorithm._last_obs = None
+        self.steps_owed += steps
+        before, n_envs = self.algorithm.num_timesteps, self.algorithm.n_envs
         reward = as_network(self.reward_fn)
         nets = [reward] if isinstance(reward, RewardNet) else []
         with training_threads(self.algorithm.policy, *nets):
-            self._steps.learn(self._rewarded.learn, steps, **kwargs)
+            for size, n_rollouts in self._rollouts(self.steps_owed // n_envs):
+                with _rollout_size(self.algorithm, size):
+                    self._rewarded.learn(n_rollouts * size * n_envs, **kwargs)
+        self.steps_owed -= self.algorithm.num_timesteps - before
 
+    @override
     def sample(self, steps: int) -> Sequence[types.TrajectoryWithRew]:
         """Samples trajectories, with the environment's own rewards.
 
@@ -170,13 +235,14 @@ class AgentTrainer(TrajectoryGenerator):
                 f"Requested {n_policy} transitions but only {available} in buffer. "
                 f"Sampling {n_policy - available} additional transitions."
             )
-            policy = _policy_for(self.algorithm, self.venv)
-            trajectories += self._roll_out(policy, n_policy - available)
-        trajectories = enough_of(trajectories, n_policy)
+            missing = rollout.make_min_timesteps(n_policy - available)
+            trajectories += self.play(self.venv, missing, self.rng)
+        trajectories = _enough(trajectories, n_policy)
         if n_explore:
             self.logger.log(f"Sampling {n_explore} exploratory transitions.")
-            fresh = self._roll_out(self._explorer(), n_explore)
-            trajectories += enough_of(fresh, n_explore)
+            wanted = rollout.make_min_timesteps(n_explore)
+            fresh = self.play(self.venv, wanted, self.rng, explore=True)
+            trajectories += _enough(fresh, n_explore)
         return trajectories
 
     def play(
@@ -184,18 +250,24 @@ class AgentTrainer(TrajectoryGenerator):
         venv: VecEnv,
         sample_until: rollout.GenTrajTerminationCond,
         rng: np.random.Generator,
+        *,
+        explore: bool = False,
     ) -> Sequence[types.TrajectoryWithRew]:
-        """Plays episodes elsewhere, which leaves training and sampling as they were.
+        """Plays episodes; elsewhere, this leaves training and sampling as they were.
 
         Args:
             venv: where, with the spaces of the trainer's own environments.
             sample_until: see `rollout.generate_trajectories`.
             rng: decides the actions, which are sampled.
+            explore: take random actions in between.
 
         Returns:
             Whole episodes.
         """
         policy = _policy_for(self.algorithm, self.venv)
+        if explore:
+            policy = self._explorer()
+        # NumPy's global generator, too, as DQN's exploration reads it.
         with policy_calls.evaluating(self.algorithm), seeding.numpy_seeded(rng):
             return rollout.generate_trajectories(policy, venv, sample_until, rng=rng)
 
@@ -213,20 +285,20 @@ class AgentTrainer(TrajectoryGenerator):
         return super().state_dict() | {
             "algorithm": sb3_state.algorithm_state(self.algorithm),
             "randomness": sb3_state.random_state(self.algorithm),
-            "owed": self._steps.owed,
-            "finished": _packed(self._kept()),
+            "owed": self.steps_owed,
+            "finished": fragments.pack(self._kept()),
         }
 
     @override
     def load_state_dict(self, state: State) -> None:
-        finished = _unpacked(state["finished"])
+        finished = fragments.unpack(state["finished"])
         sb3_state.load_algorithm_state(self.algorithm, state["algorithm"])
         sb3_state.restore_random_state(self.algorithm, state["randomness"])
         super().load_state_dict(state)
-        self._steps.owed = int(state["owed"])
+        self.steps_owed = int(state["owed"])
         # A load that fails restores the trainer's own state. What is recorded stays as
         # it is then, with infos, rendered frames and the episodes in flight.
-        if finished != _unpacked(_packed(self._kept())):
+        if finished != fragments.unpack(fragments.pack(self._kept())):
             self._finished = finished
             self.buffering_wrapper.pop_trajectories()
 
@@ -242,7 +314,29 @@ class AgentTrainer(TrajectoryGenerator):
         Those with rendered pictures do not: a state holds no infos.
         """
         finished = [*self._finished, *self.buffering_wrapper.finished_trajectories]
-        return [t for t in finished if not _is_rendered(t)]
+        return [
+            t
+            for t in finished
+            if t.infos is None or not len(t.infos) or RENDERED_KEY not in t.infos[0]
+        ]
+
+    def _rollouts(self, steps: int) -> list[tuple[int, int]]:
+        """Sizes of rollouts in steps of all environments, and numbers of each."""
+        if steps <= 0:
+            return []
+        if not isinstance(self.algorithm, OnPolicyAlgorithm):
+            return [(steps, 1)]
+        full = self.algorithm.n_steps
+        n_full, rest = divmod(steps, full)
+        if not rest:
+            return [(full, n_full)]
+        if not n_full:
+            return [(rest, 1)]
+        # Two of half the size rather than a full one and the rest: an update from a
+        # few steps only does harm.
+        half = (full + rest) // 2
+        sizes = [(full, n_full - 1), (full + rest - half, 1), (half, 1)]
+        return [(size, number) for size, number in sizes if number]
 
     def _explorer(self) -> ExplorationWrapper:
         """A new one each time, so that all that is random lies in `rng`."""
@@ -250,17 +344,6 @@ class AgentTrainer(TrajectoryGenerator):
         return ExplorationWrapper(
             policy, self.venv, self.random_prob, self.switch_prob, rng=self.rng
         )
-
-    def _roll_out(
-        self, policy: rollout.AnyPolicy, steps: int
-    ) -> Sequence[types.TrajectoryWithRew]:
-        with (
-            policy_calls.evaluating(self.algorithm),
-            seeding.numpy_seeded(self.rng),  # which DQN's exploration reads
-        ):
-            return rollout.generate_trajectories(
-                policy, self.venv, rollout.make_min_timesteps(steps), rng=self.rng
-            )
 
 
 def as_network(reward_fn: RewardFn | RewardNet) -> RewardFn | RewardNet:
@@ -287,44 +370,56 @@ def _check_environment(
 
 
 def _policy_for(algorithm: BaseAlgorithm, venv: VecEnv) -> rollout.AnyPolicy:
-    """The algorithm, or what asks it with images in the layout that it wants."""
+    """The algorithm, or what asks it with images in the layout that it wants.
+
+    SB3 wraps environments in `VecTransposeImage` for policies that take channels first;
+    trajectories keep the layout of `venv`, which lies below.
+    """
     env: VecEnv | None = algorithm.get_env()
-    while isinstance(env, VecEnvWrapper) and not isinstance(env, VecTransposeImage):
+    while isinstance(env, VecEnvWrapper) and env is not venv:
+        if isinstance(env, VecTransposeImage):
+            transpose = env.transpose_observations
+            act = policy_calls.policy_to_callable(algorithm, env)
+            return lambda obs, state, starts: act(transpose(obs), state, starts)
         env = env.venv
-    if not isinstance(env, VecTransposeImage) or not _is_above(env, venv):
-        return algorithm
-    transpose = env.transpose_observations
-    act = policy_calls.policy_to_callable(algorithm, env)
-
-    def act_on_transposed(obs: Any, state: Any, episode_start: Any) -> tuple[Any, Any]:
-        return act(transpose(obs), state, episode_start)
-
-    return act_on_transposed
+    return algorithm
 
 
-def _is_rendered(trajectory: types.Trajectory) -> bool:
-    infos = trajectory.infos
-    return infos is not None and len(infos) > 0 and RENDERED_KEY in infos[0]
+def _enough(
+    trajectories: Iterable[types.TrajectoryWithRew], steps: int
+) -> list[types.TrajectoryWithRew]:
+    """The first trajectories that have enough steps together, as few as possible.
+
+    Raises:
+        RuntimeError: all together have too few.
+    """
+    chosen: list[types.TrajectoryWithRew] = []
+    if steps <= 0:
+        return chosen
+    available = 0
+    for trajectory in trajectories:
+        chosen.append(trajectory)
+        available += len(trajectory)
+        if available >= steps:
+            return chosen
+    raise RuntimeError(f"Asked for {steps} transitions but only {available} available")
 
 
-def _packed(trajectories: Sequence[types.TrajectoryWithRew]) -> dict[str, Any] | None:
-    """Trajectories as arrays, without infos."""
-    if not trajectories:
-        return None
-    return dataclasses.asdict(FragmentArrays.of(trajectories))
-
-
-def _unpacked(state: Mapping[str, Any] | None) -> list[types.TrajectoryWithRew]:
-    if state is None:
-        return []
-    arrays = FragmentArrays(**state)
-    unpacked = [arrays.fragment(i) for i in range(len(arrays))]
-    return [t for t in unpacked if isinstance(t, types.TrajectoryWithRew)]
-
-
-def _is_above(env: VecEnv, venv: VecEnv) -> bool:
-    while env is not venv:
-        if not isinstance(env, VecEnvWrapper):
-            return False
-        env = env.venv
-    return True
+@contextlib.contextmanager
+def _rollout_size(algorithm: BaseAlgorithm, size: int) -> Iterator[None]:
+    """Makes an on-policy algorithm take rollouts of another size within a block."""
+    if not isinstance(algorithm, OnPolicyAlgorithm) or size == algorithm.n_steps:
+        yield
+        return
+    full, buffer = algorithm.n_steps, algorithm.rollout_buffer
+    small = copy.copy(buffer)
+    small.buffer_size = size
+    if hasattr(small, "hidden_state_shape"):
+        # sb3-contrib's recurrent buffers keep LSTM states: (steps, layers, envs, size).
+        small.hidden_state_shape = (size, *small.hidden_state_shape[1:])
+    small.reset()  # allocates arrays of its own
+    algorithm.n_steps, algorithm.rollout_buffer = size, small
+    try:
+        yield
+    finally:
+        algorithm.n_steps, algorithm.rollout_buffer = full, buffer

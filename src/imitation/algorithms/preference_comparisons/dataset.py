@@ -1,25 +1,27 @@
 """The preferences gathered so far."""
 
+import dataclasses
 import os
 import pathlib
 import pickle
 import warnings
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from torch.utils import data as th_data
+from typing_extensions import override
 
-from imitation.algorithms.preference_comparisons.columns import Column
 from imitation.algorithms.preference_comparisons.fragments import (
     FragmentArrays,
     check_pairs,
 )
 from imitation.data import types
+from imitation.data.growing import GrowingArray
 from imitation.errors import ArtifactError, ConfigError, DataError, UnsafeLoadError
 from imitation.errors import reason as reason_of
 from imitation.training import state_files as checkpoint
+from imitation.util.artifacts import State
 from imitation.util.paths import AnyPath
 
 __all__ = ["PreferenceDataset", "preference_collate_fn"]
@@ -27,6 +29,8 @@ __all__ = ["PreferenceDataset", "preference_collate_fn"]
 Preference = tuple[types.TrajectoryPair, float]
 
 KIND = "preference_dataset"
+OBS = "obs "
+"""Begins the names of columns of observations; their keys follow."""
 
 
 class PreferenceDataset(th_data.Dataset[Preference]):
@@ -46,41 +50,40 @@ class PreferenceDataset(th_data.Dataset[Preference]):
     def __init__(self, max_size: int | None = None) -> None:
         if max_size is not None and max_size < 1:
             raise ConfigError(f"max_size must be positive or None, got {max_size}")
-        self._empty(max_size)
+        self._clear(max_size)
 
-    def _empty(self, max_size: int | None) -> None:
+    def _clear(self, max_size: int | None) -> None:
         self.max_size = max_size
-        self._obs: dict[str, Column] = {}
-        self._columns = {
-            name: Column(name)
-            for name in ("acts", "rews", "lengths", "terminal", "has_rewards")
-        }
-        self._preferences = Column("preferences")
+        self._columns: dict[str, GrowingArray] = {}
 
     def __len__(self) -> int:
-        return len(self._preferences)
+        return len(self._columns["preferences"]) if self._columns else 0
 
+    @override
     def __getitem__(self, key: int) -> Preference:
-        index = range(len(self))[key]  # an IndexError beyond, and for negative keys
-        arrays = self.arrays()
-        pair = arrays.fragment(2 * index), arrays.fragment(2 * index + 1)
-        return pair, float(self.preferences[index])
+        index = range(len(self))[key]  # an IndexError beyond, also for negative keys
+        return self.arrays().pair(index), float(self.preferences[index])
 
     @property
     def preferences(self) -> npt.NDArray[np.float32]:
         """The probabilities that the first fragments are preferred, shape ``(n,)``."""
         if not len(self):
             return np.zeros(0, dtype=np.float32)
-        return self._preferences.view()
+        return self._columns["preferences"].view()
 
     def arrays(self) -> FragmentArrays:
-        """All fragments, those of pair i at 2i and 2i + 1, without copying them.
+        """Returns all fragments, those of pair i at 2i and 2i + 1, not copied.
 
         There must be some.
         """
-        columns = {name: column.view() for name, column in self._columns.items()}
-        obs = {key: column.view() for key, column in self._obs.items()}
-        return FragmentArrays(obs=obs, **columns)
+        views = {name: column.view() for name, column in self._columns.items()}
+        views.pop("preferences")
+        obs = {
+            name.removeprefix(OBS): views.pop(name)
+            for name in list(views)
+            if name.startswith(OBS)
+        }
+        return FragmentArrays(obs=obs, **views)
 
     def push(
         self,
@@ -116,9 +119,12 @@ class PreferenceDataset(th_data.Dataset[Preference]):
             preferences = preferences[-self.max_size :]
         if not len(fragments):
             return
-        self._append(FragmentArrays.of([f for pair in fragments for f in pair]))
-        self._preferences.append(preferences)
-        self._evict()
+        self._append(FragmentArrays.of_pairs(fragments), preferences)
+        surplus = 0 if self.max_size is None else len(self) - self.max_size
+        if surplus > 0:
+            n_steps = int(self.arrays().lengths[: 2 * surplus].sum())
+            for name, column in self._columns.items():
+                column.drop(_n_rows(name, surplus, n_steps))
 
     def save(self, path: AnyPath) -> None:
         """Saves the data set as a directory, atomically and without pickle.
@@ -150,7 +156,7 @@ class PreferenceDataset(th_data.Dataset[Preference]):
         dataset = PreferenceDataset()
         try:
             dataset.load_state_dict(checkpoint.load_state(location, KIND))
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, ArtifactError):
                 raise
             raise ArtifactError(
@@ -158,68 +164,68 @@ class PreferenceDataset(th_data.Dataset[Preference]):
             ) from error
         return dataset
 
-    def state_dict(self) -> dict[str, Any]:
-        """Everything that it holds, for `load_state_dict`."""
-        columns = self._columns if len(self) else {}
-        return {
-            "max_size": self.max_size,
-            "obs": {key: column.view() for key, column in self._obs.items()},
-            "preferences": self.preferences if len(self) else None,
-            **{name: column.view() for name, column in columns.items()},
-        }
+    def state_dict(self) -> State:
+        """Returns everything that it holds, for `load_state_dict`."""
+        arrays = vars(self.arrays()) if len(self) else {"obs": {}}
+        preferences = self.preferences if len(self) else None
+        return {"max_size": self.max_size, "preferences": preferences, **arrays}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Replaces everything by what `state_dict` returned.
 
         Raises:
             DataError: the arrays do not belong together.
         """
-        self._empty(state["max_size"])
+        self._clear(state["max_size"])
         if state["preferences"] is None:
             return
-        columns = {name: np.array(state[name]) for name in self._columns}
-        obs = {key: np.array(part) for key, part in state["obs"].items()}
-        arrays = FragmentArrays(obs=obs, **columns)
-        _check_whole(arrays, len(state["preferences"]))
-        self._append(arrays)
-        self._preferences.append(np.array(state["preferences"]))
+        names = [field.name for field in dataclasses.fields(FragmentArrays)]
+        arrays = FragmentArrays(**{name: state[name] for name in names})
+        n_steps = int(arrays.lengths.sum())
+        for name, column in _by_name(arrays).items():
+            expected = _n_rows(name, len(state["preferences"]), n_steps)
+            if len(column) != expected:
+                raise DataError(
+                    f"it has {len(column)} rows of {name.strip()}, expected {expected}"
+                )
+        self._append(arrays, state["preferences"])
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: State) -> None:
         if "fragments1" not in state:
             self.__dict__.update(state)
             return
         # An instance that release 1.0 pickled.
-        self._empty(state["max_size"])
+        self._clear(state["max_size"])
         pairs = list(zip(state["fragments1"], state["fragments2"], strict=True))
         self.push(pairs, np.asarray(state["preferences"], dtype=np.float32))
 
-    def _append(self, arrays: FragmentArrays) -> None:
-        """Adds fragments to all columns, or raises before the first."""
-        obs = self._obs or {key: Column(f"obs {key}".strip()) for key in arrays.obs}
-        if obs.keys() != arrays.obs.keys():
+    def _append(self, arrays: FragmentArrays, preferences: np.ndarray) -> None:
+        """Appends pairs to all columns, or raises before the first."""
+        new = _by_name(arrays) | {"preferences": preferences}
+        columns = self._columns or {
+            name: GrowingArray(rows.shape[1:], rows.dtype) for name, rows in new.items()
+        }
+        if columns.keys() != new.keys():
+            there = sorted(n.removeprefix(OBS) for n in columns if n.startswith(OBS))
             raise DataError(
                 f"fragments have observations of {sorted(arrays.obs)}, those there of "
-                f"{sorted(obs)}"
+                f"{there}"
             )
-        pairs = [(column, arrays.obs[key]) for key, column in obs.items()]
-        pairs += [(c, getattr(arrays, name)) for name, c in self._columns.items()]
-        for column, rows in pairs:
-            column.check(rows)
-        for column, rows in pairs:
-            column.append(rows)
-        self._obs = obs
-
-    def _evict(self) -> None:
-        """Drops the oldest pairs if there are too many."""
-        surplus = 0 if self.max_size is None else len(self) - self.max_size
-        if surplus <= 0:
-            return
-        n_steps = int(self._columns["lengths"].view()[: 2 * surplus].sum())
-        for column in self._obs.values():
-            column.drop(n_steps + 2 * surplus)
-        for name, column in self._columns.items():
-            column.drop(n_steps if name in ("acts", "rews") else 2 * surplus)
-        self._preferences.drop(surplus)
+        for name, rows in new.items():
+            column = columns[name]
+            if rows.shape[1:] != column.shape:
+                raise DataError(
+                    f"fragments have {name.strip()} of shape {rows.shape[1:]}, those "
+                    f"there of shape {column.shape}"
+                )
+            if rows.dtype.kind != column.dtype.kind:
+                raise DataError(
+                    f"fragments have {name.strip()} of dtype {rows.dtype}, those there "
+                    f"of dtype {column.dtype}"
+                )
+        for name, rows in new.items():
+            columns[name].append(rows)
+        self._columns = columns
 
 
 def preference_collate_fn(
@@ -237,22 +243,19 @@ def preference_collate_fn(
     return list(pairs), np.array(preferences, dtype=np.float32)
 
 
-def _check_whole(arrays: FragmentArrays, n_pairs: int) -> None:
-    n_fragments, n_steps = len(arrays.lengths), int(arrays.lengths.sum())
-    expected = {
-        "lengths": (len(arrays.lengths), 2 * n_pairs),
-        "terminal": (len(arrays.terminal), n_fragments),
-        "has_rewards": (len(arrays.has_rewards), n_fragments),
-        "acts": (len(arrays.acts), n_steps),
-        "rews": (len(arrays.rews), n_steps),
-        **{
-            f"obs {key}".strip(): (len(part), n_steps + n_fragments)
-            for key, part in arrays.obs.items()
-        },
-    }
-    for name, (length, wanted) in expected.items():
-        if length != wanted:
-            raise DataError(f"it has {length} rows of {name}, expected {wanted}")
+def _by_name(arrays: FragmentArrays) -> dict[str, np.ndarray]:
+    """The arrays by the names of their columns, which errors use."""
+    others = {name: part for name, part in vars(arrays).items() if name != "obs"}
+    return {OBS + key: part for key, part in arrays.obs.items()} | others
+
+
+def _n_rows(column: str, n_pairs: int, n_steps: int) -> int:
+    """How many rows some pairs have in a column."""
+    if column.startswith(OBS):
+        return n_steps + 2 * n_pairs  # each fragment's last observation, too
+    if column in ("acts", "rews"):
+        return n_steps
+    return n_pairs if column == "preferences" else 2 * n_pairs
 
 
 def _load_pickle(path: pathlib.Path, allow_pickle: bool) -> PreferenceDataset:

@@ -1,40 +1,76 @@
-"""Fragments of trajectories in a few flat arrays, so that all can be rated at once.
+"""Fragments of trajectories in flat arrays, so that all can be rated at once.
 
 A *fragment* is a stretch of T steps of one trajectory: T actions and T + 1
 observations. Fragments 2i and 2i + 1 make up pair i.
+
+A `PairBatch` is a sequence of pairs like any other, so a user's own loss or preference
+model may take it apart. Ours ask it for tensors instead, which are gathered by index
+from what was preprocessed once for the whole data set.
 """
 
 import dataclasses
-from collections.abc import Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypedDict, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
+import torch as th
+from typing_extensions import override
 
-from imitation.data import types
+from imitation.data import tree, types
 from imitation.errors import DataError
+from imitation.rewards.reward_nets import RewardNet
+from imitation.rewards.reward_nets.inputs import TensorObs
+from imitation.util import tensors
+from imitation.util.artifacts import State
 
-__all__ = ["FragmentArrays", "check_pairs", "cut"]
+__all__ = [
+    "FragmentArrays",
+    "Inputs",
+    "PairBatch",
+    "PairStore",
+    "Steps",
+    "check_pairs",
+    "cut",
+    "pack",
+    "unpack",
+]
 
-Array = npt.NDArray[Any]
+Indices = npt.NDArray[np.int64]
+Obs = np.ndarray | dict[str, np.ndarray]
 T = TypeVar("T", bound=types.Trajectory)
+
+Inputs = tuple[TensorObs, th.Tensor, TensorObs, th.Tensor]
+"""States, actions, next states and dones as a reward network's `forward` takes them."""
+
+MAX_PREPARED_BYTES = 2**29
+"""Up to this size, preprocessed tensors of a whole data set are kept while training."""
+
+
+class Steps(TypedDict):
+    """Transitions by the names of a reward function's arguments."""
+
+    state: Obs
+    action: np.ndarray
+    next_state: Obs
+    done: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
 class FragmentArrays:
     """F fragments of S steps together, one after the other."""
 
-    obs: dict[str, Array]
+    obs: dict[str, np.ndarray]
     """By key, shape ``(S + F, *observation_shape)``: those of a fragment in a row, its
     last one included. A lone array has the key ``""``."""
 
-    acts: Array
+    acts: np.ndarray
     """``(S, *action_shape)``."""
 
-    rews: Array
+    rews: np.ndarray
     """True rewards, ``(S,)``; NaN for fragments without."""
 
-    lengths: npt.NDArray[np.int64]
+    lengths: Indices
     """Steps of each fragment, ``(F,)``."""
 
     terminal: npt.NDArray[np.bool_]
@@ -45,10 +81,10 @@ class FragmentArrays:
 
     @classmethod
     def of(cls, fragments: Sequence[types.Trajectory]) -> "FragmentArrays":
-        """Joins fragments, at least one.
+        """Joins fragments.
 
         Args:
-            fragments: all of one environment.
+            fragments: at least one, all of one environment.
 
         Returns:
             Copies of their arrays.
@@ -58,7 +94,10 @@ class FragmentArrays:
         """
         if not fragments:
             raise DataError("expected at least one fragment, got none")
-        obs = [_by_key(fragment.obs) for fragment in fragments]
+        obs = [
+            {"": f.obs} if isinstance(f.obs, np.ndarray) else f.obs.unwrap()
+            for f in fragments
+        ]
         if any(part.keys() != obs[0].keys() for part in obs):
             raise DataError("fragments must all have observations with the same keys")
         try:
@@ -87,12 +126,17 @@ class FragmentArrays:
             ),
         )
 
+    @classmethod
+    def of_pairs(cls, pairs: Sequence[types.TrajectoryPair]) -> "FragmentArrays":
+        """Joins the fragments of pairs; see `of`."""
+        return cls.of([fragment for pair in pairs for fragment in pair])
+
     def __len__(self) -> int:
         """The number of fragments, F."""
         return len(self.lengths)
 
     @property
-    def starts(self) -> npt.NDArray[np.int64]:
+    def starts(self) -> Indices:
         """The first step of each fragment, ``(F,)``."""
         return np.cumsum(self.lengths) - self.lengths
 
@@ -100,28 +144,36 @@ class FragmentArrays:
         """Copies one fragment out, with rewards if they are known, without infos."""
         start = int(self.starts[index])
         stop = start + int(self.lengths[index])
+        # Every earlier fragment has one observation more than steps.
         rows = slice(start + index, stop + index + 1)
-        obs = {k: part[rows].copy() for k, part in self.obs.items()}
-        fields: dict[str, Any] = {
-            "obs": obs[""] if obs.keys() == {""} else types.DictObs(obs),
-            "acts": self.acts[start:stop].copy(),
-            "infos": None,
-            "terminal": bool(self.terminal[index]),
-        }
+        obs = {key: part[rows].copy() for key, part in self.obs.items()}
+        bare = types.Trajectory(
+            obs=obs[""] if obs.keys() == {""} else types.DictObs(obs),
+            acts=self.acts[start:stop].copy(),
+            infos=None,
+            terminal=bool(self.terminal[index]),
+        )
         if not self.has_rewards[index]:
-            return types.Trajectory(**fields)
-        return types.TrajectoryWithRew(**fields, rews=self.rews[start:stop].copy())
+            return bare
+        rews = self.rews[start:stop].copy()
+        return types.TrajectoryWithRew(
+            obs=bare.obs, acts=bare.acts, infos=None, terminal=bare.terminal, rews=rews
+        )
 
-    def steps(self, rows: npt.NDArray[np.int64] | None = None) -> dict[str, Any]:
+    def pair(self, index: int) -> types.TrajectoryPair:
+        """Copies one pair out."""
+        return self.fragment(2 * index), self.fragment(2 * index + 1)
+
+    def steps(self, rows: Indices | None = None) -> Steps:
         """Returns transitions by the names of a reward function's arguments.
 
         Args:
             rows: the steps wanted, ``(n,)``; None for all.
 
         Returns:
-            ``state``, ``action``, ``next_state`` and ``done``: arrays ``(n, ...)``, or
-            dictionaries of them.
+            Arrays ``(n, ...)``, or dictionaries of them.
         """
+        # Step s of fragment f was taken from observation s + f.
         before = np.arange(len(self.acts)) + np.repeat(
             np.arange(len(self)), self.lengths
         )
@@ -130,16 +182,34 @@ class FragmentArrays:
         acts = self.acts
         if rows is not None:
             before, dones, acts = before[rows], dones[rows], acts[rows]
+        obs: Obs = self.obs[""] if self.obs.keys() == {""} else self.obs
         return {
-            "state": self._observations(before),
+            "state": tree.take(obs, before),
             "action": acts,
-            "next_state": self._observations(before + 1),
+            "next_state": tree.take(obs, before + 1),
             "done": dones,
         }
 
-    def _observations(self, rows: npt.NDArray[np.int64]) -> Any:
-        parts = {k: part[rows] for k, part in self.obs.items()}
-        return parts[""] if parts.keys() == {""} else parts
+
+def pack(trajectories: Sequence[types.Trajectory]) -> State | None:
+    """Turns trajectories into arrays that a file can hold, without infos.
+
+    Args:
+        trajectories: of one environment.
+
+    Returns:
+        The arrays of `FragmentArrays` by name, or None if there are no trajectories.
+    """
+    return vars(FragmentArrays.of(trajectories)) if trajectories else None
+
+
+def unpack(state: State | None) -> list[types.TrajectoryWithRew]:
+    """Restores the trajectories with rewards that `pack` was given."""
+    if state is None:
+        return []
+    arrays = FragmentArrays(**state)
+    unpacked = [arrays.fragment(i) for i in range(len(arrays))]
+    return [t for t in unpacked if isinstance(t, types.TrajectoryWithRew)]
 
 
 def check_pairs(pairs: Sequence[types.TrajectoryPair]) -> None:
@@ -164,19 +234,221 @@ def cut(trajectory: T, start: int, stop: int) -> T:
         stop: the step after the last.
 
     Returns:
-        A fragment of views, terminal only where the trajectory's real end is its own.
+        A fragment of views, terminal only where it ends with the trajectory.
     """
     infos = trajectory.infos
-    parts: dict[str, Any] = {
-        "obs": trajectory.obs[start : stop + 1],
-        "acts": trajectory.acts[start:stop],
-        "infos": None if infos is None else infos[start:stop],
-        "terminal": trajectory.terminal and stop == len(trajectory),
-    }
+    rews: dict[str, np.ndarray] = {}
     if isinstance(trajectory, types.TrajectoryWithRew):
-        parts["rews"] = trajectory.rews[start:stop]
-    return dataclasses.replace(trajectory, **parts)
+        rews["rews"] = trajectory.rews[start:stop]
+    return dataclasses.replace(
+        trajectory,
+        obs=trajectory.obs[start : stop + 1],
+        acts=trajectory.acts[start:stop],
+        infos=None if infos is None else infos[start:stop],
+        terminal=trajectory.terminal and stop == len(trajectory),
+        **rews,
+    )
 
 
-def _by_key(obs: types.Observation) -> Mapping[str, Array]:
-    return obs.unwrap() if isinstance(obs, types.DictObs) else {"": obs}
+class PairStore:
+    """Pairs of fragments to draw batches from.
+
+    Args:
+        arrays: fragments 2i and 2i + 1 are pair i.
+    """
+
+    def __init__(self, arrays: FragmentArrays) -> None:
+        assert len(arrays) % 2 == 0
+        self.arrays = arrays
+        first = int(arrays.lengths[0])
+        self.common_length = first if (arrays.lengths == first).all() else None
+        """Steps of every fragment; None if they differ."""
+        self._prepared: tuple[RewardNet, Inputs] | None = None
+        self._true_returns: dict[float, npt.NDArray[np.float64]] = {}
+
+    def __len__(self) -> int:
+        """The number of pairs."""
+        return len(self.arrays) // 2
+
+    def prepare(self, net: RewardNet) -> None:
+        """Preprocesses everything for a network, unless it takes too much memory.
+
+        Args:
+            net: the network that batches will be given to.
+        """
+        # One pair tells how much they grow: bytes of images become floats, discrete
+        # values one-hot vectors.
+        sample = self.inputs(net, np.arange(1))
+        parts = [leaf for value in sample for leaf in tree.leaves(value)]
+        n_bytes = sum(part.numel() * part.element_size() for part in parts)
+        if n_bytes / len(sample[1]) * len(self.arrays.acts) <= MAX_PREPARED_BYTES:
+            self._prepared = net, net.preprocess(**self.arrays.steps())
+
+    def batch(self, indices: Indices) -> "PairBatch":
+        """Returns some of the pairs, in the order of their indices, ``(n,)``."""
+        return PairBatch(self, indices)
+
+    def all(self) -> "PairBatch":
+        """Returns all pairs."""
+        return PairBatch(self, np.arange(len(self)))
+
+    def inputs(self, net: RewardNet, indices: Indices) -> Inputs:
+        """Returns what a network takes for all steps of some pairs, in order."""
+        if self._prepared is None or self._prepared[0] is not net:
+            return net.preprocess(**self.steps(indices))
+        state, action, next_state, done = self._prepared[1]
+        gather = self._gatherer(indices, done.device)
+        return (
+            tree.map(gather, state),
+            gather(action),
+            tree.map(gather, next_state),
+            gather(done),
+        )
+
+    def steps(self, indices: Indices) -> Steps:
+        """Returns the steps of some pairs; see `FragmentArrays.steps`."""
+        # Whole data sets in order need no rows: that spares a copy of the actions.
+        whole = len(indices) == len(self) and bool((np.diff(indices) == 1).all())
+        return self.arrays.steps(None if whole else self._rows(indices))
+
+    def true_returns(self, discount: float) -> npt.NDArray[np.float64]:
+        """Returns discounted sums of true rewards, ``(n_pairs, 2)``; NaN if unknown."""
+        if discount not in self._true_returns:
+            rews = th.from_numpy(np.array(self.arrays.rews, dtype=np.float64))
+            self._true_returns[discount] = self.all().returns(rews, discount).numpy()
+        return self._true_returns[discount]
+
+    def _rows(self, indices: Indices) -> Indices:
+        """The steps of some pairs, in order."""
+        fragments = (2 * indices[:, None] + np.arange(2)).ravel()  # (2n,)
+        lengths = self.arrays.lengths[fragments]
+        ends = np.cumsum(lengths)
+        # What turns a step's place in the batch into its place in the store.
+        offsets = self.arrays.starts[fragments] - (ends - lengths)
+        rows: Indices = np.repeat(offsets, lengths) + np.arange(ends[-1])
+        return rows
+
+    def _gatherer(
+        self, indices: Indices, device: th.device
+    ) -> Callable[[th.Tensor], th.Tensor]:
+        if self.common_length is None:
+            rows = th.from_numpy(self._rows(indices)).to(device)
+            return lambda part: part.index_select(0, rows)
+        # The steps of a pair lie side by side, so whole pairs can be copied:
+        # (S, ...) -> (n_pairs, 2T, ...) -> (n, 2T, ...) -> (n · 2T, ...).
+        chosen = th.from_numpy(indices).to(device)
+        return lambda part: (
+            part.view(len(self), -1, *part.shape[1:])
+            .index_select(0, chosen)
+            .flatten(0, 1)
+        )
+
+
+class PairBatch(Sequence[types.TrajectoryPair]):
+    """Some pairs of a store.
+
+    Args:
+        store: where they are.
+        indices: which, ``(n,)``.
+    """
+
+    def __init__(self, store: PairStore, indices: Indices) -> None:
+        self._store = store
+        self._indices = indices
+
+    @classmethod
+    def of(cls, pairs: Sequence[types.TrajectoryPair]) -> "PairBatch":
+        """Returns pairs as a batch, of copies unless they are a batch already.
+
+        Args:
+            pairs: at least one; of each, both fragments have rewards or neither.
+        """
+        if isinstance(pairs, cls):
+            return pairs
+        check_pairs(pairs)
+        return PairStore(FragmentArrays.of_pairs(pairs)).all()
+
+    @override
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    @overload
+    def __getitem__(self, key: int) -> types.TrajectoryPair: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> "PairBatch": ...
+
+    @override
+    def __getitem__(self, key: int | slice) -> "types.TrajectoryPair | PairBatch":
+        if isinstance(key, slice):
+            return PairBatch(self._store, self._indices[key])
+        return self._store.arrays.pair(int(self._indices[key]))
+
+    @override
+    def __iter__(self) -> Iterator[types.TrajectoryPair]:
+        return (self[i] for i in range(len(self)))
+
+    def inputs(self, net: RewardNet) -> Inputs:
+        """Returns what a network takes for all the steps, S of them together.
+
+        Args:
+            net: the network.
+
+        Returns:
+            Preprocessed states, actions, next states and dones, each ``(S, ...)``.
+        """
+        return self._store.inputs(net, self._indices)
+
+    def steps(self) -> Steps:
+        """Returns all the steps, by the names of a reward function's arguments."""
+        return self._store.steps(self._indices)
+
+    def returns(self, rewards: th.Tensor, discount: float) -> th.Tensor:
+        """Sums the rewards of each fragment, each step discounted once more.
+
+        Args:
+            rewards: of all the steps, ``(S,)`` or ``(S, members)``.
+            discount: the discount factor.
+
+        Returns:
+            Shape ``(n, 2)`` or ``(n, 2, members)``.
+        """
+        by_step = self.by_step(rewards)  # (n, 2, T, ...)
+        if discount == 1:
+            return by_step.sum(dim=2)
+        powers = discount ** th.arange(
+            by_step.shape[2], dtype=rewards.dtype, device=rewards.device
+        )
+        return th.einsum("nft...,t->nf...", by_step, powers)
+
+    def by_step(self, rewards: th.Tensor) -> th.Tensor:
+        """Arranges rewards by pair, fragment and step.
+
+        Args:
+            rewards: of all the steps, ``(S,)`` or ``(S, members)``.
+
+        Returns:
+            Shape ``(n, 2, T, ...)`` with T the length of the longest fragment; zero
+            after the end of shorter ones.
+        """
+        n, rest = len(self), rewards.shape[1:]
+        if self._store.common_length is not None:
+            return rewards.view(n, 2, self._store.common_length, *rest)
+        lengths = self._store.arrays.lengths.reshape(-1, 2)[self._indices]  # (n, 2)
+        mask = np.arange(lengths.max()) < lengths[..., None]  # (n, 2, T)
+        padded = rewards.new_zeros(*mask.shape, *rest)
+        padded[tensors.safe_to_tensor(mask).to(rewards.device)] = rewards
+        return padded
+
+    def true_returns(self, discount: float) -> npt.NDArray[np.float64] | None:
+        """Returns discounted sums of the true rewards.
+
+        Args:
+            discount: the discount factor.
+
+        Returns:
+            Shape ``(n, 2)``, or None if those of a fragment are unknown.
+        """
+        if not self._store.arrays.has_rewards.reshape(-1, 2)[self._indices].all():
+            return None
+        return self._store.true_returns(discount)[self._indices]

@@ -7,26 +7,36 @@ each, without infos.
 """
 
 import dataclasses
+import functools
 import os
 import pathlib
+import shutil
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.vec_env import VecEnv
+from typing_extensions import override
 
-from imitation.algorithms.preference_comparisons.agent import AgentTrainer
-from imitation.algorithms.preference_comparisons.fragments import FragmentArrays
-from imitation.data import rollout, types
+from imitation.algorithms.preference_comparisons.agent import (
+    AgentTrainer,
+    as_network,
+)
+from imitation.algorithms.preference_comparisons.fragments import pack, unpack
+from imitation.algorithms.preference_comparisons.parts import check_positive
+from imitation.data import rollout, tree, types
 from imitation.envs.episode_seeds import EPISODE_SEED_KEY
-from imitation.errors import ArtifactError, ConfigError
-from imitation.training import state_files as checkpoint
+from imitation.errors import ArtifactError
+from imitation.rewards.reward_nets import RewardNet
+from imitation.training import sb3_state, state_files
 from imitation.util import seeding
 from imitation.util.paths import AnyPath, parse_path
 
-__all__ = ["HeldOutEpisodes", "HeldOutPlayer", "load_held_out"]
+__all__ = ["BestAgent", "HeldOutEpisodes", "HeldOutPlayer", "load_held_out"]
 
-KIND = "held_out_episodes"
+KIND, AGENT_KIND = "held_out_episodes", "preference_agent"
+_AGENTS = "agents"
 UNKNOWN_SEED = -1
 
 
@@ -75,13 +85,7 @@ class HeldOutPlayer:
         n_times: int = 10,
         seed: int = 0,
     ) -> None:
-        for name, value in (
-            ("n_rounds", n_rounds),
-            ("n_episodes", n_episodes),
-            ("n_times", n_times),
-        ):
-            if value < 1:
-                raise ConfigError(f"{name} must be positive, got {value}")
+        check_positive(n_rounds=n_rounds, n_episodes=n_episodes, n_times=n_times)
         self._trainer = trainer
         self._venv = venv
         self._directory = parse_path(directory)
@@ -105,11 +109,94 @@ class HeldOutPlayer:
         trajectories = self._trainer.play(
             self._venv, rollout.make_min_episodes(self._n_episodes), rng
         )
-        _save(self._directory / f"{number + 1:04d}", number + 1, trajectories)
+        seeds = [
+            t.infos[0].get(EPISODE_SEED_KEY, UNKNOWN_SEED)
+            if t.infos is not None and len(t.infos)
+            else UNKNOWN_SEED
+            for t in trajectories
+        ]
+        state = {
+            "round": number + 1,
+            "seeds": np.array(seeds, dtype=np.int64),
+            "episodes": pack(trajectories),
+        }
+        state_files.save_state(self._directory / f"{number + 1:04d}", KIND, state)
 
     def _rng(self, number: int) -> np.random.Generator:
-        """What decides the episodes after a round."""
+        """The generator of the episodes after a round."""
         return np.random.default_rng([self._seed, number])
+
+
+class BestAgent(HeldOutPlayer):
+    """Restores the agent that the final reward rates best, after the last round.
+
+    While reward and agent are trained in turns, the agent may lose what it could: once
+    nearly all fragments are equally good, the reward hardly tells states apart, and its
+    noise is what is left to learn from. But the final reward knows early attempts from
+    good ones, so it can choose between the agents of all rounds.
+
+    A callback of `PreferenceComparisons.train` like `HeldOutPlayer`, with the same
+    arguments. It remembers the agent after each round that it plays episodes after. The
+    reward after the last round rates all these episodes, which no comparison was about,
+    and the agent of the round with the highest mean is restored. No true reward is
+    read. The agents are saved below the directory while the training lasts, so that a
+    training that was resumed chooses from all of them.
+    """
+
+    @override
+    def __call__(self, number: int) -> None:
+        """Plays and remembers if it is time, and chooses after the last round.
+
+        Args:
+            number: of the round that has ended, from 0.
+
+        Raises:
+            ArtifactError: a file of an earlier round is damaged or missing.
+        """
+        super().__call__(number)
+        algorithm = self._trainer.algorithm
+        if number + 1 in self._rounds:
+            agent = {"agent": sb3_state.learned_state(algorithm)}
+            state_files.save_state(self._agent(number + 1), AGENT_KIND, agent)
+        if number + 1 == self._n_rounds:
+            best = self._best_round()
+            state = state_files.load_state(self._agent(best), AGENT_KIND)
+            sb3_state.load_learned_state(algorithm, state["agent"])
+            self._trainer.logger.log(f"The reward rates the agent of round {best} best")
+
+    def forget(self) -> None:
+        """Deletes the agents; to be called when the training is over."""
+        shutil.rmtree(self._directory / _AGENTS, ignore_errors=True)
+
+    @override
+    def _rng(self, number: int) -> np.random.Generator:
+        del number  # the same for all: initial states must not decide between agents
+        return np.random.default_rng(self._seed)
+
+    def _agent(self, number: int) -> pathlib.Path:
+        return self._directory / _AGENTS / f"{number:04d}"
+
+    def _best_round(self) -> int:
+        """The number of the best round, from 1; the latest of equals."""
+        reward = as_network(self._trainer.reward_fn)
+        rate = reward
+        if isinstance(reward, RewardNet):
+            rate = functools.partial(reward.predict_processed, update_stats=False)
+        held_out = load_held_out(self._directory)
+        ratings = []
+        for trajectory in held_out.trajectories:
+            steps = rollout.flatten_trajectories([trajectory])
+            # Reward functions take dictionaries, too, where observations are such.
+            obs, next_obs = (
+                cast(np.ndarray, tree.unwrap(o)) for o in (steps.obs, steps.next_obs)
+            )
+            ratings.append(np.sum(rate(obs, steps.acts, next_obs, steps.dones)))
+        means = {
+            int(number): float(np.array(ratings)[held_out.rounds == number].mean())
+            for number in np.unique(held_out.rounds)
+            if number in self._rounds  # others are of an earlier training
+        }
+        return max(means, key=lambda number: (means[number], number))
 
 
 def load_held_out(directory: AnyPath) -> HeldOutEpisodes:
@@ -128,34 +215,14 @@ def load_held_out(directory: AnyPath) -> HeldOutEpisodes:
     trajectories: list[types.TrajectoryWithRew] = []
     rounds, seeds = [], []
     for path in sorted(location.glob("[0-9]*")):
-        state = checkpoint.load_state(path, KIND)
+        state = state_files.load_state(path, KIND)
         try:
-            arrays = FragmentArrays(**state["episodes"])
-            found = [arrays.fragment(i) for i in range(len(arrays))]
+            found = unpack(state["episodes"])
             seeds.append(np.asarray(state["seeds"], dtype=np.int64))
             rounds.append(np.full(len(found), int(state["round"])))
         except (IndexError, KeyError, TypeError, ValueError) as error:
             raise ArtifactError(f"{path} holds no whole episodes: {error!r}") from error
-        trajectories += [t for t in found if isinstance(t, types.TrajectoryWithRew)]
+        trajectories += found
     if not trajectories:
         raise ArtifactError(f"{location} holds no episodes")
     return HeldOutEpisodes(trajectories, np.concatenate(rounds), np.concatenate(seeds))
-
-
-def _save(
-    path: pathlib.Path, number: int, trajectories: Sequence[types.TrajectoryWithRew]
-) -> None:
-    seeds = [_seed_of(trajectory) for trajectory in trajectories]
-    state = {
-        "round": number,
-        "seeds": np.array(seeds, dtype=np.int64),
-        "episodes": dataclasses.asdict(FragmentArrays.of(trajectories)),
-    }
-    checkpoint.save_state(path, KIND, state)
-
-
-def _seed_of(trajectory: types.Trajectory) -> int:
-    infos = trajectory.infos
-    if infos is None or not len(infos):
-        return UNKNOWN_SEED
-    return int(infos[0].get(EPISODE_SEED_KEY, UNKNOWN_SEED))

@@ -10,14 +10,13 @@ Each line of a ``.jsonl`` file is one comparison::
 the ``.jsonl`` file and below its directory. ``trajectory`` (default 0) is the number of
 one of them; ``start`` and ``stop`` (default: all of it) are its steps. ``preference``
 is the probability that the first is preferred, or "first", "second" or "equal". Other
-keys, such as who said it, are left alone.
+keys, such as who said it, are ignored.
 """
 
 import json
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from imitation.algorithms.preference_comparisons.fragments import cut
 from imitation.data import types
 from imitation.data.storage import episode_files
 from imitation.errors import ArtifactError, DataError, reason
+from imitation.util.artifacts import JSON
 from imitation.util.paths import AnyPath
 
 __all__ = ["import_preferences"]
@@ -40,7 +40,7 @@ CHUNK = 1000
 def import_preferences(
     path: AnyPath, max_size: int | None = None, *, allow_pickle: bool = False
 ) -> PreferenceDataset:
-    """Reads comparisons from a ``.jsonl`` file; see the module.
+    """Reads comparisons from a ``.jsonl`` file in the format of this module.
 
     Args:
         path: the file.
@@ -66,7 +66,8 @@ def import_preferences(
         try:
             entry = _parsed(line)
             first, second = (reader.fragment(entry, name) for name in SIDES)
-            _check_alike(first, second)
+            if type(first) is not type(second):
+                raise DataError("one fragment has rewards and the other has not")
             pairs.append((first, second))
             given.append(_preference(entry))
             if len(pairs) == CHUNK:
@@ -87,8 +88,8 @@ class _Reader:
         self._allow_pickle = allow_pickle
         self._read: dict[str, Sequence[types.Trajectory]] = {}
 
-    def fragment(self, entry: Mapping[str, Any], name: str) -> types.Trajectory:
-        """The fragment that one side of a comparison refers to."""
+    def fragment(self, entry: Mapping[str, JSON], name: str) -> types.Trajectory:
+        """Reads the fragment that one side of a comparison refers to."""
         where = entry.get(name)
         if not isinstance(where, Mapping) or not isinstance(where.get("file"), str):
             raise DataError(f"expected {name!r} to be an object with a 'file'")
@@ -110,23 +111,25 @@ class _Reader:
         return cut(trajectory, start, stop)
 
     def _trajectories(self, name: str) -> Sequence[types.Trajectory]:
-        if name not in self._read:
-            parts = pathlib.PurePath(name)
-            if parts.is_absolute() or ".." in parts.parts:
-                raise DataError(
-                    f"expected a file below the directory of the comparisons, got "
-                    f"{name!r}"
-                )
-            self._read[name] = self._load(self._directory / parts)
-        return self._read[name]
-
-    def _load(self, path: pathlib.Path) -> Sequence[types.Trajectory]:
+        if name in self._read:
+            return self._read[name]
+        parts = pathlib.PurePath(name)
+        # The file may be a stranger's: it must not name any other file of the machine.
+        if parts.is_absolute() or ".." in parts.parts:
+            raise DataError(
+                f"expected a file below the directory of the comparisons, got {name!r}"
+            )
+        path = self._directory / parts
+        trajectories: Sequence[types.Trajectory]
         if episode_files.is_episode(path):
-            return [episode_files.read_episode(path)]
-        # Imported here because it needs more than most trainings do.
-        from imitation.data.importers import import_trajectories
+            trajectories = [episode_files.read_episode(path)]
+        else:
+            # Imported here because it needs more than most trainings do.
+            from imitation.data.importers import import_trajectories
 
-        return import_trajectories(path, allow_pickle=self._allow_pickle)
+            trajectories = import_trajectories(path, allow_pickle=self._allow_pickle)
+        self._read[name] = trajectories
+        return trajectories
 
 
 def _lines(file: pathlib.Path) -> Iterator[tuple[int, str]]:
@@ -140,7 +143,7 @@ def _lines(file: pathlib.Path) -> Iterator[tuple[int, str]]:
         raise ArtifactError(f"cannot read {file}: {reason(error)}") from error
 
 
-def _parsed(line: str) -> Mapping[str, Any]:
+def _parsed(line: str) -> Mapping[str, JSON]:
     try:
         entry = json.loads(line)
     except (ValueError, RecursionError) as error:
@@ -150,11 +153,11 @@ def _parsed(line: str) -> Mapping[str, Any]:
     return entry
 
 
-def _preference(entry: Mapping[str, Any]) -> float:
+def _preference(entry: Mapping[str, JSON]) -> float:
     value = entry.get("preference")
     if isinstance(value, str) and value in WORDS:
         return WORDS[value]
-    if isinstance(value, bool) or not isinstance(value, int | float):
+    if isinstance(value, bool) or not isinstance(value, int | float):  # True is an int
         raise DataError(
             "expected 'preference' to be a number in [0, 1] or one of "
             f"{', '.join(WORDS)}, got {value!r}"
@@ -164,12 +167,7 @@ def _preference(entry: Mapping[str, Any]) -> float:
     return float(value)
 
 
-def _check_alike(first: types.Trajectory, second: types.Trajectory) -> None:
-    if type(first) is not type(second):
-        raise DataError("one fragment has rewards and the other has not")
-
-
-def _integer(where: Mapping[str, Any], name: str, default: int) -> int:
+def _integer(where: Mapping[str, JSON], name: str, default: int) -> int:
     value = where.get(name, default)
     if isinstance(value, bool) or not isinstance(value, int):
         raise DataError(f"expected {name!r} to be an integer, got {value!r}")

@@ -7,19 +7,20 @@ fragment's strength is the exponential of its summed rewards.
 Differences: returns may be discounted; their difference is clipped.
 """
 
+import math
 from collections.abc import Sequence
 
 import torch as th
 from torch import nn
+from typing_extensions import override
 
-from imitation.algorithms.preference_comparisons.pairs import PairBatch, PairStore
+from imitation.algorithms.preference_comparisons.fragments import PairBatch
 from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.rewards.reward_nets import (
     AddSTDRewardWrapper,
     RewardEnsemble,
     RewardNet,
-    RewardNetWrapper,
 )
 
 __all__ = ["PreferenceModel", "get_base_model"]
@@ -69,7 +70,13 @@ class PreferenceModel(nn.Module):
         threshold: float = 50,
     ) -> None:
         super().__init__()
-        _check_numbers(noise_prob, discount_factor, threshold)
+        for name, value, high in (
+            ("noise_prob", noise_prob, 1.0),
+            ("discount_factor", discount_factor, 1.0),
+            ("threshold", threshold, math.inf),
+        ):
+            if not 0 <= value <= high:
+                raise ConfigError(f"{name} must lie in [0, {high}], got {value}")
         self.model = model
         self.noise_prob = noise_prob
         self.discount_factor = discount_factor
@@ -78,8 +85,17 @@ class PreferenceModel(nn.Module):
         self.member_pref_models: list[PreferenceModel] = []
         base = get_base_model(model)
         if isinstance(base, RewardEnsemble):
-            _check_wrapper(model, base)
-            # Not as another submodule: the parameters are the model's already.
+            # A member's probability would not have the effect of any other wrapper.
+            wrapper: RewardNet = model
+            while isinstance(wrapper, AddSTDRewardWrapper):
+                wrapper = wrapper.base
+            if wrapper is not base:
+                raise ConfigError(
+                    "RewardEnsemble can only be wrapped by AddSTDRewardWrapper but "
+                    f"found {type(wrapper).__name__}."
+                )
+            # Past nn.Module, which would register a second submodule with parameters
+            # that are the model's already.
             vars(self)["ensemble_model"] = base
             self.member_pref_models = [
                 PreferenceModel(member, noise_prob, discount_factor, threshold)
@@ -87,6 +103,7 @@ class PreferenceModel(nn.Module):
                 if isinstance(member, RewardNet)
             ]
 
+    @override
     def forward(
         self, fragment_pairs: Sequence[types.TrajectoryPair]
     ) -> tuple[th.Tensor, th.Tensor | None]:
@@ -118,7 +135,7 @@ class PreferenceModel(nn.Module):
         Returns:
             Differences by the model and by the true rewards; shapes as in `forward`.
         """
-        batch = self._batch(fragment_pairs)
+        batch = PairBatch.of(fragment_pairs)
         returns = batch.returns(self._step_rewards(batch), self.discount_factor)
         true_logits = None
         true_returns = batch.true_returns(self.discount_factor)
@@ -137,7 +154,7 @@ class PreferenceModel(nn.Module):
             Shape ``(n, 2, T)``, or ``(n, 2, T, members)`` of an ensemble, with T the
             length of the longest fragment; zero after the end of shorter ones.
         """
-        batch = self._batch(fragment_pairs)
+        batch = PairBatch.of(fragment_pairs)
         return batch.by_step(self._step_rewards(batch))
 
     def rewards(self, transitions: types.Transitions) -> th.Tensor:
@@ -178,11 +195,6 @@ class PreferenceModel(nn.Module):
         steps = th.arange(len(rewards), dtype=rewards.dtype, device=rewards.device)
         return th.einsum("t...,t->...", rewards, self.discount_factor**steps)
 
-    def _batch(self, fragment_pairs: Sequence[types.TrajectoryPair]) -> PairBatch:
-        if isinstance(fragment_pairs, PairBatch):
-            return fragment_pairs
-        return PairStore.of(fragment_pairs).all()
-
     def _step_rewards(self, batch: PairBatch) -> th.Tensor:
         """Rewards of all steps of a batch, ``(S,)`` or ``(S, members)``."""
         if self.ensemble_model is not None:
@@ -198,26 +210,3 @@ class PreferenceModel(nn.Module):
         if self.noise_prob:
             probs = self.noise_prob * 0.5 + (1 - self.noise_prob) * probs
         return probs
-
-
-def _check_numbers(noise: float, discount: float, threshold: float) -> None:
-    for name, value, high in (
-        ("noise_prob", noise, 1.0),
-        ("discount_factor", discount, 1.0),
-        ("threshold", threshold, float("inf")),
-    ):
-        if not 0 <= value <= high:
-            raise ConfigError(f"{name} must lie in [0, {high}], got {value}")
-
-
-def _check_wrapper(model: RewardNet, base: RewardEnsemble) -> None:
-    """Refuses wrappers whose effect a member's probability would not have."""
-    wrapper: RewardNet = model
-    while wrapper is not base:
-        assert isinstance(wrapper, RewardNetWrapper)
-        if not isinstance(wrapper, AddSTDRewardWrapper):
-            raise ConfigError(
-                "RewardEnsemble can only be wrapped by AddSTDRewardWrapper but found "
-                f"{type(wrapper).__name__}."
-            )
-        wrapper = wrapper.base

@@ -1,4 +1,4 @@
-"""Training a reward network on preferences."""
+"""Training reward networks on preferences: a single one, or each of an ensemble."""
 
 import abc
 import math
@@ -10,15 +10,14 @@ import numpy.typing as npt
 import torch as th
 from typing_extensions import override
 
-from imitation.algorithms.preference_comparisons.averages import Averages
 from imitation.algorithms.preference_comparisons.dataset import PreferenceDataset
+from imitation.algorithms.preference_comparisons.fragments import PairStore
 from imitation.algorithms.preference_comparisons.losses import (
     LossAndMetrics,
     RewardLoss,
 )
 from imitation.algorithms.preference_comparisons.model import PreferenceModel
-from imitation.algorithms.preference_comparisons.pairs import PairStore
-from imitation.algorithms.preference_comparisons.stateful import Stateful
+from imitation.algorithms.preference_comparisons.parts import Part, check_positive
 from imitation.errors import ConfigError, DataError
 from imitation.regularization.regularizers import Regularizer, RegularizerFactory
 from imitation.util import logger as imit_logger
@@ -26,7 +25,7 @@ from imitation.util import networks, optimizers, seeding
 from imitation.util.artifacts import State
 from imitation.util.threads import training_threads
 
-__all__ = ["BasicRewardTrainer", "RewardTrainer"]
+__all__ = ["BasicRewardTrainer", "EnsembleTrainer", "RewardTrainer"]
 
 Indices = npt.NDArray[np.int64]
 Metrics = dict[str, float]
@@ -35,12 +34,12 @@ MAX_LOGGED_EPOCHS = 20
 """Of more epochs than this, only so many are logged, evenly spaced."""
 
 
-class RewardTrainer(Stateful, abc.ABC):
+class RewardTrainer(Part, abc.ABC):
     """Base of what trains reward networks on preferences; a subclass has ``_train``.
 
     Args:
         preference_model: of the network to train.
-        custom_logger: where to log to; None makes a new logger.
+        custom_logger: where to log to; None creates a new logger.
     """
 
     def __init__(
@@ -48,22 +47,13 @@ class RewardTrainer(Stateful, abc.ABC):
         preference_model: PreferenceModel,
         custom_logger: imit_logger.HierarchicalLogger | None = None,
     ) -> None:
+        super().__init__(custom_logger)
         self._preference_model = preference_model
-        self._logger = custom_logger or imit_logger.configure()
 
     @property
     def preference_model(self) -> PreferenceModel:
         """The model of the network that is trained."""
         return self._preference_model
-
-    @property
-    def logger(self) -> imit_logger.HierarchicalLogger:
-        """Where the trainer logs to."""
-        return self._logger
-
-    @logger.setter
-    def logger(self, value: imit_logger.HierarchicalLogger) -> None:
-        self._logger = value
 
     def train(self, dataset: PreferenceDataset, epoch_multiplier: float = 1.0) -> None:
         """Trains the network, in training mode.
@@ -83,35 +73,35 @@ class RewardTrainer(Stateful, abc.ABC):
 class BasicRewardTrainer(RewardTrainer):
     """Trains a reward network by AdamW on minibatches of pairs.
 
-    Without a regulariser, AdamW decays weights as torch has it by default, by 0.01 ·
-    `lr` a step; with one, nothing but that regularises.
+    Without a regularizer, AdamW decays weights as torch has it by default, by 0.01 ·
+    `lr` a step; with one, nothing but that regularizes.
 
     Logged are, for epoch k, ``reward/epoch-k/{train,val}/`` ``loss`` and the metrics of
     the loss, and ``reward/final/{train,val}/…`` for the last one.
 
     Args:
         preference_model: of the network to train.
-        loss: the loss to minimise.
+        loss: the loss to minimize.
         rng: shuffles the pairs and splits off those to validate on; None for fresh
             entropy.
-        batch_size: pairs of an optimiser step.
+        batch_size: pairs of an optimizer step.
         minibatch_size: accumulate gradients over minibatches of this many pairs, which
             bounds memory; a factor of `batch_size`, the default.
         epochs: passes over the data in one call of `train`.
         lr: the learning rate.
-        custom_logger: where to log to; None makes a new logger.
-        regularizer_factory: makes the regulariser; None for none.
+        custom_logger: where to log to; None creates a new logger.
+        regularizer_factory: creates the regularizer; None for none.
 
     Attributes:
-        optim: the optimiser.
-        regularizer: the regulariser, or None.
+        optim: the optimizer.
+        regularizer: the regularizer, or None.
 
     Raises:
         ConfigError: the batch size is not a multiple of the minibatch size, a number is
             not positive, or the network has no parameters.
     """
 
-    regularizer: Regularizer[Any] | None
+    regularizer: Regularizer[Any] | None = None
 
     def __init__(
         self,
@@ -126,11 +116,20 @@ class BasicRewardTrainer(RewardTrainer):
         regularizer_factory: RegularizerFactory[Regularizer[Any]] | None = None,
     ) -> None:
         super().__init__(preference_model, custom_logger)
-        self.minibatch_size = batch_size if minibatch_size is None else minibatch_size
-        _check_sizes(batch_size, self.minibatch_size, epochs)
+        if minibatch_size is None:
+            minibatch_size = batch_size
+        check_positive(
+            batch_size=batch_size, minibatch_size=minibatch_size, epochs=epochs
+        )
+        if batch_size % minibatch_size != 0:
+            raise ConfigError(
+                "Batch size must be a multiple of minibatch size, got "
+                f"batch_size={batch_size} and minibatch_size={minibatch_size}."
+            )
         self.loss = loss
         self.rng: np.random.Generator = seeding.make_rng(rng)
         self.batch_size = batch_size
+        self.minibatch_size = minibatch_size
         self.epochs = epochs
         parameters = list(preference_model.parameters())
         if not parameters:
@@ -138,11 +137,10 @@ class BasicRewardTrainer(RewardTrainer):
                 f"{type(preference_model.model).__name__} has no parameters to train; "
                 "give another reward network"
             )
-        options: dict[str, Any] = {"lr": lr}
+        options: dict[str, float] = {"lr": lr}
         if regularizer_factory is not None:
-            options["weight_decay"] = 0.0
+            options["weight_decay"] = 0.0  # torch's default of 0.01 would add to it
         self.optim = optimizers.make_optimizer(th.optim.AdamW, parameters, options)
-        self.regularizer = None
         if regularizer_factory is not None:
             self.regularizer = regularizer_factory(
                 optimizer=self.optim, logger=self.logger
@@ -150,7 +148,7 @@ class BasicRewardTrainer(RewardTrainer):
 
     @property
     def logger(self) -> imit_logger.HierarchicalLogger:
-        """Where the trainer and its regulariser log to."""
+        """Where the trainer and its regularizer log to."""
         return self._logger
 
     @logger.setter
@@ -161,7 +159,7 @@ class BasicRewardTrainer(RewardTrainer):
 
     @property
     def requires_regularizer_update(self) -> bool:
-        """Whether the regulariser adapts, for which some data is kept to validate."""
+        """Whether the regularizer adapts, for which some data is kept to validate."""
         return self.regularizer is not None and self.regularizer.val_split is not None
 
     def split(self, n_pairs: int) -> tuple[Indices, Indices]:
@@ -171,7 +169,7 @@ class BasicRewardTrainer(RewardTrainer):
             n_pairs: how many there are.
 
         Returns:
-            Indices of both; all and none unless the regulariser adapts.
+            Indices of both; all and none unless the regularizer adapts.
 
         Raises:
             DataError: one of the parts would be empty, and must not be.
@@ -218,24 +216,25 @@ class BasicRewardTrainer(RewardTrainer):
         """
         pairs = PairStore(dataset.arrays())
         pairs.prepare(self._preference_model.model)
-        preferences = dataset.preferences
         n_epochs = max(1, round(self.epochs * epoch_multiplier))
-        logged = _spaced(n_epochs)
+        n_logged = min(n_epochs, MAX_LOGGED_EPOCHS)
+        logged = set(np.linspace(0, n_epochs - 1, n_logged).round().astype(int))
         metrics: Metrics = {}
         with (
             training_threads(self._preference_model),
             self.logger.accumulate_means("reward"),
         ):
             for epoch in range(n_epochs):
-                order = self.rng.permutation(train)
-                metrics = self._train_epoch(pairs, preferences, order).means("train")
-                _check_finite(metrics["train/loss"], epoch)
-                if len(val):
-                    metrics |= self._validate(pairs, preferences, val).means("val")
-                    assert self.regularizer is not None
-                    self.regularizer.update_params(
-                        metrics["train/loss"], metrics["val/loss"]
+                metrics = self._epoch(pairs, dataset.preferences, train, val)
+                loss = metrics["train/loss"]
+                if not math.isfinite(loss):
+                    raise DataError(
+                        f"the loss of the reward network is {loss} in epoch {epoch}: "
+                        "its weights have diverged, or observations hold NaN; lower "
+                        "lr, or the strength of the regularizer"
                     )
+                if self.regularizer is not None and len(val):
+                    self.regularizer.update_params(loss, metrics["val/loss"])
                 if epoch in logged:
                     with self.logger.add_key_prefix(f"epoch-{epoch}"):
                         for name, value in metrics.items():
@@ -258,6 +257,7 @@ class BasicRewardTrainer(RewardTrainer):
         if self.regularizer is not None:
             self.regularizer.lambda_ = state["lambda"]
 
+    @override
     def _train(self, dataset: PreferenceDataset, epoch_multiplier: float) -> None:
         if self._preference_model.ensemble_model is not None:
             raise ConfigError(
@@ -266,21 +266,27 @@ class BasicRewardTrainer(RewardTrainer):
             )
         self.fit(dataset, *self.split(len(dataset)), epoch_multiplier)
 
-    def _train_epoch(
-        self, pairs: PairStore, preferences: npt.NDArray[np.float32], order: Indices
-    ) -> Averages:
-        averages = Averages()
+    def _epoch(
+        self,
+        pairs: PairStore,
+        preferences: npt.NDArray[np.float32],
+        train: Indices,
+        val: Indices,
+    ) -> Metrics:
+        """Makes one pass over the pairs to train on, then one over the others."""
+        trained, validated = _Averages(), _Averages()
         parameters = list(self._preference_model.parameters())
-        for batch in _chunks(order, self.batch_size):
+        for batch in _chunks(self.rng.permutation(train), self.batch_size):
             for parameter in parameters:
                 parameter.grad = None
             minibatches = _chunks(batch, self.minibatch_size)
             for number, minibatch in enumerate(minibatches, start=1):
                 given = preferences[minibatch]
                 result = self._loss_of(pairs, minibatch, given)
-                averages.add(result, given)
+                trained.add(result, given)
                 loss = result.loss
                 if len(minibatches) > 1:
+                    # The last minibatch may be smaller: the sum is the batch's mean.
                     loss = loss * (len(minibatch) / len(batch))
                 # Once a step, however many minibatches it accumulates.
                 if self.regularizer is not None and number == len(minibatches):
@@ -288,17 +294,11 @@ class BasicRewardTrainer(RewardTrainer):
                 else:
                     th.autograd.backward(loss)
             self.optim.step()
-        return averages
-
-    def _validate(
-        self, pairs: PairStore, preferences: npt.NDArray[np.float32], val: Indices
-    ) -> Averages:
-        averages = Averages()
         with networks.evaluating(self._preference_model), th.no_grad():
             for batch in _chunks(val, self.minibatch_size):
                 given = preferences[batch]
-                averages.add(self._loss_of(pairs, batch, given), given)
-        return averages
+                validated.add(self._loss_of(pairs, batch, given), given)
+        return trained.means("train") | validated.means("val")
 
     def _loss_of(
         self, pairs: PairStore, indices: Indices, given: npt.NDArray[np.float32]
@@ -309,35 +309,147 @@ class BasicRewardTrainer(RewardTrainer):
         return result
 
 
+class EnsembleTrainer(BasicRewardTrainer):
+    """Trains each member of an ensemble on a bootstrap sample (bagging).
+
+    Christiano et al. (2017), https://arxiv.org/abs/1706.03741, section 2.2.3: of n
+    pairs, each member is trained on n pairs drawn with replacement, anew in each call
+    of `train`. Pairs kept to validate on are left out of the drawing.
+
+    Logged is ``member-i/reward/…`` as by `BasicRewardTrainer`, and of what is final for
+    the members the mean, ``reward/final/…``, and the deviation, ``…_std``.
+
+    Arguments that are not listed are those of each member's `BasicRewardTrainer`.
+
+    Args:
+        preference_model: of a `RewardEnsemble`, wrapped or not.
+        rng: draws the samples, and shuffles and splits them.
+        regularizer_factory: creates a regularizer for each member.
+
+    Attributes:
+        member_trainers: the trainer of each member.
+
+    Raises:
+        TypeError: the model is not of an ensemble.
+    """
+
+    member_trainers: Sequence[BasicRewardTrainer] = ()
+
+    def __init__(
+        self,
+        preference_model: PreferenceModel,
+        loss: RewardLoss,
+        rng: np.random.Generator | None = None,
+        batch_size: int = 32,
+        minibatch_size: int | None = None,
+        epochs: int = 1,
+        lr: float = 1e-3,
+        custom_logger: imit_logger.HierarchicalLogger | None = None,
+        regularizer_factory: RegularizerFactory[Regularizer[Any]] | None = None,
+    ) -> None:
+        if preference_model.ensemble_model is None:
+            raise TypeError(
+                "PreferenceModel of a RewardEnsemble expected by EnsembleTrainer."
+            )
+        rng = seeding.make_rng(rng)
+        options: dict[str, Any] = {
+            "batch_size": batch_size,
+            "minibatch_size": minibatch_size,
+            "epochs": epochs,
+            "lr": lr,
+        }
+        super().__init__(
+            preference_model, loss, rng, custom_logger=custom_logger, **options
+        )
+        self.member_trainers = [
+            BasicRewardTrainer(
+                member,
+                loss,
+                rng,
+                custom_logger=self.logger,
+                regularizer_factory=regularizer_factory,
+                **options,
+            )
+            for member in preference_model.member_pref_models
+        ]
+        self.regularizer = self.member_trainers[0].regularizer
+
+    @property
+    def logger(self) -> imit_logger.HierarchicalLogger:
+        """Where all trainers log to."""
+        return self._logger
+
+    @logger.setter
+    def logger(self, value: imit_logger.HierarchicalLogger) -> None:
+        self._logger = value
+        for trainer in self.member_trainers:
+            trainer.logger = value
+
+    @override
+    def state_dict(self) -> State:
+        states = [trainer.state_dict() for trainer in self.member_trainers]
+        return RewardTrainer.state_dict(self) | {"members": states}
+
+    @override
+    def load_state_dict(self, state: State) -> None:
+        RewardTrainer.load_state_dict(self, state)
+        for trainer, part in zip(self.member_trainers, state["members"], strict=True):
+            trainer.load_state_dict(part)
+
+    @override
+    def _train(self, dataset: PreferenceDataset, epoch_multiplier: float) -> None:
+        finals: list[dict[str, float]] = []
+        for number, trainer in enumerate(self.member_trainers):
+            train, val = trainer.split(len(dataset))
+            sample = self.rng.choice(train, size=len(train), replace=True)
+            with self.logger.add_accumulate_prefix(f"member-{number}"):
+                finals.append(trainer.fit(dataset, sample, val, epoch_multiplier))
+        # A sample may hold nothing but ties, and so have no accuracy.
+        for name in dict.fromkeys(name for final in finals for name in final):
+            values = [final[name] for final in finals if name in final]
+            self.logger.record(f"reward/final/{name}", float(np.mean(values)))
+            self.logger.record(f"reward/final/{name}_std", float(np.std(values)))
+
+
+class _Averages:
+    """Averages a loss and its metrics over batches, by the pairs that each has.
+
+    ``accuracy`` is about the pairs that were given a preference other than a tie, so
+    only these count for it.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, list[th.Tensor]] = {}
+        self._weights: dict[str, list[int]] = {}
+
+    def add(self, result: LossAndMetrics, given: npt.NDArray[np.float32]) -> None:
+        """Adds a batch.
+
+        Args:
+            result: its loss and metrics.
+            given: its preferences, ``(n,)``.
+        """
+        for name, value in {"loss": result.loss, **result.metrics}.items():
+            weight = len(given)
+            if name == "accuracy":
+                weight = int(np.count_nonzero(given != 0.5))
+            if weight:
+                self._values.setdefault(name, []).append(value.detach())
+                self._weights.setdefault(name, []).append(weight)
+
+    def means(self, prefix: str) -> dict[str, float]:
+        """Returns averages by names with a prefix; a metric of no pairs is omitted."""
+        # Stacked on the device, so that each metric takes one transfer from a GPU.
+        return {
+            f"{prefix}/{name}": float(
+                np.average(
+                    th.stack(values).cpu().numpy().astype(np.float64),
+                    weights=self._weights[name],
+                )
+            )
+            for name, values in self._values.items()
+        }
+
+
 def _chunks(indices: Indices, size: int) -> Sequence[Indices]:
     return [indices[i : i + size] for i in range(0, len(indices), size)]
-
-
-def _spaced(n_epochs: int) -> set[int]:
-    """The epochs to log, the first and the last among them."""
-    n_logged = min(n_epochs, MAX_LOGGED_EPOCHS)
-    return set(np.linspace(0, n_epochs - 1, n_logged).round().astype(int).tolist())
-
-
-def _check_finite(loss: float, epoch: int) -> None:
-    if not math.isfinite(loss):
-        raise DataError(
-            f"the loss of the reward network is {loss} in epoch {epoch}: its weights "
-            "have diverged, or observations hold NaN; lower lr, or the strength of the "
-            "regularizer"
-        )
-
-
-def _check_sizes(batch_size: int, minibatch_size: int, epochs: int) -> None:
-    for name, value in (
-        ("batch_size", batch_size),
-        ("minibatch_size", minibatch_size),
-        ("epochs", epochs),
-    ):
-        if value < 1:
-            raise ConfigError(f"{name} must be positive, got {value}")
-    if batch_size % minibatch_size != 0:
-        raise ConfigError(
-            "Batch size must be a multiple of minibatch size, got "
-            f"batch_size={batch_size} and minibatch_size={minibatch_size}."
-        )

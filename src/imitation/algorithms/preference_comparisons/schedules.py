@@ -1,4 +1,4 @@
-"""How many comparisons to ask for when."""
+"""Schedules of comparisons: how many to ask for in each round."""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -28,10 +28,10 @@ QUERY_SCHEDULES: dict[str, QuerySchedule] = {
 
 
 def schedule_of(query_schedule: str | QuerySchedule) -> QuerySchedule:
-    """Finds a schedule by its name, or returns the one given.
+    """Returns the schedule of a name, or the one given.
 
     Raises:
-        ConfigError: there is none of that name.
+        ConfigError: there is no schedule of that name.
     """
     if callable(query_schedule):
         return query_schedule

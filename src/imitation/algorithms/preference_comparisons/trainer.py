@@ -11,11 +11,11 @@ from typing_extensions import override
 
 from imitation.algorithms import base
 from imitation.algorithms.preference_comparisons import schedules
-from imitation.algorithms.preference_comparisons.agent import AgentTrainer
-from imitation.algorithms.preference_comparisons.dataset import PreferenceDataset
-from imitation.algorithms.preference_comparisons.ensemble_trainer import (
-    EnsembleTrainer,
+from imitation.algorithms.preference_comparisons.agent import (
+    AgentTrainer,
+    TrajectoryGenerator,
 )
+from imitation.algorithms.preference_comparisons.dataset import PreferenceDataset
 from imitation.algorithms.preference_comparisons.fragmenters import (
     Fragmenter,
     RandomFragmenter,
@@ -24,9 +24,6 @@ from imitation.algorithms.preference_comparisons.gatherers import (
     PreferenceGatherer,
     SyntheticGatherer,
 )
-from imitation.algorithms.preference_comparisons.generators import (
-    TrajectoryGenerator,
-)
 from imitation.algorithms.preference_comparisons.losses import (
     CrossEntropyRewardLoss,
 )
@@ -34,11 +31,12 @@ from imitation.algorithms.preference_comparisons.model import (
     PreferenceModel,
     get_base_model,
 )
+from imitation.algorithms.preference_comparisons.parts import Part, check_positive
 from imitation.algorithms.preference_comparisons.reward_trainer import (
     BasicRewardTrainer,
+    EnsembleTrainer,
     RewardTrainer,
 )
-from imitation.algorithms.preference_comparisons.stateful import Stateful
 from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.rewards.reward_nets import RewardNet
@@ -123,14 +121,19 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         rng: np.random.Generator | None = None,
         query_schedule: str | schedules.QuerySchedule = "hyperbolic",
     ) -> None:
-        _check_rng(rng, [fragmenter, preference_gatherer, reward_trainer])
-        _check_numbers(
-            num_iterations,
-            fragment_length,
-            transition_oversampling,
-            initial_epoch_multiplier,
-            initial_comparison_frac,
+        parts = fragmenter, preference_gatherer, reward_trainer
+        _check_rng(rng, is_needed=any(part is None for part in parts))
+        check_positive(
+            num_iterations=num_iterations,
+            fragment_length=fragment_length,
+            transition_oversampling=transition_oversampling,
+            initial_epoch_multiplier=initial_epoch_multiplier,
         )
+        if not 0 <= initial_comparison_frac <= 1:
+            raise ConfigError(
+                f"initial_comparison_frac must lie in [0, 1], got "
+                f"{initial_comparison_frac}"
+            )
         self.schedule = schedules.schedule_of(query_schedule)
         self.trajectory_generator = trajectory_generator
         # Whoever acts in the environments decides how they restart; `rng` is absent
@@ -141,7 +144,11 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         self.fragmenter = fragmenter or RandomFragmenter(rng)
         self.preference_gatherer = preference_gatherer or SyntheticGatherer(rng=rng)
         self.reward_trainer = reward_trainer or _default_trainer(reward_model, rng)
-        _check_model(self.reward_trainer, reward_model)
+        trained = get_base_model(self.reward_trainer.preference_model.model)
+        assert trained is get_base_model(reward_model), (
+            "reward_trainer trains another network than reward_model; make its "
+            "PreferenceModel of reward_model"
+        )
         self.fragment_length = fragment_length
         self.transition_oversampling = transition_oversampling
         self.initial_comparison_frac = initial_comparison_frac
@@ -162,10 +169,8 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
     @logger.setter
     def logger(self, value: imit_logger.HierarchicalLogger) -> None:
         self._logger = value
-        self.trajectory_generator.logger = value
-        self.fragmenter.logger = value
-        self.preference_gatherer.logger = value
-        self.reward_trainer.logger = value
+        for part in self._parts().values():
+            part.logger = value
 
     def train(
         self,
@@ -277,7 +282,7 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
     def restart_episodes(self, seed: int) -> None:
         self.trajectory_generator.restart_episodes(seed)
 
-    def _parts(self) -> dict[str, Stateful]:
+    def _parts(self) -> dict[str, Part]:
         return {
             "fragmenter": self.fragmenter,
             "preference_gatherer": self.preference_gatherer,
@@ -363,43 +368,15 @@ def _default_trainer(
     return trainer_class(preference_model, CrossEntropyRewardLoss(), rng)
 
 
-def _check_rng(rng: np.random.Generator | None, parts: list[object]) -> None:
-    needed = any(part is None for part in parts)
-    if needed and rng is None:
+def _check_rng(rng: np.random.Generator | None, *, is_needed: bool) -> None:
+    if is_needed and rng is None:
         raise ConfigError(
             "If you don't provide a random state, you must provide your own seeded "
             "fragmenter, preference gatherer, and reward_trainer. You can initialize a "
             "random state with `np.random.default_rng(seed)`."
         )
-    if not needed and rng is not None:
+    if not is_needed and rng is not None:
         raise ConfigError(
             "If you provide your own fragmenter, preference gatherer, and reward "
             "trainer, you don't need to provide a random state."
         )
-
-
-def _check_model(reward_trainer: RewardTrainer, reward_model: RewardNet) -> None:
-    trained = get_base_model(reward_trainer.preference_model.model)
-    assert trained is get_base_model(reward_model), (
-        "reward_trainer trains another network than reward_model; make its "
-        "PreferenceModel of reward_model"
-    )
-
-
-def _check_numbers(
-    num_iterations: int,
-    fragment_length: int,
-    oversampling: float,
-    multiplier: float,
-    frac: float,
-) -> None:
-    for name, value in (
-        ("num_iterations", num_iterations),
-        ("fragment_length", fragment_length),
-        ("transition_oversampling", oversampling),
-        ("initial_epoch_multiplier", multiplier),
-    ):
-        if not value > 0:
-            raise ConfigError(f"{name} must be positive, got {value}")
-    if not 0 <= frac <= 1:
-        raise ConfigError(f"initial_comparison_frac must lie in [0, 1], got {frac}")

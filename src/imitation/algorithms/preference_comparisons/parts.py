@@ -1,0 +1,56 @@
+"""The base of the parts of a training on preferences: a logger, and a state."""
+
+import numpy as np
+
+from imitation.errors import ConfigError
+from imitation.util import logger as imit_logger
+from imitation.util import seeding
+from imitation.util.artifacts import State
+
+__all__ = ["Part", "check_positive"]
+
+
+class Part:
+    """A part that logs, and whose state goes into checkpoints.
+
+    Args:
+        custom_logger: where to log to; None creates a new logger.
+
+    Attributes:
+        rng: decides whatever is random; None if nothing is.
+    """
+
+    rng: np.random.Generator | None = None
+
+    def __init__(
+        self, custom_logger: imit_logger.HierarchicalLogger | None = None
+    ) -> None:
+        self.logger = custom_logger or imit_logger.configure()
+
+    @property
+    def logger(self) -> imit_logger.HierarchicalLogger:
+        """Where the part logs to."""
+        return self._logger
+
+    @logger.setter
+    def logger(self, value: imit_logger.HierarchicalLogger) -> None:
+        self._logger = value
+
+    def state_dict(self) -> State:
+        """Returns what a part with the same arguments needs to go on alike.
+
+        Asking changes nothing. By default, it is the state of `rng`.
+        """
+        return {"rng": None if self.rng is None else seeding.rng_state(self.rng)}
+
+    def load_state_dict(self, state: State) -> None:
+        """Restores what `state_dict` returned; it may fail half way."""
+        if self.rng is not None and state["rng"] is not None:
+            seeding.restore_rng(self.rng, state["rng"])
+
+
+def check_positive(**values: float) -> None:
+    """Raises a `ConfigError` that names the first number that is not positive."""
+    for name, value in values.items():
+        if not value > 0:
+            raise ConfigError(f"{name} must be positive, got {value}")
