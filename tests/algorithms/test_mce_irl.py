@@ -18,8 +18,7 @@ from imitation.algorithms.mce_irl import (
     mce_partition_fh,
     squeeze_r,
 )
-from imitation.algorithms.mce_irl.checkpoints import load_tables, save_final
-from imitation.algorithms.mce_irl.state import _state
+from imitation.algorithms.mce_irl.tables import load_tables
 from imitation.data import rollout, types
 from imitation.data.flatten import flatten_trajectories
 from imitation.envs.tabular import ExposeState, TabularEnv, random_mdp
@@ -127,7 +126,7 @@ def test_slope_of_the_likelihood(discount: float) -> None:
         terms = [reference.log_likelihood(pi, t.obs, t.acts, discount) for t in trajs]
         return -float(np.mean(terms))
 
-    plan = model._plan(reward)
+    plan = model.plan(reward)
     assert plan.loss == pytest.approx(loss(reward), rel=1e-12)
     for s, step in enumerate(1e-5 * np.eye(4)):
         difference = (loss(reward + step) - loss(reward - step)) / 2e-5
@@ -140,7 +139,7 @@ def test_slope_of_occupancy_matching() -> None:
     model = trainer(om, env, discount=0.9)
     reward = np.random.default_rng(1).normal(size=4)
     _, ours = mce_occupancy_measures(env, reward=reward, discount=0.9)
-    np.testing.assert_allclose(model._plan(reward).slope, ours - om, atol=1e-12)
+    np.testing.assert_allclose(model.plan(reward).slope, ours - om, atol=1e-12)
 
 
 def test_the_slope_reaches_the_parameters() -> None:
@@ -151,12 +150,12 @@ def test_the_slope_reaches_the_parameters() -> None:
     def loss(shift: float) -> float:
         with th.no_grad():
             weight[0, 0] += shift
-            value = model._plan(model.rewards()).loss
+            value = model.plan(model.rewards()).loss
             weight[0, 0] -= shift
         return value
 
-    rewards = model._forward()
-    slope = th.as_tensor(model._plan(model.rewards()).slope)
+    rewards = model.reward_tensor()
+    slope = th.as_tensor(model.plan(model.rewards()).slope)
     th.autograd.backward(rewards, slope)
     assert weight.grad is not None
     difference = (loss(1e-5) - loss(-1e-5)) / 2e-5
@@ -171,7 +170,7 @@ def test_learns_an_occupancy(discount: float) -> None:
     start = mce_occupancy_measures(SMALL, reward=model.rewards(), discount=discount)[1]
     assert np.abs(start - om).max() > 0.03
     result = model.train(300)
-    assert model.iterations_trained < 300
+    assert model.progress < 300
     assert np.abs(result - om).max() <= 1e-3
     # Result and policy belong to the reward that the network gives now.
     again = mce_occupancy_measures(SMALL, reward=model.rewards(), discount=discount)[1]
@@ -298,8 +297,8 @@ def test_resumed_training_is_the_same_to_the_bit(
     first.train(2)
     first.save(tmp_path / "state")
     second = trainer(trajs, optimizer_cls=cls, reward_net=net(seed=1))
-    second.load(tmp_path / "state")
-    assert second.iterations_trained == 2
+    second.load_state(tmp_path / "state")
+    assert second.progress == 2
     np.testing.assert_array_equal(second.policy.pi, first.policy.pi)
     second.train(4)
     for one, other in zip(
@@ -309,27 +308,60 @@ def test_resumed_training_is_the_same_to_the_bit(
     np.testing.assert_array_equal(second.policy.pi, whole.policy.pi)
 
 
+def test_checkpoints_continue_a_training(tmp_path: pathlib.Path) -> None:
+    trajs = episodes()
+    whole = trainer(trajs)
+    whole.train(6)
+
+    def kill(iteration: int) -> None:
+        if iteration == 5:
+            raise KeyboardInterrupt
+
+    options: dict[str, Any] = {
+        "checkpoint_dir": tmp_path / "c",
+        "checkpoint_interval": 2,
+    }
+    with pytest.raises(KeyboardInterrupt):
+        trainer(trajs).train(6, kill, **options)
+    second = trainer(trajs, reward_net=net(seed=1))
+    second.train(6, resume=True, **options)
+    assert second.progress == 6
+    np.testing.assert_array_equal(second.policy.pi, whole.policy.pi)
+
+
+def test_a_state_that_fails_leaves_the_policy_alone(tmp_path: pathlib.Path) -> None:
+    trainer(episodes()).save(tmp_path / "state")
+    for iterations in (0, 2):
+        narrow = trainer(episodes(), reward_net=net(hid_sizes=(3,)))
+        if iterations:
+            narrow.train(iterations)
+        before = narrow.policy.pi.copy()
+        with pytest.raises(ArtifactError, match="does not fit"):
+            narrow.load_state(tmp_path / "state")
+        np.testing.assert_array_equal(narrow.policy.pi, before)
+
+
 def test_states_that_do_not_fit(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ArtifactError, match="no checkpoint"):
-        trainer().load(tmp_path / "nothing")
+        trainer().load_state(tmp_path / "nothing")
     trainer().save(tmp_path / "state")
     with pytest.raises(ArtifactError, match="optimizer Adam, this trainer has SGD"):
-        trainer(optimizer_cls=th.optim.SGD).load(tmp_path / "state")
+        trainer(optimizer_cls=th.optim.SGD).load_state(tmp_path / "state")
     narrow = trainer(episodes(), reward_net=net(hid_sizes=(3,)))
     narrow.train(2)
     with (
-        states.unchanged(_state, narrow),
+        states.unchanged(MCEIRL.state_dict, narrow),
         pytest.raises(ArtifactError, match="does not fit"),
     ):
-        narrow.load(tmp_path / "state")
+        narrow.load_state(tmp_path / "state")
 
 
 def test_saved_results(tmp_path: pathlib.Path) -> None:
     env = CliffWorldEnv(height=3, horizon=5, width=4, use_xy_obs=True)
     _, om = mce_occupancy_measures(env)
     model = trainer(om, env)
-    occupancy = model.train(2)
-    save_final(model, tmp_path / "final")
+    occupancy = model.train(2, checkpoint_dir=tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["final", "latest"]
     tables = load_tables(tmp_path / "final")
     assert tables.grid == (3, 4)
     np.testing.assert_allclose(tables.occupancy, occupancy, atol=1e-12)
@@ -413,8 +445,8 @@ def test_policy_mistakes() -> None:
         policy(np.ones((1, 2, 2)))
     for obs, message in (
         (np.array([0, 2]), "expected integers in \\[0, 2\\)"),
-        (np.array([[0.5, 0.5]]), "no states"),
-        (np.array([0.5]), "no states"),
+        (np.array([[0.5, 0.5]]), "not states"),
+        (np.array([0.5]), "not states"),
         ({"a": np.zeros(1)}, "dictionary"),
     ):
         with pytest.raises(DataError, match=message):
@@ -458,7 +490,7 @@ def test_planning_mistakes(kwargs: Any, message: str) -> None:
 def test_occupancy_mistakes() -> None:
     with pytest.raises(DataError, match="pi has shape \\(2, 4, 3\\)"):
         mce_occupancy_measures(SMALL, pi=np.full((2, 4, 3), 1 / 3))
-    with pytest.raises(DataError, match="pi is no policy"):
+    with pytest.raises(DataError, match="pi is not a valid policy"):
         mce_occupancy_measures(SMALL, pi=np.ones((3, 4, 3)))
     no_env: Any = object()
     with pytest.raises(TypeError, match="has no transition_matrix"):
@@ -482,7 +514,7 @@ DEMONSTRATION_MISTAKES: list[Any] = [
     (unfit([0, 1], [3]), "\\[0, 3\\)"),
     (unfit([0] * 6, [0] * 5), "5 steps, the environment's horizon is 3"),
     (unfit([[9.0, 9.0]] * 2), "is of no state"),
-    (unfit([[9.0] * 3] * 2), "are no states"),
+    (unfit([[9.0] * 3] * 2), "are not states"),
     ([], "had no elements"),
     ([{"acts": np.zeros(1)}], "key 'obs'"),
 ]

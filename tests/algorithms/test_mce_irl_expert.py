@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from imitation.algorithms.mce_irl import TabularPolicy, mce_partition_fh
-from imitation.algorithms.mce_irl.expert import ObservingPolicy, soft_optimal_expert
+from imitation.algorithms.mce_irl.policy import ObservingPolicy, soft_optimal_expert
 from imitation.data import rollout
 from imitation.envs.tabular import TabularEnv
 from imitation.errors import ConfigError, DataError

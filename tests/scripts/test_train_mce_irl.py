@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from imitation.algorithms.mce_irl import MCEIRL, TabularPolicy
-from imitation.algorithms.mce_irl.checkpoints import load_tables
+from imitation.algorithms.mce_irl.tables import load_tables
 from imitation.data import serialize, types
 from imitation.envs.tabular import random_mdp, save_mdp
 from imitation.rewards.serialize import load_reward
 from imitation.scripts import console
 from imitation.scripts import train_mce_irl as script
 from imitation.training import state_files as checkpoint
+from imitation.training.checkpoints import Checkpoints
 from imitation.util.util import make_vec_env
 
 EX = script.train_mce_irl_ex
@@ -128,19 +129,19 @@ def test_own_arrays_and_demonstrations(workdir: pathlib.Path) -> None:
 def test_resumed_run_is_the_same_to_the_bit(
     workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def halt(self: Any, iteration: int) -> None:
-        after(self, iteration)
+    def halt(self: Checkpoints, iteration: int) -> bool:
         if iteration == 5:
             raise KeyboardInterrupt
+        return after(self, iteration)
 
     updates = {"max_iter": 6, "checkpoint_interval": 2}
     whole = run("whole", **updates)
-    after = script._AfterIteration.__call__
+    after = Checkpoints.after
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(script._AfterIteration, "__call__", halt)
+        patch.setattr(Checkpoints, "after", halt)
         run("part", **updates)
     state = checkpoint.load_state("part/checkpoints/latest", "mce_irl")
-    assert state["iterations_trained"] == 4
+    assert state["progress"] == 4
     resumed = EX.run("train_mce_irl", config_updates={"resume": "part"})
     assert resumed.result == whole.result
     for name in ("reward_net.pt/net", "policy/policy", "tables"):

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from imitation.algorithms.mce_irl.checkpoints import Tables, load_tables
+from imitation.algorithms.mce_irl.tables import Tables, load_tables
 from imitation.envs.tabular.layouts import Array
 from imitation.errors import ArtifactError
 from imitation.reports import blocks, svg

@@ -6,15 +6,12 @@ run is resumed.
 """
 
 import logging
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from imitation.algorithms.mce_irl import MCEIRL
-from imitation.algorithms.mce_irl.checkpoints import Tables, save_final
 from imitation.data import rollout, types
 from imitation.rewards.reward_nets import BasicRewardNet
 from imitation.scripts.command import RunHandle, Script
@@ -27,6 +24,7 @@ from imitation.scripts.ingredients.mdp import (
     mdp_demonstrations,
 )
 from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.training.checkpoints import Checkpoints
 from imitation.util import seeding
 from imitation.util.logger import HierarchicalLogger
 from imitation.util.progress import progress_bar
@@ -59,46 +57,18 @@ def train_mce_irl(
         settings.rng("demonstrations"),
     )
     trainer = _make_trainer(settings, demonstrations, custom_logger)
-    latest = log_dir / "checkpoints" / "latest"
-    if settings.resume is not None and latest.is_dir():
-        trainer.load(latest)
-    done = trainer.iterations_trained
+    directory = log_dir / "checkpoints"
+    resume = settings.resume is not None
+    done = Checkpoints(trainer, directory).resume() if resume else 0
     with progress_bar(settings.max_iter, "mce_irl", "iteration", initial=done) as bar:
-        after = _AfterIteration(trainer, settings.checkpoint_interval, latest, bar)
-        trainer.train(settings.max_iter - done, after)
-    trainer.save(latest)
-    tables = save_final(trainer, log_dir / "checkpoints" / "final")
-    _logger.info("Saved reward and policy to %s", log_dir / "checkpoints" / "final")
-    return _results(trainer, settings, tables, demonstrations)
-
-
-class _AfterIteration:
-    """Shows the progress and saves the state now and then.
-
-    Args:
-        trainer: what is trained.
-        interval: iterations between saved states; 0 saves none.
-        path: where to.
-        bar: counts iterations.
-    """
-
-    def __init__(
-        self, trainer: MCEIRL, interval: int, path: pathlib.Path, bar: "tqdm[Any]"
-    ) -> None:
-        self._trainer = trainer
-        self._interval = interval
-        self._path = path
-        self._bar = bar
-
-    def __call__(self, iteration: int) -> None:
-        """Does it.
-
-        Args:
-            iteration: how many have been done.
-        """
-        self._bar.update(1)
-        if self._interval > 0 and iteration % self._interval == 0:
-            self._trainer.save(self._path)
+        trainer.train(
+            settings.max_iter - done,
+            lambda _: bar.update(1),
+            checkpoint_dir=directory,
+            checkpoint_interval=settings.checkpoint_interval,
+        )
+    _logger.info("Saved reward and policy to %s", directory / "final")
+    return _results(trainer, settings, demonstrations)
 
 
 def _make_trainer(
@@ -129,7 +99,6 @@ def _make_trainer(
 def _results(
     trainer: MCEIRL,
     settings: TrainMCEIRLSettings,
-    tables: Tables,
     demonstrations: Sequence[types.Trajectory] | np.ndarray[Any, Any],
 ) -> dict[str, Mapping[str, float]]:
     rng = settings.rng("evaluation")
@@ -145,11 +114,12 @@ def _results(
     known = () if isinstance(demonstrations, np.ndarray) else demonstrations
     if expert_stats := reward_stats(known):
         results["expert_stats"] = expert_stats
+    tables = trainer.tables()
     delta = np.abs(tables.occupancy - tables.demo_occupancy).max()
     return {
         **results,
         "irl_stats": {
-            "iterations": trainer.iterations_trained,
+            "iterations": trainer.progress,
             "linf_delta": float(delta),
         },
     }

@@ -1,4 +1,4 @@
-"""How often a demonstrator is where, from demonstrations of any kind."""
+"""Visits of a demonstrator, counted from demonstrations of any kind."""
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,13 +16,13 @@ from imitation.errors import ConfigError, DataError
 __all__ = ["Demonstrated", "read_demonstrations"]
 
 TOLERANCE = 1e-3
-"""How far, relatively, the sum of an occupancy measure may be from what it must be:
-measures are counted in float32, and written with few digits."""
+"""Relative tolerance on the sum of an occupancy measure: measures are counted in
+float32, and written with few digits."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Demonstrated:
-    """What is known of a demonstrator."""
+    """The visits of a demonstrator, as far as they are known."""
 
     occupancy: Array
     """Mean discounted number of visits of each state, float64 of shape ``(S,)``."""
@@ -32,7 +32,7 @@ class Demonstrated:
     ``(T, A, S)``; None unless whole episodes are known."""
 
     only_obs: bool = False
-    """Whether the last states of the episodes are missing."""
+    """True if the last states of the episodes are missing."""
 
 
 def read_demonstrations(
@@ -48,8 +48,8 @@ def read_demonstrations(
             discounts of times 0 to T, trajectories, transitions, or an iterable of
             batches of them.
         model: where they were made.
-        observation_matrix: what is observed in each state, if it is known.
-        discount: what a visit one step later counts.
+        observation_matrix: the observation of each state, if it is known.
+        discount: the weight of a visit one step later.
 
     Returns:
         The visits; those of transitions are scaled to ``T + 1`` in sum.
@@ -110,6 +110,7 @@ def _from_trajectories(
                 f"is {horizon}"
             )
         acts = states_of(trajectory.acts, dynamics.n_actions)
+        # Not `occupancy[states] +=`, which counts a state that is visited twice once.
         np.add.at(occupancy, states, weights[: len(states)] * share)
         np.add.at(pairs, (np.arange(len(acts)), acts, states[:-1]), share)
         whole &= len(acts) == horizon
@@ -121,18 +122,19 @@ def _add_transitions(
     part: types.TransitionsMinimal | Mapping[str, Any],
     observation_matrix: Array | None,
 ) -> bool:
-    """Counts the states of a batch; returns whether the last ones were known."""
+    """Counts the states of a batch; returns True if the last ones were known."""
     values = part if isinstance(part, Mapping) else types.dataclass_quick_asdict(part)
     if "obs" not in values:
         raise DataError(f"expected batches with the key 'obs', got {sorted(values)}")
 
-    def add(obs: Any) -> None:
-        obs = types.maybe_unwrap_dictobs(obs)
-        np.add.at(counts, states_of(obs, len(counts), observation_matrix), 1.0)
+    def add(obs: types.Observation) -> None:
+        plain = types.maybe_unwrap_dictobs(obs)
+        np.add.at(counts, states_of(plain, len(counts), observation_matrix), 1.0)
 
     add(values["obs"])
     if "next_obs" not in values or "dones" not in values:
         return False
+    # Each step counts the state it starts in, so that only last states are missing.
     ends = np.asarray(values["dones"], dtype=bool)
     add(np.asarray(types.maybe_unwrap_dictobs(values["next_obs"]))[ends])
     return True

@@ -81,7 +81,7 @@ def mce_occupancy_measures(
 
     Raises:
         ValueError: ``env.horizon`` is None (infinite horizon), the arrays are no
-            decision process, or `pi` is no policy for it.
+            decision process, or `pi` is not a valid policy for it.
     """
     check_discount(discount)
     model = read_model(env)
@@ -97,7 +97,7 @@ def mce_occupancy_measures(
 def partition(
     model: TabularModel, reward: Array, discount: float
 ) -> tuple[Array, Array, Array]:
-    """Does the backup of `mce_partition_fh` for arrays that are known to be right.
+    """Computes the backup of `mce_partition_fh` on arrays that are checked already.
 
     Args:
         model: the environment.
@@ -111,6 +111,7 @@ def partition(
     shape = (model.horizon, dynamics.n_actions, dynamics.n_states)
     values, totals = np.empty(shape[::2]), np.empty(shape[::2])
     action_values, policy = np.empty(shape), np.empty(shape)
+    # Actions first, (T, A, S), so that each time step is one product of matrices.
     largest, ones = np.empty(dynamics.n_states), np.ones(dynamics.n_actions)
     reward = np.broadcast_to(reward, shape[1:]).copy()
     later = None
@@ -121,7 +122,8 @@ def partition(
         else:
             dynamics.expected(later if discount == 1.0 else discount * later, out=q)
             np.add(q, reward, out=q)
-        # log-sum-exp over actions, whose terms are the policy but for its norm
+        # Log-sum-exp over actions, whose terms are the policy but for its norm. The
+        # largest is subtracted so that large rewards do not overflow.
         np.maximum.reduce(q, axis=0, out=largest)
         np.subtract(q, largest, out=terms)
         np.exp(terms, out=terms)
@@ -222,7 +224,7 @@ def _checked_policy(pi: Array, model: TabularModel) -> Array:
         )
     if not (pi.min() >= 0 and np.abs(pi.sum(axis=2) - 1.0).max() <= 1e-5):
         raise DataError(
-            "pi is no policy: for each time and state the probabilities of the actions "
-            "must be ≥ 0 and sum to 1"
+            "pi is not a valid policy: at each time and in each state the "
+            "probabilities must be ≥ 0 and sum to 1"
         )
     return pi

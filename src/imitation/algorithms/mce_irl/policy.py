@@ -1,26 +1,43 @@
-"""Policies given as tables of probabilities."""
+"""Policies given as tables of probabilities, and the experts planned from them."""
 
 import os
 import pathlib
-from typing import Any, NoReturn, Self
+from typing import NoReturn, Self
 
 import gymnasium as gym
 import numpy as np
 import torch as th
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.type_aliases import PyTorchObs
+from stable_baselines3.common.vec_env import VecEnv
+from typing_extensions import override
 
+from imitation.algorithms.mce_irl.planning import mce_partition_fh
 from imitation.envs.tabular.layouts import Array
 from imitation.errors import ArtifactError, ConfigError, DataError
 from imitation.util import artifacts, seeding, spaces
 from imitation.util.paths import AnyPath
 
-__all__ = ["TabularPolicy", "states_of"]
+__all__ = ["ObservingPolicy", "TabularPolicy", "soft_optimal_expert", "states_of"]
 
 KIND = "tabular_policy"
 
 
-class TabularPolicy(BasePolicy):
+class _PlannedPolicy(BasePolicy):
+    """A policy without a network: prediction only."""
+
+    @override
+    def forward(self, observation: PyTorchObs, deterministic: bool = False) -> NoReturn:
+        raise NotImplementedError("a tabular policy has no network; call predict()")
+
+    @override
+    def _predict(
+        self, observation: PyTorchObs, deterministic: bool = False
+    ) -> NoReturn:
+        raise NotImplementedError("a tabular policy has no network; call predict()")
+
+
+class TabularPolicy(_PlannedPolicy):
     """A tabular policy. Cannot be trained: prediction only.
 
     It knows the time: its hidden state counts the steps of each environment.
@@ -35,15 +52,12 @@ class TabularPolicy(BasePolicy):
     """
 
     rng: np.random.Generator
-    """Decides the sampled actions."""
-
     pi: Array
-    """The probabilities, shape ``(T, S, A)``."""
 
     def __init__(
         self,
-        state_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        state_space: spaces.Space,
+        action_space: spaces.Space,
         pi: Array,
         rng: np.random.Generator | None = None,
     ) -> None:
@@ -57,10 +71,7 @@ class TabularPolicy(BasePolicy):
         self.set_pi(pi)
 
     def set_pi(self, pi: Array) -> None:
-        """Sets the probabilities.
-
-        Args:
-            pi: see the class.
+        """Sets the probabilities, shape ``(T, S, A)``.
 
         Raises:
             DataError: they have a wrong shape, are negative, or do not sum to 1.
@@ -73,11 +84,12 @@ class TabularPolicy(BasePolicy):
             )
         if not (np.all(pi >= 0) and np.allclose(pi.sum(axis=-1), 1, atol=1e-5)):
             raise DataError(
-                "pi is no policy: at each time and in each state the probabilities "
-                "must be ≥ 0 and sum to 1"
+                "pi is not a valid policy: at each time and in each state the "
+                "probabilities must be ≥ 0 and sum to 1"
             )
         self.pi = pi
 
+    @override
     def predict(
         self,
         observation: Array | dict[str, Array],
@@ -90,8 +102,8 @@ class TabularPolicy(BasePolicy):
         Args:
             observation: states in the underlying MDP, integers of shape ``(n_envs,)``,
                 or one-hot of shape ``(n_envs, S)``.
-            state: what the previous call returned; it is left as it is. None is the
-                first time step.
+            state: returned by the previous call, and not changed. None is the first
+                time step.
             episode_start: which environments begin an episode, shape ``(n_envs,)``.
             deterministic: choose the action with the highest probability.
 
@@ -100,7 +112,7 @@ class TabularPolicy(BasePolicy):
             time step.
 
         Raises:
-            DataError: an observation is no state, or a time step lies past the end.
+            DataError: an observation is not a state, or a time step is past the end.
         """
         n_states, n_actions = self._sizes()
         states = states_of(observation, n_states)
@@ -118,23 +130,12 @@ class TabularPolicy(BasePolicy):
         if deterministic:
             actions = probabilities.argmax(axis=1)
         else:
+            # Inverse transform sampling, all environments at once: (n_envs, A) edges.
+            # Scaled by the last edge, which rounding leaves a little beside 1.
             edges = probabilities.cumsum(axis=1)
             drawn = self.rng.random(len(states)) * edges[:, -1]
             actions = (edges <= drawn[:, None]).sum(axis=1)
         return np.minimum(actions, n_actions - 1), (steps + 1,)
-
-    def forward(self, observation: Any, deterministic: bool = False) -> NoReturn:
-        """Is not defined: there is no network, use `predict`.
-
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("a tabular policy has no network; call predict()")
-
-    def _predict(
-        self, observation: PyTorchObs, deterministic: bool = False
-    ) -> th.Tensor:
-        raise NotImplementedError("a tabular policy has no network; call predict()")
 
     def save(self, path: AnyPath) -> None:
         """Saves the policy as a directory, atomically; nothing is pickled.
@@ -165,9 +166,6 @@ class TabularPolicy(BasePolicy):
             device: ignored, for there is no network.
             rng: decides the sampled actions; None uses fresh entropy.
 
-        Returns:
-            The policy.
-
         Raises:
             ArtifactError: there is no tabular policy at the path.
         """
@@ -186,7 +184,7 @@ class TabularPolicy(BasePolicy):
         return cls(state_space, action_space, pi, rng)
 
     def _sizes(self) -> tuple[int, int]:
-        """The numbers of states and actions."""
+        """Returns the numbers of states and actions."""
         states, actions = self.observation_space, self.action_space
         assert isinstance(states, gym.spaces.Discrete)
         assert isinstance(actions, gym.spaces.Discrete)
@@ -194,7 +192,7 @@ class TabularPolicy(BasePolicy):
 
 
 def states_of(
-    observations: Any, n_states: int, observation_matrix: Array | None = None
+    observations: object, n_states: int, observation_matrix: Array | None = None
 ) -> Array:
     """Finds the states that observations show.
 
@@ -224,7 +222,12 @@ def states_of(
                 f"in [0, {n_states})"
             )
         return states
-    if array.shape[1:] == (n_states,) and _is_one_hot(array):
+    is_zero_or_one = np.all((array == 0) | (array == 1))
+    if (
+        array.shape[1:] == (n_states,)
+        and is_zero_or_one
+        and np.all((array == 1).sum(axis=1) == 1)
+    ):
         hot: Array = array.argmax(axis=1)
         return hot
     if observation_matrix is not None and array.shape[1:] == (
@@ -232,19 +235,15 @@ def states_of(
     ):
         return _matched(array, observation_matrix)
     raise DataError(
-        f"observations of type {array.dtype} and shape {array.shape} are no states: "
+        f"observations of type {array.dtype} and shape {array.shape} are not states: "
         f"expected integers in [0, {n_states}) or one-hot vectors of size {n_states}; "
         "collect them with imitation.envs.tabular.ExposeState"
     )
 
 
-def _is_one_hot(array: Array) -> bool:
-    ones = (array == 1).sum(axis=1)
-    return bool(np.all(ones == 1) and np.all((array == 0) | (array == 1)))
-
-
 def _matched(rows: Array, observation_matrix: Array) -> Array:
-    """The states whose observations are equal to some rows."""
+    """Returns the states whose observations equal some rows."""
+    # Bytes, because arrays cannot be keys; that makes -0.0 another value than 0.0.
     table = {row.tobytes(): s for s, row in enumerate(observation_matrix)}
     if len(table) < len(observation_matrix):
         raise DataError(
@@ -258,3 +257,63 @@ def _matched(rows: Array, observation_matrix: Array) -> Array:
             f"observation {rows[found.index(-1)]} is of no state of the environment"
         )
     return np.array(found, dtype=np.int64)
+
+
+class ObservingPolicy(_PlannedPolicy):
+    """A tabular policy that acts on observations. Cannot be trained: prediction only.
+
+    Args:
+        policy: acts on states.
+        observation_space: of the environment.
+        observation_matrix: what is observed in each state, shape ``(S, n_features)``;
+            None where states are observed, as numbers or one-hot.
+    """
+
+    def __init__(
+        self,
+        policy: TabularPolicy,
+        observation_space: spaces.Space,
+        observation_matrix: Array | None = None,
+    ) -> None:
+        super().__init__(observation_space, policy.action_space)
+        self.policy = policy
+        self.observation_matrix = observation_matrix
+
+    @override
+    def predict(
+        self,
+        observation: Array | dict[str, Array],
+        state: tuple[Array, ...] | None = None,
+        episode_start: Array | None = None,
+        deterministic: bool = False,
+    ) -> tuple[Array, tuple[Array, ...] | None]:
+        n_states = self.policy.pi.shape[1]
+        states = states_of(observation, n_states, self.observation_matrix)
+        return self.policy.predict(states, state, episode_start, deterministic)
+
+
+def soft_optimal_expert(venv: VecEnv, discount: float = 1.0) -> ObservingPolicy:
+    """Plans the policy with the largest causal entropy plus expected reward.
+
+    Args:
+        venv: environments with known dynamics, such as ``seals/CliffWorld7x4XY-v0``.
+            The policy's actions are drawn with the generator of its action space.
+        discount: what a reward one step later is worth, in [0, 1].
+
+    Returns:
+        The policy, which acts on the observations of `venv`.
+
+    Raises:
+        ConfigError: the dynamics are not known.
+    """
+    env = venv.get_attr("unwrapped", [0])[0]
+    if not hasattr(env, "transition_matrix"):
+        raise ConfigError(
+            f"a soft-optimal expert is planned from known dynamics, and "
+            f"{type(env).__name__} has none; seals/CliffWorld7x4XY-v0 has"
+        )
+    pi = mce_partition_fh(env, discount=discount)[2]
+    rng = venv.action_space.np_random
+    tabular = TabularPolicy(env.state_space, env.action_space, pi, rng)
+    matrix = getattr(env, "observation_matrix", None)
+    return ObservingPolicy(tabular, venv.observation_space, matrix)

@@ -14,15 +14,16 @@ leaves out what chance in the transitions has added to it; see `corrected_occupa
 """
 
 import dataclasses
+import pathlib
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
 import torch as th
+from typing_extensions import override
 
 from imitation.algorithms.base import AnyTransitions, DemonstrationAlgorithm
-from imitation.algorithms.mce_irl import state
 from imitation.algorithms.mce_irl.demonstrations import (
     Demonstrated,
     read_demonstrations,
@@ -35,18 +36,22 @@ from imitation.algorithms.mce_irl.planning import (
     partition,
 )
 from imitation.algorithms.mce_irl.policy import TabularPolicy
+from imitation.algorithms.mce_irl.tables import Tables
 from imitation.data import types
 from imitation.envs.tabular.layouts import Array
 from imitation.envs.tabular.model import TabularArrays, read_model
 from imitation.errors import ConfigError, DataError
 from imitation.rewards.reward_nets import RewardNet
+from imitation.rewards.serialize import save_reward_net
+from imitation.training.checkpoints import Checkpoints
+from imitation.training.trainer import State
 from imitation.util import logger as imit_logger
-from imitation.util import seeding
+from imitation.util import rebuilding, seeding
 from imitation.util.optimizers import make_optimizer
 from imitation.util.paths import AnyPath
 from imitation.util.threads import training_threads
 
-__all__ = ["MCEIRL", "squeeze_r"]
+__all__ = ["MCEIRL", "Plan", "squeeze_r"]
 
 OBJECTIVES = ("likelihood", "occupancy")
 
@@ -74,8 +79,8 @@ def squeeze_r(r_output: th.Tensor) -> th.Tensor:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Plan:
-    """What follows from one reward."""
+class Plan:
+    """The consequences of one reward."""
 
     pi: Array
     """The soft-optimal policy, shape ``(T, S, A)``."""
@@ -114,12 +119,12 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
         discount: the discount of rewards and visits. Unless it is 1, demonstrations
             must be trajectories or a discounted occupancy measure, for the times of
             transitions are not known.
-        linf_eps: stop if no state is visited oftener or more rarely than by the
-            demonstrator, by this number.
+        linf_eps: stop if the visits of no state differ from the demonstrator's by more
+            than this: the L∞ tolerance on visit counts.
         grad_l2_eps: also stop if the l2 norm of the gradient falls below this.
         log_interval: iterations between logs; None logs nothing.
         custom_logger: where to log to; None makes a new logger.
-        objective: "likelihood" maximises the likelihood of the actions where whole
+        objective: "likelihood" maximizes the likelihood of the actions where whole
             episodes are demonstrated, which finds better rewards from few of them;
             "occupancy" always matches the visits that were counted.
 
@@ -127,6 +132,8 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
         ValueError: the horizon of the environment is not finite, or an argument lies
             outside its range.
     """
+
+    kind = "mce_irl"
 
     demo_state_om: Array | None
     """Mean discounted visits of the demonstrator, shape ``(S,)``."""
@@ -168,23 +175,29 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
         self.objective = objective
         self.demo_state_om = None
         self._demonstrated: Demonstrated | None = None
-        self.iterations_trained = 0
-        """Iterations of all calls of `train`."""
-        self.optimizer = _make_optimizer(optimizer_cls, reward_net, optimizer_kwargs)
-        self._policy = self._uniform_policy()
+        kwargs = {"lr": 1e-2} if optimizer_kwargs is None else dict(optimizer_kwargs)
+        if issubclass(optimizer_cls, th.optim.Adam):
+            kwargs = {"betas": (0.9, 0.9), **kwargs}
+        self.optimizer = make_optimizer(optimizer_cls, reward_net.parameters(), kwargs)
+        dynamics = self._model.dynamics
+        self._policy = TabularPolicy(
+            gym.spaces.Discrete(dynamics.n_states),
+            gym.spaces.Discrete(dynamics.n_actions),
+            self._uniform_pi(),
+            self.rng,
+        )
         self._check_reward_net()
         super().__init__(demonstrations=demonstrations, custom_logger=custom_logger)
 
     @property
+    @override
     def policy(self) -> TabularPolicy:
         """The soft-optimal policy for the learned reward; at first a uniform one."""
         return self._policy
 
+    @override
     def set_demonstrations(self, demonstrations: AnyTransitions | Array) -> None:
-        """Sets the demonstrations.
-
-        Args:
-            demonstrations: see the class.
+        """Sets the demonstrations, of any kind that the class takes.
 
         Raises:
             ValueError: they do not fit the environment, or are transitions without
@@ -207,7 +220,13 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
             )
 
     def train(
-        self, max_iter: int = 1000, callback: Callable[[int], None] | None = None
+        self,
+        max_iter: int = 1000,
+        callback: Callable[[int], object] | None = None,
+        *,
+        checkpoint_dir: AnyPath | None = None,
+        checkpoint_interval: int = 0,
+        resume: bool = False,
     ) -> Array:
         """Runs MCE IRL.
 
@@ -215,7 +234,12 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
             max_iter: most iterations to train for. May terminate earlier if the
                 `linf_eps` or `grad_l2_eps` thresholds are reached.
             callback: called after each iteration with the number of iterations of all
-                calls.
+                calls, `progress`.
+            checkpoint_dir: where to save ``final/``, what `export` writes, and
+                ``latest/``, the state to resume from; None saves nothing.
+            checkpoint_interval: iterations between states; 0 saves only the last.
+            resume: continue from the state in `checkpoint_dir`, if any; `max_iter` then
+                counts from where the training began.
 
         Returns:
             State occupancy measure for the final reward function, shape ``(S,)``.
@@ -229,57 +253,104 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
             raise ConfigError("call set_demonstrations() before train()")
         if max_iter < 0:
             raise ConfigError(f"max_iter={max_iter} must be an integer ≥ 0")
+        saver = Checkpoints(self, checkpoint_dir, state_every=checkpoint_interval)
+        done = saver.resume() if resume else 0
         with training_threads(self.reward_net):
-            for _ in range(max_iter):
+            for _ in range(max_iter - done):
                 if self._iterate():
                     break
-                self.iterations_trained += 1
+                self.progress += 1
                 if callback is not None:
-                    callback(self.iterations_trained)
-            final = self._plan(self.rewards())
+                    callback(self.progress)
+                saver.after(self.progress)
+            final = self.plan(self.rewards())
         self._policy.set_pi(final.pi)
+        saver.finish()
         return final.occupancy
 
     def rewards(self) -> Array:
         """Computes the learned reward of each state, float64 of shape ``(S,)``."""
         with th.no_grad():
-            return self._forward().double().cpu().numpy()
+            return self.reward_tensor().double().cpu().numpy()
 
-    def save(self, path: AnyPath) -> None:
-        """Saves the state of the training as a directory, atomically.
+    def reward_tensor(self) -> th.Tensor:
+        """Computes the learned rewards with gradients, shape ``(S,)``."""
+        net = self.reward_net
+        observations = th.as_tensor(self._observations, dtype=net.dtype)
+        # The reward is of states only; a network that looks at more fails.
+        missing: Any = None
+        return squeeze_r(net(observations.to(net.device), missing, missing, missing))
 
-        Args:
-            path: the directory; `load` of a trainer that was made with the same
-                arguments continues from it as if there had been no interruption.
-        """
-        state.save(self, path)
+    def tables(self) -> Tables:
+        """Computes the results by state, for a trainer with demonstrations."""
+        env: Any = getattr(self.env, "unwrapped", self.env)
+        assert self.demo_state_om is not None, "a trained trainer has demonstrations"
+        reward = self.rewards()
+        true_reward = self._model.reward(env.reward_matrix)  # broadcasts to (A, S)
+        true_pi = partition(self._model, true_reward, self.discount)[2]
+        true_visits = occupancy(self._model, true_pi)
+        height, width = (getattr(env, name, None) for name in ("height", "width"))
+        grid = None
+        if height is not None and width is not None and height * width == len(reward):
+            grid = (int(height), int(width))
+        return Tables(
+            reward=reward,
+            true_reward=np.broadcast_to(true_reward.mean(axis=0), reward.shape).copy(),
+            occupancy=self.plan(reward).occupancy,
+            demo_occupancy=self.demo_state_om,
+            true_occupancy=cumulative(true_visits, self.discount),
+            grid=grid,
+        )
 
-    def load(self, path: AnyPath) -> None:
-        """Continues from a state that `save` has written.
+    @override
+    def kinds(self) -> dict[str, str]:
+        parts = {"reward network": self.reward_net, "optimizer": self.optimizer}
+        return super().kinds() | {role: type(x).__name__ for role, x in parts.items()}
 
-        Args:
-            path: the directory.
+    @override
+    def state_dict(self) -> State:
+        return super().state_dict() | {
+            "reward_net": self.reward_net.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
 
-        Raises:
-            ArtifactError: there is no state, or one that does not fit.
-        """
-        state.load(self, path)
-        self._policy.set_pi(self._plan(self.rewards()).pi)
+    @override
+    def restore(self, state: State) -> None:
+        super().restore(state)
+        self.reward_net.load_state_dict(state["reward_net"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        # The policy is not in the state, which is written often: it can be planned.
+        is_new = self.progress == 0
+        self._policy.set_pi(
+            self._uniform_pi() if is_new else self.plan(self.rewards()).pi
+        )
+
+    @override
+    def check_export(self) -> None:
+        rebuilding.describe(self.reward_net)
+
+    @override
+    def export(self, directory: pathlib.Path) -> None:
+        """Writes ``reward_net.pt``, ``policy``, and the tables for `load_tables`."""
+        save_reward_net(self.reward_net, directory / "reward_net.pt")
+        self.policy.save(directory / "policy")
+        self.tables().save(directory)
 
     def _iterate(self) -> bool:
         """Does one iteration; returns True, changing nothing, if training is done."""
-        plans: list[_Plan] = []
+        plans: list[Plan] = []
 
         def closure() -> float:
             """Sets the gradients; an optimizer may call it several times."""
             self.optimizer.zero_grad()
-            rewards = self._forward()
-            plan = self._plan(rewards.detach().double().cpu().numpy())
+            rewards = self.reward_tensor()
+            plan = self.plan(rewards.detach().double().cpu().numpy())
             plans.append(plan)
+            # Planning is not differentiated: its gradient by the rewards is known.
             th.autograd.backward(rewards, th.as_tensor(plan.slope).to(rewards))
             return plan.loss
 
-        closure()
+        closure()  # an iteration is judged, and maybe the last, before its step
         done = self._log_and_judge(plans[0])
         if not done and isinstance(self.optimizer, th.optim.LBFGS):
             optimizer: Any = self.optimizer
@@ -288,61 +359,65 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
             self.optimizer.step()
         return done
 
-    def _log_and_judge(self, plan: _Plan) -> bool:
+    def _log_and_judge(self, plan: Plan) -> bool:
         """Logs an iteration; returns whether it is good enough to be the last one."""
         assert self.demo_state_om is not None
         linf_delta = float(np.abs(plan.occupancy - self.demo_state_om).max())
         parameters = list(self.reward_net.parameters())
         grad_norm = _norm([p.grad for p in parameters if p.grad is not None])
         interval = self.log_interval
-        if interval is not None and self.iterations_trained % interval == 0:
-            self.logger.record("iteration", self.iterations_trained)
+        if interval is not None and self.progress % interval == 0:
+            self.logger.record("iteration", self.progress)
             self.logger.record("linf_delta", linf_delta)
             self.logger.record("weight_norm", _norm([p.detach() for p in parameters]))
             self.logger.record("grad_norm", grad_norm)
             self.logger.record("loss", plan.loss)
-            self.logger.dump(self.iterations_trained)
+            self.logger.dump(self.progress)
         largest_slope = float(np.abs(plan.slope).max())
         reached = min(linf_delta, largest_slope) <= self.linf_eps
         return reached or grad_norm <= self.grad_l2_eps
 
-    def _plan(self, rewards: Array) -> _Plan:
-        """Plans with a reward, and compares the visits with the demonstrator's."""
+    def plan(self, rewards: Array) -> Plan:
+        """Plans with a reward, and compares the visits with the demonstrator's.
+
+        Args:
+            rewards: of each state, shape ``(S,)``.
+
+        Raises:
+            DataError: one is NaN or infinite.
+        """
         model, discount, demos = self._model, self.discount, self._demonstrated
         if not np.isfinite(rewards).all():
             raise DataError(
                 f"the reward network gives NaN or infinity after "
-                f"{self.iterations_trained} iterations; lower the learning rate"
+                f"{self.progress} iterations; lower the learning rate"
             )
         values, _, pi = partition(model, rewards[None], discount)
         visits = occupancy(model, pi)
         total = cumulative(visits, discount)
         if demos is None:
-            return _Plan(pi, total, np.zeros_like(total), np.nan)
+            return Plan(pi, total, np.zeros_like(total), np.nan)
         if demos.pairs is not None and self.objective == "likelihood":
             theirs = corrected_occupancy(model, pi, demos.pairs)
             # No reward is paid after the last action.
             slope = cumulative((visits - theirs)[:-1], discount)
-            return _Plan(
-                pi, total, slope, _neg_log_likelihood(pi, demos.pairs, discount)
-            )
+            # Minus the discounted log-likelihood of the mean demonstration. Actions
+            # that were never chosen count 0 even where their log is −∞.
+            chosen, log_likelihood = demos.pairs > 0, np.zeros_like(demos.pairs)
+            log_pi = np.log(pi.transpose(0, 2, 1)[chosen])  # as pairs, (T, A, S)
+            log_likelihood[chosen] = demos.pairs[chosen] * log_pi
+            by_time = log_likelihood.sum(axis=(1, 2))
+            loss = -float(discount ** np.arange(len(by_time)) @ by_time)
+            return Plan(pi, total, slope, loss)
         slope = total - demos.occupancy
+        # The last visits are after the last action, where no reward is paid.
         paid = demos.occupancy - discount**model.horizon * visits[-1]
-        return _Plan(
-            pi, total, slope, float(model.initial @ values[0] - rewards @ paid)
-        )
-
-    def _forward(self) -> th.Tensor:
-        net = self.reward_net
-        observations = th.as_tensor(self._observations, dtype=net.dtype)
-        # The reward is of states only; a network that looks at more fails.
-        missing: Any = None
-        return squeeze_r(net(observations.to(net.device), missing, missing, missing))
+        return Plan(pi, total, slope, float(model.initial @ values[0] - rewards @ paid))
 
     def _check_reward_net(self) -> None:
         try:
             with th.no_grad():
-                rewards = self._forward()
+                rewards = self.reward_tensor()
         except (AttributeError, TypeError) as error:
             raise ConfigError(
                 "MCE IRL learns rewards of states; make the reward network with "
@@ -353,19 +428,14 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
                 f"the reward network gave shape {tuple(rewards.shape)} for {n} states"
             )
 
-    def _uniform_policy(self) -> TabularPolicy:
+    def _uniform_pi(self) -> Array:
         dynamics = self._model.dynamics
         shape = (self._model.horizon, dynamics.n_states, dynamics.n_actions)
-        return TabularPolicy(
-            gym.spaces.Discrete(dynamics.n_states),
-            gym.spaces.Discrete(dynamics.n_actions),
-            np.full(shape, 1 / dynamics.n_actions),
-            self.rng,
-        )
+        return np.full(shape, 1 / dynamics.n_actions)
 
 
 def _observations(env: Any, n_states: int) -> Array:
-    """What is observed in each state; one-hot if these are the states themselves."""
+    """Returns the observation of each state; one-hot if these are the states."""
     arrays = getattr(env, "unwrapped", env)
     matrix = getattr(arrays, "observation_matrix", None)
     if matrix is None:
@@ -378,25 +448,6 @@ def _observations(env: Any, n_states: int) -> Array:
     return np.asarray(matrix)
 
 
-def _make_optimizer(
-    optimizer_cls: type[th.optim.Optimizer],
-    reward_net: RewardNet,
-    optimizer_kwargs: Mapping[str, Any] | None,
-) -> th.optim.Optimizer:
-    kwargs = {"lr": 1e-2} if optimizer_kwargs is None else dict(optimizer_kwargs)
-    if issubclass(optimizer_cls, th.optim.Adam):
-        kwargs = {"betas": (0.9, 0.9), **kwargs}
-    return make_optimizer(optimizer_cls, reward_net.parameters(), kwargs)
-
-
-def _neg_log_likelihood(pi: Array, pairs: Array, discount: float) -> float:
-    """Minus the discounted log-likelihood of the mean demonstration."""
-    chosen = pairs > 0
-    terms = np.zeros_like(pairs)
-    terms[chosen] = pairs[chosen] * np.log(pi.transpose(0, 2, 1)[chosen])
-    return -float(discount ** np.arange(len(pairs)) @ terms.sum(axis=(1, 2)))
-
-
 def _norm(tensors: list[th.Tensor]) -> float:
-    """The l2 norm of all entries of some tensors."""
+    """Computes the l2 norm of all entries of some tensors."""
     return float(th.sqrt(sum((t.double() ** 2).sum() for t in tensors) + th.zeros(())))

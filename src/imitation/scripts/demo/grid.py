@@ -6,7 +6,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms.mce_irl import TabularPolicy
-from imitation.algorithms.mce_irl.expert import ObservingPolicy
+from imitation.algorithms.mce_irl.policy import ObservingPolicy
 from imitation.data import rollout
 from imitation.reports import animation
 from imitation.scripts.demo import frames

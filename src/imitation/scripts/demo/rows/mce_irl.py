@@ -7,7 +7,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms.mce_irl import TabularPolicy
-from imitation.algorithms.mce_irl.checkpoints import load_tables
+from imitation.algorithms.mce_irl.tables import load_tables
 from imitation.reports import mce_irl as maps
 from imitation.scripts.demo.rows import (
     Chart,
