@@ -8,6 +8,7 @@ from stable_baselines3.common import vec_env
 from torch import nn
 
 from imitation.policies import base
+from imitation.util import policy_io
 
 BOX = gym.spaces.Box(-1.0, 1.0, (3,), np.float32)
 DICT = gym.spaces.Dict(
@@ -197,3 +198,12 @@ def test_check_spaces_ignores_the_bounds_of_observations():
     wider = gym.spaces.Box(-np.inf, np.inf, (3,))
     venv = vec_env.DummyVecEnv([lambda: _Spaces(wider, ACT_SPACES["box"])])
     base.check_spaces(base.ZeroPolicy(BOX, ACT_SPACES["box"]), venv, "a file")
+
+
+@pytest.mark.parametrize("cls", [base.ZeroPolicy, base.RandomPolicy])
+def test_policies_without_networks_are_saved_and_loaded(cls, tmp_path):
+    box = gym.spaces.Box(-1, 1, (3,), np.float32)
+    policy_io.save_policy(cls(box, gym.spaces.Discrete(2)), tmp_path / "policy")
+    loaded = policy_io.load_policy(tmp_path / "policy")
+    assert type(loaded) is cls
+    assert loaded.predict(_batch(box, 3))[0].shape == (3,)

@@ -1,4 +1,4 @@
-"""Policies that are not learnt, and the network shapes that papers prescribe."""
+"""Policies that are not learned, and the network shapes that papers prescribe."""
 
 import abc
 import copy
@@ -6,6 +6,7 @@ from typing import Any, NoReturn
 
 import gymnasium as gym
 import numpy as np
+import numpy.typing as npt
 import torch as th
 from stable_baselines3.common import torch_layers
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
@@ -14,9 +15,11 @@ from stable_baselines3.common.type_aliases import PyTorchObs
 from stable_baselines3.common.vec_env import VecEnv
 from stable_baselines3.sac.policies import SACPolicy
 from torch import nn
+from typing_extensions import override
 
 from imitation.errors import ConfigError
 from imitation.util import networks, seeding
+from imitation.util.spaces import Space
 
 __all__ = [
     "FeedForward32Policy",
@@ -31,11 +34,14 @@ __all__ = [
 SingleObs = np.ndarray | dict[str, np.ndarray]
 """The observation of one environment: `[*obs]`, or one such array per key."""
 
+Action = npt.ArrayLike
+"""The action of one environment, an element of the action space."""
+
 
 class NonTrainablePolicy(BasePolicy, abc.ABC):
     """Base of policies without parameters, such as fixed rules or a person.
 
-    A subclass says what to do in one environment; the batch is handled here, so
+    A subclass chooses the action of one environment; the batch is handled here, so
     that a dictionary observation of n environments gives n actions.
 
     Args:
@@ -43,11 +49,18 @@ class NonTrainablePolicy(BasePolicy, abc.ABC):
         action_space: the space of one action.
     """
 
-    def __init__(
-        self, observation_space: gym.Space[Any], action_space: gym.Space[Any]
-    ) -> None:
+    def __init__(self, observation_space: Space, action_space: Space) -> None:
         super().__init__(observation_space=observation_space, action_space=action_space)
 
+    @override
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        # Without the `normalize_images` of its base, which this class does not take.
+        return {
+            "observation_space": self.observation_space,
+            "action_space": self.action_space,
+        }
+
+    @override
     def _predict(
         self, observation: PyTorchObs, deterministic: bool = False
     ) -> th.Tensor:
@@ -64,12 +77,12 @@ class NonTrainablePolicy(BasePolicy, abc.ABC):
         dtype = self.action_space.dtype
         return th.as_tensor(np.stack([np.asarray(a, dtype=dtype) for a in actions]))
 
-    def _choose_actions(self, observations: list[SingleObs]) -> list[Any]:
+    def _choose_actions(self, observations: list[SingleObs]) -> list[Action]:
         """Chooses one action per environment, in order."""
         return [self._choose_action(obs) for obs in observations]
 
     @abc.abstractmethod
-    def _choose_action(self, obs: SingleObs) -> Any:
+    def _choose_action(self, obs: SingleObs) -> Action:
         """Chooses the action of one environment.
 
         Args:
@@ -79,12 +92,8 @@ class NonTrainablePolicy(BasePolicy, abc.ABC):
             An element of the action space.
         """
 
-    def forward(self, *args: Any) -> NoReturn:
-        """Is not defined: there is no network, use `predict`.
-
-        Raises:
-            NotImplementedError: always.
-        """
+    @override
+    def forward(self, *args: object) -> NoReturn:
         raise NotImplementedError(
             f"{type(self).__name__} has no network to evaluate; call predict()"
         )
@@ -96,14 +105,14 @@ class RandomPolicy(NonTrainablePolicy):
     Args:
         observation_space: the space of one observation.
         action_space: the space to sample from.
-        rng: decides the actions. None samples with the action space's own generator,
-            so that seeding the space makes the actions repeatable.
+        rng: seeds the actions. None samples with the action space's own generator, so
+            that seeding the space makes the actions repeatable.
     """
 
     def __init__(
         self,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         rng: np.random.Generator | None = None,
     ) -> None:
         super().__init__(observation_space, action_space)
@@ -112,24 +121,24 @@ class RandomPolicy(NonTrainablePolicy):
             self._sampled_space = copy.deepcopy(action_space)
             self._sampled_space.seed(seeding.make_seeds(rng))
 
-    def _choose_action(self, obs: SingleObs) -> Any:
-        return self._sampled_space.sample()
+    @override
+    def _choose_action(self, obs: SingleObs) -> Action:
+        action: Action = self._sampled_space.sample()
+        return action
 
 
 class ZeroPolicy(NonTrainablePolicy):
-    """Returns the action zero, whatever it sees.
+    """Returns the action zero for every observation.
 
     Args:
         observation_space: the space of one observation.
         action_space: the space of one action; it has to contain zero.
 
     Raises:
-        ValueError: zero is no element of the action space.
+        ValueError: zero is not in the action space.
     """
 
-    def __init__(
-        self, observation_space: gym.Space[Any], action_space: gym.Space[Any]
-    ) -> None:
+    def __init__(self, observation_space: Space, action_space: Space) -> None:
         super().__init__(observation_space, action_space)
         self._zero_action = np.zeros(action_space.shape or (), dtype=action_space.dtype)
         if not action_space.contains(self._zero_action):
@@ -138,7 +147,8 @@ class ZeroPolicy(NonTrainablePolicy):
                 "use another policy for this environment"
             )
 
-    def _choose_action(self, obs: SingleObs) -> Any:
+    @override
+    def _choose_action(self, obs: SingleObs) -> Action:
         return self._zero_action
 
 
@@ -148,9 +158,7 @@ class FeedForward32Policy(ActorCriticPolicy):
     The size that the experiments of the AIRL paper use (https://arxiv.org/abs/1710.11248).
     Since version 1.8, Stable-Baselines3 gives actor and critic a network each.
 
-    Args:
-        *args: passed to `ActorCriticPolicy`.
-        **kwargs: passed to `ActorCriticPolicy`; `net_arch` is fixed.
+    Takes the arguments of `ActorCriticPolicy`; `net_arch` is fixed.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -162,9 +170,7 @@ class SAC1024Policy(SACPolicy):
 
     The size that PEBBLE uses (https://arxiv.org/abs/2106.05091).
 
-    Args:
-        *args: passed to `SACPolicy`.
-        **kwargs: passed to `SACPolicy`; `net_arch` is fixed.
+    Takes the arguments of `SACPolicy`; `net_arch` is fixed.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -172,18 +178,18 @@ class SAC1024Policy(SACPolicy):
 
 
 class NormalizeFeaturesExtractor(torch_layers.FlattenExtractor):
-    """Flattens observations and normalises each number by running statistics.
+    """Flattens observations and normalizes each number by running statistics.
 
     Args:
         observation_space: the space of one observation. The parts of a dictionary are
             flattened and joined in the space's order.
-        normalize_class: builds the normalising layer from the number of features; any
+        normalize_class: builds the normalizing layer from the number of features; any
             module that keeps the shape `[batch, features]`.
     """
 
     def __init__(
         self,
-        observation_space: gym.Space[Any],
+        observation_space: Space,
         normalize_class: type[nn.Module] = networks.RunningNorm,
     ) -> None:
         torch_layers.BaseFeaturesExtractor.__init__(
@@ -192,13 +198,9 @@ class NormalizeFeaturesExtractor(torch_layers.FlattenExtractor):
         self.flatten = nn.Flatten()
         self.normalize = normalize_class(self.features_dim)
 
+    @override
     def forward(self, observations: PyTorchObs) -> th.Tensor:
-        """Returns normalised features, float32 `[batch, features]`.
-
-        Args:
-            observations: preprocessed observations, `[batch, *obs]`, or one such
-                tensor per key.
-        """
+        """Maps preprocessed observations to normalized features `[batch, features]`."""
         if isinstance(observations, dict):
             assert isinstance(self._observation_space, gym.spaces.Dict)
             keys = self._observation_space.spaces
@@ -218,7 +220,7 @@ def check_spaces(policy: BasePolicy, venv: VecEnv, source: str) -> None:
     Args:
         policy: the policy.
         venv: the environments.
-        source: where the policy comes from, for the error.
+        source: the policy's origin, for the error.
 
     Raises:
         ValueError: the observations have another shape, or the actions another space.

@@ -1,12 +1,11 @@
-"""Turning a policy into a more exploratory one, in runs of random actions."""
+"""Making a policy more exploratory, by runs of random actions."""
 
 import copy
-from typing import Any
 
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
-from imitation.data import rollout
+from imitation.data import rollout, tree
 from imitation.errors import ConfigError
 from imitation.util import seeding
 
@@ -16,9 +15,9 @@ __all__ = ["ExplorationWrapper"]
 class ExplorationWrapper:
     """Acts by a policy and at random in turns.
 
-    After each action, with probability `switch_prob`, the wrapper draws anew who acts
-    next: the random policy with probability `random_prob`, else the wrapped one. All
-    environments of a batch switch together.
+    After each action, with probability `switch_prob`, the wrapper draws which policy
+    acts next: the random policy with probability `random_prob`, else the wrapped one.
+    All environments of a batch switch together.
 
     Args:
         policy: an SB3 algorithm or policy, or a callable
@@ -79,12 +78,13 @@ class ExplorationWrapper:
             Actions `[n_envs, *act]`, and None for the state.
 
         Raises:
-            ValueError: there is a state, which the random policy could not keep.
+            ValueError: a policy is stateful: random actions would not update its state.
         """
         if input_state is not None:
             raise _stateful()
         if self._acts_randomly:
-            acts = self._random_acts(_batch_size(observation))
+            n_envs = tree.length(observation)
+            acts = np.stack([self._action_space.sample() for _ in range(n_envs)])
         else:
             acts, output_state = self.wrapped_policy(observation, None, episode_start)
             if output_state is not None:
@@ -92,16 +92,6 @@ class ExplorationWrapper:
         if self.rng.random() < self.switch_prob:
             self._draw()
         return acts, None
-
-    def _random_acts(self, n_envs: int) -> np.ndarray:
-        return np.stack([self._action_space.sample() for _ in range(n_envs)])
-
-
-def _batch_size(observation: Any) -> int:
-    """Counts environments; the length of a dictionary is its number of keys."""
-    if isinstance(observation, dict):
-        observation = next(iter(observation.values()))
-    return len(observation)
 
 
 def _stateful() -> ConfigError:

@@ -16,10 +16,10 @@ from imitation.errors import ArtifactError
 __all__ = ["fetch", "is_reachable"]
 
 ENDPOINT = constants.ENDPOINT
-"""The hub's address: `https://huggingface.co`, or what `HF_ENDPOINT` says."""
+"""The hub's address: `https://huggingface.co`, unless `HF_ENDPOINT` is set."""
 
 TIMEOUT_S = 3.0
-"""How long to wait for the hub's first answer, in seconds."""
+"""Seconds to wait for the hub's first answer."""
 
 
 def fetch(repo_id: str, filename: str) -> pathlib.Path:
@@ -61,22 +61,18 @@ def fetch(repo_id: str, filename: str) -> pathlib.Path:
 
 @functools.cache
 def is_reachable(endpoint: str) -> bool:
-    """Says whether the hub answers within `TIMEOUT_S`; asks once per process.
-
-    Args:
-        endpoint: the hub's address, such as `https://huggingface.co`.
-    """
+    """Returns whether the hub answers within `TIMEOUT_S`; asks once per process."""
     answered = threading.Event()
 
     def ask() -> None:
         session = huggingface_hub.get_session()
         try:
             session.head(endpoint, timeout=TIMEOUT_S, follow_redirects=False)
-        except Exception:  # whatever goes wrong, there was no answer
+        except Exception:  # any failure means that it is not reachable
             return
         answered.set()
 
-    # In a thread, because a request's time-out does not bound the name look-up.
+    # In a thread, because a request's timeout does not bound the DNS lookup.
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(TIMEOUT_S)

@@ -14,10 +14,12 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
+from typing_extensions import override
 
 from imitation.errors import ConfigError, ImitationError
 from imitation.policies import base
 from imitation.util import util
+from imitation.util.spaces import Env, Space
 
 __all__ = [
     "ATARI_ACTION_NAMES_TO_KEYS",
@@ -49,7 +51,7 @@ ATARI_ACTION_NAMES_TO_KEYS = {
 """Keys for the 18 Atari actions: directions around S, with Shift to fire as well."""
 
 _FILE_BACKENDS = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}
-"""Matplotlib's back ends that have no window to show a figure in."""
+"""Backends of Matplotlib that cannot show a figure in a window."""
 
 
 class DiscreteInteractivePolicy(base.NonTrainablePolicy, abc.ABC):
@@ -65,8 +67,8 @@ class DiscreteInteractivePolicy(base.NonTrainablePolicy, abc.ABC):
 
     def __init__(
         self,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         action_keys_names: collections.OrderedDict[str, str],
         clear_screen_on_query: bool = True,
     ) -> None:
@@ -85,14 +87,16 @@ class DiscreteInteractivePolicy(base.NonTrainablePolicy, abc.ABC):
         first = int(action_space.start)
         self._key_to_action = {k: first + i for i, k in enumerate(action_keys_names)}
 
-    def _choose_actions(self, observations: list[base.SingleObs]) -> list[Any]:
+    @override
+    def _choose_actions(self, observations: list[base.SingleObs]) -> list[base.Action]:
         n_envs = len(observations)
         return [
             self._query(obs, f"Environment {i + 1} of {n_envs}" if n_envs > 1 else "")
             for i, obs in enumerate(observations)
         ]
 
-    def _choose_action(self, obs: base.SingleObs) -> Any:
+    @override
+    def _choose_action(self, obs: base.SingleObs) -> base.Action:
         return self._query(obs, title="")
 
     def _query(self, obs: base.SingleObs, title: str) -> int:
@@ -116,11 +120,9 @@ class DiscreteInteractivePolicy(base.NonTrainablePolicy, abc.ABC):
 
     @contextlib.contextmanager
     def _rendered(self, obs: np.ndarray, title: str) -> Iterator[str]:
-        """Shows an observation while the block runs.
+        """Shows an observation `[*obs]` during a block.
 
-        Args:
-            obs: the observation of one environment, `[*obs]`.
-            title: says which environment it is; empty if there is only one.
+        `title` names the environment; it is empty if there is only one.
 
         Yields:
             A line to print above the question, possibly empty.
@@ -136,11 +138,12 @@ class DiscreteInteractivePolicy(base.NonTrainablePolicy, abc.ABC):
 class ImageObsDiscreteInteractivePolicy(DiscreteInteractivePolicy):
     """Draws image observations in a window and reads the action's key from stdin.
 
-    Grayscale and RGB images are drawn, with channels first or last; of stacked frames
-    the last one is. Without a display, the image is
-    written to a temporary PNG file, and the question says where.
+    Draws grayscale and RGB images, with channels first or last; of stacked frames the
+    last one. Without a display, it writes the image to a temporary PNG file, which the
+    question names.
     """
 
+    @override
     def _render(self, obs: np.ndarray) -> None:
         import matplotlib.pyplot as plt  # slow, and only people need it
 
@@ -150,6 +153,7 @@ class ImageObsDiscreteInteractivePolicy(DiscreteInteractivePolicy):
         plt.axis("off")
 
     @contextlib.contextmanager
+    @override
     def _rendered(self, obs: np.ndarray, title: str) -> Iterator[str]:
         import matplotlib as mpl
         import matplotlib.pyplot as plt
@@ -160,7 +164,7 @@ class ImageObsDiscreteInteractivePolicy(DiscreteInteractivePolicy):
             figure.suptitle(title)
             if mpl.get_backend().lower() not in _FILE_BACKENDS:
                 plt.show(block=False)
-                plt.pause(0.1)  # lets the window draw itself
+                plt.pause(0.1)  # the window draws itself in its event loop
                 yield ""
                 return
             with tempfile.NamedTemporaryFile(suffix=".png") as file:
@@ -182,7 +186,7 @@ class AtariInteractivePolicy(ImageObsDiscreteInteractivePolicy):
         ValueError: the environment does not name its actions as Atari games do.
     """
 
-    def __init__(self, env: gym.Env | VecEnv, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, env: Env | VecEnv, *args: Any, **kwargs: Any) -> None:
         keys_names = collections.OrderedDict(
             (ATARI_ACTION_NAMES_TO_KEYS[name], name) for name in _action_names(env)
         )
@@ -217,8 +221,7 @@ def latest_frame(obs: np.ndarray) -> np.ndarray:
     return obs[..., -3:] if obs.shape[-1] % 3 == 0 else obs[..., -1]
 
 
-def _action_names(env: gym.Env | VecEnv) -> list[str]:
-    """Asks the environment for the names of its actions, through all wrappers."""
+def _action_names(env: Env | VecEnv) -> list[str]:
     try:
         if isinstance(env, VecEnv):
             (names,) = env.env_method("get_action_meanings", indices=[0])

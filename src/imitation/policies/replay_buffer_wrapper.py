@@ -5,11 +5,10 @@ with the transitions would be those of an older reward, so off-policy algorithms
 not use them.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.buffers import BaseBuffer, DictReplayBuffer, ReplayBuffer
@@ -24,8 +23,9 @@ from stable_baselines3.common.vec_env import (
     VecNormalize,
     VecTransposeImage,
 )
+from typing_extensions import override
 
-from imitation.data import types
+from imitation.data import tree
 from imitation.errors import ConfigError, DataError
 from imitation.policies.stored_layout import StoredLayout
 from imitation.rewards.reward_function import (
@@ -37,14 +37,14 @@ from imitation.rewards.reward_function import (
 )
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
 from imitation.util import tensors
+from imitation.util.spaces import Space
 
 __all__ = ["ReplayBufferRewardWrapper", "relabel", "unrelabel"]
 
-Array = npt.NDArray[Any]
 Samples = ReplayBufferSamples | DictReplayBufferSamples
 
 ORIGINAL = "original_env_rew"
-"""Where a `RewardVecEnvWrapper` leaves the reward that it replaced."""
+"""Key of the infos for the reward that a `RewardVecEnvWrapper` replaced."""
 
 
 class ReplayBufferRewardWrapper(ReplayBuffer):
@@ -56,15 +56,15 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
     exists by `relabel`.
 
     The reward function sees transitions as the environment does: actions in its action
-    space, images in its layout, observations that `VecNormalize` has not normalised,
-    and ``done`` where an episode ended for whatever reason. What the algorithm gets is
-    what it would get without the wrapper, but for the rewards.
+    space, images in its layout, observations that `VecNormalize` has not normalized,
+    and ``done`` where an episode ended for whatever reason. Except for the rewards, the
+    algorithm gets what it would get without the wrapper.
 
     Pickling and copying leave out the reward function, so that a saved buffer does not
-    come back with an old reward; assign `reward_fn` afterwards.
+    restore an old reward; assign `reward_fn` afterwards.
 
     Args:
-        buffer_size: how many transitions to hold, all environments together.
+        buffer_size: capacity in transitions, all environments together.
         observation_space: of the algorithm, which may have image channels first.
         action_space: of the environment.
         replay_buffer_class: `ReplayBuffer` or `DictReplayBuffer`.
@@ -93,12 +93,12 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
     def __init__(
         self,
         buffer_size: int,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         *,
         replay_buffer_class: type[ReplayBuffer],
         reward_fn: RewardFn,
-        env_observation_space: gym.Space[Any] | None = None,
+        env_observation_space: Space | None = None,
         scaled_actions: bool = True,
         pass_tensors: bool = False,
         **kwargs: Any,
@@ -118,26 +118,16 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
         buffer: ReplayBuffer,
         reward_fn: RewardFn,
         *,
-        env_observation_space: gym.Space[Any] | None = None,
+        env_observation_space: Space | None = None,
         scaled_actions: bool = True,
         pass_tensors: bool = False,
     ) -> "ReplayBufferRewardWrapper":
         """Relabels the transitions of a buffer that exists; nothing is copied.
 
-        Args:
-            buffer: a `ReplayBuffer` or `DictReplayBuffer`.
-            reward_fn: see the class, as for the other arguments.
-            env_observation_space: see the class.
-            scaled_actions: see the class.
-            pass_tensors: see the class.
-
-        Returns:
-            A buffer whose transitions are those of `buffer`.
-
         Raises:
-            AssertionError: `buffer` is of another class.
-            ConfigError: the spaces do not fit; or it optimises memory and has content,
-                which lacks the last observations of episodes.
+            AssertionError: `buffer` is not a `ReplayBuffer` or `DictReplayBuffer`.
+            ConfigError: the spaces do not fit; or `buffer` optimizes memory and holds
+                transitions, which lack the last observations of episodes.
         """
         _check_class(type(buffer))
         if buffer.optimize_memory_usage and buffer.size():
@@ -155,11 +145,10 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
         self,
         buffer: ReplayBuffer,
         reward_fn: RewardFn,
-        env_space: gym.Space[Any] | None,
+        env_space: Space | None,
         scaled_actions: bool,
         pass_tensors: bool,
     ) -> None:
-        """Makes this a view of a buffer."""
         stored_space, action_space = buffer.observation_space, buffer.action_space
         if env_space is None:
             net = network_of(reward_fn)
@@ -190,11 +179,11 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
         self.actions, self.rewards = buffer.actions, buffer.rewards
         self.dones, self.timeouts = buffer.dones, buffer.timeouts
         # Last observations of episodes by place, where the buffer does not keep them.
-        self._last_obs: dict[tuple[int, int], Array] = {}
+        self._last_obs: dict[tuple[int, int], np.ndarray] = {}
 
     @property
     def pos(self) -> int:
-        """The place of the next transition."""
+        """Index of the next transition's time step."""
         return self.replay_buffer.pos
 
     @pos.setter
@@ -203,53 +192,40 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
 
     @property
     def full(self) -> bool:
-        """Whether every place has been filled."""
+        """True once the buffer overwrites its oldest transitions."""
         return self.replay_buffer.full
 
     @full.setter
     def full(self, full: bool) -> None:
         self.replay_buffer.full = full
 
+    @override
     def add(
         self,
         obs: Any,
         next_obs: Any,
-        action: Array,
-        reward: Array,
-        done: Array,
+        action: np.ndarray,
+        reward: np.ndarray,
+        done: np.ndarray,
         infos: list[dict[str, Any]],
     ) -> None:
-        """Adds one transition of each environment.
-
-        Args:
-            obs: observations, shape ``(n_envs, *stored_shape)``, or a dictionary.
-            next_obs: observations after the actions; at the end of an episode, its own.
-            action: actions, shape ``(n_envs, ...)``, scaled for a box.
-            reward: stored, but not used. Where a `RewardVecEnvWrapper` replaced it, the
-                environment's own is stored, which `unrelabel` brings back.
-            done: which episodes ended, shape ``(n_envs,)``.
-            infos: info dictionaries; ``TimeLimit.truncated`` marks time limits.
-        """
         if self.optimize_memory_usage:
             # The buffer overwrites these by the first observations of new episodes.
             for env in range(self.n_envs):
                 self._last_obs.pop((self.pos, env), None)
                 if done[env]:
                     self._last_obs[self.pos, env] = np.array(next_obs[env])
+        # The environment's own rewards, which `unrelabel` restores.
         own = [i.get(ORIGINAL, r) for i, r in zip(infos, reward, strict=True)]
         self.replay_buffer.add(obs, next_obs, action, np.array(own), done, infos)
 
+    @override
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> Samples:  # type: ignore[override]  # of either kind
         """Samples transitions and computes their rewards.
 
-        Args:
-            batch_size: how many.
-            env: normalises observations, if it does, after the reward function has seen
-                them; and rewards.
-
-        Returns:
-            What the buffer's own ``sample`` would return with the same random state,
-            but with new rewards, shape ``(batch_size, 1)`` and dtype float32.
+        If `env` normalizes observations, it does so after the reward function has seen
+        them. Except for the rewards, shape ``(batch_size, 1)`` and float32, the result
+        is that of the buffer's own ``sample`` with the same random state.
 
         Raises:
             DataError: the rewards have another shape, or some are NaN or infinite.
@@ -264,11 +240,11 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
         where = self._draw(batch_size)
         raw = self._gather(*where)
         acts, dones = self.actions[where], self.dones[where]
-        obs, next_obs = (self._tensors(self._normalize_obs(part, env)) for part in raw)
+        obs, next_obs = self._tensors(self._normalize_obs(part, env) for part in raw)
         before, after = raw
         if self.pass_tensors:
             unchanged = env is None or not env.norm_obs
-            before, after = (obs, next_obs) if unchanged else map(self._tensors, raw)
+            before, after = (obs, next_obs) if unchanged else self._tensors(raw)
         rewards = self._rate(before, after, acts, dones > 0)
         if env is not None and env.norm_reward:
             rewards = self.to_torch(env.normalize_reward(rewards.cpu().numpy()))
@@ -285,9 +261,9 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
         return samples
 
     def _rate(
-        self, obs: Any, next_obs: Any, stored_acts: Array, dones: Array
+        self, obs: Any, next_obs: Any, stored_acts: np.ndarray, dones: np.ndarray
     ) -> th.Tensor:
-        """The rewards of a batch, shape ``(B, 1)``, on the buffer's device."""
+        """Computes rewards of shape ``(B, 1)`` on the buffer's device."""
         acts: Any = self._layout.actions(stored_acts)
         ends: Any = dones
         if self.pass_tensors:
@@ -308,19 +284,14 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
             )
         return on_device.reshape(-1, 1)
 
+    @override
     def _get_samples(self, *args: Any, **kwargs: Any) -> Any:
-        """Refused: places alone do not say which environments to take.
+        # Its indices are time steps; `sample` has to draw the environments, too.
+        raise NotImplementedError("sample from a relabeled buffer by sample()")
 
-        Raises:
-            NotImplementedError: always.
-        """
-        raise NotImplementedError("sample from a relabelled buffer by sample()")
-
-    def _draw(self, batch_size: int) -> tuple[Array, Array]:
-        """Places and environments to sample, by the draws Stable-Baselines3 makes.
-
-        They come from NumPy's global state because that is what it seeds.
-        """
+    def _draw(self, batch_size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Draws time steps and environments as Stable-Baselines3 does."""
+        # From NumPy's global state, because that is what Stable-Baselines3 seeds.
         if self.optimize_memory_usage and self.full:
             # The next observation of the newest transition lies in the next place.
             steps = np.random.randint(1, self.buffer_size, size=batch_size) + self.pos
@@ -329,26 +300,21 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
             steps = np.random.randint(0, self.size(), size=batch_size)
         return steps, np.random.randint(0, self.n_envs, size=batch_size)
 
-    def _gather(self, steps: Array, envs: Array) -> tuple[Any, Any]:
-        """Copies of the observations before and after some transitions."""
-        stored: Any = self.observations  # a dictionary in a DictReplayBuffer
-        if isinstance(stored, dict):
-            after: Any = self.next_observations
-            return (
-                {key: array[steps, envs] for key, array in stored.items()},
-                {key: array[steps, envs] for key, array in after.items()},
-            )
+    def _gather(self, steps: np.ndarray, envs: np.ndarray) -> tuple[Any, Any]:
+        """Copies the observations before and after some transitions."""
+        obs = tree.take(self.observations, (steps, envs))
         if not self.optimize_memory_usage:
-            return stored[steps, envs], self.next_observations[steps, envs]
-        next_obs = stored[(steps + 1) % self.buffer_size, envs]
+            return obs, tree.take(self.next_observations, (steps, envs))
+        # DictReplayBuffer refuses this option, so observations are arrays.
+        next_obs = self.observations[(steps + 1) % self.buffer_size, envs]
         for i in np.flatnonzero(self.dones[steps, envs]).tolist():
             last = self._last_obs.get((int(steps[i]), int(envs[i])))
             if last is not None:  # Stable-Baselines3 sets dones when it restarts
                 next_obs[i] = last
-        return stored[steps, envs], next_obs
+        return obs, next_obs
 
-    def _tensors(self, obs: Any) -> Any:
-        return types.map_maybe_dict(self.to_torch, obs)
+    def _tensors(self, parts: Iterable[Any]) -> list[Any]:
+        return [tree.map(self.to_torch, part) for part in parts]
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "reward_fn": None}
@@ -358,12 +324,12 @@ def relabel(
     gen_algo: OffPolicyAlgorithm,
     reward_fn: RewardFn,
     *,
-    env_observation_space: gym.Space[Any] | None = None,
+    env_observation_space: Space | None = None,
     pass_tensors: bool = False,
 ) -> ReplayBufferRewardWrapper:
     """Makes an off-policy algorithm learn from the current values of a reward function.
 
-    Its replay buffer is wrapped: size, options and content stay. If it relabels
+    Wraps its replay buffer: size, options and content stay. If the buffer relabels
     already, only its reward function is replaced.
 
     Args:
@@ -380,7 +346,7 @@ def relabel(
     Raises:
         AssertionError: the replay buffer is not a `ReplayBuffer` or `DictReplayBuffer`.
         ConfigError: `gen_algo` has no replay buffer; a `VecNormalize` lies below the
-            replaced reward; the spaces do not fit; or a buffer that optimises memory
+            replaced reward; the spaces do not fit; or a buffer that optimizes memory
             holds transitions already.
     """
     buffer = getattr(gen_algo, "replay_buffer", None)
@@ -405,11 +371,7 @@ def relabel(
 
 
 def unrelabel(gen_algo: BaseAlgorithm) -> None:
-    """Undoes `relabel`: the rewards in the replay buffer are the environment's own.
-
-    Args:
-        gen_algo: its content stays; one that does not relabel is left alone.
-    """
+    """Undoes `relabel`: the rewards in the replay buffer are the environment's own."""
     buffer = getattr(gen_algo, "replay_buffer", None)
     if isinstance(gen_algo, OffPolicyAlgorithm) and isinstance(
         buffer, ReplayBufferRewardWrapper
@@ -425,13 +387,13 @@ def _check_class(replay_buffer_class: type[ReplayBuffer]) -> None:
     )
 
 
-def _rated_space(env: VecEnv | None) -> gym.Space[Any] | None:
-    """The observation space that the reward of an environment is a function of.
+def _rated_space(env: VecEnv | None) -> Space | None:
+    """Returns the observation space that the reward of an environment depends on.
 
     Raises:
-        ConfigError: it is a function of normalised observations.
+        ConfigError: it depends on normalized observations.
     """
-    found: gym.Space[Any] | None = None
+    found: Space | None = None
     is_replaced = False
     while isinstance(env, VecEnvWrapper):
         if isinstance(env, RewardVecEnvWrapper):
@@ -439,7 +401,7 @@ def _rated_space(env: VecEnv | None) -> gym.Space[Any] | None:
         elif isinstance(env, VecNormalize) and is_replaced:
             raise ConfigError(
                 "VecNormalize lies below the environment's new reward, where it would "
-                "normalise that by statistics of the old; remove it, or put it around"
+                "normalize that by statistics of the old; remove it, or wrap it around"
             )
         elif isinstance(env, VecTransposeImage) and not is_replaced:
             found = env.venv.observation_space

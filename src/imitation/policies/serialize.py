@@ -108,7 +108,7 @@ def _model_zip(path: pathlib.Path) -> pathlib.Path:
         if (path / "vec_normalize.pkl").exists():
             raise FileExistsError(
                 f"Outdated policy format: {path} holds a vec_normalize.pkl, which is "
-                "not supported; normalise inside the policy instead "
+                "not supported; normalize inside the policy instead "
                 "(NormalizeFeaturesExtractor) and train it again"
             )
         path = path / "model.zip"
@@ -123,7 +123,7 @@ def _model_zip(path: pathlib.Path) -> pathlib.Path:
             "'model.zip' file."
         )
     if not zipfile.is_zipfile(path):
-        raise ArtifactError(f"expected a zip of Stable-Baselines3, {path} is none")
+        raise ArtifactError(f"{path} is not a zip of Stable-Baselines3")
     return path
 
 
@@ -133,7 +133,12 @@ def _replacements(model_path: pathlib.Path, venv: VecEnv) -> dict[str, Any]:
         if "data" not in archive.namelist():
             raise ArtifactError(f"{model_path} is a zip, but not of Stable-Baselines3")
         data = json.loads(archive.read("data"))
-    kinds = {k: v[":type:"] for k, v in data.items() if _is_pickled(v)}
+    # Stable-Baselines3 marks the values that it had to pickle like this.
+    kinds = {
+        key: value[":type:"]
+        for key, value in data.items()
+        if isinstance(value, dict) and ":serialized:" in value
+    }
     replacements: dict[str, Any] = {}
     for key in ("observation_space", "action_space"):
         if "'gym.spaces" in kinds.get(key, ""):
@@ -148,12 +153,8 @@ def _replacements(model_path: pathlib.Path, venv: VecEnv) -> dict[str, Any]:
     return replacements
 
 
-def _is_pickled(value: Any) -> bool:
-    return isinstance(value, dict) and ":serialized:" in value
-
-
 def _saved_by_python(model_path: pathlib.Path) -> tuple[str, ...]:
-    """Reads the major and minor version of Python that wrote the file, if it says."""
+    """Reads the major and minor version of Python that wrote the file, if stored."""
     with zipfile.ZipFile(model_path) as archive:
         if "system_info.txt" not in archive.namelist():
             return ()
@@ -171,7 +172,7 @@ def save_stable_model(
     """Saves an algorithm of Stable-Baselines3, for `load_policy(..., path=output_dir)`.
 
     Args:
-        output_dir: the directory to write into; made if it does not exist.
+        output_dir: the directory to write into; created if it does not exist.
         model: the algorithm.
         filename: the file's name inside the directory.
     """
@@ -222,12 +223,7 @@ def _file_loader(cls: type[BaseAlgorithm]) -> PolicyLoaderFn:
 
 
 def _hub_loader(cls: type[BaseAlgorithm], name: str) -> PolicyLoaderFn:
-    """Makes the loader of an algorithm's policies from the hub.
-
-    Args:
-        cls: the algorithm's class.
-        name: the algorithm's part of the repository's name.
-    """
+    """Makes the loader of an algorithm's policies from the hub's `<name>-<env>`."""
 
     def load(
         venv: VecEnv,

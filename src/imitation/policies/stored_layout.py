@@ -1,4 +1,4 @@
-"""What off-policy algorithms store, turned back into what the environment saw.
+"""Converting what off-policy algorithms store to what the environment saw.
 
 Stable-Baselines3 moves the channels of images to the front before it stores them,
 scales continuous actions to [-1, 1], flattens actions, and gives discrete observations
@@ -11,36 +11,34 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 import torch as th
 
 from imitation.errors import ConfigError
+from imitation.util.spaces import Space
 
 __all__ = ["StoredLayout"]
-
-Array = npt.NDArray[Any]
 
 
 @dataclasses.dataclass(frozen=True)
 class StoredLayout:
-    """How stored observations and actions differ from the environment's.
+    """The difference between stored observations and actions and the environment's.
 
     Raises:
         ConfigError: stored observations cannot come from such an environment, or
             actions without finite bounds are said to be scaled.
     """
 
-    stored_space: gym.Space[Any]
+    stored_space: Space
     """Observation space of the algorithm: images may have their channels first."""
 
-    env_space: gym.Space[Any]
+    env_space: Space
     """Observation space of the environment."""
 
-    action_space: gym.Space[Any]
+    action_space: Space
     """Action space of both."""
 
     scaled_actions: bool = True
-    """Whether stored actions of a box are scaled to [-1, 1]."""
+    """True if stored actions of a box are scaled to [-1, 1]."""
 
     def __post_init__(self) -> None:
         stored, env = _parts(self.stored_space), _parts(self.env_space)
@@ -59,7 +57,7 @@ class StoredLayout:
             )
 
     def observations(self, stored: Any) -> Any:
-        """Gives observations the environment's shape.
+        """Converts observations to the environment's shape.
 
         Args:
             stored: an array or tensor of shape ``(B, ...)``, or a dictionary of them.
@@ -75,8 +73,8 @@ class StoredLayout:
             for key, part in stored.items()
         }
 
-    def actions(self, stored: Array) -> Array:
-        """Gives actions the environment's shape, range and dtype.
+    def actions(self, stored: np.ndarray) -> np.ndarray:
+        """Converts actions to the environment's shape, range and dtype.
 
         Args:
             stored: shape ``(B, action_dim)``.
@@ -95,13 +93,13 @@ class StoredLayout:
         return self.scaled_actions and isinstance(self.action_space, gym.spaces.Box)
 
 
-def _parts(space: gym.Space[Any]) -> dict[str, gym.Space[Any]]:
-    """The parts of a dictionary space by key; of another, itself under ""."""
+def _parts(space: Space) -> dict[str, Space]:
+    """Returns the parts of a dictionary space by key; for others, itself under ""."""
     return dict(space.spaces) if isinstance(space, gym.spaces.Dict) else {"": space}
 
 
-def _moves_channels(stored: gym.Space[Any], env: gym.Space[Any]) -> bool | None:
-    """Whether the stored channels come first; None if the spaces do not fit."""
+def _moves_channels(stored: Space, env: Space) -> bool | None:
+    """Returns whether stored channels come first; None if the spaces do not fit."""
     if stored.shape == env.shape:
         return False
     if isinstance(env, gym.spaces.Box) and len(env.shape) == 3:
@@ -110,9 +108,9 @@ def _moves_channels(stored: gym.Space[Any], env: gym.Space[Any]) -> bool | None:
     return None
 
 
-def _as_in_env(value: Any, stored: gym.Space[Any], env: gym.Space[Any]) -> Any:
+def _as_in_env(value: Any, stored: Space, env: Space) -> Any:
     if _moves_channels(stored, env):
-        order = (0, 2, 3, 1)
+        order = (0, 2, 3, 1)  # (B, C, H, W) to (B, H, W, C)
         if isinstance(value, th.Tensor):
             return value.permute(order)
         return value.transpose(order)

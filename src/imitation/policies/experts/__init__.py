@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 WEIGHTS = pathlib.Path(__file__).parent / "weights"
-"""Where the experts are, one directory per environment."""
+"""Directory of the experts, with one directory per environment."""
 
 
 def available() -> list[str]:
@@ -34,12 +34,12 @@ def available() -> list[str]:
 
 
 def is_available(env_name: str) -> bool:
-    """Says whether there is a bundled expert; any spelling of the name will do."""
+    """Returns whether there is a bundled expert, for any spelling of the name."""
     return directory_name(env_name) in _cards()
 
 
 def describe() -> str:
-    """Says which experts are bundled and how to get others, for errors."""
+    """Lists the bundled experts and ways to get others, for errors."""
     return (
         f"bundled experts exist for {', '.join(available())}; train others with "
         "`imitation train_rl` and load them with policy type ppo and their path"
@@ -69,7 +69,7 @@ def load_expert(
     Args:
         env_name: in any spelling that `directory_name` understands.
         venv: environments the expert's spaces have to fit; None checks nothing.
-        device: where to put the policy.
+        device: device of the policy.
 
     Returns:
         The policy, in evaluation mode.
