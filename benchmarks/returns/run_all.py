@@ -27,7 +27,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from imitation.reports.benchmarks import collect, formats, references
-from imitation.reports.benchmarks.summary import summarise
+from imitation.reports.benchmarks.summary import summarize
 from imitation.scripts import command_line
 from imitation.scripts.registry import load_experiment
 from imitation.scripts.studies.journal import Journal, TrialRecord, write_error
@@ -159,7 +159,7 @@ def run_on_ray(
 def summarise_cells(out: pathlib.Path) -> list[str]:
     """Writes the summaries; returns a line per failed cell."""
     runs = collect.read_runs(out / "trials")
-    summary = summarise(runs, references.find_references(runs))
+    summary = summarize(runs, references.find_references(runs))
     for name in _FILES:
         formats.write(summary, out / name)
     trials = Journal(out, _stored_spec(out)).trials()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imitation.envs.tabular import random_mdp, save_mdp
-from imitation.reports import mce_irl
+from imitation.reports import mce_irl, plots
 from imitation.scripts import report
 from imitation.scripts.train_mce_irl import train_mce_irl_ex
 from imitation.testing.html_checks import check_page
@@ -68,16 +68,16 @@ def test_report_of_many_states_and_of_none(
 
 def test_heat_map() -> None:
     values = np.array([[0.0, 1.0, np.nan], [-1.0, 0.5, 0.25]])
-    drawn = mce_irl.heat_map(values, "<b>")
+    drawn = plots.heat_map(values, "<b>")
     assert "&lt;b&gt;: 2 by 3 cells from -1 to 1" in drawn
     opacity = [float(found) for found in re.findall(r'fill-opacity="([\d.]+)"', drawn)]
     assert len(opacity) == 5
     assert max(opacity) == opacity[1] == opacity[2] and min(opacity) == opacity[0]
     assert drawn.count('class="c1"') == 1  # the negative one
-    tiny = mce_irl.heat_map(np.array([[2.0, 1e-30, 1.234]]), "tiny")
+    tiny = plots.heat_map(np.array([[2.0, 1e-30, 1.234]]), "tiny")
     assert re.findall(r"<text[^>]*>([^<]*)<", tiny)[:3] == ["2", "0", "1.2"]
-    positive = mce_irl.heat_map(np.array([[2.0, 3.0, 5.0]]), "positive")
+    positive = plots.heat_map(np.array([[2.0, 3.0, 5.0]]), "positive")
     opacity = [float(x) for x in re.findall(r'fill-opacity="([\d.]+)"', positive)]
     assert opacity == sorted(opacity) and opacity[0] < 0.1
-    flat = mce_irl.heat_map(np.zeros((1, 200)), "flat")
+    flat = plots.heat_map(np.zeros((1, 200)), "flat")
     assert "<text" in flat and flat.count("<text") == 1

@@ -60,7 +60,7 @@ def test_numbers_of_a_table_are_on_the_right():
     assert table.count('scope="row"') == 2
 
 
-def test_colours_follow_the_reader():
+def test_colors_follow_the_reader():
     text = page("one").to_html()
     for rule in ("prefers-color-scheme: dark", "@media print", "reduced-motion"):
         assert rule in text

@@ -6,9 +6,9 @@ import xml.etree.ElementTree as ET
 import pytest
 
 from imitation.reports import svg
-from imitation.reports.plots import Level, Row, Series, curves, forest
-from imitation.reports.statistics import Interval
+from imitation.reports.plots import Level, Row, Series, forest, graph
 from imitation.testing.html_checks import check_page
+from imitation.util.statistics import Interval
 
 
 def parse(picture):
@@ -27,19 +27,21 @@ def texts(tree):
 @pytest.mark.parametrize(
     ("low", "high", "expected"),
     [
-        (0, 1, [0, 0.5, 1]),
-        (0, 500, [0, 200, 400, 600]),
-        (-1300, -150, [-1500, -1000, -500, 0]),
-        (0.0012, 0.0031, [0.001, 0.0015, 0.002, 0.0025, 0.003, 0.0035]),
-        (3, 3, [2.6, 2.8, 3.0, 3.2, 3.4]),
-        (0, 0, [-1, -0.5, 0, 0.5, 1]),
+        (0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]),
+        (-20, 520, [0, 200, 400]),
+        (-1300, -150, [-1000, -500]),
+        (0.0012, 0.0031, [0.0015, 0.002, 0.0025, 0.003]),
+        (0.1, 0.7, [0.2, 0.4, 0.6]),
     ],
 )
-def test_ticks_are_round_and_cover(low, high, expected):
-    marks = svg.ticks(low, high)
-    assert marks == pytest.approx(expected)
-    assert marks[0] <= low
-    assert high <= marks[-1]
+def test_ticks_are_round_and_within(low, high, expected):
+    assert svg.ticks(low, high) == expected
+
+
+def test_an_interval_is_padded_to_draw_it_even_if_it_is_empty():
+    assert svg.padded(0, 100) == (-4, 104)
+    assert svg.padded(3, 3) == pytest.approx((2.7, 3.3))
+    assert svg.padded(0, 0) == (-1, 1)
 
 
 @pytest.mark.parametrize(
@@ -80,20 +82,18 @@ def test_a_forest_is_to_scale():
     assert {"a", "b", "one", "x"} <= set(texts(tree))
 
 
-def test_reference_lines_do_not_cross_the_headings_of_groups():
+def test_headings_of_groups_are_drawn_over_reference_lines():
     one = Interval(1.0, 0.0, 2.0)
     rows = [Row(f"r{i}", one, "c0", group) for i, group in enumerate("aab")]
-    levels = [Level("one", 1.0)]
-    tree = parse(forest(rows, x_label="x", alt="words", levels=levels))
-    lines = find(tree, "line", "level")
-    spans = [(float(part.get("y1")), float(part.get("y2"))) for part in lines]
-    headings = [float(text.get("y")) for text in find(tree, "text", "strong")][:2]
-    assert len(spans) == len(headings) == 2
-    for start, end in spans:
-        assert start < end
-        assert not any(end > y - 10 and start < y for y in headings)
+    tree = parse(forest(rows, x_label="x", alt="words", levels=[Level("one", 1.0)]))
+    order = list(tree)
+    (level,) = find(tree, "line", "level")
+    headings = [text for text in find(tree, "text", "strong") if text.text in "ab"]
+    assert len(headings) == 2
+    assert all(order.index(text) > order.index(level) for text in headings)
     dots = [float(dot.get("cy")) for dot in find(tree, "circle", "dot")]
-    assert all(any(start < y < end for start, end in spans) for y in dots)
+    start, end = float(level.get("y1")), float(level.get("y2"))
+    assert all(start < y < end for y in dots)
     bare = parse(forest(rows[:1], x_label="x", alt="words"))
     assert not find(bare, "line", "level")
 
@@ -119,7 +119,7 @@ def test_curves_are_to_scale():
         Series("s", [0, 10, 20], [0.0, 1.0, 3.0], "c0", [0, 0, 2], [1, 2, 4]),
         Series("t", [0, 20], [4.0, math.nan], "c1"),
     ]
-    picture = curves(
+    picture = graph(
         series, x_label="x", y_label="y", alt="words", levels=[Level("top", 4.0)]
     )
     tree = parse(picture)
@@ -140,14 +140,15 @@ def test_curves_are_to_scale():
 def test_the_axis_covers_what_shall_be_shown():
     flat = [Series("share", [0, 1], [1.0, 1.0], "c0")]
     words = {"x_label": "steps", "y_label": "", "alt": "flat"}
-    assert "1.1" in texts(parse(curves(flat, **words)))
-    covering = texts(parse(curves(flat, shown=(0.0, 1.0), **words)))
-    assert {"0", "0.5", "1"} <= set(covering) and "1.1" not in covering
+    assert "0.95" in texts(parse(graph(flat, **words)))
+    covering = texts(parse(graph(flat, shown=(0.0, 1.0), **words)))
+    assert {"0", "0.2", "0.8", "1"} <= set(covering)
+    assert not {"0.95", "1.1"} & set(covering)
 
 
 def test_one_curve_needs_no_legend():
     tree = parse(
-        curves([Series("s", [0, 1], [0, 1], "c0")], x_label="x", y_label="", alt="a")
+        graph([Series("s", [0, 1], [0, 1], "c0")], x_label="x", y_label="", alt="a")
     )
     assert "s" not in texts(tree)
 
@@ -155,7 +156,7 @@ def test_one_curve_needs_no_legend():
 def test_a_long_legend_takes_more_lines_and_stays_within_the_picture():
     names = [f"20260101_12000{i}_abcdef" for i in range(5)]
     series = [Series(name, [0, 1], [0, 1], "c0") for name in names]
-    tree = parse(curves(series, x_label="x", y_label="", alt="a"))
+    tree = parse(graph(series, x_label="x", y_label="", alt="a"))
     shown = [e for e in tree.iter("text") if e.text in names]
     assert [e.text for e in shown] == names
     assert len({e.get("y") for e in shown}) > 1
@@ -168,3 +169,45 @@ def test_labels_are_escaped():
     tree = parse(forest([row], x_label="<x>", alt='"quoted" <alt>'))
     assert "<b> & co" in texts(tree)
     assert tree.get("aria-label") == '"quoted" <alt>'
+
+
+def cloud(*words, **kwargs):
+    return Series(*words, is_cloud=True, **kwargs)
+
+
+def draw(*clouds, **kwargs):
+    return parse(graph(clouds, x_label="x <1>", y_label="y", alt="a & b", **kwargs))
+
+
+def test_points_lie_where_they_belong():
+    tree = draw(cloud("all", [0, 1, 0.5], [10, 20, 15], "c0"))
+    dots = find(tree, "circle", "c0")
+    at = [(float(d.get("cx")), float(d.get("cy"))) for d in dots]
+    (x0, y0), (x1, y1), (xm, ym) = at
+    assert x0 < x1 and y0 > y1  # pictures have their origin above
+    assert (xm, ym) == pytest.approx(((x0 + x1) / 2, (y0 + y1) / 2))
+    assert not find(tree, "line", "interval")
+    assert not find(tree, "line", "level")
+
+
+def test_intervals_reach_from_low_to_high_and_notes_stand_above():
+    points = cloud(
+        "all", [0.2, 0.8], [0.3, 0.9], "c1", [0, 0.8], [0.5, 1], notes=["7", "12"]
+    )
+    tree = draw(points, diagonal=True)
+    dots = find(tree, "circle", "c1")
+    for dot, bar in zip(dots, find(tree, "line", "interval"), strict=True):
+        assert bar.get("x1") == bar.get("x2") == dot.get("cx")
+        assert float(bar.get("y1")) > float(dot.get("cy")) > float(bar.get("y2"))
+    notes = [t for t in tree.iter("text") if t.text in ("7", "12")]
+    assert [n.get("x") for n in notes] == [d.get("cx") for d in dots]
+    assert len(find(tree, "line", "level")) == 1
+
+
+def test_points_that_are_not_finite_are_left_out_and_kinds_are_named():
+    tree = draw(
+        cloud("first", [0, math.nan, 1], [1, 2, math.inf], "c0"),
+        cloud("second", [3], [4], "c1"),
+    )
+    assert len(find(tree, "circle", "c0")) == len(find(tree, "circle", "c1")) == 1
+    assert {"first", "second"} <= {text.text for text in tree.iter("text")}

@@ -12,8 +12,9 @@ from scipy import stats
 from imitation.algorithms.preference_comparisons import PreferenceModel
 from imitation.data.types import Trajectory, TrajectoryWithRew
 from imitation.errors import DataError
-from imitation.reports import preferences_episodes as episodes_of
-from imitation.reports import preferences_quality as quality
+from imitation.reports import statistics
+from imitation.reports.preferences import fragments as episodes_of
+from imitation.reports.preferences import quality
 from imitation.rewards.reward_nets import RewardEnsemble, RewardNet
 
 OBS = gym.spaces.Box(-np.inf, np.inf, (1,), np.float32)
@@ -115,7 +116,7 @@ def test_accuracy_leaves_ties_out_and_counts_them() -> None:
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 7), (7, 7), (30, 100), (1, 2)])
 def test_intervals_of_shares_are_wilsons(successes: int, n: int) -> None:
-    found = quality.share_interval(successes, n)
+    found = statistics.share_interval(successes, n)
     expected = stats.binomtest(successes, n).proportion_ci(method="wilson")
     assert found.value == successes / n
     assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
@@ -180,25 +181,25 @@ def test_correlations_are_those_of_scipy_with_intervals_around_them() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=40)
     y = np.exp(x) + rng.normal(size=40)
-    linear, ranks = episodes_of.correlation(x, y), episodes_of.rank_correlation(x, y)
+    linear, ranks = statistics.correlation(x, y), statistics.rank_correlation(x, y)
     assert linear.value == pytest.approx(stats.pearsonr(x, y).statistic)
     assert ranks.value == pytest.approx(stats.spearmanr(x, y).statistic)
     for interval in (linear, ranks):
         assert -1 <= interval.low < interval.value < interval.high <= 1
-    assert episodes_of.correlation(x, y) == linear
-    scaled = episodes_of.correlation(1e-9 * x + 5, -1e6 * y)
+    assert statistics.correlation(x, y) == linear
+    scaled = statistics.correlation(1e-9 * x + 5, -1e6 * y)
     assert scaled.value == pytest.approx(-linear.value, abs=1e-6)
 
 
 def test_what_does_not_vary_has_no_correlation() -> None:
     constant, varied = [0.1] * 5, [1.0, 2.0, 3.0, 4.0, 5.0]
-    assert math.isnan(episodes_of.correlation(constant, varied).value)
-    assert math.isnan(episodes_of.rank_correlation(varied, constant).value)
-    assert math.isnan(episodes_of.correlation([1.0, 2.0], [1.0, 2.0]).value)
+    assert math.isnan(statistics.correlation(constant, varied).value)
+    assert math.isnan(statistics.rank_correlation(varied, constant).value)
+    assert math.isnan(statistics.correlation([1.0, 2.0], [1.0, 2.0]).value)
     with pytest.raises(DataError, match="one length"):
-        episodes_of.correlation([1.0], [1.0, 2.0])
+        statistics.correlation([1.0], [1.0, 2.0])
     with pytest.raises(DataError, match="finite"):
-        episodes_of.correlation([1.0, math.nan], [1.0, 2.0])
+        statistics.correlation([1.0, math.nan], [1.0, 2.0])
 
 
 def test_rewards_are_of_every_step_and_the_mean_of_an_ensemble() -> None:

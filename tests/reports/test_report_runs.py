@@ -1,11 +1,12 @@
 """Reading run directories and reporting on them."""
 
 import json
+import math
 
 import pytest
 
 from imitation.errors import ArtifactError
-from imitation.reports import run_page, runs
+from imitation.reports import charts, run_page, runs
 from imitation.testing.html_checks import check_page
 from imitation.util import logger as imit_logger
 
@@ -50,6 +51,15 @@ def make_run(directory, *, formats=("csv",), result=None, status="COMPLETED"):
     sacred.mkdir()
     (sacred / "run.json").write_text(json.dumps({"status": status, "result": result}))
     return directory
+
+
+def test_curves_leave_out_rows_without_the_metric():
+    rows = [{"y": 2.0, "l": 1.0, "s": 0.5}, {"t": 2.0}, {"y": 3.0}, {"y": math.nan}]
+    at = [1.0, 2.0, math.nan, 4.0]
+    between = charts.curve(rows, at, "y", "y", "c0", ["l", "y"])
+    assert (between.x, between.y, between.low) == ([1.0], [2.0], [1.0])
+    around = charts.curve(rows, at, "y", "y", "c0", ["s"])
+    assert (around.low, around.high) == ([1.5], [2.5])
 
 
 @pytest.mark.parametrize("formats", ["csv", "json", "tensorboard"])
@@ -150,7 +160,7 @@ def test_the_page_of_a_run(tmp_path):
         assert f"<strong>{title}</strong>" in text
     for left_out in ("batch_size", "rollout/return_min", "bc/batch"):
         assert f"<strong>{left_out}</strong>" not in text
-    assert "optimiser steps" in text
+    assert "optimizer steps" in text
     assert "environment.gym_id" in text
 
 

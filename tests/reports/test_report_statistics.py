@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from imitation.errors import DataError
-from imitation.reports.statistics import normalised_interval
+from imitation.reports.statistics import normalized_interval
 
 RNG = np.random.default_rng(0)
 SCORES = RNG.normal(-160, 90, size=50)
@@ -30,7 +30,7 @@ def resampled_mean(sample, rng):
     return sum(rng.choices(list(sample), k=len(sample))) / len(sample)
 
 
-def test_normalised_interval_agrees_with_a_slow_bootstrap():
+def test_normalized_interval_agrees_with_a_slow_bootstrap():
     rng = random.Random(2)
 
     def draw():
@@ -40,33 +40,33 @@ def test_normalised_interval_agrees_with_a_slow_bootstrap():
         return (score - low) / (expert - low)
 
     slow = slow_percentiles(draw)
-    fast = normalised_interval(SCORES, EXPERT, RANDOM)
+    fast = normalized_interval(SCORES, EXPERT, RANDOM)
     np.testing.assert_allclose(bounds(fast), slow, atol=0.06 * (slow[1] - slow[0]))
     low = RANDOM.mean()
     assert fast.value == pytest.approx((SCORES.mean() - low) / (EXPERT.mean() - low))
 
 
-def test_normalised_interval_does_not_depend_on_the_scale():
+def test_normalized_interval_does_not_depend_on_the_scale():
     groups = (SCORES, EXPERT, RANDOM)
-    stretched = normalised_interval(*(0.1 * group - 5 for group in groups))
+    stretched = normalized_interval(*(0.1 * group - 5 for group in groups))
     np.testing.assert_allclose(
         dataclasses.astuple(stretched),
-        dataclasses.astuple(normalised_interval(*groups)),
+        dataclasses.astuple(normalized_interval(*groups)),
     )
 
 
 def test_equal_returns_have_an_interval_of_no_width():
-    perfect = normalised_interval([500.0] * 50, [500.0] * 50, RANDOM)
+    perfect = normalized_interval([500.0] * 50, [500.0] * 50, RANDOM)
     np.testing.assert_allclose(dataclasses.astuple(perfect), 1.0)
 
 
 def test_one_episode_has_no_interval():
-    assert math.isnan(normalised_interval([1.0, 2.0], [3.0, 4.0], [0.0]).low)
+    assert math.isnan(normalized_interval([1.0, 2.0], [3.0, 4.0], [0.0]).low)
 
 
 def test_resamples_without_a_scale_leave_the_value_and_no_interval():
     for scores, value in (([1.0, 0.0], 0.5), ([-2.0, 0.0], -1.0)):
-        interval = normalised_interval(scores, [2.0, 0.0], [0.0, 0.0])
+        interval = normalized_interval(scores, [2.0, 0.0], [0.0, 0.0])
         assert interval.value == value
         assert math.isnan(interval.low)
 
@@ -84,4 +84,4 @@ def test_resamples_without_a_scale_leave_the_value_and_no_interval():
 )
 def test_malformed_returns(groups, message):
     with pytest.raises(DataError, match=message):
-        normalised_interval(*groups)
+        normalized_interval(*groups)

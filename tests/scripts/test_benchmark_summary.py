@@ -11,7 +11,7 @@ import pytest
 
 from imitation.errors import ArtifactError, DataError
 from imitation.reports.benchmarks import collect, formats, references
-from imitation.reports.benchmarks.summary import summarise
+from imitation.reports.benchmarks.summary import summarize
 from imitation.scripts import benchmark_summary, probability_of_improvement
 from imitation.testing.html_checks import check_page
 
@@ -53,14 +53,14 @@ def folder(tmp_path):
 def summary_of(*roots, given=None):
     runs = collect.read_runs(*roots)
     scale = references.find_references(runs, given)
-    return summarise(runs, scale, n_resamples=200)
+    return summarize(runs, scale, n_resamples=200)
 
 
-def test_scores_are_normalised_per_environment(folder):
+def test_scores_are_normalized_per_environment(folder):
     bc, gail = summary_of(folder).algorithms
     assert (bc.name, gail.name) == ("bc", "gail")
     for score in bc.scores:
-        assert score.normalised == pytest.approx((0.9, 1.0, 0.8))
+        assert score.normalized == pytest.approx((0.9, 1.0, 0.8))
     assert bc.mean.value == pytest.approx(0.9)
     assert gail.mean.value == pytest.approx(0.45)
     assert bc.mean.low < bc.mean.value < bc.mean.high

@@ -5,7 +5,6 @@ import dataclasses
 import html
 import io
 import json
-import math
 import pathlib
 import shlex
 import subprocess
@@ -14,9 +13,8 @@ import sys
 import numpy as np
 import pytest
 
-from imitation.policies import base
 from imitation.scripts import console
-from imitation.scripts.demo import command, rows, study
+from imitation.scripts.demo import command, page, rows, runner, study
 from imitation.scripts.train_adversarial import train_adversarial_ex
 from imitation.scripts.train_density import train_density_ex
 from imitation.scripts.train_imitation import train_imitation_ex
@@ -87,8 +85,9 @@ def test_the_report_is_one_page(demo, written):
 
 
 def test_it_shows_progress_and_ends_with_a_table_and_the_path(demo):
-    for word in ("Pendulum-v1: DAgger", "evaluation", "drawing"):
-        assert word in demo.stderr
+    assert "Pendulum-v1: DAgger" in demo.stderr
+    first = f"First results: {demo.out / 'report.html'} (reloads itself)"
+    assert demo.stdout.splitlines()[0] == first
     for word in {*POLICIES, *POLICIES["seals/CartPole-v0"]}:
         assert word in demo.stdout
     last = demo.stdout.splitlines()[-1]
@@ -107,13 +106,13 @@ def test_everything_is_measured_in_all_environments(written):
             assert low <= policy["return_mean"] <= high
 
 
-def test_scores_are_normalised_by_the_references(written):
+def test_scores_are_normalized_by_the_references(written):
     policies = {p["policy"]: p for p in written["environments"]["Pendulum-v1"]}
     low, high = (policies[name]["return_mean"] for name in ("Random", "Expert"))
     for name in ("BC", "DAgger"):
         expected = (policies[name]["return_mean"] - low) / (high - low)
-        assert policies[name]["normalised"] == pytest.approx(expected)
-    assert "normalised" not in policies["Expert"]
+        assert policies[name]["normalized"] == pytest.approx(expected)
+    assert "normalized" not in policies["Expert"]
 
 
 @pytest.mark.parametrize(
@@ -140,62 +139,113 @@ def test_the_same_seed_gives_the_same_numbers(written, tmp_path):
     environments = [study.ENVIRONMENTS[1]]
     np.random.seed(17)  # global randomness makes no difference and is left alone
     before = np.random.get_state()[1].copy()
-    (again,) = command.make_report(
-        study.Options(3, tmp_path / "a", fast=True), environments
-    )
+    options = study.Options(3, tmp_path / "a", fast=True)
+    (again,), _ = command.make_report(options, environments, n_workers=0)
     np.testing.assert_array_equal(np.random.get_state()[1], before)
     policies = written["environments"]["Pendulum-v1"]
-    for policy, first in zip(again.everyone, policies, strict=True):
-        assert policy.returns.tolist() == first["returns"]
+    for result, first in zip(again.results, policies, strict=True):
+        assert result.returns.tolist() == first["returns"]
     other = study.Options(4, tmp_path / "b", fast=True)
-    (result,) = study.run(other, environments, [], print)
-    assert result.expert.returns.tolist() != policies[0]["returns"]
+    (expert, _) = study.cells(other, environments, [])
+    expert.directory.mkdir(parents=True)
+    expert.run()
+    assert expert.read().returns.tolist() != policies[0]["returns"]
 
 
 FAKE = """
-from imitation.policies.base import ZeroPolicy
-from imitation.scripts.demo.rows import DemoRow, Task, Trained, resolve
 import gymnasium as gym
+from imitation.policies.base import ZeroPolicy
+from imitation.scripts.demo.rows import DemoRow
 
-def train(task: Task) -> Trained:
+def load(path, settings):
+    assert path.exists()
     space = gym.make("Pendulum-v1")
-    return Trained(
-        policy=ZeroPolicy(space.observation_space, space.action_space),
-        learnt_from="nothing",
-    )
+    return ZeroPolicy(space.observation_space, space.action_space)
 
 ROW = DemoRow(
     label="Zero",
     summary="Does <nothing>.",
     command="bc",
     settings={"Pendulum-v1": ("bc.train_kwargs.n_epochs=1",)},
-    fast=(),
-    train=train,
+    fast=("demonstrations.n_expert_demos=5",),
+    policy="final.th",
+    learned_from="{s.demonstrations.n_expert_demos} < 6 demonstrations",
+    load=load,
 )
 """
 
 
-def test_a_row_is_one_file(tmp_path, monkeypatch):
+@pytest.fixture
+def zero(tmp_path, monkeypatch):
+    """A row in a file of its own, the only one that runs."""
     package = tmp_path / "more_rows"
     package.mkdir()
     (package / "zero.py").write_text(FAKE)
     monkeypatch.setattr(rows, "__path__", [*rows.__path__, str(package)])
     name = "imitation.scripts.demo.rows.zero"
     monkeypatch.delitem(sys.modules, name, raising=False)
-    assert [row.label for row in rows.all_rows()] == [
+    labels = [row.label for row in rows.all_rows()]
+    monkeypatch.setattr(rows, "all_rows", lambda: [sys.modules[name].ROW])
+    yield labels
+    sys.modules.pop(name, None)
+
+
+def test_a_row_is_one_file(zero, tmp_path):
+    assert zero == [
         *("BC", "DAgger", "GAIL", "AIRL", "Preferences", "Density"),
         *("SQIL", "IQ-Learn", "MCE IRL", "Zero"),
     ]
-    monkeypatch.setattr(rows, "all_rows", lambda: [sys.modules[name].ROW])
-    results = command.make_report(study.Options(0, tmp_path / "out", True))
-    assert [[p.label for p in r.learners] for r in results] == [[], ["Zero"], []]
-    (learner,) = results[1].learners
-    assert isinstance(learner.policy, base.ZeroPolicy)
+    options = study.Options(0, tmp_path / "out", fast=True)
+    measured, _ = command.make_report(options, n_workers=0)
+    labels = [[r.cell.label for r in one.learners] for one in measured]
+    assert labels == [[], ["Zero"], []]
+    (learner,) = measured[1].learners
     text = (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
     check_page(text)
     assert "Does &lt;nothing&gt;." in text
-    assert "learnt from nothing" in text
-    assert learner.command in text
+    assert "learned from 5 &lt; 6 demonstrations" in text
+    assert learner.cell.command in text
+    assert 'http-equiv="refresh"' not in text
+
+
+def test_a_failure_is_shown_and_a_second_demo_runs_only_what_is_missing(
+    zero, tmp_path, capsys, monkeypatch
+):
+    del zero
+    (row,) = rows.all_rows()
+    broken = dataclasses.replace(row, policy="missing.th")
+    monkeypatch.setattr(rows, "all_rows", lambda: [broken])
+    monkeypatch.setattr(runner, "_n_cores", lambda: 0)  # the row cannot be pickled
+    out = tmp_path / "out"
+    assert command.run(0, out, fast=True) == 1
+    told = capsys.readouterr().err
+    assert "imitation: Pendulum-v1: Zero: AssertionError" in told
+    assert str(out / "runs" / "pendulum" / "bc" / "output.txt") in told
+    text = (out / "report.html").read_text(encoding="utf-8")
+    check_page(text)
+    assert "Pendulum-v1: Zero has failed" in text
+    assert "Expert" in text
+    kept = out / "runs" / "pendulum" / "expert" / "demo.json"
+    before = kept.stat().st_mtime_ns
+    monkeypatch.setattr(rows, "all_rows", lambda: [row])
+    assert command.run(0, out, fast=True) == 0
+    assert kept.stat().st_mtime_ns == before
+    assert "has failed" not in (out / "report.html").read_text(encoding="utf-8")
+    assert command.run(1, out, fast=True) == 0  # another seed: nothing is kept
+    assert kept.stat().st_mtime_ns > before
+
+
+def test_a_page_that_waits_for_rows_reloads_itself(tmp_path):
+    options = study.Options(0, tmp_path, fast=True)
+    cells = study.cells(options, study.ENVIRONMENTS[:1], rows.all_rows())
+    states = [runner.State(cell) for cell in cells]
+    states[0].status = "running"
+    measured = [page.Measured(study.ENVIRONMENTS[0], ())]
+    text = page.build(measured, states, options, 1.0).to_html()
+    check_page(text)
+    assert '<meta http-equiv="refresh" content="10">' in text
+    assert "0 of 9 rows are done." in text
+    assert "running: seals/CartPole-v0: Expert; waiting: seals/CartPole-v0: BC" in text
 
 
 def test_the_settings_of_the_rows_exist():
@@ -211,13 +261,19 @@ def test_the_settings_of_the_rows_exist():
             assert settings.environment.env_name == name
 
 
-def test_adversarial_rows_show_how_they_learnt(demo):
+def test_rows_show_how_they_learned(demo):
     text = (demo.out / "report.html").read_text(encoding="utf-8")
+    for label in ("GAIL", "AIRL", "Preferences"):
+        assert f"<strong>{label}: true return</strong>" in text
     for label in ("GAIL", "AIRL"):
-        for chart in ("return while it learns", "accuracy of the discriminator"):
-            assert f"<strong>{label}: {chart}</strong>" in text
+        assert f"<strong>{label}: accuracy of the discriminator</strong>" in text
+    for label in ("BC", "DAgger", "SQIL", "Density"):
+        assert f"<strong>{label}: return while it learns</strong>" in text
+    assert "<strong>BC: loss</strong>" in text
     assert "Nothing was logged" not in text
-    assert "50 demonstrations and 640 steps of its own" in text
+    assert "learned from 50 demonstrations and 640 steps of its own" in text
+    assert "learned from 20 comparisons and 640 steps of its own" in text
+    assert "steps labeled by the expert" in text
 
 
 @pytest.mark.parametrize("command_name", SCRIPTS)
@@ -232,29 +288,21 @@ def test_the_runs_of_the_rows_can_be_reported_on(demo, tmp_path, command_name):
 
 def test_it_shows_what_offline_training_and_planning_have_to_show(demo):
     text = (demo.out / "report.html").read_text(encoding="utf-8")
-    assert "<strong>SQIL: return while it learns</strong>" in text
     assert "<strong>IQ-Learn: " not in text
-    assert "learnt from 5 demonstrations and no steps of its own" in text
+    assert "learned from 5 demonstrations and no steps of its own" in text
     for shown in ("difference to the demonstrations", "Learned reward", "Visits"):
         assert shown in text
     assert "planned from the true reward" in text
 
 
-def test_rows_of_an_environment_have_colours_of_their_own(demo):
+def test_rows_of_an_environment_have_colors_of_their_own(demo):
     learners = rows.all_rows()
     for environment in study.ENVIRONMENTS:
         numbers = [i for i, r in enumerate(learners) if environment.name in r.settings]
-        assert len({i % study.N_COLOURS for i in numbers}) == len(numbers)
+        assert len({i % study.N_COLORS for i in numbers}) == len(numbers)
     text = (demo.out / "report.html").read_text(encoding="utf-8")
-    for number in range(study.N_COLOURS):
+    for number in range(study.N_COLORS):
         assert f".c{number} {{ color:" in text
-
-
-def test_curves_leave_out_rows_without_the_metric():
-    logged = [{"t": 1.0, "y": 2.0, "l": 1.0}, {"t": 2.0}, {"y": 3.0, "l": 2.0}]
-    logged.append({"t": 4.0, "y": math.nan, "l": 0.0})
-    curve = rows.series(logged, "y", lambda row: row.get("t"), ("y", "l"), "c0")
-    assert (list(curve.x), list(curve.y), list(curve.low)) == ([1.0], [2.0], [1.0])
 
 
 @pytest.mark.parametrize(

@@ -1,155 +1,297 @@
-"""What a report says about a run of GAIL or AIRL.
+"""Sections of a report on a run of GAIL or AIRL.
 
-Whether the policy earns what the expert earns, what the discriminator makes of the two,
-which checkpoints there are and how good each of them is.
+Whether the policy earns what the expert earns, how well the discriminator tells the two
+apart, and the checkpoints with the return of each. All from what was logged and saved.
 """
 
+import dataclasses
 import math
-import shlex
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from imitation.reports import adversarial_history as history
-from imitation.reports import blocks, plots
+from imitation.reports import blocks, charts, plots
 from imitation.reports.blocks import Html
-from imitation.reports.runs import RunRecord
+from imitation.reports.charts import Look
+from imitation.reports.runs import (
+    MetricRow,
+    RunRecord,
+    checkpoint_commands,
+    interpolated,
+)
 from imitation.reports.svg import number
 
-__all__ = ["SHOWN", "checkpoints", "discriminator", "lead", "returns"]
+__all__ = [
+    "SHOWN",
+    "Checkpoint",
+    "accuracy",
+    "checkpoint_list",
+    "checkpoints",
+    "discriminator",
+    "is_adversarial",
+    "lead",
+    "return_figure",
+    "returns",
+    "steps",
+    "true_return",
+    "warnings",
+]
 
-SHOWN = (
-    history.TRUE_RETURN,
-    history.LEARNED_RETURN,
-    *history.EVALUATION,
-    history.DISC,
-)
-"""How the metrics start that these sections show, or that tell nothing more."""
+DISC = "mean/disc/"
+"""Prefix of the discriminator's metrics."""
+
+TRUE_RETURN = "mean/gen/rollout/ep_rew_mean"
+LEARNED_RETURN = "mean/gen/rollout/ep_rew_wrapped_mean"
+EVALUATION = ("eval/return_mean", "eval/return_std", "eval/timesteps")
+
+SHOWN = (TRUE_RETURN, LEARNED_RETURN, *EVALUATION, DISC)
+"""Prefixes of the metrics that these sections show, or that tell nothing more."""
+
+_CLOCKS = (EVALUATION[2], "mean/gen/time/total_timesteps")
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpoint:
+    """A directory with the rewards and the policy of one moment."""
+
+    name: str
+    """Of the directory."""
+
+    steps: float
+    """Environment steps before it was saved; NaN if not known."""
+
+    true_return: float
+    """Mean return of the environment's own reward; NaN if nothing was measured."""
+
+    source: str
+    """The measurement of the return, such as "measured by evaluation"; or ""."""
+
+
+def is_adversarial(run: RunRecord) -> bool:
+    """Returns whether a run has trained a policy against a discriminator."""
+    return any(f"{DISC}disc_acc" in row for row in run.metrics)
+
+
+def true_return(run: RunRecord, name: str) -> float:
+    """Returns a mean return of the environment's own reward; NaN if not known.
+
+    Args:
+        run: with the result.
+        name: "imit_stats" or "expert_stats".
+    """
+    # The return_mean of imit_stats is that of the learned reward.
+    own = math.nan if name == "imit_stats" else run.statistic(name, "return_mean")
+    return run.result.get(name, {}).get("monitor_return_mean", own)
+
+
+def steps(rows: Sequence[MetricRow]) -> list[float]:
+    """Returns the environment steps of each row of a log.
+
+    Rows are numbered instead where nothing measures the time, as in TensorBoard events
+    of a run without evaluations.
+    """
+    return interpolated(rows, *_CLOCKS) or [float(i) for i in range(len(rows))]
 
 
 def lead(run: RunRecord) -> str:
-    """Says how good the policy is, in a sentence; "" if that is not known.
-
-    Args:
-        run: of an adversarial algorithm.
-    """
-    names = ("imit_stats", "expert_stats")
-    policy, expert = (history.true_return(run, name) for name in names)
+    """Returns how good the policy is, in a sentence; "" if that is not known."""
+    policy, expert = (true_return(run, name) for name in ("imit_stats", "expert_stats"))
     if math.isfinite(policy):
         told = f"The policy's true return is {number(policy, 4)}"
     else:
-        logged = [row.get(history.TRUE_RETURN, math.nan) for row in run.metrics]
+        logged = [row.get(TRUE_RETURN, math.nan) for row in run.metrics]
         finite = [value for value in logged if math.isfinite(value)]
         if not finite:
             return ""
         told = f"Its last training episodes returned {number(finite[-1], 4)}"
-    return (
-        f"{told}, the expert's {number(expert, 4)}." if expert == expert else told + "."
+    if math.isfinite(expert):
+        told += f", the expert's {number(expert, 4)}"
+    return f"{told}."
+
+
+def return_figure(run: RunRecord, look: Look) -> Html:
+    """Draws the true return in evaluations and in training episodes."""
+    mean, deviation, _ = EVALUATION
+    at = steps(run.metrics)
+    curves = [
+        charts.curve(run.metrics, at, TRUE_RETURN, "training episodes", "muted"),
+        charts.curve(run.metrics, at, mean, "evaluation", look.color, band=[deviation]),
+    ]
+    return charts.figure(
+        look.title("True return"),
+        curves,
+        _axis(run),
+        "The return by the environment's reward, which the training never sees: the "
+        "mean of the last 100 training episodes, which sample their actions, and of "
+        "the evaluations, which do not, with their standard deviation.",
+        levels=look.levels,
+        missing="Nothing was logged of it: no episode has ended.",
     )
 
 
 def returns(run: RunRecord) -> list[Html]:
-    """Shows the return that the policy is to reach and the one that it learns from.
+    """Shows the return that the policy is to reach and the one that it learns from."""
+    expert = true_return(run, "expert_stats")
+    levels = (plots.Level("expert", expert),) if math.isfinite(expert) else ()
+    name, label = LEARNED_RETURN, "learned return"
+    learned = charts.curve(run.metrics, steps(run.metrics), name, label, "c3")
+    shown = charts.figure(
+        "Learned return",
+        [learned],
+        _axis(run),
+        "The discriminator's reward, the only one that the policy is trained on. Its "
+        "zero and its scale move with the discriminator: it need not grow while the "
+        "policy becomes better.",
+        missing="Nothing was logged of it: no episode has ended.",
+    )
+    return [blocks.columns(return_figure(run, Look(levels=levels)), shown)]
 
-    Args:
-        run: of an adversarial algorithm.
-    """
-    x_label = history.axis(run.metrics)
-    expert = history.true_return(run, "expert_stats")
-    levels = [plots.Level("expert", expert)] if math.isfinite(expert) else []
-    mean, deviation, _ = history.EVALUATION
-    figures = [
-        _figure(
-            x_label,
-            [
-                _curve(run, history.TRUE_RETURN, "training episodes", "c0"),
-                _curve(run, mean, "evaluation", "c1", deviation),
-            ],
-            "True return",
-            "What the environment pays, which the training never sees: the mean of the "
-            "last 100 training episodes, which sample their actions, and of the "
-            "evaluations, which do not, with their standard deviation.",
-            levels,
-        ),
-        _figure(
-            x_label,
-            [_curve(run, history.LEARNED_RETURN, "learned return", "c3")],
-            "Learned return",
-            "What the discriminator pays, the only reward that the policy is trained "
-            "on. Its zero and its scale move with the discriminator: it need not grow "
-            "while the policy becomes better.",
-        ),
-    ]
-    return [blocks.columns(*figures)]
+
+def accuracy(run: RunRecord, look: Look) -> Html:
+    """Draws how many transitions of expert and policy the discriminator recognizes."""
+    at = steps(run.metrics)
+    names = (("_expert", "expert", "muted"), ("_gen", "policy", look.color))
+    return charts.figure(
+        look.title("Accuracy of the discriminator"),
+        [
+            charts.curve(run.metrics, at, f"{DISC}disc_acc{name}", label, color)
+            for name, label, color in names
+        ],
+        _axis(run),
+        "The share of the transitions of each that it recognizes. The mean falls "
+        "towards one half while the policy approaches the expert.",
+        levels=[plots.Level("chance", 0.5)],
+        shown=(0.0, 1.0),
+    )
 
 
 def discriminator(run: RunRecord) -> list[Html]:
-    """Shows how well the discriminator tells expert and policy apart.
+    """Shows how well the discriminator tells expert and policy apart."""
 
-    Args:
-        run: of an adversarial algorithm.
-    """
+    def figure(
+        name: str, label: str, title: str, note: str, *levels: plots.Level
+    ) -> Html:
+        at = steps(run.metrics)
+        line = charts.curve(run.metrics, at, DISC + name, label, "c0")
+        return charts.figure(title, [line], _axis(run), note, levels=levels)
 
-    def curve(name: str, label: str, colour: str = "c0") -> plots.Series:
-        return _curve(run, history.DISC + name, label, colour)
-
-    x_label = history.axis(run.metrics)
-    undecided = [plots.Level("undecided", math.log(2))]
+    undecided = plots.Level("undecided", math.log(2))
+    entropy = (
+        "In nats: ln 2 ≈ 0.69 if it cannot decide; near 0 it is always sure, and its "
+        "reward says little about how to improve."
+    )
+    loss = "The cross-entropy in nats, ln 2 for guesses."
     figures = [
-        _figure(
-            x_label,
-            [
-                curve("disc_acc_expert", "expert", "c2"),
-                curve("disc_acc_gen", "policy", "c1"),
-                curve("disc_acc", "both"),
-            ],
-            "Accuracy",
-            "The share of the transitions of each that it recognises. That of both "
-            "falls towards one half while the policy approaches the expert.",
-            [plots.Level("chance", 0.5)],
+        accuracy(run, Look()),
+        figure(
+            "disc_entropy", "entropy", "Entropy of its decisions", entropy, undecided
         ),
-        _figure(
-            x_label,
-            [curve("disc_entropy", "entropy")],
-            "Entropy of its decisions",
-            "In nats: ln 2 ≈ 0.69 if it cannot decide; near 0 it is always sure, and "
-            "its reward says little about how to improve.",
-            undecided,
-        ),
-        _figure(
-            x_label,
-            [curve("disc_loss", "loss")],
-            "Loss",
-            "The cross-entropy in nats, ln 2 for guesses.",
-            undecided,
-        ),
+        figure("disc_loss", "loss", "Loss", loss, undecided),
     ]
-    penalty = curve("disc_grad_penalty", "penalty")
-    if any(map(math.isfinite, penalty.y)):
-        note = "Before it is weighted: how steep its decisions are."
-        figures.append(_figure(x_label, [penalty], "Gradient penalty", note))
-    return [_health(run), blocks.columns(*figures)]
+    penalty = "disc_grad_penalty"
+    if any(math.isfinite(row.get(DISC + penalty, math.nan)) for row in run.metrics):
+        note = "The steepness of its decisions, before it is weighted."
+        figures.append(figure(penalty, "penalty", "Gradient penalty", note))
+    notices = [
+        blocks.notice(f"Warning after {number(at)} {_axis(run)}", blocks.text(message))
+        for at, message in warnings(run)
+    ]
+    words = "It has neither saturated nor collapsed: there was no warning."
+    notices = notices or [blocks.paragraph(blocks.text(words))]
+    return [*notices, blocks.columns(*figures)]
 
 
-def checkpoints(run: RunRecord) -> list[Html]:
-    """Lists the saved policies and rewards with the return that each is known to have.
-
-    Args:
-        run: of an adversarial algorithm.
-    """
-    known = history.checkpoints(run)
+def checkpoint_list(run: RunRecord) -> list[Html]:
+    """Lists the saved policies and rewards with the return of each, where known."""
+    known = checkpoints(run)
     ends = [checkpoint for checkpoint in known if not checkpoint.name.isdecimal()]
     rounds = [checkpoint for checkpoint in known if checkpoint.name.isdecimal()]
-    parts = [_checkpoint_table("What was saved", ends)] if ends else []
+    parts = [_table("What was saved", ends)] if ends else []
     if rounds:
-        table = _checkpoint_table("Saved after so many rounds", rounds)
+        table = _table("Saved after so many rounds", rounds)
         words = f"The {len(rounds)} checkpoints on the way"
         parts.append(blocks.details(words, table) if ends else table)
     if ends:
-        parts.append(_commands(run, ends[0].name))
+        files = ("reward_test.pt", "gen_policy")
+        use = checkpoint_commands(run, ends[0].name, *files)
+        parts.append(blocks.commands(use))
     return parts
 
 
-def _checkpoint_table(caption: str, checkpoints: Sequence[history.Checkpoint]) -> Html:
+def checkpoints(run: RunRecord) -> list[Checkpoint]:
+    """Finds what is known of each checkpoint: rounds in order, then best and final."""
+    names = [name for name in run.checkpoints if name.isdecimal()]
+    names += [name for name in ("best", "final") if name in run.checkpoints]
+    return [_checkpoint(run, name) for name in names]
+
+
+def warnings(run: RunRecord) -> list[tuple[float, str]]:
+    """Finds the warnings about the discriminator that the run has given.
+
+    They go to the console; here the metrics are judged again by the same rules.
+
+    Returns:
+        Environment steps and text of each.
+    """
+    # Imported here: it loads TensorBoard.
+    from imitation.algorithms.adversarial.diagnostics import Diagnostics
+
+    diagnostics = Diagnostics()
+    found: list[tuple[float, str]] = []
+    size, before = _round_timesteps(run), 0.0
+    for row, now in zip(run.metrics, steps(run.metrics), strict=True):
+        stats = {k.removeprefix(DISC): v for k, v in row.items() if k.startswith(DISC)}
+        if {"disc_acc", "disc_entropy", "disc_proportion_expert_pred"} <= set(stats):
+            n_rounds = (now - before) / size
+            # Short rounds share a row, but each counts for the patience of a warning.
+            for _ in range(max(1, round(n_rounds)) if math.isfinite(n_rounds) else 1):
+                found += [(now, text) for text in diagnostics.after_round(stats)]
+        before = now
+    return found
+
+
+def _axis(run: RunRecord) -> str:
+    timed = any(clock in row for row in run.metrics for clock in _CLOCKS)
+    return "environment steps" if timed else "lines of the log"
+
+
+def _round_timesteps(run: RunRecord) -> float:
+    """Returns the environment steps of a round; NaN if the settings do not say it."""
+    size = run.setting("algorithm_specific", run.command, "gen_train_timesteps")
+    if size is None:
+        size = run.setting("algorithm_kwargs", "gen_train_timesteps")
+    if size is None:
+        size = run.setting("rl", "batch_size")
+    return float(size) if isinstance(size, int) and size > 0 else math.nan
+
+
+def _checkpoint(run: RunRecord, name: str) -> Checkpoint:
+    times = steps(run.metrics)
+
+    def measured(key: str) -> dict[float, float]:
+        return {
+            now: row[key]
+            for now, row in zip(times, run.metrics, strict=True)
+            if math.isfinite(row.get(key, math.nan))
+        }
+
+    evaluations = measured(EVALUATION[0])
+    if name == "best":
+        if not evaluations:
+            return Checkpoint(name, math.nan, math.nan, "")
+        at = max(evaluations, key=evaluations.__getitem__)
+        return Checkpoint(name, at, evaluations[at], "measured by evaluation")
+    at = times[-1] if name == "final" else int(name) * _round_timesteps(run)
+    if name == "final" and math.isfinite(final := true_return(run, "imit_stats")):
+        return Checkpoint(name, at, final, "measured when the training had ended")
+    if at in evaluations:
+        return Checkpoint(name, at, evaluations[at], "measured by evaluation")
+    # NaN compares false: of an unknown time nothing is known.
+    trained = [value for now, value in measured(TRUE_RETURN).items() if now <= at]
+    if not trained:
+        return Checkpoint(name, at, math.nan, "")
+    return Checkpoint(name, at, trained[-1], "measured by the last training episodes")
+
+
+def _table(caption: str, saved: Sequence[Checkpoint]) -> Html:
     rows = [
         [
             Html(
@@ -159,94 +301,7 @@ def _checkpoint_table(caption: str, checkpoints: Sequence[history.Checkpoint]) -
             blocks.text(number(checkpoint.steps)),
             blocks.text(number(checkpoint.true_return, 4)),
         ]
-        for checkpoint in checkpoints
+        for checkpoint in saved
     ]
     headers = ["Directory", "Environment steps", "True return"]
     return blocks.table(caption, headers, rows, numeric=(1, 2))
-
-
-def _commands(run: RunRecord, name: str) -> Html:
-    """How to use a checkpoint: its policy, and its reward for another policy."""
-    path = run.path / "checkpoints" / name
-    shared = ["with", *_environment(run.settings.get("environment", {}))]
-    reward = ["reward_type=RewardNet_unnormalized"]
-    reward.append(f"reward_path={path / 'reward_test.pt'}")
-    use = {"Train another policy on the learned reward": ["train_rl", *shared, *reward]}
-    rl_cls = str(run.settings.get("rl", {}).get("rl_cls", ""))
-    policy_type = rl_cls.rpartition(":")[2].lower()
-    if policy_type in ("ppo", "sac"):
-        policy = [f"expert.policy_type={policy_type}"]
-        policy.append(f"expert.loader_kwargs.path={path / 'gen_policy'}")
-        use = {"Evaluate the policy": ["eval_policy", *shared, *policy], **use}
-    entries = "".join(
-        f"<dt>{blocks.text(label)}</dt>"
-        f"<dd>{blocks.code(shlex.join(['imitation', *words]))}</dd>"
-        for label, words in use.items()
-    )
-    return Html(f'<dl class="commands">{entries}</dl>')
-
-
-def _environment(settings: Mapping[str, Any]) -> list[str]:
-    """The words that make the environment of a run."""
-    names = ("gym_id", "max_episode_steps", "env_make_kwargs")
-    given = ((name, settings.get(name)) for name in names)
-    return [f"environment.{name}={value}" for name, value in given if value]
-
-
-def _health(run: RunRecord) -> Html:
-    """The warnings that the run has given, or that there were none."""
-    found = history.warnings(run)
-    if not found:
-        words = "It has neither saturated nor collapsed: there was no warning."
-        return blocks.paragraph(blocks.text(words))
-    return blocks.join(
-        *(
-            blocks.notice(
-                f"Warning after {number(at)} {history.axis(run.metrics)}",
-                blocks.text(message),
-            )
-            for at, message in found
-        )
-    )
-
-
-def _curve(
-    run: RunRecord, name: str, label: str, colour: str, deviation: str = ""
-) -> plots.Series:
-    """A metric against environment steps, with one deviation to each side."""
-    points = [
-        (at, row)
-        for at, row in zip(history.steps(run.metrics), run.metrics, strict=True)
-        if math.isfinite(row.get(name, math.nan))
-    ]
-    x, y = [at for at, _ in points], [row[name] for _, row in points]
-    if not deviation:
-        return plots.Series(label, x, y, colour)
-    widths = [row.get(deviation, 0.0) for _, row in points]
-    edges = [[v + s * w for v, w in zip(y, widths, strict=True)] for s in (-1, 1)]
-    return plots.Series(label, x, y, colour, *edges)
-
-
-def _figure(
-    x_label: str,
-    curves: Sequence[plots.Series],
-    title: str,
-    note: str,
-    levels: Sequence[plots.Level] = (),
-) -> Html:
-    shown = [curve for curve in curves if len(curve.y)]
-    if not shown:
-        words = blocks.text(f"{note} Nothing was logged of it: no episode has ended.")
-        return blocks.figure(Html(""), title, words)
-    ends = "; ".join(
-        f"{curve.label} goes from {number(curve.y[0])} to {number(curve.y[-1])}"
-        for curve in shown
-    )
-    plot = plots.curves(
-        shown,
-        x_label=x_label,
-        y_label="",
-        alt=f"{title} against {x_label}: {ends}.",
-        levels=levels,
-    )
-    return blocks.figure(plot, title, blocks.text(note))

@@ -6,7 +6,8 @@ is, so that a name with ``<`` in it can neither break a page nor put a script th
 
 import base64
 import html
-from collections.abc import Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import NewType
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "bullets",
     "code",
     "columns",
+    "commands",
     "data_uri",
     "details",
     "figure",
@@ -132,6 +134,15 @@ def table(
         f"<table><caption>{html.escape(caption)}</caption>"
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
+
+
+def commands(entries: Mapping[str, Sequence[str]]) -> Html:
+    """Lists shell commands, given as words, each below its purpose."""
+    shown = "".join(
+        f"<dt>{text(label)}</dt><dd>{code(shlex.join(words))}</dd>"
+        for label, words in entries.items()
+    )
+    return Html(f'<dl class="commands">{shown}</dl>')
 
 
 def data_uri(data: bytes, media_type: str) -> str:

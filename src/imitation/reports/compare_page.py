@@ -7,30 +7,23 @@ import math
 from collections.abc import Mapping, Sequence
 
 from imitation.errors import ConfigError
-from imitation.reports import blocks, plots
-from imitation.reports.adversarial_history import is_adversarial, true_return
+from imitation.reports import blocks, charts, plots
+from imitation.reports.adversarial import is_adversarial, true_return
 from imitation.reports.blocks import Html
-from imitation.reports.charts import compared_charts
 from imitation.reports.page import Report
 from imitation.reports.run_page import leaves, mean_with_error
 from imitation.reports.runs import RunRecord
-from imitation.reports.statistics import Interval, mean_interval
 from imitation.reports.svg import number
+from imitation.util.statistics import Interval, mean_interval
 
 __all__ = ["build"]
 
 _SAME = ("logging.", "resume")
-"""How the settings start that say where a run writes, not what it does."""
+"""Prefixes of the settings that say where a run writes, not what it does."""
 
 
 def build(runs: Sequence[RunRecord]) -> Report:
-    """Builds the report.
-
-    Args:
-        runs: at least two, of different directories.
-
-    Returns:
-        The report, to be written.
+    """Builds the report of at least two runs, to be written.
 
     Raises:
         ConfigError: a directory is named twice.
@@ -45,7 +38,7 @@ def build(runs: Sequence[RunRecord]) -> Report:
     if differences := _differences(runs, labels):
         report.section("What differs", differences)
     logs = {label: run.metrics for label, run in zip(labels, runs, strict=True)}
-    returns, others = compared_charts(logs)
+    returns, others = charts.compared_charts(logs)
     if returns or others:
         words = "Everything else that was logged"
         rest = blocks.details(words, blocks.columns(*others))
@@ -54,7 +47,7 @@ def build(runs: Sequence[RunRecord]) -> Report:
 
 
 def _labels(runs: Sequence[RunRecord]) -> list[str]:
-    """The shortest ends of the paths that tell the runs apart."""
+    """Returns the shortest ends of the paths that tell the runs apart."""
     parts = [run.path.absolute().parts for run in runs]
     for depth in range(1, max(map(len, parts)) + 1):
         labels = ["/".join(part[-depth:]) for part in parts]
@@ -64,12 +57,12 @@ def _labels(runs: Sequence[RunRecord]) -> list[str]:
 
 
 def _kind(run: RunRecord) -> str:
-    environment = run.settings.get("environment", {}).get("gym_id", "")
+    environment = run.setting("environment", "gym_id")
     return f"{run.command} on {environment}" if environment else run.command
 
 
 def _lead(runs: Sequence[RunRecord]) -> Html:
-    """The mean over runs, whose interval says what another seed may change."""
+    """Returns the mean over runs, whose interval says what another seed may change."""
     means = [interval.value for interval in map(_return, runs)]
     known = [mean for mean in means if math.isfinite(mean)]
     if not known:
@@ -84,14 +77,14 @@ def _lead(runs: Sequence[RunRecord]) -> Html:
 
 
 def _return(run: RunRecord) -> Interval:
-    """The true return of what a run has trained; NaN if it has no result."""
+    """Returns the true return of a run's learner; NaN if it has no result."""
     measure = "monitor_return" if is_adversarial(run) else "return"
     learner = next(iter(run.result.values()), {})
     return mean_with_error(learner, measure)
 
 
 def _returns(runs: Sequence[RunRecord], labels: Sequence[str]) -> list[Html]:
-    """The return of each run, as a plot and in a table."""
+    """Shows the return of each run, as a plot and in a table."""
     returns = [_return(run) for run in runs]
     points = [
         plots.Row(label, interval, f"c{i % 6}")
@@ -103,13 +96,9 @@ def _returns(runs: Sequence[RunRecord], labels: Sequence[str]) -> list[Html]:
         experts = {true_return(run, "expert_stats") for run in runs}
         (expert,) = experts if len(experts) == 1 else (math.nan,)
         levels = [plots.Level("expert", expert)] if math.isfinite(expert) else []
-        alt = "Mean returns: " + "; ".join(
-            f"{p.label} {number(p.interval.value, 4)}" for p in points
-        )
-        plot = plots.forest(points, x_label="mean return", alt=alt, levels=levels)
         note = "Bars are 1.96 standard errors of the mean over episodes to each side."
-        figure = blocks.figure(plot, "True return", blocks.text(note))
-        parts.append(blocks.columns(figure))
+        words = ("True return", points, "mean return", note, levels)
+        parts.append(blocks.columns(charts.estimates(*words)))
     rows = [
         [
             Html(
@@ -129,7 +118,7 @@ def _returns(runs: Sequence[RunRecord], labels: Sequence[str]) -> list[Html]:
 
 
 def _differences(runs: Sequence[RunRecord], labels: Sequence[str]) -> Html | None:
-    """The settings that are not the same in all runs."""
+    """Lists the settings that are not the same in all runs."""
     settings: list[Mapping[str, object]] = [dict(leaves(r.settings, "")) for r in runs]
     names = dict.fromkeys(name for values in settings for name in values)
     rows = []

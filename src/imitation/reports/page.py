@@ -18,7 +18,7 @@ _TEMPLATE = """\
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta name="generator" content="imitation">
+<meta name="generator" content="imitation">{reload}
 <title>{title}</title>
 <style>
 {style}
@@ -48,12 +48,17 @@ class Report:
         title: the page's title.
         lead: the result in a sentence or two, below the title.
         footer: how the page came about, at its end.
+        reload_seconds: how often the page reloads itself, without a script; 0 for
+            never.
     """
 
-    def __init__(self, title: str, lead: Html, footer: Html) -> None:
+    def __init__(
+        self, title: str, lead: Html, footer: Html, reload_seconds: int = 0
+    ) -> None:
         self.title = title
         self.lead = lead
         self.footer = footer
+        self.reload_seconds = reload_seconds
         self._sections: dict[str, tuple[str, list[Html]]] = {}
 
     def section(self, heading: str, *blocks: Html) -> None:
@@ -72,7 +77,9 @@ class Report:
     def to_html(self) -> str:
         """Returns the page."""
         style = importlib.resources.files("imitation.reports") / "style.css"
+        refresh = f'\n<meta http-equiv="refresh" content="{self.reload_seconds}">'
         return _TEMPLATE.format(
+            reload=refresh if self.reload_seconds else "",
             title=html.escape(self.title),
             style=style.read_text(encoding="utf-8").strip(),
             lead=self.lead,

@@ -2,25 +2,21 @@
 
 import dataclasses
 import math
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import numpy.typing as npt
-
-from imitation.reports import adversarial, blocks, plots, preferences
-from imitation.reports.adversarial_history import is_adversarial
+from imitation.reports import adversarial, blocks, charts, plots
 from imitation.reports.blocks import Html
-from imitation.reports.charts import metric_charts
+from imitation.reports.charts import Look
 from imitation.reports.page import Report
 from imitation.reports.runs import Episode, RunRecord
-from imitation.reports.statistics import Interval
 from imitation.reports.svg import number
+from imitation.util.statistics import Interval
 
-__all__ = ["build", "leaves", "mean_with_error"]
+__all__ = ["build", "highlights", "is_preferences", "leaves", "mean_with_error"]
 
 _STATISTICS = ("n_traj", "return_", "len_", "monitor_")
-"""How names of statistics start, in the order of the table."""
+"""Prefixes of the statistics, in the order of the table."""
 
 _WINDOW = 20
 """Episodes that a point of the curve of monitored returns averages."""
@@ -30,93 +26,101 @@ _POINTS = 500
 
 
 def build(run: RunRecord) -> Report:
-    """Builds the report.
-
-    Args:
-        run: what its directory holds.
-
-    Returns:
-        The report, to be written.
-    """
-    environment = run.settings.get("environment", {}).get("gym_id", "")
+    """Builds the report of a run, to be written."""
+    environment = run.setting("environment", "gym_id")
     title = f"{run.command} on {environment}" if environment else run.command
     footer = blocks.paragraph(blocks.text(f"Made by imitation report from {run.path}."))
-    report = Report(title, _lead(run), footer)
-    if is_adversarial(run):
-        _adversarial(report, run)
-    elif preferences.is_preferences(run):
-        report.lead = _preferences(report, run)
+    report = Report(title, Html(""), footer)
+    if adversarial.is_adversarial(run):
+        lead = _adversarial(report, run)
+    elif is_preferences(run):
+        lead = _preferences(report, run)
     elif run.script == "train_mce_irl":
-        report.lead = _mce_irl(report, run)
+        lead = _mce_irl(report, run)
     else:
-        if run.result:
-            report.section("Result", *_result(run))
-        charts = metric_charts(run.metrics)
-        if run.episodes:
-            charts.insert(0, _episode_chart(run.episodes))
-        if charts:
-            report.section("While it ran", blocks.columns(*charts))
+        lead = _other(report, run)
+    report.lead = blocks.text(f"{_state(run)} {lead}".strip())
     if run.status != "COMPLETED":
-        report.section("Continue it", *_resume(run))
-    report.section("Settings", _settings(run.settings))
+        resume = ["imitation", run.command, "with", f"resume={run.path}"]
+        words = "This command continues the run:"
+        report.section("Continue it", blocks.commands({words: resume}))
+    rows = [
+        [blocks.code(name), blocks.code(repr(value))]
+        for name, value in leaves(run.settings, "")
+    ]
+    table = blocks.table("Every setting with its value", ["Setting", "Value"], rows)
+    report.section("Settings", table)
     return report
 
 
-def _adversarial(report: Report, run: RunRecord) -> None:
-    """Adds what there is to say about GAIL and AIRL."""
+def highlights(run: RunRecord, look: Look) -> list[Html]:
+    """Draws the few figures that say most about a run: its return, and its method.
+
+    Args:
+        run: finished or not.
+        look: the page's; its levels are returns to compare with.
+    """
+    if adversarial.is_adversarial(run):
+        accuracy = adversarial.accuracy(run, look)
+        return [adversarial.return_figure(run, look), accuracy]
+    if is_preferences(run):
+        from imitation.reports import preferences
+
+        return preferences.highlights(run, look)
+    if run.script == "train_mce_irl":
+        from imitation.reports import mce_irl
+
+        return mce_irl.highlights(run, look)
+    return charts.return_figures(run, look)
+
+
+def is_preferences(run: RunRecord) -> bool:
+    """Returns whether a run has learned a reward from preferences."""
+    return run.script == "train_preference_comparisons"
+
+
+def _adversarial(report: Report, run: RunRecord) -> str:
+    """Adds the sections of GAIL and AIRL; returns the lead."""
     if run.result:
         report.section("Result", *_true_result(run))
     report.section("Return and reward", *adversarial.returns(run))
     report.section("Discriminator", *adversarial.discriminator(run))
-    if saved := adversarial.checkpoints(run):
+    if saved := adversarial.checkpoint_list(run):
         report.section("Checkpoints", *saved)
-    charts = metric_charts(run.metrics, adversarial.SHOWN)
-    if charts:
-        words = "Metrics of the algorithm that trains the policy"
-        shown = blocks.details(words, blocks.columns(*charts))
-        report.section("Generator", shown)
+    _rest(report, "Generator", run, adversarial.SHOWN)
+    return adversarial.lead(run)
 
 
-def _preferences(report: Report, run: RunRecord) -> Html:
-    """Adds what there is to say about preference comparisons; returns the lead."""
+def _preferences(report: Report, run: RunRecord) -> str:
+    """Adds the sections of preference comparisons; returns the lead."""
     # Imported here: it loads networks and plays episodes.
-    from imitation.reports import preferences_sections as sections
+    from imitation.reports import preferences
+    from imitation.reports.preferences import judgment
 
-    judged, missing = sections.judge(run.path, run.settings)
-    parts = [_state(run), preferences.lead(run)]
+    judged, missing = judgment.judge(run)
+    parts = [preferences.lead(run)]
     if judged is not None:
-        parts.append(sections.quality_lead(judged))
+        parts.append(judgment.lead(judged))
     if "imit_stats" in run.result:
         report.section("Result", *_true_result(run))
-    held_out: dict[str, npt.ArrayLike] = {}
-    if judged is not None:
-        held_out = {
-            "rounds": judged.episodes.rounds,
-            "true": judged.true_returns,
-            "learned": judged.learned_returns,
-        }
-    report.section("Return and reward", *preferences.returns(run, **held_out))
+    held_out = preferences.HeldOut() if judged is None else judged.held_out
+    report.section("Return and reward", *preferences.returns(run, held_out))
     report.section("Learning the reward", *preferences.learning(run))
     if judged is None:
         note = blocks.paragraph(blocks.text(missing))
         report.section("Reward quality", note)
     else:
-        report.section("Reward quality", *sections.reward_quality(judged))
-        environment = run.settings.get("environment", {})
-        shown = sections.fragments(judged, environment)
+        report.section("Reward quality", *judgment.reward_quality(judged))
+        shown = judgment.fragments(judged, run.settings.get("environment", {}))
         report.section("Best and worst fragments", *shown)
-    if saved := preferences.checkpoints(run):
+    if saved := preferences.checkpoint_list(run):
         report.section("Checkpoints", *saved)
-    charts = metric_charts(run.metrics, preferences.SHOWN)
-    if charts:
-        words = "Metrics of the algorithm that trains the policy"
-        shown_charts = blocks.details(words, blocks.columns(*charts))
-        report.section("Agent", shown_charts)
-    return blocks.text(" ".join(part for part in parts if part))
+    _rest(report, "Agent", run, preferences.SHOWN)
+    return " ".join(part for part in parts if part)
 
 
-def _mce_irl(report: Report, run: RunRecord) -> Html:
-    """Adds what there is to say about MCE IRL; returns the lead."""
+def _mce_irl(report: Report, run: RunRecord) -> str:
+    """Adds the sections of MCE IRL; returns the lead."""
     # Imported here: it loads torch.
     from imitation.reports import mce_irl
 
@@ -124,26 +128,37 @@ def _mce_irl(report: Report, run: RunRecord) -> Html:
         returns = {k: v for k, v in run.result.items() if k != "irl_stats"}
         report.section("Result", *_result(dataclasses.replace(run, result=returns)))
     report.section("Rewards and visits", *mce_irl.maps(run))
-    if charts := mce_irl.learning(run):
-        report.section("While it ran", *charts)
-    return blocks.text(f"{_state(run)} {mce_irl.lead(run)}".strip())
+    if shown := charts.metric_charts(run.metrics):
+        report.section("While it ran", blocks.columns(*shown))
+    return mce_irl.lead(run)
 
 
-def _lead(run: RunRecord) -> Html:
-    """Whether it finished, and the mean returns."""
-    state = _state(run)
-    if is_adversarial(run):
-        return blocks.text(f"{state} {adversarial.lead(run)}".strip())
+def _other(report: Report, run: RunRecord) -> str:
+    """Adds the result and a chart of every metric; returns the lead."""
+    if run.result:
+        report.section("Result", *_result(run))
+    shown = charts.metric_charts(run.metrics)
+    if run.episodes:
+        shown.insert(0, _episode_chart(run.episodes))
+    if shown:
+        report.section("While it ran", blocks.columns(*shown))
     means = ", ".join(
         f"{name} {number(stats['return_mean'], 4)}"
         for name, stats in run.result.items()
         if "return_mean" in stats
     )
-    return blocks.text(f"{state} Mean return: {means}." if means else state)
+    return f"Mean return: {means}." if means else ""
+
+
+def _rest(report: Report, name: str, run: RunRecord, shown: tuple[str, ...]) -> None:
+    """Adds the metrics that other sections have not shown, to open."""
+    if left := charts.metric_charts(run.metrics, shown):
+        words = "Metrics of the algorithm that trains the policy"
+        report.section(name, blocks.details(words, blocks.columns(*left)))
 
 
 def _state(run: RunRecord) -> str:
-    """Whether it finished, in a sentence."""
+    """Returns the state of the run, in a sentence."""
     state = {
         "COMPLETED": "Completed.",
         "RUNNING": "Still running, or killed.",
@@ -159,11 +174,11 @@ def _state(run: RunRecord) -> str:
 def _result(
     run: RunRecord, measure: str = "return", title: str = "Return"
 ) -> list[Html]:
-    """The returns of each policy as a plot, and all statistics in a table.
+    """Draws the returns of each policy, and lists all statistics.
 
     Args:
         run: a run with a result.
-        measure: how the names of the statistics start that are plotted.
+        measure: prefix of the statistics to draw.
         title: of the plot.
     """
     points = [
@@ -173,13 +188,14 @@ def _result(
     ]
     parts: list[Html] = []
     if points:
-        alt = "Mean returns: " + "; ".join(
-            f"{p.label} {number(p.interval.value, 4)}" for p in points
-        )
-        plot = plots.forest(points, x_label="mean return", alt=alt)
-        note = blocks.text("Bars are 1.96 standard errors of the mean to each side.")
-        parts.append(blocks.columns(blocks.figure(plot, title, note)))
-    names = sorted({key for s in run.result.values() for key in s}, key=_rank)
+        note = "Bars are 1.96 standard errors of the mean to each side."
+        shown = charts.estimates(title, points, "mean return", note)
+        parts.append(blocks.columns(shown))
+
+    def rank(name: str) -> tuple[int, str]:
+        ranks = [i for i, start in enumerate(_STATISTICS) if name.startswith(start)]
+        return min(ranks, default=len(_STATISTICS)), name
+
     rows = [
         [
             blocks.text(name),
@@ -188,7 +204,7 @@ def _result(
                 for stats in run.result.values()
             ),
         ]
-        for name in names
+        for name in sorted({k for s in run.result.values() for k in s}, key=rank)
     ]
     numeric = range(1, len(run.result) + 1)
     headers = ["Statistic", *run.result]
@@ -196,7 +212,7 @@ def _result(
 
 
 def _true_result(run: RunRecord) -> list[Html]:
-    """The true returns as a plot, and all statistics to open."""
+    """Draws the true returns; lists all statistics, to open."""
     words = (
         "return_ is of the learned reward for imit_stats and of the environment's "
         "for expert_stats, monitor_return_ always of the environment's."
@@ -206,74 +222,43 @@ def _true_result(run: RunRecord) -> list[Html]:
     return [*plot, blocks.details("All statistics", blocks.join(note, table))]
 
 
-def _rank(name: str) -> tuple[int, str]:
-    """Where a statistic belongs in the table."""
-    ranks = [i for i, start in enumerate(_STATISTICS) if name.startswith(start)]
-    return min(ranks, default=len(_STATISTICS)), name
-
-
 def mean_with_error(stats: Mapping[str, float], measure: str) -> Interval:
-    """Computes a mean and 1.96 standard errors to each side; NaN where it is not known.
+    """Computes a mean and 1.96 standard errors to each side; NaN where not known.
 
     Args:
         stats: statistics of a result.
-        measure: how their names start, such as "return".
+        measure: their prefix, such as "return".
     """
     mean, n = stats.get(f"{measure}_mean", math.nan), stats.get("n_traj", 0)
     if n < 2:
         return Interval(mean, math.nan, math.nan)
-    # rollout_stats has the standard deviation of the population.
+    # rollout_stats has the standard deviation of the population: hence n - 1.
     error = 1.96 * stats.get(f"{measure}_std", math.nan) / math.sqrt(n - 1)
     return Interval(mean, mean - error, mean + error)
 
 
 def _episode_chart(episodes: Sequence[Episode]) -> Html:
-    """The returns of the monitored episodes, averaged over a window."""
+    """Draws the returns of the monitored episodes, averaged over a window."""
     window = max(1, min(_WINDOW, len(episodes) // 5))
     returns = [episode.episode_return for episode in episodes]
     ends = range(window, len(episodes) + 1, math.ceil(len(episodes) / _POINTS))
-    curve = plots.Series(
-        "return",
-        list(ends),
-        [sum(returns[end - window : end]) / window for end in ends],
-        "c0",
+    means = [sum(returns[end - window : end]) / window for end in ends]
+    line = plots.Series("return", list(ends), means, "c0")
+    mean = number(sum(returns) / len(returns), 4)
+    note = (
+        f"{len(returns):,} episodes with a mean return of {mean}; each point is the "
+        f"mean of {window}."
     )
-    mean = sum(returns) / len(returns)
-    words = f"{len(returns):,} episodes with a mean return of {number(mean, 4)}"
-    plot = plots.curves(
-        [curve], x_label="episodes", y_label="", alt=f"Returns of {words}."
-    )
-    note = blocks.text(f"{words}; each point is the mean of {window}.")
-    return blocks.figure(plot, "Return of the monitored episodes", note)
-
-
-def _resume(run: RunRecord) -> list[Html]:
-    """How to continue the run."""
-    resume = ["imitation", run.command, "with", f"resume={run.path}"]
-    words = blocks.text("This command goes on where the run has stopped:")
-    return [
-        blocks.paragraph(words),
-        Html(f"<pre>{blocks.code(shlex.join(resume))}</pre>"),
-    ]
-
-
-def _settings(settings: Mapping[str, Any]) -> Html:
-    rows = [
-        [blocks.code(name), blocks.code(repr(value))]
-        for name, value in leaves(settings, "")
-    ]
-    return blocks.table("Every setting with its value", ["Setting", "Value"], rows)
+    title = "Return of the monitored episodes"
+    return charts.figure(title, [line], "episodes", note)
 
 
 def leaves(settings: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
-    """Finds the settings in nested mappings.
+    """Yields the dotted name and the value of each setting in nested mappings.
 
     Args:
         settings: nested mappings.
-        path: where they belong, put before the names; "" for nowhere.
-
-    Yields:
-        The dotted name and the value of each leaf.
+        path: a prefix of the names; "" for none.
     """
     for key, value in settings.items():
         name = f"{path}.{key}" if path else str(key)

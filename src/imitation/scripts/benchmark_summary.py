@@ -1,6 +1,6 @@
 """Summarises the runs of a folder: ``imitation benchmark_summary RUNS_DIR...``.
 
-Scores per environment, normalised by one expert and one random policy; interquartile
+Scores per environment, normalized by one expert and one random policy; interquartile
 means and means with stratified bootstrap intervals; probabilities of improvement;
 performance profiles; what became of every run. As Markdown, LaTeX, HTML, or CSV (one
 row per run).
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["main", "name_damaged"]
 
 
-def _summarise(arguments: Sequence[str]) -> None:
+def _summarize(arguments: Sequence[str]) -> None:
     parsed = _parser().parse_args(arguments)
     if parsed.bootstrap_reps < 1:
         raise ConfigError(
             f"--bootstrap-reps must be positive, got {parsed.bootstrap_reps}"
         )
     from imitation.reports.benchmarks import collect, formats, references
-    from imitation.reports.benchmarks.summary import summarise
+    from imitation.reports.benchmarks.summary import summarize
 
     for path in parsed.output:
         formats.check_suffix(path)
@@ -36,7 +36,7 @@ def _summarise(arguments: Sequence[str]) -> None:
     runs = collect.read_runs(*parsed.runs_dirs)
     name_damaged(runs)
     scale = references.find_references(runs, given)
-    summary = summarise(runs, scale, n_resamples=parsed.bootstrap_reps)
+    summary = summarize(runs, scale, n_resamples=parsed.bootstrap_reps)
     if not parsed.output:
         print(formats.FORMATS[f".{parsed.format}"](summary), end="")
     for path in parsed.output:
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
         "--references",
         type=pathlib.Path,
         metavar="FILE",
-        help='JSON with scores to normalise by: {"ENV": {"random": 0, "expert": 1}}',
+        help='JSON with scores to normalize by: {"ENV": {"random": 0, "expert": 1}}',
     )
     parser.add_argument(
         "--bootstrap-reps",
@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-main = main_of(_summarise)
+main = main_of(_summarize)
 
 
 if __name__ == "__main__":

@@ -19,8 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from imitation.errors import DataError
-from imitation.reports.statistics import Interval
 from imitation.util import seeding
+from imitation.util.statistics import Interval
 
 __all__ = [
     "N_RESAMPLES",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from imitation.errors import DataError
 from imitation.reports.benchmarks import aggregates
 from imitation.reports.benchmarks.collect import Run
-from imitation.reports.statistics import Interval
+from imitation.util.statistics import Interval
 
 __all__ = ["FolderComparison", "choose_algorithm", "compare"]
 

@@ -44,7 +44,7 @@ def to_csv(summary: Summary) -> str:
     for run in summary.runs:
         reference = summary.references[run.env]
         assert run.score is not None, "summaries hold runs with scores"
-        scaled = reference.normalise(run.score) if reference.complete else None
+        scaled = reference.normalize(run.score) if reference.complete else None
         cells = (run.algorithm, run.env, run.score, run.expert_score, scaled, run.seed)
         writer.writerow(["" if cell is None else cell for cell in cells])
     return text.getvalue()
@@ -183,24 +183,24 @@ def _plots(algorithms: list[Algorithm]) -> list[blocks.Html]:
     """The aggregates with their intervals, and the profiles."""
     rows, curves = [], []
     for i, algorithm in enumerate(algorithms):
-        colour = f"c{i % 6}"
+        color = f"c{i % 6}"
         assert algorithm.mean is not None and algorithm.iqm is not None
         for name, interval in (("mean", algorithm.mean), ("IQM", algorithm.iqm)):
-            rows.append(plots.Row(algorithm.name, interval, colour, name))
+            rows.append(plots.Row(algorithm.name, interval, color, name))
         profile = algorithm.profile
         assert profile is not None
         taus, share = profile.thresholds.tolist(), profile.fraction.tolist()
-        curve = plots.Series(algorithm.name, taus, share, colour)
+        curve = plots.Series(algorithm.name, taus, share, color)
         if (profile.low == profile.low).all():
             band = profile.low.tolist(), profile.high.tolist()
-            curve = plots.Series(algorithm.name, taus, share, colour, *band)
+            curve = plots.Series(algorithm.name, taus, share, color, *band)
         curves.append(curve)
     rows.sort(key=lambda row: row.group)
     words = "; ".join(f"{r.group} of {r.label} {r.interval.value:.3f}" for r in rows)
-    label = "normalised score"
+    label = "normalized score"
     forest = plots.forest(rows, x_label=label, alt=f"Aggregates: {words}")
-    alt = "Share of runs above each normalised score, by algorithm"
-    profiles = plots.curves(curves, x_label=label, y_label="share of runs", alt=alt)
+    alt = "Share of runs above each normalized score, by algorithm"
+    profiles = plots.graph(curves, x_label=label, y_label="share of runs", alt=alt)
     return [
         blocks.figure(forest, "Aggregate scores"),
         blocks.figure(profiles, "Performance profiles"),

@@ -1,6 +1,6 @@
-"""What scores are normalised by: one expert and one random policy per environment.
+"""What scores are normalized by: one expert and one random policy per environment.
 
-normalised = (score − random) / (expert − random)
+normalized = (score − random) / (expert − random)
 
 Release 1.0 divided each run by the expert score stored with it. Its DAgger stored that
 of the demonstrations which the learner had helped to collect, so that its scores came
@@ -49,7 +49,7 @@ class Reference:
         known = self.random is not None and self.expert is not None
         return known and self.random != self.expert
 
-    def normalise(self, score: float) -> float:
+    def normalize(self, score: float) -> float:
         """Returns (score − random) / (expert − random); needs a `complete` scale."""
         assert self.random is not None and self.expert is not None
         return (score - self.random) / (self.expert - self.random)

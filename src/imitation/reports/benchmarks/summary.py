@@ -18,15 +18,15 @@ from imitation.reports.benchmarks.collect import (
     Run,
 )
 from imitation.reports.benchmarks.references import Reference
-from imitation.reports.statistics import Interval
+from imitation.util.statistics import Interval
 
-__all__ = ["Algorithm", "Comparison", "Score", "Summary", "summarise"]
+__all__ = ["Algorithm", "Comparison", "Score", "Summary", "summarize"]
 
 _NOT_TRAINED = ("eval_policy", *HOUSEKEEPING)
 """Commands whose runs are references or of no account, not results."""
 
 THRESHOLDS = np.linspace(0, 1.25, 126).round(2)
-"""Of performance profiles, in normalised score."""
+"""Of performance profiles, in normalized score."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,8 +39,8 @@ class Score:
     scores: tuple[float, ...]
     """The mean return of each run."""
 
-    normalised: tuple[float, ...]
-    """The same, normalised; empty if the environment has no scale."""
+    normalized: tuple[float, ...]
+    """The same, normalized; empty if the environment has no scale."""
 
     @property
     def mean(self) -> float:
@@ -64,13 +64,13 @@ class Algorithm:
     """By environment."""
 
     mean: Interval | None
-    """Mean normalised score; None if no environment has a scale."""
+    """Mean normalized score; None if no environment has a scale."""
 
     iqm: Interval | None
-    """Interquartile mean of the normalised scores, likewise."""
+    """Interquartile mean of the normalized scores, likewise."""
 
     profile: Profile | None
-    """Performance profile of the normalised scores, likewise."""
+    """Performance profile of the normalized scores, likewise."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +101,7 @@ class Summary:
     """Of all ordered pairs with an environment in common."""
 
     references: Mapping[str, Reference]
-    """What scores are normalised by, by environment."""
+    """What scores are normalized by, by environment."""
 
     statuses: Mapping[tuple[str, str], Mapping[str, int]]
     """How many runs of each status there are, by algorithm and environment."""
@@ -110,22 +110,22 @@ class Summary:
     """The runs that were not completed, are damaged or have no score."""
 
     runs: tuple[Run, ...]
-    """The runs that are summarised."""
+    """The runs that are summarized."""
 
     @property
     def unscaled(self) -> list[str]:
         """The environments without a scale, which aggregates leave out."""
-        envs = {s.env for a in self.algorithms for s in a.scores if not s.normalised}
+        envs = {s.env for a in self.algorithms for s in a.scores if not s.normalized}
         return sorted(envs)
 
 
-def summarise(
+def summarize(
     runs: Sequence[Run],
     references: Mapping[str, Reference],
     *,
     n_resamples: int = aggregates.N_RESAMPLES,
 ) -> Summary:
-    """Summarises runs.
+    """Summarizes runs.
 
     Args:
         runs: as `read_runs` returns them.
@@ -174,7 +174,7 @@ def _algorithm(
         _score(env, [r for r in runs if r.env == env], references[env])
         for env in sorted({r.env for r in runs})
     )
-    strata = [score.normalised for score in scores if score.normalised]
+    strata = [score.normalized for score in scores if score.normalized]
     if not strata:
         return Algorithm(name, scores, None, None, None)
     return Algorithm(
@@ -189,7 +189,7 @@ def _algorithm(
 def _score(env: str, runs: Sequence[Run], reference: Reference) -> Score:
     scores = tuple(run.score for run in runs if run.score is not None)
     scale = reference.complete
-    return Score(env, scores, tuple(map(reference.normalise, scores)) if scale else ())
+    return Score(env, scores, tuple(map(reference.normalize, scores)) if scale else ())
 
 
 def _comparisons(algorithms: Sequence[Algorithm], n: int) -> tuple[Comparison, ...]:

@@ -5,12 +5,12 @@ from collections.abc import Iterator, Sequence
 
 from imitation.reports.benchmarks.collect import Run
 from imitation.reports.benchmarks.summary import Algorithm, Score, Summary
-from imitation.reports.statistics import Interval
+from imitation.util.statistics import Interval
 
 __all__ = ["INTRODUCTION", "Section", "Table", "sections"]
 
 INTRODUCTION = (
-    "Scores are mean returns of the evaluated policies, normalised by a random policy "
+    "Scores are mean returns of the evaluated policies, normalized by a random policy "
     "and an expert, the same ones for all runs of an environment: (score - random) / "
     "(expert - random). Deviations are those of the runs. Intervals are 95% "
     "stratified bootstrap intervals: runs are resampled within each environment "
@@ -71,7 +71,7 @@ def sections(summary: Summary) -> Iterator[Section]:
 def _algorithm(algorithm: Algorithm) -> Section:
     headers = ("Environment", "Score (mean/std)", "Normalized Score (mean/std)", "N")
     rows = tuple(
-        (score.env, _mean_std(score.scores), _normalised(score), str(len(score.scores)))
+        (score.env, _mean_std(score.scores), _normalized(score), str(len(score.scores)))
         for score in algorithm.scores
     )
     tables = [Table("Scores", headers, rows)]
@@ -113,8 +113,8 @@ def _profiles(summary: Summary) -> Section:
         at = [taus.index(tau) for tau in _PROFILE_AT]
         shares = [algorithm.profile.fraction[i] for i in at]
         rows.append((algorithm.name, *(f"{share:.2f}" for share in shares)))
-    table = Table("Share of runs above a normalised score", headers, tuple(rows))
-    note = "The share of runs above each normalised score, mean over environments."
+    table = Table("Share of runs above a normalized score", headers, tuple(rows))
+    note = "The share of runs above each normalized score, mean over environments."
     return Section("Performance profiles", (table,), note)
 
 
@@ -161,8 +161,8 @@ def _missing(run: Run) -> str:
     return "no score" if run.score is None else "no environment"
 
 
-def _normalised(score: Score) -> str:
-    return _mean_std(score.normalised) if score.normalised else "-"
+def _normalized(score: Score) -> str:
+    return _mean_std(score.normalized) if score.normalized else "-"
 
 
 def _mean_std(values: Sequence[float]) -> str:

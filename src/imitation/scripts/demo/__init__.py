@@ -1,10 +1,10 @@
 """The demo: imitates bundled experts and writes one HTML report.
 
-``imitation demo`` collects demonstrations of the bundled experts, trains every row of
-`imitation.scripts.demo.rows` in every environment of `imitation.scripts.demo.study`,
-evaluates expert, learners and random actions, and writes ``report.html``,
-``results.json`` (the return of every episode) and ``runs/`` (what each command has
-written) to one directory.
+``imitation demo`` runs every row of `imitation.scripts.demo.rows` in every environment
+of `imitation.scripts.demo.study`, each beside the expert and random actions, in
+processes of their own (`imitation.scripts.demo.runner`), and rewrites ``report.html``
+and ``results.json`` (the return of every episode) after each. ``runs/`` holds what each
+command has written.
 """
 
 import argparse
@@ -26,27 +26,31 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: the arguments without the program's name; None takes the process's.
 
     Returns:
-        The exit status: 0, or 2 where the arguments are wrong.
+        The exit status: 0, 1 if a row has failed, or 2 if the arguments are wrong.
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
-    return command_line.guarded(lambda: _demo(arguments), debug="--debug" in arguments)
+    found: list[int] = []
+    status = command_line.guarded(
+        lambda: found.append(_demo(arguments)), debug="--debug" in arguments
+    )
+    return status or found[0]
 
 
-def _demo(arguments: Sequence[str]) -> None:
+def _demo(arguments: Sequence[str]) -> int:
     parsed = _parser().parse_args(arguments)
     if not 0 <= parsed.seed < 2**32:
         raise ConfigError(f"--seed must be in [0, 2^32), got {parsed.seed}")
     # Torch and the rest load after the arguments are known to be right.
     from imitation.scripts.demo import command
 
-    command.run(parsed.seed, parsed.out, fast=parsed.fast)
+    return command.run(parsed.seed, parsed.out, fast=parsed.fast)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="imitation demo",
         description="Imitates the bundled experts and writes one HTML report.",
-        epilog="Takes about five minutes on two cores and needs no network.",
+        epilog="Takes about three minutes on two cores and needs no network.",
     )
     parser.add_argument(
         "--seed", type=int, default=0, help="decides everything (default: 0)"
@@ -55,7 +59,8 @@ def _parser() -> argparse.ArgumentParser:
         "--out",
         type=pathlib.Path,
         metavar="DIR",
-        help="a new or empty directory (default: output/demo/<time>)",
+        help="a new or empty directory, or that of an earlier demo, to run only the "
+        "rows that it lacks (default: output/demo/<time>)",
     )
     parser.add_argument(
         "--fast",

@@ -1,16 +1,12 @@
 """Runs the demo from options to report."""
 
-import contextlib
-import logging
 import pathlib
+import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from imitation.errors import ConfigError
-from imitation.reports import animation
-from imitation.reports.statistics import Interval
-from imitation.scripts.demo import frames, page, rows, study
+from imitation.errors import ArtifactError, ConfigError
+from imitation.scripts.demo import page, rows, runner, study
 from imitation.util import artifacts
 from imitation.util.paths import make_unique_timestamp
 from imitation.util.progress import progress_bar
@@ -18,169 +14,160 @@ from imitation.util.progress import progress_bar
 __all__ = ["make_report", "run"]
 
 DEFAULT_ROOT = pathlib.Path("output", "demo")
-"""Where the demo writes unless told otherwise, in a directory named by its start."""
+"""Default parent of the output directory, which is then named by its start."""
+
+RESULTS_FILE = "results.json"
 
 
-def run(seed: int, out: pathlib.Path | None, *, fast: bool) -> None:
-    """Runs the demo and prints what came out.
+def run(seed: int, out: pathlib.Path | None, *, fast: bool) -> int:
+    """Runs the demo and prints the results.
 
     Args:
         seed: decides everything, in [0, 2^32).
-        out: a new or empty directory; None makes one below `DEFAULT_ROOT`.
+        out: a new or empty directory, or that of an earlier demo, whose rows are kept
+            if they have the same settings; None makes one below `DEFAULT_ROOT`.
         fast: seconds instead of minutes; the numbers mean nothing then.
 
+    Returns:
+        The exit status: 0, or 1 if a row has failed.
+
     Raises:
-        ConfigError: the directory holds something.
+        ConfigError: the directory holds something else.
     """
     if out is None:
         out = DEFAULT_ROOT / make_unique_timestamp()
-    results = make_report(study.Options(seed, out, fast))
-    _print_table(results)
+    measured, states = make_report(study.Options(seed, out, fast))
+    _print_table(measured)
     print(f"\nReport: {(out / 'report.html').absolute()}")
+    failed = [state for state in states if state.status == "failed"]
+    for state in failed:
+        log = state.row.directory / runner.OUTPUT
+        print(f"imitation: {state.row.name}: {state.error} ({log})", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def make_report(
     options: study.Options,
     environments: Sequence[study.DemoEnvironment] = study.ENVIRONMENTS,
-) -> list[study.EnvironmentResult]:
-    """Runs the demo and writes ``report.html`` and ``results.json``.
+    n_workers: int | None = None,
+) -> tuple[list[page.Measured], list[runner.State]]:
+    """Runs the demo, rewriting ``report.html`` and ``results.json`` after each row.
 
     Args:
-        options: the user's; the directory must be new or empty.
+        options: the user's; the directory must be new, empty or of an earlier demo.
         environments: where to run it.
+        n_workers: how many processes; see `runner.run_rows`.
 
     Returns:
-        What the report shows.
+        The results by environment, and the states of all rows.
 
     Raises:
-        ConfigError: the directory holds something.
+        ConfigError: the directory holds something else.
     """
+    _check_directory(options.out)
+    cells = study.cells(options, environments, rows.all_rows())
     started = time.monotonic()
-    _make_directory(options.out)
-    frames.prepare_headless()
-    learners = rows.all_rows()
-    n_stages = sum(
-        3 + sum(e.name in row.settings for row in learners) for e in environments
-    )
-    results, films = [], {}
-    with _quiet(), _stages(n_stages) as stage:
-        for result in study.run(options, environments, learners, stage):
-            stage(f"{result.environment.name}: animations")
-            films[result.environment.name] = _films(result, options.seed)
-            results.append(result)
-    artifacts.write_json(options.out / "results.json", _as_json(results, options))
-    report = page.build(results, films, options, time.monotonic() - started)
-    report.write(options.out / "report.html")
-    return results
+    results: dict[str, study.Result] = {}
+    measured: list[page.Measured] = []
+    path = options.out / "report.html"
+    with progress_bar(len(cells), "demo", "row") as bar:
+
+        def changed(states: Sequence[runner.State]) -> None:
+            for cell, state in zip(cells, states, strict=True):
+                if state.status == "done" and cell.name not in results:
+                    results[cell.name] = cell.read()
+            measured[:] = [
+                page.Measured(
+                    environment,
+                    tuple(
+                        results[cell.name]
+                        for cell in cells
+                        if cell.environment is environment and cell.name in results
+                    ),
+                )
+                for environment in environments
+            ]
+            artifacts.write_json(
+                options.out / RESULTS_FILE, _as_json(measured, options)
+            )
+            seconds = time.monotonic() - started
+            page.build(measured, states, options, seconds).write(path)
+            running = [s.row.name for s in states if s.status == "running"]
+            ended = sum(s.status in ("done", "failed") for s in states)
+            if ended and not bar.n:
+                bar.write(f"First results: {path.absolute()} (reloads itself)")
+            bar.set_description(" | ".join(running) or "demo", refresh=False)
+            bar.update(ended - bar.n)
+            bar.refresh()
+
+        states = runner.run_rows(cells, changed, n_workers)
+    return measured, states
 
 
-def _make_directory(path: pathlib.Path) -> None:
-    """Makes the directory, or finds it empty."""
+def _check_directory(path: pathlib.Path) -> None:
+    """Creates the directory, or checks that it is empty or of an earlier demo."""
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError) as error:
         raise ConfigError(f"--out {path} must be a directory, it is a file") from error
     if any(path.iterdir()):
-        raise ConfigError(
-            f"--out {path} is not empty; name a new directory, or leave --out away"
-        )
-
-
-@contextlib.contextmanager
-def _stages(total: int) -> Iterator[Callable[[str], None]]:
-    """A bar over the stages; what runs within one has bars of its own below it."""
-    with progress_bar(total, "demo", "stage") as bar:
-        started = False
-
-        def stage(name: str) -> None:
-            nonlocal started
-            bar.update(int(started))
-            started = True
-            bar.set_description(name)
-
-        yield stage
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps messages that the report makes redundant away from the bars."""
-    logger = logging.getLogger("imitation")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def _films(result: study.EnvironmentResult, seed: int) -> page.Films:
-    """Animations of all policies that are to be shown, starting in the same state."""
-    films: dict[str, animation.Film] = {}
-    shown = [policy for policy in result.everyone if policy.animate]
-    with progress_bar(len(shown), "drawing", "animation") as bar:
-        for policy in shown:
-            films[policy.label] = result.environment.film(
-                policy.policy, result.settings, seed
+        try:
+            is_ours = "environments" in artifacts.read_json(path / RESULTS_FILE)
+        except (ArtifactError, TypeError):
+            is_ours = False
+        if not is_ours:
+            raise ConfigError(
+                f"--out {path} is not empty; name a new directory, or omit --out"
             )
-            bar.update()
-    return films
 
 
 def _as_json(
-    results: Sequence[study.EnvironmentResult], options: study.Options
-) -> dict[str, Any]:
-    """The numbers of the report."""
+    measured: Sequence[page.Measured], options: study.Options
+) -> dict[str, object]:
+    """Returns the numbers of the report."""
+    environments: dict[str, list[dict[str, object]]] = {}
+    for one in measured:
+        listed = environments[one.environment.name] = []
+        for result in one.results:
+            mean, score = result.mean, one.score(result)
+            row: dict[str, object] = {
+                "policy": result.cell.label,
+                "command": result.cell.command,
+                "statistic": result.cell.statistic,
+                "return_mean": mean.value,
+                "return_ci95": [mean.low, mean.high],
+                "returns": result.returns.tolist(),
+            }
+            if score is not None:
+                row["normalized"] = score.value
+                row["normalized_ci95"] = [score.low, score.high]
+            listed.append(row)
     return {
-        "format_version": 1,
+        "format_version": 2,
         "seed": options.seed,
         "fast": options.fast,
-        "environments": {
-            result.environment.name: [
-                _row_as_json(policy, result.normalised(policy))
-                for policy in result.everyone
-            ]
-            for result in results
-        },
+        "environments": environments,
     }
 
 
-def _row_as_json(
-    policy: study.Result, normalised: Interval | None
-) -> Mapping[str, Any]:
-    mean = policy.mean
-    row = {
-        "policy": policy.label,
-        "command": policy.command,
-        "statistic": policy.statistic,
-        "return_mean": mean.value,
-        "return_ci95": [mean.low, mean.high],
-        "returns": policy.returns.tolist(),
-    }
-    if normalised is not None:
-        row["normalised"] = normalised.value
-        row["normalised_ci95"] = [normalised.low, normalised.high]
-    return row
-
-
-def _print_table(results: Sequence[study.EnvironmentResult]) -> None:
-    """Prints the scores."""
+def _print_table(measured: Sequence[page.Measured]) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("Policy")
-    for name in ("Return", "95% interval", "Normalised"):
+    for name in ("Return", "95% interval", "Normalized"):
         table.add_column(name, justify="right")
-    for result in results:
-        table.add_row(f"[bold]{result.environment.name}")
-        for i, policy in enumerate(result.everyone):
-            mean, normalised = policy.mean, result.normalised(policy)
+    for one in measured:
+        table.add_row(f"[bold]{one.environment.name}")
+        for i, result in enumerate(one.results):
+            mean, score = result.mean, one.score(result)
             table.add_row(
-                f"  {policy.label}",
+                f"  {result.cell.label}",
                 f"{mean.value:.1f}",
                 f"{mean.low:.1f} to {mean.high:.1f}",
-                "" if normalised is None else f"{normalised.value:.2f}",
-                end_section=i == len(result.everyone) - 1,
+                "" if score is None else f"{score.value:.2f}",
+                end_section=i == len(one.results) - 1,
             )
     Console().print(table)

@@ -1,267 +1,294 @@
-"""The demo's report: what it found, first in a sentence, then in plots and tables."""
+"""The demo's report: what it found, first in a sentence, then in plots and tables.
+
+It is rebuilt whenever a row starts or ends, so everything that takes time to compute or
+to draw is computed once per result.
+"""
 
 import dataclasses
-import html
+import functools
 import importlib.metadata
 import math
 import platform
+import shlex
 from collections.abc import Iterable, Mapping, Sequence, Sized
 
-from imitation.reports import animation, blocks, plots
+from imitation.reports import animation, blocks, charts, plots, run_page, runs
 from imitation.reports.blocks import Html
+from imitation.reports.charts import Look
 from imitation.reports.page import Report
-from imitation.reports.statistics import Interval
 from imitation.reports.svg import number
-from imitation.scripts.demo import rows
-from imitation.scripts.demo.study import EnvironmentResult, Options, Result
+from imitation.scripts.demo import runner
+from imitation.scripts.demo.study import (
+    Cell,
+    DemoEnvironment,
+    Learner,
+    Options,
+    Reference,
+    Result,
+    normalized,
+)
+from imitation.util.statistics import Interval
 
-__all__ = ["Films", "build"]
-
-Films = Mapping[str, animation.Film]
-"""Animations by the policy's label."""
+__all__ = ["Measured", "build"]
 
 NEARLY = 0.95
-"""The normalised score that the first sentence calls nearly the expert's."""
+"""The normalized score that the first sentence calls nearly the expert's."""
+
+RELOAD_SECONDS = 10
+"""How often the page reloads itself while rows are missing."""
 
 _LIBRARIES = ("imitation", "torch", "stable-baselines3", "gymnasium", "numpy", "seals")
 
 
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """The results so far in one environment."""
+
+    environment: DemoEnvironment
+    """The environment."""
+
+    results: tuple[Result, ...]
+    """Of the expert, the rows and random actions, as far as they are known."""
+
+    @property
+    def learners(self) -> list[Result]:
+        """The results of the rows."""
+        return [r for r in self.results if isinstance(r.cell, Learner)]
+
+    def reference(self, is_expert: bool) -> Result | None:
+        """Returns the result of the expert or of random actions, if it is known."""
+        for result in self.results:
+            cell = result.cell
+            if isinstance(cell, Reference) and cell.is_expert == is_expert:
+                return result
+        return None
+
+    def score(self, result: Result) -> Interval | None:
+        """Returns the normalized score of a row, if it is known."""
+        expert, random = self.reference(True), self.reference(False)
+        if expert is None or random is None or isinstance(result.cell, Reference):
+            return None
+        return normalized(result, expert, random)
+
+
 def build(
-    results: Sequence[EnvironmentResult],
-    films: Mapping[str, Films],
+    measured: Sequence[Measured],
+    states: Sequence[runner.State],
     options: Options,
     seconds: float,
 ) -> Report:
     """Builds the report.
 
     Args:
-        results: one per environment.
-        films: animations by environment.
+        measured: the results so far, by environment.
+        states: of all rows.
         options: the user's.
-        seconds: how long the demo took.
-
-    Returns:
-        The report, to be written.
+        seconds: how long the demo has taken so far.
     """
-    report = Report("Imitating experts", _lead(results, options), _footer(seconds))
-    report.section("Results at a glance", *_overview(results, options))
-    for result in results:
-        name = result.environment.name
-        report.section(name, *_environment(result, films[name]))
-    report.section("Reproduce each row", *_commands(results))
-    report.section("How it was measured", *_method(results, options))
+    left = [state for state in states if state.status in ("waiting", "running")]
+    report = Report(
+        "Imitating experts",
+        _lead(measured, options),
+        _footer(seconds),
+        reload_seconds=RELOAD_SECONDS if left else 0,
+    )
+    if notices := _notices(states):
+        report.section("Missing rows", *notices)
+    shown = [one for one in measured if one.results]
+    if shown:
+        report.section("Results at a glance", *_overview(shown))
+    for one in shown:
+        report.section(one.environment.name, *_environment(one))
+    if shown:
+        report.section("Reproduce each row", *_commands(shown))
+    report.section("How it was measured", *_method(options))
     return report
 
 
-def _lead(results: Sequence[EnvironmentResult], options: Options) -> Html:
-    """How many policies are nearly as good as the expert, and which are not."""
+def _lead(measured: Sequence[Measured], options: Options) -> Html:
+    """Says how many policies are nearly as good as the expert, and which are not."""
     scores = {
-        f"{learner.label} in {result.environment.name}": interval.value
-        for result in results
-        for learner in result.learners
-        if (interval := result.normalised(learner)) is not None
+        f"{learner.cell.label} in {one.environment.name}": interval.value
+        for one in measured
+        for learner in one.learners
+        if (interval := one.score(learner)) is not None
     }
-    algorithms = {learner.label for r in results for learner in r.learners}
-    sentences = [f"{_count(algorithms, 'algorithm')}, {_count(results, 'environment')}"]
+    algorithms = {learner.cell.label for one in measured for learner in one.learners}
+    told = f"{_count(algorithms, 'algorithm')}, {_count(measured, 'environment')}"
     if scores:
         below = {name: score for name, score in scores.items() if score < NEARLY}
-        sentences[0] += (
+        told += (
             f": {len(scores) - len(below)} of {_count(scores, 'policy', 'policies')} "
             f"come at least {NEARLY:.0%} of the way from random actions to the expert"
         )
         if 0 < len(below) <= 3:
             listed = [f"{name} {score:.0%}" for name, score in below.items()]
-            sentences[0] += f", {' and '.join(listed)}"
-    sentences[0] += "."
+            told += f", {' and '.join(listed)}"
+    told += "."
     if options.fast:
-        sentences.append("(Made with --fast: these numbers mean nothing.)")
-    return blocks.text(" ".join(sentences))
+        told += " (Made with --fast: these numbers mean nothing.)"
+    return blocks.text(told)
 
 
 def _count(things: Sized, name: str, plural: str = "") -> str:
-    """How many there are, with their name."""
     return f"{len(things)} {name if len(things) == 1 else plural or name + 's'}"
 
 
-def _overview(results: Sequence[EnvironmentResult], options: Options) -> list[Html]:
-    """The normalised scores of all rows, as a plot and in a table with the returns."""
+def _notices(states: Sequence[runner.State]) -> list[Html]:
+    """Lists the rows that have no result, and why."""
+    names: dict[str, list[str]] = {}
+    for state in states:
+        names.setdefault(state.status, []).append(state.row.name)
+    notices = []
+    listed = [
+        f"{s}: {', '.join(names[s])}" for s in ("running", "waiting") if s in names
+    ]
+    if listed:
+        words = (
+            f"{len(names.get('done', ()))} of {len(states)} rows are done. "
+            f"{'; '.join(listed)}. The page reloads itself."
+        )
+        notices.append(blocks.notice("Work in progress", blocks.text(words)))
+    for state in states:
+        if state.status == "failed":
+            words = f"{state.error}. {state.row.directory / runner.OUTPUT} shows more."
+            heading = f"{state.row.name} has failed"
+            notices.append(blocks.notice(heading, blocks.text(words)))
+    return notices
+
+
+def _overview(measured: Sequence[Measured]) -> list[Html]:
+    """Shows the normalized scores of all rows in a plot, and all returns in tables."""
     points = [
-        plots.Row(learner.label, interval, learner.colour, result.environment.name)
-        for result in results
-        for learner in result.learners
-        if (interval := result.normalised(learner)) is not None
+        plots.Row(
+            learner.cell.label, interval, learner.cell.color, one.environment.name
+        )
+        for one in measured
+        for learner in one.learners
+        if (interval := one.score(learner)) is not None
     ]
-    figures = []
+    parts = []
     if points:
-        alt = "Normalised scores with 95% intervals: " + "; ".join(
-            f"{p.label} on {p.group} {_range_words(p.interval)}" for p in points
-        )
-        plot = plots.forest(
-            points,
-            x_label="normalised score",
-            alt=alt,
-            levels=(plots.Level("random", 0.0), plots.Level("expert", 1.0)),
-        )
-        figures.append(blocks.figure(plot, "How much of the expert's skill is learnt"))
+        title = "How much of the expert's skill is learned"
+        levels = [plots.Level("random", 0.0), plots.Level("expert", 1.0)]
+        words = (title, points, "normalized score", "", levels)
+        parts.append(charts.estimates(*words))
     summaries = {
-        learner.label: learner.summary
-        for result in results
-        for learner in result.learners
+        cell.label: cell.row.summary
+        for one in measured
+        for learner in one.learners
+        if isinstance(cell := learner.cell, Learner)
     }
-    explained = blocks.bullets([blocks.text(text) for text in summaries.values()])
-    return [
-        blocks.columns(*figures, explained),
-        *(_table(result, options) for result in results),
-    ]
+    parts.append(blocks.bullets([blocks.text(text) for text in summaries.values()]))
+    return [blocks.columns(*parts), *map(_table, measured)]
 
 
-def _table(result: EnvironmentResult, options: Options) -> Html:
+def _table(one: Measured) -> Html:
     lines = []
-    for policy in result.everyone:
-        normalised = result.normalised(policy)
-        lines.append(
-            [
-                Html(
-                    f'<span class="key {policy.colour}"></span>{_e(policy.label)} '
-                    f'<span class="note">{_e(policy.origin)}</span>'
-                ),
-                _estimate(policy.mean),
-                _definition(policy, result)
-                if normalised is None
-                else _estimate(normalised),
-            ]
+    for result in one.results:
+        score = one.score(result)
+        if score is not None:
+            shown = _estimate(score)
+        elif isinstance(result.cell, Reference):
+            value = 1 if result.cell.is_expert else 0
+            shown = Html(f'{value} <span class="range">(by definition)</span>')
+        else:
+            shown = blocks.text("–")
+        label = blocks.text(result.cell.label)
+        name = Html(
+            f'<span class="key {result.cell.color}"></span>{label} '
+            f'<span class="note">{blocks.text(result.origin)}</span>'
         )
-    return blocks.table(
-        f"{result.environment.name}: mean and 95% interval of "
-        f"{_episodes(result.everyone)}",
-        ["Policy", "Return", "Normalised"],
-        lines,
-        numeric=(1, 2),
+        lines.append([name, _estimate(result.mean), shown])
+    caption = (
+        f"{one.environment.name}: mean and 95% interval of {_episodes(one.results)}"
     )
+    headers = ["Policy", "Return", "Normalized"]
+    return blocks.table(caption, headers, lines, numeric=(1, 2))
 
 
-def _episodes(policies: Iterable[Result]) -> str:
-    """How many episodes each policy was measured with."""
-    numbers = {len(policy.returns) for policy in policies}
+def _episodes(results: Iterable[Result]) -> str:
+    """Says how many episodes each policy was measured with."""
+    numbers = {len(result.returns) for result in results}
     at_least = "at least " if len(numbers) > 1 else ""
     return f"{at_least}{min(numbers)} episodes"
 
 
-def _definition(policy: Result, result: EnvironmentResult) -> Html:
-    """The normalised score of a reference."""
-    if policy not in (result.expert, result.random):
-        return blocks.text("–")
-    value = 1 if policy is result.expert else 0
-    return Html(f'{value} <span class="range">(by definition)</span>')
+def _estimate(interval: Interval) -> Html:
+    """Writes a value and its interval."""
+    values = (interval.value, interval.low, interval.high)
+    digits = 1 if any(abs(value) >= 10 for value in values) else 2
+    value, low, high = (f"{v:,.{digits}f}".replace("-", "−") for v in values)
+    if not math.isfinite(interval.low):
+        return blocks.text(value)
+    return Html(f'{value} <span class="range">({low} to {high})</span>')
 
 
-def _environment(result: EnvironmentResult, films: Films) -> list[Html]:
-    """What it looks like, what it scores, how it was learnt."""
-    shown = [policy for policy in result.everyone if policy.label in films]
-    items = [
+def _environment(one: Measured) -> list[Html]:
+    """Shows policies in motion, their returns, and how they learned."""
+    films = [
         (
-            f"{policy.label}: {number(policy.mean.value)}",
-            f"{policy.label} acting in {result.environment.name}; its mean return is "
-            f"{number(policy.mean.value)}.",
-            films[policy.label],
+            f"{result.cell.label}: {number(result.mean.value)}",
+            f"{result.cell.label} acting in {one.environment.name}; its mean return is "
+            f"{number(result.mean.value)}.",
+            result.film,
         )
-        for policy in shown
+        for result in one.results
+        if result.film is not None
     ]
-    returns = [plots.Row(p.label, p.mean, p.colour) for p in result.everyone]
-    alt = "Mean returns with 95% intervals: " + "; ".join(
-        f"{row.label} {_range_words(row.interval)}" for row in returns
+    returns = [plots.Row(r.cell.label, r.mean, r.cell.color) for r in one.results]
+    note = "The dot is the mean of all episodes, the bar its interval."
+    figures = [charts.estimates("Return", returns, "mean return", note)]
+    references = one.reference(True), one.reference(False)
+    for learner in one.learners:
+        figures += _highlights(learner, *references)
+    words = (
+        f"{one.environment.shown} All begin in the same state and sample their "
+        "actions. Below each, its mean return over all episodes."
     )
-    figures = [
-        blocks.figure(
-            plots.forest(returns, x_label="mean return", alt=alt),
-            "Return",
-            blocks.text("The dot is the mean of all episodes, the bar its interval."),
-        )
-    ]
-    for learner in result.learners:
-        figures += [_chart(chart, learner, result) for chart in learner.charts]
-        figures += learner.figures
     return [
-        blocks.paragraph(blocks.text(result.environment.about)),
-        blocks.paragraph(
-            blocks.text(
-                f"{result.environment.shown} All begin in the same state and sample "
-                "their actions. Below each, its mean return over all episodes."
-            )
-        ),
-        animation.films(items, "Pause"),
+        blocks.paragraph(blocks.text(one.environment.about)),
+        blocks.paragraph(blocks.text(words)),
+        animation.films(films, "Pause"),
         blocks.columns(*figures),
     ]
 
 
-def _chart(chart: rows.Chart, learner: Result, result: EnvironmentResult) -> Html:
-    curves = [curve for curve in chart.curves if any(map(math.isfinite, curve.y))]
-    levels: tuple[plots.Level, ...] = ()
-    if chart.is_return:
-        levels = (
-            plots.Level("expert", result.expert.mean.value),
-            plots.Level("random", result.random.mean.value),
-        )
-        if chart.final_x is not None and curves:
-            curves[0] = _extended(curves[0], chart.final_x, learner)
-    if not curves:
-        note = blocks.text("Nothing was logged.")
-        return blocks.figure(Html(""), chart.title, note)
-    ends = "; ".join(
-        f"{curve.label} goes from {number(curve.y[0])} to {number(curve.y[-1])}"
-        for curve in curves
-    )
-    alt = f"{chart.y_label} against {chart.x_label}: {ends}."
-    plot = plots.curves(
-        curves,
-        x_label=chart.x_label,
-        y_label=chart.y_label,
-        alt=alt,
-        levels=levels,
-        shown=(0.0, 1.0) if chart.is_share else (),
-    )
-    return blocks.figure(plot, chart.title, blocks.text(chart.note))
+@functools.cache
+def _highlights(
+    learner: Result, expert: Result | None, random: Result | None
+) -> list[Html]:
+    """Draws what ``imitation report`` would, beside the returns of the references."""
+    known = (("expert", expert), ("random", random))
+    levels = [plots.Level(name, r.mean.value) for name, r in known if r is not None]
+    look = Look(learner.cell.color, learner.cell.label, tuple(levels))
+    return run_page.highlights(runs.read_run(learner.cell.directory), look)
 
 
-def _extended(curve: plots.Series, x: float, learner: Result) -> plots.Series:
-    """A curve with the final policy's evaluation as its last point."""
-    returns = learner.returns
-    low, high = curve.low, curve.high
-    return dataclasses.replace(
-        curve,
-        x=[*curve.x, x],
-        y=[*curve.y, float(returns.mean())],
-        low=None if low is None else [*low, float(returns.min())],
-        high=None if high is None else [*high, float(returns.max())],
-    )
-
-
-def _commands(results: Sequence[EnvironmentResult]) -> list[Html]:
+def _commands(measured: Sequence[Measured]) -> list[Html]:
     parts = [
         blocks.paragraph(
             blocks.text(
                 "Each command gives the mean return of its row, digit for digit on the "
-                "same machine: as return_mean, for what was learnt of imit_stats"
-                f"{_other_statistics(results)}. What the runs of this report have "
-                "written lies beside it, in runs/; imitation report runs/… shows more "
-                "of each."
+                "same machine: as return_mean, for what was learned of imit_stats"
+                f"{_other_statistics(measured)}. The runs of this report lie beside "
+                "it, in runs/; imitation report runs/… shows more of each."
             )
         )
     ]
-    for result in results:
-        entries = "".join(
-            f"<dt>{_e(policy.label)}</dt><dd>{blocks.code(policy.command)}</dd>"
-            for policy in result.everyone
-        )
-        parts.append(Html(f"<h3>{_e(result.environment.name)}</h3>"))
-        parts.append(Html(f'<dl class="commands">{entries}</dl>'))
+    for one in measured:
+        commands = {r.cell.label: shlex.split(r.cell.command) for r in one.results}
+        parts.append(Html(f"<h3>{blocks.text(one.environment.name)}</h3>"))
+        parts.append(blocks.commands(commands))
     return parts
 
 
-def _other_statistics(results: Sequence[EnvironmentResult]) -> str:
+def _other_statistics(measured: Sequence[Measured]) -> str:
     """Says which rows have their return under another name; "" if none has."""
-    learners = [learner for result in results for learner in result.learners]
-    names = {x.label: None for x in learners if x.statistic != "return_mean"}
+    cells: Iterable[Cell] = (r.cell for one in measured for r in one.learners)
+    names: Mapping[str, None] = {
+        cell.label: None for cell in cells if cell.statistic != "return_mean"
+    }
     if not names:
         return ""
     *others, last = names
@@ -272,10 +299,10 @@ def _other_statistics(results: Sequence[EnvironmentResult]) -> str:
     )
 
 
-def _method(results: Sequence[EnvironmentResult], options: Options) -> list[Html]:
+def _method(options: Options) -> list[Html]:
     notes = [
-        "Every policy, the expert included, is measured with "
-        f"{_episodes(policy for result in results for policy in result.everyone)} in "
+        f"Every policy, the expert included, is measured with at least "
+        f"{options.n_episodes} episodes in "
         "as many environments side by side as its command says; equally many have the "
         "same seeds for all policies (in CliffWorld for all but MCE IRL, which sees "
         "states). Actions are sampled from the policy's distribution, as the "
@@ -283,7 +310,7 @@ def _method(results: Sequence[EnvironmentResult], options: Options) -> list[Html
         "Intervals are 95% percentile bootstrap intervals over episodes (9,999 "
         "resamples). They say how well this policy's mean is known, not what another "
         "training seed would give.",
-        "The normalised score is (return − random) / (expert − random): random actions "
+        "The normalized score is (return − random) / (expert − random): random actions "
         "are 0, the expert is 1. All three groups of episodes are resampled.",
         "The bundled experts come with the package; they were trained by reinforcement "
         "learning with the command train_rl. In CliffWorld, whose rules are known as "
@@ -306,24 +333,3 @@ def _footer(seconds: float) -> Html:
             f"{platform.python_version()}, {versions}."
         )
     )
-
-
-def _estimate(interval: Interval) -> Html:
-    """A value and its interval."""
-    values = (interval.value, interval.low, interval.high)
-    digits = 1 if any(abs(value) >= 10 for value in values) else 2
-    value, low, high = (f"{v:,.{digits}f}".replace("-", "−") for v in values)
-    if not math.isfinite(interval.low):
-        return blocks.text(value)
-    return Html(f'{value} <span class="range">({low} to {high})</span>')
-
-
-def _range_words(interval: Interval) -> str:
-    return (
-        f"{number(interval.value)} (from {number(interval.low)} to "
-        f"{number(interval.high)})"
-    )
-
-
-def _e(words: str) -> str:
-    return html.escape(words)

@@ -1,39 +1,54 @@
-"""What the demo measures: references and rows, in each environment."""
+"""The measurements of the demo: references and rows, in each environment.
 
+Each cell runs on its own, seeded by its own settings, and leaves its result in its
+directory: the returns of all episodes, and two pictures of the policy acting.
+"""
+
+import abc
 import contextlib
 import dataclasses
 import functools
 import pathlib
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.vec_env import VecEnv
+from typing_extensions import override
 
 from imitation.data import rollout
-from imitation.errors import DataError
+from imitation.envs.rendering import prepare_headless
+from imitation.errors import ArtifactError, DataError
+from imitation.reports import runs
 from imitation.reports.animation import Film
-from imitation.reports.blocks import Html
-from imitation.reports.statistics import Interval, mean_interval, normalised_interval
-from imitation.scripts.demo import frames, grid, rows
+from imitation.reports.statistics import normalized_interval
+from imitation.scripts.command import stored_run
+from imitation.scripts.demo import films, rows
 from imitation.scripts.ingredients.environment import EnvironmentSettings, make_venv
 from imitation.scripts.ingredients.expert import get_expert_policy
-from imitation.util import seeding
-from imitation.util.progress import progress_bar
+from imitation.scripts.ingredients.logging import SETTINGS_FILE
+from imitation.util import artifacts, seeding
+from imitation.util.statistics import Interval, mean_interval
 
 __all__ = [
     "ENVIRONMENTS",
+    "Cell",
     "DemoEnvironment",
-    "EnvironmentResult",
+    "Learner",
     "Options",
+    "Reference",
     "Result",
-    "run",
+    "cells",
+    "normalized",
 ]
 
-N_COLOURS = 8
-"""How many colours the report has for rows."""
+N_COLORS = 8
+"""How many colors the report has for rows."""
+
+RESULT_FILE = "demo.json"
+"""The result of a cell, written last."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,19 +62,19 @@ class DemoEnvironment:
     """The named config of the commands."""
 
     about: str
-    """What one does there and what the return is, in a sentence."""
+    """The task and the return, in a sentence."""
 
     film: Callable[[rollout.AnyPolicy, EnvironmentSettings, int], Film]
     """Films a policy in an episode that begins as the seed says."""
 
     shown: str
-    """What the films show, in a sentence."""
+    """The content of the films, in a sentence."""
 
     expert: str = "bundled"
     """The type of the expert's policy."""
 
     expert_origin: str = "bundled, trained with train_rl"
-    """Where the expert comes from, in a few words."""
+    """The origin of the expert, in a few words."""
 
     fast: tuple[str, ...] = ("environment.max_episode_steps=20",)
     """Words that shorten its episodes, for tests."""
@@ -74,7 +89,7 @@ ENVIRONMENTS = (
         "length gives nothing away.",
         # Random actions drive the cart off the picture in two seconds.
         film=functools.partial(
-            frames.film, shot=frames.Shot(2.5, still_second=1.0, slow_motion=2)
+            films.film, shot=films.Shot(2.5, still_second=1.0, slow_motion=2)
         ),
         shown="The start of an episode, at half its speed.",
     ),
@@ -83,7 +98,7 @@ ENVIRONMENTS = (
         "pendulum",
         "Swing a pendulum up and hold it there with little torque: each of 200 steps "
         "costs up to 16 points for being away from the top, for speed and for torque.",
-        film=functools.partial(frames.film, shot=frames.Shot(6.5, still_second=5.0)),
+        film=functools.partial(films.film, shot=films.Shot(6.5, still_second=5.0)),
         shown="The start of an episode.",
     ),
     DemoEnvironment(
@@ -92,7 +107,7 @@ ENVIRONMENTS = (
         "Walk around a cliff, diagonally, while a wind blows towards it: of 40 steps, "
         "each costs a point on plain ground and ten on the cliff (red), and earns ten "
         "at the goal (green).",
-        film=functools.partial(grid.film, n_steps=24),
+        film=functools.partial(films.film_grid, n_steps=24),
         shown="The first 24 steps of an episode, three in a second.",
         expert="soft-optimal",
         expert_origin="planned from the true reward, with some randomness",
@@ -128,230 +143,291 @@ class Options:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Result:
-    """A policy and what it scored; equal only to itself."""
+    """A measured policy; equal only to itself."""
 
-    label: str
-    """A short name."""
-
-    summary: str
-    """What the algorithm does, in a sentence; "" for a reference."""
-
-    colour: str
-    """The class of its colour in plots."""
-
-    command: str
-    """The shell command that gives the same number."""
+    cell: "Cell"
+    """The measurement."""
 
     returns: npt.NDArray[np.float64]
     """Shape (n_episodes,)."""
 
-    policy: rollout.AnyPolicy
-    """The policy itself."""
-
     origin: str
-    """Where it comes from, in a few words."""
+    """The origin of the policy, in a few words."""
 
-    statistic: str = "return_mean"
-    """What the command calls the mean of `returns`."""
+    film: Film | None
+    """The policy acting."""
 
-    charts: tuple[rows.Chart, ...] = ()
-    """Learning curves."""
-
-    figures: tuple[Html, ...] = ()
-    """What else the report shows of it."""
-
-    animate: bool = True
-    """Whether to show it in motion."""
-
-    @property
+    @functools.cached_property
     def mean(self) -> Interval:
         """The mean return with its 95% interval."""
         return mean_interval(self.returns)
 
 
+@functools.cache
+def normalized(result: Result, expert: Result, random: Result) -> Interval | None:
+    """Returns the share of the way from random actions to the expert.
+
+    Computed once: it is asked for whenever the report is rewritten.
+
+    Returns:
+        The share with its interval; None if the two references do not differ.
+    """
+    try:
+        return normalized_interval(result.returns, expert.returns, random.returns)
+    except DataError:
+        return None
+
+
 @dataclasses.dataclass(frozen=True)
-class EnvironmentResult:
-    """All policies in one environment."""
+class Cell(abc.ABC):
+    """A policy in an environment; a row for `imitation.scripts.demo.runner`."""
+
+    options: Options
+    """The user's."""
 
     environment: DemoEnvironment
     """The environment."""
 
-    settings: EnvironmentSettings
-    """How it was built for evaluation."""
-
-    expert: Result
-    """The expert."""
-
-    learners: tuple[Result, ...]
-    """The rows."""
-
-    random: Result
-    """Random actions."""
+    color: str
+    """The class of its color in plots."""
 
     @property
-    def everyone(self) -> tuple[Result, ...]:
-        """The expert, the rows, random actions."""
-        return (self.expert, *self.learners, self.random)
+    @abc.abstractmethod
+    def label(self) -> str:
+        """A short name."""
 
-    def normalised(self, result: Result) -> Interval | None:
-        """The share of the way from random actions to the expert, with its interval.
+    @property
+    @abc.abstractmethod
+    def seconds(self) -> float:
+        """An estimate of its cost."""
 
-        None for the two references, which are 1 and 0 by definition, and where they do
-        not differ.
-        """
-        if result in (self.expert, self.random):
-            return None
-        try:
-            return normalised_interval(
-                result.returns, self.expert.returns, self.random.returns
-            )
-        except DataError:
-            return None
+    @property
+    @abc.abstractmethod
+    def command(self) -> str:
+        """The shell command that gives the same number."""
+
+    @property
+    @abc.abstractmethod
+    def directory(self) -> pathlib.Path:
+        """Its run directory."""
+
+    @property
+    def statistic(self) -> str:
+        """The command's name of the mean return."""
+        return "return_mean"
+
+    @abc.abstractmethod
+    def _measure(self) -> tuple[npt.NDArray[np.float64], rollout.AnyPolicy, str]:
+        """Returns the returns, the policy, and the origin of the policy."""
+
+    @property
+    def name(self) -> str:
+        """Environment and label."""
+        return f"{self.environment.name}: {self.label}"
+
+    def finished(self) -> bool:
+        """Returns whether there is a result of the same command, seed included."""
+        with contextlib.suppress(ArtifactError, KeyError, TypeError):
+            stored = artifacts.read_json(self.directory / RESULT_FILE)
+            return bool(stored["command"] == self.command)
+        return False
+
+    def run(self) -> None:
+        """Measures and films the policy."""
+        prepare_headless()
+        returns, policy, origin = self._measure()
+        result = {
+            "format_version": 1,
+            "command": self.command,
+            "returns": returns.tolist(),
+            "origin": origin,
+        }
+        if not isinstance(self, Learner) or self.row.animate:
+            # All films begin in the same state: they have the same settings and seed.
+            shared = self.options.shared_words(self.environment)
+            settings = rows.resolve("eval_policy", shared)[2].environment
+            film = self.environment.film(policy, settings, self.options.seed)
+            (self.directory / "moving.webp").write_bytes(film.moving)
+            (self.directory / "still.webp").write_bytes(film.still)
+            result["film"] = [film.width, film.height]
+        artifacts.write_json(self.directory / RESULT_FILE, result)
+
+    def read(self) -> Result:
+        """Reads the result."""
+        stored = artifacts.read_json(self.directory / RESULT_FILE)
+        film = None
+        if "film" in stored:
+            moving = (self.directory / "moving.webp").read_bytes()
+            still = (self.directory / "still.webp").read_bytes()
+            film = Film(moving, still, *stored["film"])
+        return Result(self, np.array(stored["returns"]), stored["origin"], film)
 
 
-def run(
+@dataclasses.dataclass(frozen=True)
+class Reference(Cell):
+    """The expert or random actions, measured as ``eval_policy`` does."""
+
+    is_expert: bool
+
+    seconds = 1.0
+
+    @property
+    @override
+    def label(self) -> str:
+        return "Expert" if self.is_expert else "Random"
+
+    @property
+    @override
+    def directory(self) -> pathlib.Path:
+        runs_of = self.options.out / "runs" / self.environment.preset
+        return runs_of / self.label.lower()
+
+    @property
+    def _words(self) -> tuple[str, ...]:
+        kind = self.environment.expert if self.is_expert else "random"
+        return (
+            *self.options.shared_words(self.environment),
+            f"expert.policy_type={kind}",
+            f"eval_n_episodes={self.options.n_episodes}",
+            f"seed={self.options.seed}",
+        )
+
+    @property
+    @override
+    def command(self) -> str:
+        return shlex.join(["imitation", "eval_policy", "with", *self._words])
+
+    @override
+    def _measure(self) -> tuple[npt.NDArray[np.float64], rollout.AnyPolicy, str]:
+        settings = rows.resolve("eval_policy", self._words)[2]
+        rng = settings.rng("evaluation")
+        with make_venv(settings.environment, rng) as venv:
+            policy = get_expert_policy(venv, settings.expert)
+            returns = _returns(policy, venv, rng, self.options.n_episodes)
+        origin = "draws from the action space"
+        return (
+            returns,
+            policy,
+            self.environment.expert_origin if self.is_expert else (origin),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Learner(Cell):
+    """A row of the demo: trained by its command, evaluated as the command does."""
+
+    row: rows.DemoRow
+
+    @property
+    @override
+    def label(self) -> str:
+        return self.row.label
+
+    @property
+    @override
+    def seconds(self) -> float:
+        return self.row.seconds
+
+    @property
+    @override
+    def statistic(self) -> str:
+        return self.row.statistic
+
+    @property
+    @override
+    def directory(self) -> pathlib.Path:
+        runs_of = self.options.out / "runs" / self.environment.preset
+        return runs_of / self.row.command
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Everything after ``with``."""
+        own = self.row.settings[self.environment.name]
+        if self.options.fast:
+            own += self.row.fast
+        expert = f"expert.policy_type={self.environment.expert}"
+        # Of words that set the same key the last one counts, in the place of the first.
+        merged = {word.partition("=")[0]: word for word in own}
+        return (
+            *self.options.shared_words(self.environment),
+            *((expert,) if self.row.asks_expert else ()),
+            *merged.values(),
+            *(("policy_evaluation.n_episodes_eval=5",) if self.options.fast else ()),
+            f"seed={self.options.seed}",
+        )
+
+    @property
+    @override
+    def command(self) -> str:
+        return shlex.join(["imitation", self.row.command, "with", *self.words])
+
+    @override
+    def _measure(self) -> tuple[npt.NDArray[np.float64], rollout.AnyPolicy, str]:
+        settings = rows.resolve(self.row.command, self.words)[2]
+        # Stable-Baselines3 seeds NumPy's global generator, also when it loads an agent.
+        with seeding.numpy_seeded(settings.rng("numpy")):
+            self._train()
+            policy = self.row.load(self.directory / self.row.policy, settings)
+        # A new generator, not the training's: the command's evaluation has its own.
+        rng = settings.rng("evaluation")
+        with self.row.make_venv(settings.environment, rng) as venv:
+            returns = _returns(policy, venv, rng, self.options.n_episodes)
+        last = {
+            k: v
+            for row in runs.read_run(self.directory).metrics
+            for k, v in row.items()
+        }
+        origin = self.row.learned_from.format(s=settings, m=last)
+        return returns, policy, f"learned from {origin}"
+
+    def _train(self) -> None:
+        """Runs the command; leaves a directory that ``imitation report`` can read."""
+        log = (f"logging.log_dir={self.directory}", "logging.log_format_strs=['csv']")
+        words = (*self.words, *log)
+        script, name, settings = rows.resolve(self.row.command, words)
+        settings.check(name)
+        stored = stored_run(script.name, name, settings)
+        artifacts.write_json(self.directory / SETTINGS_FILE, stored)
+        result = script.commands[name](settings, _Run())
+        (self.directory / "sacred").mkdir()
+        artifacts.write_json(
+            self.directory / "sacred" / "run.json",
+            {"status": "COMPLETED", "result": result},
+        )
+
+
+class _Run:
+    """A run without observers: the demo keeps its own record."""
+
+    def __init__(self) -> None:
+        self.observers: Sequence[Any] = ()
+        self.info: dict[str, Any] = {}
+
+    def log_scalar(self, name: str, value: float, step: int | None = None) -> None:
+        del name, value, step
+
+
+def cells(
     options: Options,
     environments: Sequence[DemoEnvironment],
     learners: Sequence[rows.DemoRow],
-    stage: Callable[[str], None],
-) -> Iterator[EnvironmentResult]:
-    """Measures everything.
-
-    Args:
-        options: the user's.
-        environments: where.
-        learners: the rows; those with settings for an environment run there.
-        stage: told what starts now.
-
-    Yields:
-        The results in one environment.
-    """
+) -> list[Cell]:
+    """Lists the cells: by environment the expert, the rows that run there, random."""
+    found: list[Cell] = []
     for environment in environments:
-        stage(f"{environment.name}: expert")
-        settings, expert = _reference(options, environment, environment.expert)
-        results = []
+        found.append(Reference(options, environment, "muted", is_expert=True))
         for number, row in enumerate(learners):
             if environment.name in row.settings:
-                stage(f"{environment.name}: {row.label}")
-                results.append(
-                    _learner(options, environment, row, f"c{number % N_COLOURS}")
-                )
-        stage(f"{environment.name}: random actions")
-        _, random = _reference(options, environment, "random")
-        yield EnvironmentResult(environment, settings, expert, tuple(results), random)
+                color = f"c{number % N_COLORS}"
+                found.append(Learner(options, environment, color, row))
+        found.append(Reference(options, environment, "muted", is_expert=False))
+    return found
 
 
-def evaluate(
-    policy: Callable[[VecEnv], Any],
-    made: contextlib.AbstractContextManager[VecEnv],
-    rng: np.random.Generator,
-    n_episodes: int,
-) -> tuple[npt.NDArray[np.float64], rollout.AnyPolicy]:
-    """Rolls a policy out, sampling its actions, with a progress bar.
-
-    Args:
-        policy: makes the policy for the environments.
-        made: the environments, which are closed at the end.
-        rng: seeds the policy's sampling and the order of the episodes.
-        n_episodes: at least so many.
-
-    Returns:
-        The returns, shape (n,), and the policy.
-    """
-    with (
-        made as venv,
-        progress_bar(n_episodes, "evaluation", "episode") as bar,
-    ):
-
-        def enough(trajectories: Sequence[Any]) -> bool:
-            bar.update(len(trajectories) - bar.n)
-            return len(trajectories) >= n_episodes
-
-        acting = policy(venv)
-        trajectories = rollout.generate_trajectories(acting, venv, enough, rng)
-    return np.array([float(np.sum(t.rews)) for t in trajectories]), acting
-
-
-def _reference(
-    options: Options, environment: DemoEnvironment, policy_type: str
-) -> tuple[EnvironmentSettings, Result]:
-    """Measures the expert or random actions as ``eval_policy`` does."""
-    words = (
-        *options.shared_words(environment),
-        f"expert.policy_type={policy_type}",
-        f"eval_n_episodes={options.n_episodes}",
-        f"seed={options.seed}",
-    )
-    settings = rows.resolve("eval_policy", words)[2]
-    rng = settings.rng("evaluation")
-    returns, policy = evaluate(
-        lambda venv: get_expert_policy(venv, settings.expert),
-        make_venv(settings.environment, rng),
-        rng,
-        options.n_episodes,
-    )
-    is_expert = policy_type == environment.expert
-    result = Result(
-        label="Expert" if is_expert else "Random",
-        summary="",
-        colour="muted",
-        command=_shell("eval_policy", words),
-        returns=returns,
-        policy=policy,
-        origin=environment.expert_origin
-        if is_expert
-        else "draws from the action space",
-    )
-    return settings.environment, result
-
-
-def _learner(
-    options: Options, environment: DemoEnvironment, row: rows.DemoRow, colour: str
-) -> Result:
-    """Trains a row by its command and evaluates it as the command does."""
-    words = (
-        *options.shared_words(environment),
-        *((f"expert.policy_type={environment.expert}",) if row.asks_expert else ()),
-        *_overridden(row.settings[environment.name], row.fast if options.fast else ()),
-        *(("policy_evaluation.n_episodes_eval=5",) if options.fast else ()),
-        f"seed={options.seed}",
-    )
-    directory = options.out / "runs" / environment.preset / row.command
-    task = rows.Task(row.command, words, directory, colour)
-    settings = rows.resolve(row.command, words)[2]
-    # Stable-Baselines3 seeds NumPy's global generator, which is the caller's.
-    with seeding.numpy_seeded(settings.rng("numpy")):
-        trained = row.train(task)
-    rng = settings.rng("evaluation")
-    returns, _ = evaluate(
-        lambda _: trained.policy,
-        row.make_venv(settings.environment, rng),
-        rng,
-        options.n_episodes,
-    )
-    return Result(
-        label=row.label,
-        summary=row.summary,
-        colour=colour,
-        command=_shell(row.command, words),
-        returns=returns,
-        policy=trained.policy,
-        origin=f"learnt from {trained.learnt_from}",
-        statistic=row.statistic,
-        charts=trained.charts,
-        figures=trained.figures,
-        animate=row.animate,
-    )
-
-
-def _overridden(words: Sequence[str], changes: Sequence[str]) -> list[str]:
-    """The words with those replaced that set the same key as a change."""
-    merged: Mapping[str, str] = {
-        word.partition("=")[0]: word for word in (*words, *changes)
-    }
-    return list(merged.values())
-
-
-def _shell(command: str, words: Sequence[str]) -> str:
-    """The command line for a shell."""
-    return shlex.join(["imitation", command, "with", *words])
+def _returns(
+    policy: rollout.AnyPolicy, venv: VecEnv, rng: np.random.Generator, n_episodes: int
+) -> npt.NDArray[np.float64]:
+    """Samples at least so many episodes, as the commands do; shape (n,)."""
+    enough = rollout.make_min_episodes(n_episodes)
+    trajectories = rollout.generate_trajectories(policy, venv, enough, rng)
+    return np.array([float(np.sum(t.rews)) for t in trajectories])

@@ -1,13 +1,6 @@
 """Adversarial inverse reinforcement learning in the demo."""
 
-from imitation.scripts.demo import adversarial
-from imitation.scripts.demo.rows import DemoRow, Task, Trained
-
-
-def train(task: Task) -> Trained:
-    """Runs ``airl`` and reads its log."""
-    return adversarial.train(task, ROW.label)
-
+from imitation.scripts.demo.rows import DemoRow, gail
 
 ROW = DemoRow(
     label="AIRL",
@@ -17,12 +10,14 @@ ROW = DemoRow(
     command="airl",
     settings={
         "seals/CartPole-v0": (
-            *adversarial.SETTINGS,
+            *gail.SETTINGS,
             "algorithm_kwargs.gen_replay_buffer_capacity=4096",
         ),
     },
-    fast=adversarial.FAST,
-    train=train,
+    fast=gail.FAST,
+    policy=gail.POLICY,
+    learned_from=gail.LEARNED_FROM,
+    seconds=48,
     position=3,
-    statistic=adversarial.RESULT,
+    statistic="monitor_return_mean",
 )

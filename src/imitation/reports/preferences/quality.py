@@ -1,11 +1,10 @@
-"""How well a preference model predicts preferences that it was not trained on.
+"""Measures of a preference model on preferences that it was not trained on.
 
 Accuracy, calibration (Guo et al., 2017, "On Calibration of Modern Neural Networks",
 https://arxiv.org/abs/1706.04599, section 2) and the disagreement of an ensemble.
 """
 
 import dataclasses
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,8 +14,9 @@ import torch as th
 from imitation.algorithms.preference_comparisons import PreferenceModel
 from imitation.data import types
 from imitation.errors import DataError
-from imitation.reports.statistics import Interval
+from imitation.reports.statistics import share_interval
 from imitation.util import networks
+from imitation.util.statistics import Interval
 
 __all__ = [
     "Accuracy",
@@ -29,7 +29,6 @@ __all__ = [
     "cross_entropy",
     "disagreement",
     "predict",
-    "share_interval",
     "true_accuracy",
 ]
 
@@ -38,13 +37,10 @@ Floats = npt.NDArray[np.float64]
 _BATCH = 64
 """Pairs that go through the network at once, which bounds memory."""
 
-_Z = 1.959963984540054
-"""The 97.5% quantile of the normal distribution."""
-
 
 @dataclasses.dataclass(frozen=True)
 class Predictions:
-    """What a model says about n pairs, and what was preferred."""
+    """Predictions of a model about n pairs, and the preferences given."""
 
     probabilities: Floats
     """That the first fragment is preferred, ``(n,)``; the members' mean of an
@@ -62,7 +58,7 @@ class Predictions:
     all are known."""
 
     true_probabilities: Floats | None
-    """What the model would say if its rewards were the true ones, ``(n,)``."""
+    """Predictions of the model with the true rewards in place of its own, ``(n,)``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,10 +84,10 @@ class Bin:
     """The pairs whose predicted probabilities lie in an interval."""
 
     low: float
-    """Where the interval begins."""
+    """Lower end of the interval."""
 
     high: float
-    """Where it ends."""
+    """Upper end."""
 
     n: int
     """Number of pairs, at least one."""
@@ -122,10 +118,10 @@ def predict(
     pairs: Sequence[types.TrajectoryPair],
     preferences: npt.ArrayLike,
 ) -> Predictions:
-    """Asks a model about pairs.
+    """Predicts preferences with a model.
 
     Args:
-        model: of a network or an ensemble; it is asked in evaluation mode.
+        model: of a network or an ensemble; it predicts in evaluation mode.
         pairs: n pairs, at least one.
         preferences: probabilities that the first are preferred, ``(n,)``.
 
@@ -141,6 +137,7 @@ def predict(
             "expected at least one pair and a preference for each, got "
             f"{len(pairs)} pairs and preferences of shape {given.shape}"
         )
+    # Batches of (n,) probabilities, or (n, members) of an ensemble.
     told, true = [], []
     with networks.evaluating(model), th.no_grad():
         for start in range(0, len(pairs), _BATCH):
@@ -185,6 +182,7 @@ def calibration(predictions: Predictions, n_bins: int = 10) -> list[Bin]:
         The bins, from low to high probabilities.
     """
     probs = predictions.probabilities
+    # A probability of exactly 1 belongs to the last bin.
     numbers = np.minimum((probs * n_bins).astype(int), n_bins - 1)
     bins = []
     for number in np.unique(numbers).tolist():
@@ -222,6 +220,7 @@ def cross_entropy(probabilities: npt.ArrayLike, preferences: npt.ArrayLike) -> f
         probabilities: p, predicted, ``(n,)``.
         preferences: q, given, ``(n,)``.
     """
+    # The largest float64 below 1 is 1 - 1.1e-16: log1p(-p) stays finite.
     tiny = np.finfo(np.float32).tiny
     p = np.clip(np.asarray(probabilities, dtype=np.float64), tiny, 1 - 1e-16)
     q = np.asarray(preferences, dtype=np.float64)
@@ -256,30 +255,8 @@ def disagreement(predictions: Predictions, n_groups: int = 3) -> list[Disagreeme
     ]
 
 
-def share_interval(successes: float, n: int) -> Interval:
-    """Computes a share with its 95% interval, which is never empty.
-
-    Wilson (1927), "Probable Inference, the Law of Succession, and Statistical
-    Inference", Journal of the American Statistical Association 22, p. 209.
-
-    Args:
-        successes: in [0, n]; ties may count half.
-        n: trials, independent of each other.
-
-    Returns:
-        The share; NaN for no trials.
-    """
-    if n == 0:
-        return Interval(math.nan, math.nan, math.nan)
-    share = successes / n
-    scale = 1 + _Z**2 / n
-    middle = (share + _Z**2 / (2 * n)) / scale
-    half = _Z / scale * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-    return Interval(share, max(0.0, middle - half), min(1.0, middle + half))
-
-
 def _accuracy(probabilities: Floats, wanted: Floats) -> Accuracy:
-    """Of predictions whose sign about ½ should be that of what is wanted."""
+    """Scores predictions whose sign about ½ should be that of what is wanted."""
     decided = wanted != 0
     guessed = np.sign(probabilities[decided] - 0.5)
     right = (1 + guessed * np.sign(wanted[decided])) / 2
