@@ -1,4 +1,4 @@
-"""Queues with clips, and the labelling app over them."""
+"""Queues with clips, and the labeling app over them."""
 
 import contextlib
 from collections.abc import Callable, Iterator

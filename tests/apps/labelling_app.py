@@ -1,4 +1,4 @@
-"""The labelling app as a process of its own, as people run it."""
+"""The labeling app as a process of its own, as people run it."""
 
 import contextlib
 import dataclasses

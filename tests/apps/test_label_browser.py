@@ -154,7 +154,7 @@ def test_who_leaves_comes_back_to_the_same_pair(
     assert wait_for_pair(bob) == 5, "Ann holds the next ones"
     ann.reload()
     assert wait_for_pair(ann, other_than=0) == 2
-    assert ann.inner_text("#who") == "Labelling as Ann"
+    assert ann.inner_text("#who") == "Labeling as Ann"
 
 
 def test_both_clips_play_in_step(

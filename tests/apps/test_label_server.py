@@ -1,4 +1,4 @@
-"""The labelling app over HTTP: what it does, and what it refuses."""
+"""The labeling app over HTTP: what it does, and what it refuses."""
 
 import contextlib
 import os

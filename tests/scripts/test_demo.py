@@ -149,7 +149,7 @@ def test_the_same_seed_gives_the_same_numbers(written, tmp_path):
     (expert, _) = study.cells(other, environments, [])
     expert.directory.mkdir(parents=True)
     expert.run()
-    assert expert.read().returns.tolist() != policies[0]["returns"]
+    assert study.Result.read(expert).returns.tolist() != policies[0]["returns"]
 
 
 FAKE = """
@@ -344,12 +344,12 @@ def test_help_is_there_before_torch_is_loaded():
 @pytest.mark.parametrize("environment", study.ENVIRONMENTS, ids=lambda e: e.preset)
 def test_settings_of_the_full_demo_fit_its_environments(environment, tmp_path):
     options = study.Options(0, tmp_path, fast=False)
-    own = [row for row in rows.all_rows() if environment.name in row.settings]
+    own = [
+        cell
+        for cell in study.cells(options, [environment], rows.all_rows())
+        if cell.row is not None
+    ]
     assert own
-    for row in own:
-        words = (*options.shared_words(environment), *row.settings[environment.name])
-        expert = (
-            (f"expert.policy_type={environment.expert}",) if row.asks_expert else ()
-        )
-        _, name, settings = rows.resolve(row.command, (*words, *expert))
-        settings.check(name)
+    for cell in own:
+        script, name, settings = rows.resolve(cell.row.command, cell.words)
+        script.check(settings, name)

@@ -53,7 +53,9 @@ def test_a_report_replaces_nothing_but_a_page(workdir, capsys):
     settings = workdir / "settings.json"
     settings.write_text("precious")
     assert console.run(["report", ".", "--out", "settings.json"]) == 2
-    assert "--out settings.json exists and is no HTML file" in capsys.readouterr().err
+    assert (
+        "--out settings.json exists and is not an HTML file" in capsys.readouterr().err
+    )
     assert settings.read_text() == "precious"
 
 

@@ -47,7 +47,7 @@ _BANDS = {"rollout/return_mean": ("rollout/return_min", "rollout/return_max")}
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """How figures fit into their page."""
+    """The style of figures within a page."""
 
     color: str = "c0"
     """Class of the color of the main curve."""

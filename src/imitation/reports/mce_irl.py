@@ -1,4 +1,4 @@
-"""What a report says about a reward learned in a tabular environment.
+"""Sections of a report on a reward learned in a tabular environment.
 
 Maps of the learned reward and of the visits that it leads to, beside those of the
 environment's reward and of the demonstrations.

@@ -82,7 +82,7 @@ class Series:
     """Upper edge, likewise."""
 
     is_cloud: bool = False
-    """Whether these are points that no line connects."""
+    """True for points that no line connects."""
 
     notes: Sequence[str] = ()
     """Words above each point, at the top of the plot, shape (n,) or none."""

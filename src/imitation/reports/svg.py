@@ -85,12 +85,13 @@ def ticks(low: float, high: float, count: int = 6) -> list[float]:
         count: about how many, at least 2.
 
     Returns:
-        All multiples within the interval of 1, 2 or 5 times a power of ten.
+        All multiples within the interval of 1, 2 or 5 times a power of ten: the one
+        whose ratio to the wanted step is nearest to one.
     """
     rough = (high - low) / (count - 1)
     power = 10.0 ** math.floor(math.log10(rough))
-    # The tolerances keep 0.1 + 0.2 > 0.3 from choosing another step or losing an end.
-    step = next(m * power for m in (1, 2, 5, 10) if m * power >= rough * (1 - 1e-9))
+    step = power * min((1, 2, 5, 10), key=lambda m: abs(math.log(m * power / rough)))
+    # The tolerance keeps 3 * 0.1 > 0.3 from losing an end.
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     digits = max(0, 1 - math.floor(math.log10(step)))

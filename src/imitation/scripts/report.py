@@ -24,7 +24,9 @@ def _report(arguments: Sequence[str]) -> None:
     if out.is_dir():
         raise ConfigError(f"--out {out} must be a file, it is a directory")
     if out.exists() and out.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"--out {out} exists and is no HTML file; name another file")
+        raise ConfigError(
+            f"--out {out} exists and is not an HTML file; name another file"
+        )
     from imitation.reports import compare_page, run_page, runs
 
     found = [runs.read_run(path) for path in parsed.run_dirs]

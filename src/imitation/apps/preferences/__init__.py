@@ -1,4 +1,4 @@
-"""The labelling app: people compare pairs of clips in a browser or a terminal.
+"""The labeling app: people compare pairs of clips in a browser or a terminal.
 
 - `imitation.apps.preferences.server`: the web application over a label queue.
 - `imitation.apps.preferences.guard`: who may talk to it, and how much.

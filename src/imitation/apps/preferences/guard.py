@@ -1,4 +1,4 @@
-"""Who may talk to the app, and how much they may send.
+"""Access to the app: authentication, and limits on requests.
 
 Every request needs the token of the URL that the command prints: as a cookie, which the
 first visit of that URL sets, or as ``Authorization: Bearer``. A request that changes
@@ -82,7 +82,7 @@ class Guard:
         await self.app(scope, _replay(body, receive), send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
-        """The answer to a request that may not pass; None if it may."""
+        """Returns the response to a request that is refused; None if it is not."""
         headers = Headers(scope=scope)
         if len(scope["raw_path"]) + len(scope["query_string"]) > _MAX_URL_BYTES:
             return _plain(414, f"a URL may hold {_MAX_URL_BYTES} bytes")

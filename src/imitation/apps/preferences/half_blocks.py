@@ -1,4 +1,4 @@
-"""Clips in a terminal: two pixels a character, as coloured half blocks."""
+"""Clips in a terminal: two pixels a character, as colored half blocks."""
 
 import dataclasses
 import itertools
@@ -38,7 +38,7 @@ def read_clip(path: pathlib.Path, columns: int, rows: int) -> Clip:
         rows: the greatest height.
 
     Raises:
-        ArtifactError: the file is no video.
+        ArtifactError: the file is not a video.
         MissingExtraError: PyAV is not installed.
     """
     try:
@@ -71,16 +71,16 @@ def picture(frame: Frames) -> list[str]:
         frame: RGB, shape (height, width, 3), an even height.
 
     Returns:
-        Half as many lines, each ending in plain colours.
+        Half as many lines, each ending in plain colors.
     """
     lines = []
     for upper, lower in zip(frame[::2].tolist(), frame[1::2].tolist(), strict=True):
         parts = []
-        # A run of equal characters names its colours once.
+        # A run of equal characters names its colors once.
         pairs = zip(upper, lower, strict=True)
         for (top, bottom), run in itertools.groupby(pairs):
-            colours = ";".join(map(str, [38, 2, *top, 48, 2, *bottom]))
-            parts.append(f"\x1b[{colours}m{_BLOCK * len(list(run))}")
+            colors = ";".join(map(str, [38, 2, *top, 48, 2, *bottom]))
+            parts.append(f"\x1b[{colors}m{_BLOCK * len(list(run))}")
         lines.append("".join(parts) + _RESET)
     return lines
 

@@ -1,4 +1,4 @@
-"""What the page and the server say to each other, as checked JSON."""
+"""The messages between the page and the server, as checked JSON."""
 
 import unicodedata
 from typing import Annotated, Any, Literal
@@ -54,14 +54,14 @@ class _Message(pydantic.BaseModel):
 
 
 class LeaseIn(_Message):
-    """A labeller asks for pairs."""
+    """A labeler asks for pairs."""
 
     labeller: LabellerName
     n: Annotated[int, pydantic.Field(ge=1, le=8)] = 1
 
 
 class AnswerIn(_Message):
-    """A labeller judges a pair."""
+    """A labeler judges a pair."""
 
     pair: _Number
     labeller: LabellerName
@@ -70,7 +70,7 @@ class AnswerIn(_Message):
 
 
 class UndoIn(_Message):
-    """A labeller takes a verdict back; the latest one without a number."""
+    """A labeler takes a verdict back; the latest one without a number."""
 
     labeller: LabellerName
     verdict: _Number | None = None

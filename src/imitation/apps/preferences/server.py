@@ -55,7 +55,7 @@ def create_app(
     """Makes the application.
 
     Args:
-        queue: what is labelled. The caller closes it after the application has ended.
+        queue: what is labeled. The caller closes it after the application has ended.
         token: the secret that every request must hold.
         question: what people are asked about each pair.
         labeller: whose name the page proposes.
@@ -66,7 +66,7 @@ def create_app(
     app = fastapi.FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     _add_errors(app)
     _add_page(app)
-    _add_labelling(app, queue)
+    _add_labeling(app, queue)
     statistics = _Statistics(queue)
 
     @app.get("/api/state")
@@ -105,7 +105,7 @@ class _Statistics:
             return self._found
 
 
-def _add_labelling(app: fastapi.FastAPI, queue: LabelQueue) -> None:
+def _add_labeling(app: fastapi.FastAPI, queue: LabelQueue) -> None:
     """Adds what hands pairs out and takes verdicts in."""
 
     @app.post("/api/lease")

@@ -1,4 +1,4 @@
-"""Runs the labelling app on a port until it is interrupted."""
+"""Runs the labeling app on a port until it is interrupted."""
 
 import contextlib
 import os
@@ -76,7 +76,7 @@ def links(host: str, port: int, token: str) -> list[str]:
 
 
 def is_local(host: str) -> bool:
-    """Whether only this machine can reach a host."""
+    """Returns whether only this machine can reach a host."""
     return host in ("localhost", "::1") or host.startswith("127.")
 
 

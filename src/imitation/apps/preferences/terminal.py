@@ -1,20 +1,36 @@
-"""Labelling in a terminal, for machines without a browser.
+"""Labeling in a terminal, for machines without a browser.
 
-The clips play side by side until a key is pressed. Where input is no terminal, as in a
-script, an answer is a line with the name of its key; where output is none, the files of
-the clips are named.
+The clips play side by side until a key is pressed. If input is not a terminal, as in a
+script, an answer is a line with the name of its key; if output is not one, the paths of
+the clips are printed.
 """
 
+import contextlib
+import io
+import os
+import select
 import shutil
 import sys
+from collections.abc import Callable, Iterator
 from typing import TextIO
 
 from imitation.apps.preferences.half_blocks import Clip, read_clip, side_by_side
-from imitation.apps.preferences.keys import END, NOTHING, KeyReader, key_reader
 from imitation.data.labels.queue import LabelQueue
 from imitation.errors import ArtifactError, LabelConflictError, UnknownPairError
 
 __all__ = ["run"]
+
+END = "end"
+"""The input is over."""
+
+NOTHING = "nothing"
+"""No key came in time."""
+
+KeyReader = Callable[[float | None], str]
+"""Waits so many seconds (None: for ever) for a key and returns its name."""
+
+_ARROWS = {b"A": "up", b"B": "down", b"C": "right", b"D": "left"}
+_ESCAPE_SECONDS = 0.05
 
 _PREFERENCES = {"left": 1.0, "right": 0.0, "down": 0.5, "s": None}
 _HELP = (
@@ -39,7 +55,7 @@ def run(queue: LabelQueue, labeller: str, question: str, out: TextIO) -> bool:
         Whether there are no pairs left; False if the person stopped.
 
     Raises:
-        DataError: the labeller's name is empty or long.
+        DataError: the labeler's name is empty or long.
         MissingExtraError: PyAV is not installed, and clips shall play here.
     """
     with key_reader() as read_key:
@@ -125,3 +141,49 @@ class _Dialog:
             if key == "space":
                 break
         return key
+
+
+@contextlib.contextmanager
+def key_reader() -> Iterator[KeyReader]:
+    """Yields a reader of the process's input; the terminal is restored afterwards."""
+    if not sys.stdin.isatty():
+        # Bytes that the locale cannot decode are a wrong key like any other.
+        if isinstance(sys.stdin, io.TextIOWrapper):
+            sys.stdin.reconfigure(errors="replace")
+        yield _read_line
+        return
+    import termios
+    import tty
+
+    descriptor = sys.stdin.fileno()
+    before = termios.tcgetattr(descriptor)
+    tty.setcbreak(descriptor)
+    try:
+        yield lambda timeout: _read_key(descriptor, timeout)
+    finally:
+        termios.tcsetattr(descriptor, termios.TCSADRAIN, before)
+
+
+def _read_line(timeout: float | None) -> str:
+    """Returns the key that the next line names, whatever the timeout."""
+    line = sys.stdin.readline()
+    return (line.strip().lower() or "space") if line else END
+
+
+def _read_key(descriptor: int, timeout: float | None) -> str:
+    if not select.select([descriptor], [], [], timeout)[0]:
+        return NOTHING
+    first = os.read(descriptor, 1)
+    if first == b"\x1b":
+        return _read_escape(descriptor)
+    if first in (b"", b"\x04"):
+        return END
+    return "space" if first == b" " else first.decode("latin-1").lower()
+
+
+def _read_escape(descriptor: int) -> str:
+    """Reads the rest of an arrow's sequence, ESC [ A or ESC O A."""
+    sequence = b""
+    while len(sequence) < 2 and select.select([descriptor], [], [], _ESCAPE_SECONDS)[0]:
+        sequence += os.read(descriptor, 1)
+    return _ARROWS.get(sequence[1:], "escape") if sequence[:1] in b"[O" else "escape"

@@ -21,7 +21,6 @@ __all__ = [
     "Run",
     "algorithm_of",
     "env_of",
-    "read_run",
     "read_runs",
     "run_directories",
 ]
@@ -34,7 +33,7 @@ HOUSEKEEPING = ("parallel", "tune", "analyze_imitation", "gather_tb_directories"
 """Commands that start or read other runs and have no score of their own."""
 
 _LEGACY_NAMES = {"train_bc": "bc", "train_dagger": "dagger"}
-"""How releases before 1.0 called their commands."""
+"""Names of commands in releases before 1.0, with those of today."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,14 +71,14 @@ class Run:
     """Its run directory as stored; "" if it is not known."""
 
     resumed: bool = False
-    """Whether it continued an earlier run in the same run directory."""
+    """True if it continued an earlier run in the same run directory."""
 
     start_time: str = ""
-    """When it started, as Sacred stores it: ISO 8601."""
+    """Its start, as Sacred stores it: ISO 8601."""
 
     @property
     def usable(self) -> bool:
-        """Whether it was completed and has a score."""
+        """True if it was completed and has a score."""
         return self.status == COMPLETED and self.score is not None
 
 
@@ -99,42 +98,8 @@ def read_runs(*roots: AnyPath) -> list[Run]:
     found: dict[pathlib.Path, Run] = {}
     for root in roots:
         for directory in run_directories(root):
-            found.setdefault(directory, read_run(directory))
+            found.setdefault(directory, _from_sacred(directory))
     return _last_parts(list(found.values()))
-
-
-def read_run(directory: AnyPath) -> Run:
-    """Reads a run.
-
-    Args:
-        directory: its Sacred directory.
-
-    Returns:
-        The run; one whose files are damaged has the status "DAMAGED".
-    """
-    path = parse_path(directory)
-    try:
-        _, config, run = SacredDicts.load_from_dir(path)
-    except ArtifactError as error:
-        return Run(path, "", "", DAMAGED, error=" ".join(str(error).split()))
-    seed = config.get("seed")
-    result = run.get("result")
-    tables: Mapping[str, Any] = result if isinstance(result, Mapping) else {}
-    trace = run.get("fail_trace")
-    return Run(
-        path=path,
-        algorithm=algorithm_of(run),
-        env=env_of(config),
-        status=str(run.get("status", DAMAGED)),
-        seed=seed if isinstance(seed, int) else None,
-        score=_mean_return(tables.get("imit_stats", tables)),
-        expert_score=_mean_return(tables.get("expert_stats")),
-        policy_type=str(dict_get_nested(config, "expert.policy_type", default="")),
-        error=str(trace[-1]).strip() if isinstance(trace, Sequence) and trace else "",
-        log_dir=str(dict_get_nested(config, "logging.log_dir", default="")),
-        resumed=config.get("resume") is not None,
-        start_time=str(run.get("start_time", "")),
-    )
 
 
 def algorithm_of(run: Mapping[str, Any]) -> str:
@@ -176,7 +141,7 @@ def run_directories(root: AnyPath) -> Sequence[pathlib.Path]:
     """
     root = parse_path(root)
     if not root.is_dir():
-        raise ArtifactError(f"expected a folder of runs, {root} is none")
+        raise ArtifactError(f"expected a folder of runs, {root} is not a folder")
     directories = filter_subdirs(root, nested_ok=True)
     if not directories:
         raise ArtifactError(
@@ -186,8 +151,34 @@ def run_directories(root: AnyPath) -> Sequence[pathlib.Path]:
     return directories
 
 
+def _from_sacred(path: pathlib.Path) -> Run:
+    """Reads a Sacred directory; damaged files make a run of the status "DAMAGED"."""
+    try:
+        _, config, run = SacredDicts.load_from_dir(path)
+    except ArtifactError as error:
+        return Run(path, "", "", DAMAGED, error=" ".join(str(error).split()))
+    seed = config.get("seed")
+    result = run.get("result")
+    tables: Mapping[str, Any] = result if isinstance(result, Mapping) else {}
+    trace = run.get("fail_trace")
+    return Run(
+        path=path,
+        algorithm=algorithm_of(run),
+        env=env_of(config),
+        status=str(run.get("status", DAMAGED)),
+        seed=seed if isinstance(seed, int) else None,
+        score=_mean_return(tables.get("imit_stats", tables)),
+        expert_score=_mean_return(tables.get("expert_stats")),
+        policy_type=str(dict_get_nested(config, "expert.policy_type", default="")),
+        error=str(trace[-1]).strip() if isinstance(trace, Sequence) and trace else "",
+        log_dir=str(dict_get_nested(config, "logging.log_dir", default="")),
+        resumed=config.get("resume") is not None,
+        start_time=str(run.get("start_time", "")),
+    )
+
+
 def _last_parts(runs: Sequence[Run]) -> list[Run]:
-    """Leaves out the runs that another one has continued."""
+    """Drops the runs that another one has continued."""
     last: dict[tuple[str, str], str] = {}
     for run in runs:
         if run.resumed:
@@ -201,7 +192,7 @@ def _last_parts(runs: Sequence[Run]) -> list[Run]:
 
 
 def _mean_return(stats: Any) -> float | None:
-    """The environment's own return, which a learned reward does not change."""
+    """Returns the environment's own return, which a learned reward does not change."""
     if not isinstance(stats, Mapping):
         return None
     for name in ("monitor_return_mean", "return_mean"):

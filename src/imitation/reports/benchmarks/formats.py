@@ -109,7 +109,7 @@ FORMATS: Mapping[str, Callable[[Summary], str]] = {
     ".md": to_markdown,
     ".tex": to_latex,
 }
-"""How to write a summary, by the suffix of the file."""
+"""Writers of a summary, by the suffix of the file."""
 
 
 def check_suffix(path: pathlib.Path) -> None:

@@ -1,4 +1,4 @@
-"""What scores are normalized by: one expert and one random policy per environment.
+"""The references of normalized scores: an expert and random actions, by environment.
 
 normalized = (score − random) / (expert − random)
 
@@ -38,14 +38,14 @@ class Reference:
     """Of the expert; None if unknown."""
 
     random_source: str = ""
-    """Where it comes from."""
+    """Its origin."""
 
     expert_source: str = ""
     """Likewise."""
 
     @property
     def complete(self) -> bool:
-        """Whether there is a scale."""
+        """True if there is a scale."""
         known = self.random is not None and self.expert is not None
         return known and self.random != self.expert
 

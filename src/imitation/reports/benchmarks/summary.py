@@ -55,7 +55,7 @@ class Score:
 
 @dataclasses.dataclass(frozen=True)
 class Algorithm:
-    """What an algorithm scored."""
+    """The scores of an algorithm."""
 
     name: str
     """Its command, such as "gail"."""
@@ -75,7 +75,7 @@ class Algorithm:
 
 @dataclasses.dataclass(frozen=True)
 class Comparison:
-    """How likely a run of one algorithm scores more than one of another."""
+    """The probability that a run of one algorithm scores more than one of another."""
 
     algorithm: str
     """The one."""
@@ -101,10 +101,10 @@ class Summary:
     """Of all ordered pairs with an environment in common."""
 
     references: Mapping[str, Reference]
-    """What scores are normalized by, by environment."""
+    """The references of normalized scores, by environment."""
 
     statuses: Mapping[tuple[str, str], Mapping[str, int]]
-    """How many runs of each status there are, by algorithm and environment."""
+    """Numbers of runs of each status, by algorithm and environment."""
 
     failures: tuple[Run, ...]
     """The runs that were not completed, are damaged or have no score."""

@@ -16,7 +16,7 @@ INTRODUCTION = (
     "stratified bootstrap intervals: runs are resampled within each environment "
     "(Agarwal et al., 2021, arXiv:2108.13264)."
 )
-"""What a reader needs to know to read the numbers."""
+"""An explanation of the numbers for the reader."""
 
 _PROFILE_AT = (0.25, 0.5, 0.75, 0.9, 0.95)
 
@@ -26,7 +26,7 @@ class Table:
     """A table; all columns but the first `n_text` hold numbers."""
 
     caption: str
-    """What it shows."""
+    """Its content, in words."""
 
     headers: tuple[str, ...]
     """The columns' names."""
@@ -49,7 +49,7 @@ class Section:
     """Its tables."""
 
     note: str = ""
-    """What to know to read them."""
+    """An explanation for the reader."""
 
 
 def sections(summary: Summary) -> Iterator[Section]:

@@ -36,7 +36,7 @@ __all__ = ["Judged", "fragments", "judge", "lead", "reward_quality"]
 
 N_PAIRS = 500
 N_FRAGMENTS = 3
-"""How many of the best and of the worst fragments are shown."""
+"""Number of the best and of the worst fragments that are shown."""
 
 _SEED = 0
 
@@ -61,8 +61,8 @@ class Judged:
     """The returns of the episodes."""
 
     is_synthetic: bool
-    """Whether the preferences are of the kind that the reward was trained on; if not,
-    they are by the true returns."""
+    """True if the preferences are of the kind that the reward was trained on; otherwise
+    they follow the true returns."""
 
 
 def judge(run: RunRecord) -> tuple[Judged | None, str]:

@@ -63,7 +63,7 @@ class Predictions:
 
 @dataclasses.dataclass(frozen=True)
 class Accuracy:
-    """How often the fragment that is better is predicted to be preferred."""
+    """The share of predictions that prefer the better fragment."""
 
     share: Interval
     """Of the pairs that are no ties, with its 95% interval; NaN if all are ties."""

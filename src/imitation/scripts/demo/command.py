@@ -75,7 +75,7 @@ def make_report(
         def changed(states: Sequence[runner.State]) -> None:
             for cell, state in zip(cells, states, strict=True):
                 if state.status == "done" and cell.name not in results:
-                    results[cell.name] = cell.read()
+                    results[cell.name] = study.Result.read(cell)
             measured[:] = [
                 page.Measured(
                     environment,

@@ -48,7 +48,7 @@ class Shot:
     """The moment to show where nothing can move."""
 
     slow_motion: int = 1
-    """How many times slower than the environment."""
+    """A factor by which it is slower than the environment."""
 
 
 def film(

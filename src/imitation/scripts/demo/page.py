@@ -19,11 +19,11 @@ from imitation.reports.page import Report
 from imitation.reports.svg import number
 from imitation.scripts.demo import runner
 from imitation.scripts.demo.study import (
+    EXPERT,
+    RANDOM,
     Cell,
     DemoEnvironment,
-    Learner,
     Options,
-    Reference,
     Result,
     normalized,
 )
@@ -35,7 +35,7 @@ NEARLY = 0.95
 """The normalized score that the first sentence calls nearly the expert's."""
 
 RELOAD_SECONDS = 10
-"""How often the page reloads itself while rows are missing."""
+"""Period in which the page reloads itself while rows are missing."""
 
 _LIBRARIES = ("imitation", "torch", "stable-baselines3", "gymnasium", "numpy", "seals")
 
@@ -53,20 +53,16 @@ class Measured:
     @property
     def learners(self) -> list[Result]:
         """The results of the rows."""
-        return [r for r in self.results if isinstance(r.cell, Learner)]
+        return [result for result in self.results if result.cell.row]
 
-    def reference(self, is_expert: bool) -> Result | None:
+    def reference(self, label: str) -> Result | None:
         """Returns the result of the expert or of random actions, if it is known."""
-        for result in self.results:
-            cell = result.cell
-            if isinstance(cell, Reference) and cell.is_expert == is_expert:
-                return result
-        return None
+        return next((r for r in self.results if r.cell.label == label), None)
 
     def score(self, result: Result) -> Interval | None:
         """Returns the normalized score of a row, if it is known."""
-        expert, random = self.reference(True), self.reference(False)
-        if expert is None or random is None or isinstance(result.cell, Reference):
+        expert, random = self.reference(EXPERT), self.reference(RANDOM)
+        if expert is None or random is None or result.cell.row is None:
             return None
         return normalized(result, expert, random)
 
@@ -93,7 +89,7 @@ def build(
         reload_seconds=RELOAD_SECONDS if left else 0,
     )
     if notices := _notices(states):
-        report.section("Missing rows", *notices)
+        report.section("Progress" if left else "Failures", *notices)
     shown = [one for one in measured if one.results]
     if shown:
         report.section("Results at a glance", *_overview(shown))
@@ -177,7 +173,7 @@ def _overview(measured: Sequence[Measured]) -> list[Html]:
         cell.label: cell.row.summary
         for one in measured
         for learner in one.learners
-        if isinstance(cell := learner.cell, Learner)
+        if (cell := learner.cell).row
     }
     parts.append(blocks.bullets([blocks.text(text) for text in summaries.values()]))
     return [blocks.columns(*parts), *map(_table, measured)]
@@ -189,8 +185,8 @@ def _table(one: Measured) -> Html:
         score = one.score(result)
         if score is not None:
             shown = _estimate(score)
-        elif isinstance(result.cell, Reference):
-            value = 1 if result.cell.is_expert else 0
+        elif result.cell.row is None:
+            value = 1 if result.cell.label == EXPERT else 0
             shown = Html(f'{value} <span class="range">(by definition)</span>')
         else:
             shown = blocks.text("–")
@@ -239,7 +235,7 @@ def _environment(one: Measured) -> list[Html]:
     returns = [plots.Row(r.cell.label, r.mean, r.cell.color) for r in one.results]
     note = "The dot is the mean of all episodes, the bar its interval."
     figures = [charts.estimates("Return", returns, "mean return", note)]
-    references = one.reference(True), one.reference(False)
+    references = one.reference(EXPERT), one.reference(RANDOM)
     for learner in one.learners:
         figures += _highlights(learner, *references)
     words = (

@@ -25,7 +25,7 @@ MAX_WORKERS = 8
 """More would only fill the memory: each process holds its own torch."""
 
 OUTPUT = "output.txt"
-"""What a row prints goes to this file in its directory."""
+"""The file in a row's directory that takes its output."""
 
 
 class Row(Protocol):
@@ -37,7 +37,7 @@ class Row(Protocol):
 
     @property
     def seconds(self) -> float:
-        """How long it takes, about; only the order of rows depends on it."""
+        """Its time, about; only the order of rows depends on it."""
 
     @property
     def directory(self) -> pathlib.Path:

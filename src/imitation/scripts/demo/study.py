@@ -4,19 +4,17 @@ Each cell runs on its own, seeded by its own settings, and leaves its result in 
 directory: the returns of all episodes, and two pictures of the policy acting.
 """
 
-import abc
 import contextlib
 import dataclasses
 import functools
 import pathlib
 import shlex
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.vec_env import VecEnv
-from typing_extensions import override
 
 from imitation.data import rollout
 from imitation.envs.rendering import prepare_headless
@@ -34,18 +32,23 @@ from imitation.util.statistics import Interval, mean_interval
 
 __all__ = [
     "ENVIRONMENTS",
+    "EXPERT",
+    "RANDOM",
     "Cell",
     "DemoEnvironment",
-    "Learner",
     "Options",
-    "Reference",
     "Result",
     "cells",
     "normalized",
 ]
 
+EXPERT, RANDOM = "Expert", "Random"
+"""Labels of the references."""
+
+Floats = npt.NDArray[np.float64]
+
 N_COLORS = 8
-"""How many colors the report has for rows."""
+"""Number of colors that the report has for rows."""
 
 RESULT_FILE = "demo.json"
 """The result of a cell, written last."""
@@ -118,7 +121,7 @@ ENVIRONMENTS = (
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What the user chose."""
+    """The choices of the user."""
 
     seed: int
     """Seed of every command."""
@@ -141,49 +144,16 @@ class Options:
         return (*words, *environment.fast) if self.fast else words
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Result:
-    """A measured policy; equal only to itself."""
-
-    cell: "Cell"
-    """The measurement."""
-
-    returns: npt.NDArray[np.float64]
-    """Shape (n_episodes,)."""
-
-    origin: str
-    """The origin of the policy, in a few words."""
-
-    film: Film | None
-    """The policy acting."""
-
-    @functools.cached_property
-    def mean(self) -> Interval:
-        """The mean return with its 95% interval."""
-        return mean_interval(self.returns)
-
-
-@functools.cache
-def normalized(result: Result, expert: Result, random: Result) -> Interval | None:
-    """Returns the share of the way from random actions to the expert.
-
-    Computed once: it is asked for whenever the report is rewritten.
-
-    Returns:
-        The share with its interval; None if the two references do not differ.
-    """
-    try:
-        return normalized_interval(result.returns, expert.returns, random.returns)
-    except DataError:
-        return None
-
-
 @dataclasses.dataclass(frozen=True)
-class Cell(abc.ABC):
-    """A policy in an environment; a row for `imitation.scripts.demo.runner`."""
+class Cell:
+    """A policy in an environment; a row for `imitation.scripts.demo.runner`.
 
-    options: Options
-    """The user's."""
+    The expert and random actions are measured as ``eval_policy`` does; other policies
+    are trained by their command, and evaluated as the command does.
+    """
+
+    label: str
+    """A short name."""
 
     environment: DemoEnvironment
     """The environment."""
@@ -191,39 +161,38 @@ class Cell(abc.ABC):
     color: str
     """The class of its color in plots."""
 
-    @property
-    @abc.abstractmethod
-    def label(self) -> str:
-        """A short name."""
+    directory: pathlib.Path
+    """Its run directory."""
 
-    @property
-    @abc.abstractmethod
-    def seconds(self) -> float:
-        """An estimate of its cost."""
+    words: tuple[str, ...]
+    """The words of its command after ``with``."""
 
-    @property
-    @abc.abstractmethod
-    def command(self) -> str:
-        """The shell command that gives the same number."""
+    options: Options
+    """The user's."""
 
-    @property
-    @abc.abstractmethod
-    def directory(self) -> pathlib.Path:
-        """Its run directory."""
-
-    @property
-    def statistic(self) -> str:
-        """The command's name of the mean return."""
-        return "return_mean"
-
-    @abc.abstractmethod
-    def _measure(self) -> tuple[npt.NDArray[np.float64], rollout.AnyPolicy, str]:
-        """Returns the returns, the policy, and the origin of the policy."""
+    row: rows.DemoRow | None = None
+    """The algorithm; None for the expert and random actions."""
 
     @property
     def name(self) -> str:
         """Environment and label."""
         return f"{self.environment.name}: {self.label}"
+
+    @property
+    def seconds(self) -> float:
+        """An estimate of its cost."""
+        return self.row.seconds if self.row else 1.0
+
+    @property
+    def statistic(self) -> str:
+        """The command's name of the mean return."""
+        return self.row.statistic if self.row else "return_mean"
+
+    @property
+    def command(self) -> str:
+        """The shell command that gives the same number."""
+        name = self.row.command if self.row else "eval_policy"
+        return shlex.join(["imitation", name, "with", *self.words])
 
     def finished(self) -> bool:
         """Returns whether there is a result of the same command, seed included."""
@@ -235,14 +204,15 @@ class Cell(abc.ABC):
     def run(self) -> None:
         """Measures and films the policy."""
         prepare_headless()
-        returns, policy, origin = self._measure()
+        measured = self._refer() if self.row is None else self._learn(self.row)
+        returns, policy, origin = measured
         result = {
             "format_version": 1,
             "command": self.command,
             "returns": returns.tolist(),
             "origin": origin,
         }
-        if not isinstance(self, Learner) or self.row.animate:
+        if self.row is None or self.row.animate:
             # All films begin in the same state: they have the same settings and seed.
             shared = self.options.shared_words(self.environment)
             settings = rows.resolve("eval_policy", shared)[2].environment
@@ -252,148 +222,124 @@ class Cell(abc.ABC):
             result["film"] = [film.width, film.height]
         artifacts.write_json(self.directory / RESULT_FILE, result)
 
-    def read(self) -> Result:
-        """Reads the result."""
-        stored = artifacts.read_json(self.directory / RESULT_FILE)
-        film = None
-        if "film" in stored:
-            moving = (self.directory / "moving.webp").read_bytes()
-            still = (self.directory / "still.webp").read_bytes()
-            film = Film(moving, still, *stored["film"])
-        return Result(self, np.array(stored["returns"]), stored["origin"], film)
-
-
-@dataclasses.dataclass(frozen=True)
-class Reference(Cell):
-    """The expert or random actions, measured as ``eval_policy`` does."""
-
-    is_expert: bool
-
-    seconds = 1.0
-
-    @property
-    @override
-    def label(self) -> str:
-        return "Expert" if self.is_expert else "Random"
-
-    @property
-    @override
-    def directory(self) -> pathlib.Path:
-        runs_of = self.options.out / "runs" / self.environment.preset
-        return runs_of / self.label.lower()
-
-    @property
-    def _words(self) -> tuple[str, ...]:
-        kind = self.environment.expert if self.is_expert else "random"
-        return (
-            *self.options.shared_words(self.environment),
-            f"expert.policy_type={kind}",
-            f"eval_n_episodes={self.options.n_episodes}",
-            f"seed={self.options.seed}",
-        )
-
-    @property
-    @override
-    def command(self) -> str:
-        return shlex.join(["imitation", "eval_policy", "with", *self._words])
-
-    @override
-    def _measure(self) -> tuple[npt.NDArray[np.float64], rollout.AnyPolicy, str]:
-        settings = rows.resolve("eval_policy", self._words)[2]
+    def _refer(self) -> tuple[Floats, rollout.AnyPolicy, str]:
+        """Returns the returns of the expert or of random actions, policy and origin."""
+        settings = rows.resolve("eval_policy", self.words)[2]
         rng = settings.rng("evaluation")
         with make_venv(settings.environment, rng) as venv:
             policy = get_expert_policy(venv, settings.expert)
             returns = _returns(policy, venv, rng, self.options.n_episodes)
-        origin = "draws from the action space"
-        return (
-            returns,
-            policy,
-            self.environment.expert_origin if self.is_expert else (origin),
-        )
+        if self.label == EXPERT:
+            return returns, policy, self.environment.expert_origin
+        return returns, policy, "draws from the action space"
 
-
-@dataclasses.dataclass(frozen=True)
-class Learner(Cell):
-    """A row of the demo: trained by its command, evaluated as the command does."""
-
-    row: rows.DemoRow
-
-    @property
-    @override
-    def label(self) -> str:
-        return self.row.label
-
-    @property
-    @override
-    def seconds(self) -> float:
-        return self.row.seconds
-
-    @property
-    @override
-    def statistic(self) -> str:
-        return self.row.statistic
-
-    @property
-    @override
-    def directory(self) -> pathlib.Path:
-        runs_of = self.options.out / "runs" / self.environment.preset
-        return runs_of / self.row.command
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """Everything after ``with``."""
-        own = self.row.settings[self.environment.name]
-        if self.options.fast:
-            own += self.row.fast
-        expert = f"expert.policy_type={self.environment.expert}"
-        # Of words that set the same key the last one counts, in the place of the first.
-        merged = {word.partition("=")[0]: word for word in own}
-        return (
-            *self.options.shared_words(self.environment),
-            *((expert,) if self.row.asks_expert else ()),
-            *merged.values(),
-            *(("policy_evaluation.n_episodes_eval=5",) if self.options.fast else ()),
-            f"seed={self.options.seed}",
-        )
-
-    @property
-    @override
-    def command(self) -> str:
-        return shlex.join(["imitation", self.row.command, "with", *self.words])
-
-    @override
-    def _measure(self) -> tuple[npt.NDArray[np.float64], rollout.AnyPolicy, str]:
-        settings = rows.resolve(self.row.command, self.words)[2]
-        # Stable-Baselines3 seeds NumPy's global generator, also when it loads an agent.
-        with seeding.numpy_seeded(settings.rng("numpy")):
-            self._train()
-            policy = self.row.load(self.directory / self.row.policy, settings)
-        # A new generator, not the training's: the command's evaluation has its own.
-        rng = settings.rng("evaluation")
-        with self.row.make_venv(settings.environment, rng) as venv:
-            returns = _returns(policy, venv, rng, self.options.n_episodes)
-        last = {
-            k: v
-            for row in runs.read_run(self.directory).metrics
-            for k, v in row.items()
-        }
-        origin = self.row.learned_from.format(s=settings, m=last)
-        return returns, policy, f"learned from {origin}"
-
-    def _train(self) -> None:
-        """Runs the command; leaves a directory that ``imitation report`` can read."""
+    def _learn(self, row: rows.DemoRow) -> tuple[Floats, rollout.AnyPolicy, str]:
+        """Trains; leaves a directory that ``imitation report`` can read."""
         log = (f"logging.log_dir={self.directory}", "logging.log_format_strs=['csv']")
-        words = (*self.words, *log)
-        script, name, settings = rows.resolve(self.row.command, words)
-        settings.check(name)
+        script, name, settings = rows.resolve(row.command, (*self.words, *log))
+        script.check(settings, name)
         stored = stored_run(script.name, name, settings)
         artifacts.write_json(self.directory / SETTINGS_FILE, stored)
-        result = script.commands[name](settings, _Run())
+        # Stable-Baselines3 seeds NumPy's global generator, also when it loads an agent.
+        with seeding.numpy_seeded(settings.rng("numpy")):
+            result = script.commands[name](settings, _Run())
+            policy = row.load(self.directory / row.policy, settings)
+        run = {"status": "COMPLETED", "result": result}
         (self.directory / "sacred").mkdir()
-        artifacts.write_json(
-            self.directory / "sacred" / "run.json",
-            {"status": "COMPLETED", "result": result},
-        )
+        artifacts.write_json(self.directory / "sacred" / "run.json", run)
+        # A new generator, not the training's: the command's evaluation has its own.
+        rng = settings.rng("evaluation")
+        with row.make_venv(settings.environment, rng) as venv:
+            returns = _returns(policy, venv, rng, self.options.n_episodes)
+        metrics = runs.read_run(self.directory).metrics
+        last = {key: value for logged in metrics for key, value in logged.items()}
+        origin = row.learned_from.format(s=settings, m=last)
+        return returns, policy, f"learned from {origin}"
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Result:
+    """A measured policy; equal only to itself."""
+
+    cell: Cell
+    """The measurement."""
+
+    returns: Floats
+    """Shape (n_episodes,)."""
+
+    origin: str
+    """The origin of the policy, in a few words."""
+
+    film: Film | None
+    """The policy acting."""
+
+    @classmethod
+    def read(cls, cell: Cell) -> Self:
+        """Reads the result that a cell has written."""
+        stored, film = artifacts.read_json(cell.directory / RESULT_FILE), None
+        if "film" in stored:
+            moving = (cell.directory / "moving.webp").read_bytes()
+            still = (cell.directory / "still.webp").read_bytes()
+            film = Film(moving, still, *stored["film"])
+        return cls(cell, np.array(stored["returns"]), stored["origin"], film)
+
+    @functools.cached_property
+    def mean(self) -> Interval:
+        """The mean return with its 95% interval."""
+        return mean_interval(self.returns)
+
+
+@functools.cache  # it is asked for whenever the report is rewritten
+def normalized(result: Result, expert: Result, random: Result) -> Interval | None:
+    """Returns the share of the way from random actions to the expert.
+
+    Returns:
+        The share with its interval; None if the two references do not differ.
+    """
+    try:
+        return normalized_interval(result.returns, expert.returns, random.returns)
+    except DataError:
+        return None
+
+
+def cells(
+    options: Options,
+    environments: Sequence[DemoEnvironment],
+    learners: Sequence[rows.DemoRow],
+) -> list[Cell]:
+    """Lists the cells: by environment the expert, the rows that run there, random."""
+    found: list[Cell] = []
+    for environment in environments:
+        directory = options.out / "runs" / environment.preset
+        found.append(_reference(EXPERT, environment, options))
+        for number, row in enumerate(learners):
+            if environment.name not in row.settings:
+                continue
+            own = row.settings[environment.name] + (row.fast if options.fast else ())
+            words = list(options.shared_words(environment))
+            if row.asks_expert:
+                words.append(f"expert.policy_type={environment.expert}")
+            # Of words that set the same key the last one counts.
+            words += {word.partition("=")[0]: word for word in own}.values()
+            if options.fast:
+                words.append("policy_evaluation.n_episodes_eval=5")
+            words.append(f"seed={options.seed}")
+            where = f"c{number % N_COLORS}", directory / row.command
+            cell = Cell(row.label, environment, *where, tuple(words), options, row)
+            found.append(cell)
+        found.append(_reference(RANDOM, environment, options))
+    return found
+
+
+def _reference(label: str, environment: DemoEnvironment, options: Options) -> Cell:
+    words = (
+        *options.shared_words(environment),
+        f"expert.policy_type={environment.expert if label == EXPERT else 'random'}",
+        f"eval_n_episodes={options.n_episodes}",
+        f"seed={options.seed}",
+    )
+    directory = options.out / "runs" / environment.preset / label.lower()
+    return Cell(label, environment, "muted", directory, words, options)
 
 
 class _Run:
@@ -407,26 +353,9 @@ class _Run:
         del name, value, step
 
 
-def cells(
-    options: Options,
-    environments: Sequence[DemoEnvironment],
-    learners: Sequence[rows.DemoRow],
-) -> list[Cell]:
-    """Lists the cells: by environment the expert, the rows that run there, random."""
-    found: list[Cell] = []
-    for environment in environments:
-        found.append(Reference(options, environment, "muted", is_expert=True))
-        for number, row in enumerate(learners):
-            if environment.name in row.settings:
-                color = f"c{number % N_COLORS}"
-                found.append(Learner(options, environment, color, row))
-        found.append(Reference(options, environment, "muted", is_expert=False))
-    return found
-
-
 def _returns(
     policy: rollout.AnyPolicy, venv: VecEnv, rng: np.random.Generator, n_episodes: int
-) -> npt.NDArray[np.float64]:
+) -> Floats:
     """Samples at least so many episodes, as the commands do; shape (n,)."""
     enough = rollout.make_min_episodes(n_episodes)
     trajectories = rollout.generate_trajectories(policy, venv, enough, rng)

@@ -1,4 +1,4 @@
-// The labelling page: shows a pair, takes the answer, shows the next.
+// The labeling page: shows a pair, takes the answer, shows the next.
 //
 // An answer is first put into this browser's storage, then sent until the server has
 // acknowledged it, and only then the next pair shows. So neither a killed server nor a
@@ -18,7 +18,7 @@ const clips = new Map(); // pair -> promise of two object URLs
 let labeller = "";
 let queue = ""; // tells this run's queue from others that this browser has seen
 let current = null; // the pair on the screen
-let latest = null; // the number of the labeller's latest verdict
+let latest = null; // the number of the labeler's latest verdict
 let busy = true;
 let polling = null;
 
@@ -205,7 +205,7 @@ async function setName(ask, proposed) {
   while (!name) name = (await askName()) || (ask ? labeller : "");
   labeller = name.normalize("NFC").replace(/\s+/g, " ");
   localStorage.setItem("name", labeller);
-  $("who").textContent = `Labelling as ${labeller}`;
+  $("who").textContent = `Labeling as ${labeller}`;
 }
 
 async function rename() {

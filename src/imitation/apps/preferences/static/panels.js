@@ -1,4 +1,4 @@
-// Shows how the labelling goes: numbers, the latest answers, everybody.
+// Shows how the labeling goes: numbers, the latest answers, everybody.
 
 const $ = (id) => document.getElementById(id);
 const narrow = matchMedia("(max-width: 44rem)");

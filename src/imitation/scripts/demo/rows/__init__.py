@@ -59,7 +59,7 @@ class DemoRow:
     """A short name."""
 
     summary: str
-    """What the algorithm does, in a sentence."""
+    """The algorithm in a sentence."""
 
     command: str
     """The console command that trains it."""
@@ -74,17 +74,17 @@ class DemoRow:
     """The saved policy, below the run directory."""
 
     learned_from: str
-    """What the learner had, such as "50 demonstrations", formatted with the settings
+    """The data of the learner, such as "50 demonstrations", formatted with the settings
     ``s`` and the last logged value of each metric, ``m``."""
 
     load: Callable[[pathlib.Path, Any], AnyPolicy] = load
     """Loads the policy from its path; also takes the settings of the command."""
 
     seconds: float = 10.0
-    """How long it takes on one core, about; decides when it runs."""
+    """Its time on one core, about; decides when it runs."""
 
     animate: bool = True
-    """Whether the report shows the policy in motion."""
+    """True to show the policy in motion."""
 
     position: int = 100
     """Rows with lower numbers come first; equal ones by the names of their modules."""
@@ -95,7 +95,7 @@ class DemoRow:
     """Makes the environments that the command evaluates in, from its settings."""
 
     asks_expert: bool = True
-    """Whether the command has settings for the expert that it learns from."""
+    """True if the command has settings for the expert that it learns from."""
 
     statistic: str = "return_mean"
     """The command's name of the mean return of the environment's own reward."""
