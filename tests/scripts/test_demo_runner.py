@@ -103,7 +103,7 @@ def test_finished_rows_are_kept_and_unfinished_ones_begin_anew(
 
 
 SCRIPT = """
-import pathlib, sys
+import pathlib, signal, sys
 from imitation.scripts.demo import runner
 from scripts.demo_rows import Toy
 
@@ -112,6 +112,8 @@ def changed(states):
     pathlib.Path("states").write_text(words)
 
 if __name__ == "__main__":
+    # A shell that runs tests in the background ignores it for all of them.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     rows = [Toy(pathlib.Path("out"), name) for name in ("done", "hangs", "waits")]
     try:
         runner.run_rows(rows, changed, 1)

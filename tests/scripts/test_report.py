@@ -37,7 +37,10 @@ def test_runs_of_gail_need_no_format_to_be_reported_on(workdir, capsys):
     text = (workdir / "run0" / "report.html").read_text(encoding="utf-8")
     check_page(text)
     assert "Completed. The policy&#x27;s true return is" in text
-    for title in ("True return", "Accuracy", "Entropy of its decisions", "Loss"):
+    for title in (
+        *("True return", "Accuracy of the discriminator", "Entropy of its decisions"),
+        "Loss",
+    ):
         assert f"<strong>{title}</strong>" in text
     assert "<code>checkpoints/best</code>" in text
     assert "evaluation goes from" in text

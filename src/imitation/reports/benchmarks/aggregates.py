@@ -6,10 +6,17 @@ probability of improvement (section 4.3, appendix A.2), performance profiles (se
 4.2), and intervals from resampling the runs of each environment with replacement,
 independently of the other environments (section 4.1).
 
-Scores are given as one array of runs per environment (a stratum). The numbers of runs
-may differ. Every resample of an environment's n runs is either n indices or, where the
-statistic is linear in the empirical distribution, n weights that add up to one; all
-resamples are computed at once.
+Every function takes ``strata``, one array of scores of runs per environment, whose
+lengths may differ, and
+
+- ``confidence``: the interval's coverage, in (0, 1);
+- ``n_resamples``: the number of bootstrap resamples;
+- ``rng``: what resampling draws from.
+
+It returns bounds of NaN if every environment has a single run, for there is nothing to
+resample then, and raises a `DataError` if there is no environment, one of them has no
+run, or a score is not finite. Unlike `imitation.util.statistics`, which resamples each
+of its samples, it takes environments with a single run beside others.
 """
 
 import dataclasses
@@ -67,25 +74,12 @@ def mean_interval(
     n_resamples: int = N_RESAMPLES,
     rng: np.random.Generator | int = 0,
 ) -> Interval:
-    """Computes the mean over environments of their mean scores.
-
-    Args:
-        strata: the scores, at least one per environment.
-        confidence: the interval's coverage, in (0, 1).
-        n_resamples: bootstrap resamples.
-        rng: what resampling draws from.
-
-    Returns:
-        The mean and its interval; the bounds are NaN if every environment has a single
-        run, where there is nothing to resample.
-
-    Raises:
-        DataError: there is no environment, one has no run, or a score is not finite.
-    """
+    """Computes the mean over environments of their mean scores."""
     samples = _checked(strata)
     value = float(np.mean([sample.mean() for sample in samples]))
 
     def resampled(generator: np.random.Generator, n: int) -> Floats:
+        # Linear in the empirical distribution: weights, (n, n_runs), do for indices.
         total = np.zeros(n)
         for sample in samples:
             total += _weights(generator, n, len(sample)) @ sample
@@ -105,23 +99,12 @@ def iqm_interval(
 
     The runs of all environments are pooled, and a quarter of them (rounded down) is
     left out at either end.
-
-    Args:
-        strata: as for `mean_interval`.
-        confidence: the interval's coverage, in (0, 1).
-        n_resamples: bootstrap resamples.
-        rng: what resampling draws from.
-
-    Returns:
-        The interquartile mean and its interval, as for `mean_interval`.
-
-    Raises:
-        DataError: as for `mean_interval`.
     """
     samples = _checked(strata)
     value = float(_interquartile_mean(np.concatenate(samples)))
 
     def resampled(generator: np.random.Generator, n: int) -> Floats:
+        # Quantiles are not linear: each resample is drawn as indices, (n, n_runs).
         drawn = [
             sample[generator.integers(len(sample), size=(n, len(sample)))]
             for sample in samples
@@ -143,19 +126,11 @@ def probability_of_improvement(
 
     In each environment P(X > Y) + ½ P(X = Y), which is the Mann-Whitney statistic
     divided by the number of pairs; then the mean over environments.
-
-    Args:
-        strata: scores X of the algorithm in question.
-        baseline: scores Y of the baseline in the same environments, in this order.
-        confidence: the interval's coverage, in (0, 1).
-        n_resamples: bootstrap resamples; both algorithms are resampled.
-        rng: what resampling draws from.
-
-    Returns:
-        The probability and its interval, as for `mean_interval`.
+    The baseline has scores Y in the same environments, in this order; both algorithms
+    are resampled.
 
     Raises:
-        DataError: as for `mean_interval`, or the numbers of environments differ.
+        DataError: the numbers of environments differ, too.
     """
     ours, theirs = _checked(strata), _checked(baseline)
     if len(ours) != len(theirs):
@@ -171,6 +146,7 @@ def probability_of_improvement(
         for win in wins:
             rows = _weights(generator, n, win.shape[0])
             columns = _weights(generator, n, win.shape[1])
+            # w_xᵀ W w_y of each resample, without the (n, n_x, n_y) of an einsum.
             total += ((rows @ win) * columns).sum(1)
         return total / len(wins)
 
@@ -188,22 +164,12 @@ def performance_profile(
 ) -> Profile:
     """Computes the share of runs that score more than each threshold.
 
-    Args:
-        strata: the scores, as for `mean_interval`.
-        thresholds: scores τ, shape (n_thresholds,).
-        confidence: the coverage of the pointwise bounds, in (0, 1).
-        n_resamples: bootstrap resamples.
-        rng: what resampling draws from.
-
-    Returns:
-        The mean over environments of the share of runs above τ, with bounds, which
-        are NaN if every environment has a single run.
-
-    Raises:
-        DataError: as for `mean_interval`.
+    The thresholds are scores τ, shape (n_thresholds,). The share is the mean over
+    environments, its bounds are pointwise.
     """
     samples = _checked(strata)
     taus = np.asarray(thresholds, dtype=np.float64)
+    # (n_runs, n_thresholds) of each environment
     above = [(sample[:, None] > taus).astype(np.float64) for sample in samples]
     fraction = np.mean([share.mean(0) for share in above], axis=0)
     if max(map(len, samples)) < 2:

@@ -103,11 +103,7 @@ def read_runs(*roots: AnyPath) -> list[Run]:
 
 
 def algorithm_of(run: Mapping[str, Any]) -> str:
-    """Returns the name of the command that a run ran, "" if it is not known.
-
-    Args:
-        run: the content of ``run.json``.
-    """
+    """Returns the command of a run by its ``run.json``; "" if it is not known."""
     command = run.get("command")
     if not isinstance(command, str):
         return ""
@@ -115,13 +111,9 @@ def algorithm_of(run: Mapping[str, Any]) -> str:
 
 
 def env_of(config: Mapping[str, Any]) -> str:
-    """Returns the environment of a run, "" if it is not known.
+    """Returns the environment's id by ``config.json``; "" if it is not known.
 
-    Args:
-        config: the content of ``config.json``.
-
-    Returns:
-        Its id, or the name of the file that its arrays come from.
+    For arrays from a file, as of a tabular environment, that is the file's name.
     """
     path = dict_get_nested(config, "environment.path")
     if isinstance(path, str):
@@ -132,9 +124,6 @@ def env_of(config: Mapping[str, Any]) -> str:
 
 def run_directories(root: AnyPath) -> Sequence[pathlib.Path]:
     """Finds the Sacred directories below a folder, in the order of their paths.
-
-    Args:
-        root: the folder.
 
     Raises:
         ArtifactError: it does not exist or holds no run.

@@ -67,13 +67,7 @@ def compare(
 ) -> FolderComparison:
     """Compares runs of one algorithm with those of another.
 
-    Args:
-        runs: completed runs.
-        baseline: completed runs to compare with.
-        n_resamples: bootstrap resamples.
-
-    Returns:
-        The comparison over the environments that both ran in.
+    Only the environments that both ran in count.
 
     Raises:
         DataError: there is no such environment.

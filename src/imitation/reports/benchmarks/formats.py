@@ -5,9 +5,11 @@ import io
 import pathlib
 from collections.abc import Callable, Mapping
 
+import numpy as np
+
 from imitation import __version__
 from imitation.errors import ConfigError
-from imitation.reports import blocks, plots
+from imitation.reports import blocks, charts, plots
 from imitation.reports.benchmarks.summary import Algorithm, Summary
 from imitation.reports.benchmarks.tables import INTRODUCTION, Section, Table, sections
 from imitation.reports.page import Report
@@ -29,9 +31,6 @@ _TITLE = "Benchmark Summary"
 def to_csv(summary: Summary) -> str:
     """Writes one row per run: algorithm, environment, score and expert's score.
 
-    Args:
-        summary: the summary of the runs.
-
     Returns:
         CSV with a header; the columns ``algo``, ``env``, ``score`` and
         ``expert_score`` (empty if unknown) come first, then ``normalized_score`` and
@@ -51,11 +50,7 @@ def to_csv(summary: Summary) -> str:
 
 
 def to_markdown(summary: Summary) -> str:
-    """Writes a page of Markdown tables.
-
-    Args:
-        summary: the summary.
-    """
+    """Writes a page of Markdown tables."""
     parts = [f"# {_TITLE}", f"## Scores\n\n{INTRODUCTION}"]
     for section in sections(summary):
         parts.append(f"### {section.heading}")
@@ -69,11 +64,7 @@ def to_markdown(summary: Summary) -> str:
 
 
 def to_latex(summary: Summary) -> str:
-    """Writes tables for a LaTeX document that uses the package booktabs.
-
-    Args:
-        summary: the summary.
-    """
+    """Writes tables for a LaTeX document that uses the package booktabs."""
     parts = [f"% {_TITLE}; needs \\usepackage{{booktabs}}", f"% {INTRODUCTION}"]
     for section in sections(summary):
         parts += [_latex_table(section, table) for table in section.tables]
@@ -81,11 +72,7 @@ def to_latex(summary: Summary) -> str:
 
 
 def to_html(summary: Summary) -> str:
-    """Writes a self-contained page with plots.
-
-    Args:
-        summary: the summary.
-    """
+    """Writes a self-contained page with plots."""
     n_envs = len({run.env for run in summary.runs})
     lead = (
         f"{len(summary.runs)} runs of {len(summary.algorithms)} algorithms in "
@@ -113,11 +100,7 @@ FORMATS: Mapping[str, Callable[[Summary], str]] = {
 
 
 def check_suffix(path: pathlib.Path) -> None:
-    """Checks that a file's suffix names a format.
-
-    Raises:
-        ConfigError: it does not.
-    """
+    """Raises a `ConfigError` unless a file's suffix names a format."""
     if path.suffix not in FORMATS:
         raise ConfigError(
             f"--output {path}: expected a file ending in {', '.join(FORMATS)}"
@@ -126,10 +109,6 @@ def check_suffix(path: pathlib.Path) -> None:
 
 def write(summary: Summary, path: pathlib.Path) -> None:
     """Writes a summary in the format that a file's suffix names, atomically.
-
-    Args:
-        summary: the summary.
-        path: the file; an older one is replaced.
 
     Raises:
         ConfigError: the suffix names no format.
@@ -190,18 +169,16 @@ def _plots(algorithms: list[Algorithm]) -> list[blocks.Html]:
         profile = algorithm.profile
         assert profile is not None
         taus, share = profile.thresholds.tolist(), profile.fraction.tolist()
-        curve = plots.Series(algorithm.name, taus, share, color)
-        if (profile.low == profile.low).all():
-            band = profile.low.tolist(), profile.high.tolist()
-            curve = plots.Series(algorithm.name, taus, share, color, *band)
-        curves.append(curve)
+        low = high = None
+        if not np.isnan(profile.low).any():  # single runs have no bounds
+            low, high = profile.low.tolist(), profile.high.tolist()
+        curves.append(plots.Series(algorithm.name, taus, share, color, low, high))
     rows.sort(key=lambda row: row.group)
-    words = "; ".join(f"{r.group} of {r.label} {r.interval.value:.3f}" for r in rows)
     label = "normalized score"
-    forest = plots.forest(rows, x_label=label, alt=f"Aggregates: {words}")
+    forest = charts.estimates("Aggregate scores", rows, label)
     alt = "Share of runs above each normalized score, by algorithm"
     profiles = plots.graph(curves, x_label=label, y_label="share of runs", alt=alt)
     return [
-        blocks.figure(forest, "Aggregate scores"),
+        forest,
         blocks.figure(profiles, "Performance profiles"),
     ]

@@ -1,6 +1,7 @@
 """A summary as tables of text, which every format writes in its own way."""
 
 import dataclasses
+import statistics
 from collections.abc import Iterator, Sequence
 
 from imitation.reports.benchmarks.collect import Run
@@ -53,11 +54,7 @@ class Section:
 
 
 def sections(summary: Summary) -> Iterator[Section]:
-    """Yields the sections of a summary, those of algorithms first.
-
-    Args:
-        summary: the summary.
-    """
+    """Yields the sections of a summary, those of algorithms first."""
     for algorithm in summary.algorithms:
         yield _algorithm(algorithm)
     if summary.comparisons:
@@ -166,9 +163,8 @@ def _normalized(score: Score) -> str:
 
 
 def _mean_std(values: Sequence[float]) -> str:
-    """The mean and the standard deviation of the runs."""
-    score = Score("", tuple(values), ())
-    return f"{score.mean:.3f} / {score.std:.3f}"
+    # Of the population, as release 1.0 printed them.
+    return f"{statistics.fmean(values):.3f} / {statistics.pstdev(values):.3f}"
 
 
 def _bounds(interval: Interval) -> str:
