@@ -11,7 +11,7 @@ import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms.mce_irl import TabularPolicy
-from imitation.algorithms.mce_irl.expert import ObservingPolicy
+from imitation.algorithms.mce_irl.policy import ObservingPolicy
 from imitation.data import rollout
 from imitation.data.policy_calls import evaluating
 from imitation.reports import animation

@@ -25,7 +25,7 @@ ROW = DemoRow(
     ),
     policy="checkpoints/final/policy/model.zip",
     learned_from="{s.total_comparisons} comparisons and "
-    "{m[mean/agent/time/total_timesteps]:,.0f} steps of its own",
+    "{s.total_timesteps:,} steps of its own",
     seconds=86,
     position=4,
     asks_expert=False,
