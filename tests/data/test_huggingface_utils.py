@@ -44,7 +44,7 @@ def test_dataset_in_memory(with_dict) -> None:
 def test_dict_of_columns(with_dict) -> None:
     columns = huggingface_utils.trajectories_to_dict(episodes(with_dict))
     obs = {"obs/state", "obs/image"} if with_dict else {"obs"}
-    assert set(columns) == obs | {"acts", "infos", "terminal", "rews"}
+    assert set(columns) == obs | {"acts", "infos", "terminal", "truncated", "rews"}
     np.testing.assert_array_equal(columns["rews"][2], episodes()[2].rews)
     assert columns["infos"][1] == ['{"step": 0}']
     assert columns["terminal"] == [True, False, True]

@@ -222,7 +222,8 @@ def test_the_directory_is_a_huggingface_data_set(tmp_path) -> None:
     trajectory = episode(4, infos=[{"a": 1}] * 4)
     serialize.save(tmp_path / "set", [trajectory])
     dataset = datasets.load_from_disk(str(tmp_path / "set"))
-    assert dataset.column_names == ["obs", "acts", "infos", "terminal", "rews"]
+    fields = ["obs", "acts", "infos", "terminal", "truncated", "rews"]
+    assert dataset.column_names == fields
     row = dataset[0]
     # The cells are .npy files that anything reads.
     np.testing.assert_array_equal(np.load(io.BytesIO(row["obs"])), trajectory.obs)

@@ -123,7 +123,7 @@ def test_trajectory_converts_lists_and_wraps_dicts() -> None:
 def test_repr_prints_shapes() -> None:
     assert repr(trajectory(infos=None)) == (
         "TrajectoryWithRew(obs=float32[4, 2], acts=int64[3], infos=None, "
-        "terminal=True, rews=float64[3])"
+        "terminal=True, truncated=False, rews=float64[3])"
     )
     assert "obs=DictObs({'pos': float32[4, 2], 'pixels': uint8[4, 3, 3]})" in repr(
         trajectory(obs=dict_obs())
@@ -193,7 +193,9 @@ def test_indexing_transitions(obs: types.Observation) -> None:
     item = batch[1]
     assert item["acts"] == 1 and item["infos"] == {} and item["rews"] == 1.0
     assert np.array_equal(np.asarray(batch.dones[1]), item["dones"])
-    assert set(item) == {"obs", "acts", "infos", "next_obs", "dones", "rews"}
+    assert set(item) == {
+        *("obs", "acts", "infos", "next_obs", "dones", "truncated", "rews")
+    }
     mask = np.array([True, False, True])
     for key, expected in [
         (slice(0, 2), [0, 1]),
@@ -238,4 +240,4 @@ def test_collating_scalars_of_other_types() -> None:
 def test_quick_asdict_does_not_copy() -> None:
     fields = types.dataclass_quick_asdict(trajectory(obs=(wrapped := dict_obs())))
     assert fields["obs"] is wrapped and fields["acts"] is ACTS
-    assert list(fields) == ["obs", "acts", "infos", "terminal", "rews"]
+    assert list(fields) == ["obs", "acts", "infos", "terminal", "truncated", "rews"]

@@ -289,8 +289,10 @@ class ReplayBuffer:
                 f"{[name for name, value in given.items() if value is None]}."
             )
         assert act_shape is not None
-        shapes: dict[str, Shape] = {"acts": act_shape, "dones": (), "infos": ()}
-        dtypes: dict[str, Any] = {"acts": act_dtype, "dones": bool, "infos": object}
+        flags = {"dones": bool, "truncated": bool}
+        dtypes: dict[str, Any] = {"acts": act_dtype, "infos": object, **flags}
+        shapes: dict[str, Shape] = {"acts": act_shape, "infos": ()}
+        shapes |= dict.fromkeys(flags, ())
         for name in ("obs", "next_obs"):
             shapes |= _by_name(name, obs_shape)
             dtypes |= _by_name(name, obs_dtype)
@@ -346,6 +348,7 @@ class ReplayBuffer:
         data = {
             "acts": transitions.acts,
             "dones": transitions.dones,
+            "truncated": transitions.truncated,
             "infos": transitions.infos,
             **_by_name("obs", types.maybe_unwrap_dictobs(transitions.obs)),
             **_by_name("next_obs", types.maybe_unwrap_dictobs(transitions.next_obs)),
@@ -368,12 +371,13 @@ class ReplayBuffer:
             DataError: the buffer is empty.
         """
         data = self._buffer.sample(n_samples, rng)
-        return types.Transitions(
+        return types.Transitions.unchecked(
             obs=_joined("obs", data),
             acts=data["acts"],
             infos=data["infos"],
             next_obs=_joined("next_obs", data),
             dones=data["dones"],
+            truncated=data["truncated"],
         )
 
     def size(self) -> int:

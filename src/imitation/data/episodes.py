@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from imitation.data import types
+from imitation.data.record import says_truncated
 from imitation.errors import DataError
 
 __all__ = ["EMPTY_INFO", "TrajectoryAccumulator", "VecEpisodes", "infos_array"]
@@ -176,6 +177,7 @@ class VecEpisodes:
             acts=self._acts[start:end, env].copy(),
             infos=infos_array(infos),
             terminal=last_info is not None,
+            truncated=says_truncated(last_info),
             rews=self._rews[start:end, env].copy(),
         )
 

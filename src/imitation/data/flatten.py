@@ -24,9 +24,10 @@ def flatten_trajectories(
 ) -> types.Transitions:
     """Flattens trajectories into one batch of transitions, in their order.
 
-    ``dones`` is True only for the last step of a trajectory with ``terminal=True``. A
-    trajectory without infos contributes ``EMPTY_INFO``, one empty dict that all such
-    transitions share and that refuses to be changed.
+    ``dones`` is True only for the last step of a trajectory with ``terminal=True``, and
+    ``truncated`` only for one that was also truncated. A trajectory without infos
+    contributes ``EMPTY_INFO``, one empty dict that all such transitions share and that
+    refuses to be changed.
 
     Args:
         trajectories: at least one; all of the same observation and action shape.
@@ -103,11 +104,14 @@ def _flattened(trajs: Sequence[types.Trajectory]) -> dict[str, Any]:
     ends = _ends(trajs)
     dones = np.zeros(ends[-1], dtype=bool)
     dones[ends - 1] = [traj.terminal for traj in trajs]
+    truncated = np.zeros_like(dones)
+    truncated[ends - 1] = [traj.truncated for traj in trajs]
     return {
         "obs": _joined_obs([traj.obs for traj in trajs], slice(None, -1)),
         "next_obs": _joined_obs([traj.obs for traj in trajs], slice(1, None)),
         "acts": _joined("acts", [traj.acts for traj in trajs]),
         "dones": dones,
+        "truncated": truncated,
         "infos": _joined_infos(trajs, ends),
     }
 

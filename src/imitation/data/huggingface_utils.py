@@ -107,7 +107,7 @@ def trajectories_to_dict(trajectories: Sequence[Trajectory]) -> dict[str, list[A
           observations one entry ``obs/<key>`` per key instead;
         - ``acts``: the actions, an array of shape ``(T, ...)``;
         - ``infos``: a list of ``T`` JSON texts, "{}" where there are no infos;
-        - ``terminal``: a bool;
+        - ``terminal`` and ``truncated``: a bool each;
         - ``rews``: the rewards, an array of shape ``(T,)``, if applicable.
 
     Raises:
@@ -121,7 +121,8 @@ def trajectories_to_dict(trajectories: Sequence[Trajectory]) -> dict[str, list[A
             result[name].append(value)
         texts = columns.encode_infos(trajectory, episode)
         result["infos"].append(["{}"] * len(trajectory) if texts is None else texts)
-        result["terminal"].append(bool(trajectory.terminal))
+        for name in columns.FLAGS:
+            result[name].append(bool(getattr(trajectory, name)))
     return result
 
 

@@ -17,7 +17,7 @@ from imitation.util import seeding, tensors
 
 __all__ = ["DEFAULT_KEYS", "BatchLoader", "samples_at_a_time"]
 
-DEFAULT_KEYS = ("obs", "acts", "next_obs", "dones", "rews", "infos")
+DEFAULT_KEYS = ("obs", "acts", "next_obs", "dones", "truncated", "rews", "infos")
 """Fields that a batch holds when the transitions have them."""
 
 CHUNK_SAMPLES = 4096

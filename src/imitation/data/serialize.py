@@ -207,7 +207,7 @@ def _dataset_info(layout: columns.Layout) -> dict[str, Any]:
     texts = {"dtype": "large_string", "_type": "Value"}
     others = {
         "infos": {"feature": texts, "_type": "LargeList"},
-        "terminal": {"dtype": "bool", "_type": "Value"},
+        **{name: {"dtype": "bool", "_type": "Value"} for name in columns.FLAGS},
     }
     features = {name: others.get(name, cell) for name in layout.schema.names}
     return {

@@ -12,15 +12,15 @@ Shapes below use ``T`` for the number of actions and ``N`` for the size of a bat
 import dataclasses
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, TypedDict, TypeVar, overload
+from typing import Any, TypedDict, TypeVar, cast, overload
 
 import numpy as np
-import numpy.typing as npt
 import torch as th
 from torch.utils import data as th_data
 
-from imitation.data import tree
+from imitation.data import record, tree
 from imitation.data.dict_obs import DictObs, Observation
+from imitation.data.record import Record, dataclass_quick_asdict, says_truncated
 from imitation.errors import DataError
 from imitation.util.paths import AnyPath
 
@@ -53,7 +53,7 @@ __all__ = [
 T = TypeVar("T")
 U = TypeVar("U")
 TransitionsSelf = TypeVar("TransitionsSelf", bound="TransitionsMinimal")
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 AnyTensor = Array | th.Tensor
 """A NumPy array or a torch tensor."""
@@ -73,32 +73,16 @@ class TransitionMappingNoNextObs(TypedDict):
 
 
 class TransitionMapping(TransitionMappingNoNextObs, total=False):
-    """A batch with ``obs`` and ``acts``, maybe also ``next_obs, dones, rew``."""
+    """A batch with ``obs`` and ``acts``, maybe with more of a transition."""
 
     next_obs: Observation | th.Tensor
     dones: AnyTensor
+    truncated: AnyTensor
     rew: AnyTensor
 
 
-class _Record:
-    """What all the dataclasses here share: equality by value, a repr with shapes."""
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        mine, theirs = dataclass_quick_asdict(self), dataclass_quick_asdict(other)
-        return all(_equal(mine[name], theirs[name]) for name in mine)
-
-    __hash__ = None  # type: ignore[assignment]  # as Python does beside __eq__
-
-    def __repr__(self) -> str:
-        fields = dataclass_quick_asdict(self).items()
-        inside = ", ".join(f"{name}={_describe(value)}" for name, value in fields)
-        return f"{type(self).__name__}({inside})"
-
-
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class Trajectory(_Record):
+class Trajectory(Record):
     """A trajectory, e.g. a one episode rollout from an expert policy.
 
     Arrays are kept as they are; lists are converted with ``np.asarray`` and a
@@ -125,14 +109,37 @@ class Trajectory(_Record):
     terminal: bool
     """Does this trajectory (fragment) end in a terminal state?
 
-    Episodes always do. A fragment does when it holds the last state of its episode,
+    Episodes always do, whether the environment terminated them or a time limit cut them
+    (see ``truncated``). A fragment does when it holds the last state of its episode,
     even if it misses the first.
     """
 
+    # By keyword only, so that ``rews`` below keeps its documented position.
+    truncated: bool = dataclasses.field(default=cast(bool, None), kw_only=True)
+    """Was the episode cut, by a time limit for one, in a state that is not final?
+
+    If it was, the last state has a value although no step follows; see ``terminated``.
+    None (the default) reads ``TimeLimit.truncated`` of the last info, False without it.
+    Always False where ``terminal`` is.
+    """
+
+    @property
+    def terminated(self) -> bool:
+        """Did the environment itself end the episode? ``terminal and not truncated``.
+
+        An unfinished fragment is neither terminated nor truncated.
+        """
+        return self.terminal and not self.truncated
+
     def __post_init__(self) -> None:
-        _set(self, "obs", _as_observation("obs", self.obs))
-        _set(self, "acts", _as_array("acts", self.acts))
-        n_obs, n_acts = _length("obs", self.obs), _length("acts", self.acts)
+        self._set("obs", record.as_observation("obs", self.obs))
+        self._set("acts", record.as_array("acts", self.acts))
+        if self._is_missing("truncated"):
+            self._set("truncated", _ends_truncated(self.infos))
+        # A fragment without the end of its episode was not cut: so that code which cuts
+        # trajectories with ``dataclasses.replace(…, terminal=False)`` goes on working.
+        self._set("truncated", bool(self.terminal and self.truncated))
+        n_obs, n_acts = record.length("obs", self.obs), record.length("acts", self.acts)
         if n_obs != n_acts + 1:
             raise DataError(
                 "expected one more observations than actions: "
@@ -159,6 +166,9 @@ class Trajectory(_Record):
                 stacklevel=2,
             )
             state = {**state, "terminal": True}
+        if "truncated" not in state:
+            is_truncated = state["terminal"] and _ends_truncated(state["infos"])
+            state = {**state, "truncated": is_truncated}
         self.__dict__.update(state)
 
 
@@ -175,7 +185,7 @@ class TrajectoryWithRew(Trajectory):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _set(self, "rews", _checked_rewards(self.rews, self.acts))
+        self._set("rews", record.checked_rewards(self.rews, len(self.acts)))
 
 
 TrajectoryPair = Pair[Trajectory]
@@ -187,7 +197,7 @@ TrajectoryWithRewPair = Pair[TrajectoryWithRew]
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class TransitionsMinimal(
-    _Record, th_data.Dataset[Mapping[str, Any]], Sequence[Mapping[str, Any]]
+    Record, th_data.Dataset[Mapping[str, Any]], Sequence[Mapping[str, Any]]
 ):
     """A batch of observations and actions; a torch ``Dataset`` and a ``Sequence``.
 
@@ -213,10 +223,10 @@ class TransitionsMinimal(
     """Info dictionaries, shape ``(N,)``, dtype object."""
 
     def __post_init__(self) -> None:
-        _set(self, "obs", _as_observation("obs", self.obs))
-        _set(self, "acts", _as_array("acts", self.acts))
-        _set(self, "infos", _as_infos(self.infos))
-        n_obs, n_acts = _length("obs", self.obs), _length("acts", self.acts)
+        self._set("obs", record.as_observation("obs", self.obs))
+        self._set("acts", record.as_array("acts", self.acts))
+        self._set("infos", record.as_infos(self.infos))
+        n_obs, n_acts = record.length("obs", self.obs), record.length("acts", self.acts)
         if n_obs != n_acts:
             raise DataError(
                 "obs and acts must have same number of timesteps: "
@@ -247,7 +257,20 @@ class TransitionsMinimal(
             key = np.asarray(key) if key else np.zeros(0, dtype=np.intp)
         picked = {k: v[key] for k, v in dataclass_quick_asdict(self).items()}
         is_batch = isinstance(key, slice) or np.ndim(key) > 0
-        return type(self)(**picked) if is_batch else picked
+        return type(self).unchecked(**picked) if is_batch else picked
+
+    @classmethod
+    def unchecked(cls: type[TransitionsSelf], **fields: object) -> TransitionsSelf:
+        """Creates a batch of arrays that are known to fit together.
+
+        For batches that are taken from checked ones: it converts and checks nothing.
+
+        Args:
+            **fields: every field of the class.
+        """
+        batch = object.__new__(cls)
+        batch.__setstate__(fields)
+        return batch
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -255,12 +278,7 @@ class TransitionsMinimal(
 
     def _make_read_only(self) -> None:
         for name, value in dataclass_quick_asdict(self).items():
-            view = (
-                value.map_arrays(_read_only_view)
-                if isinstance(value, DictObs)
-                else _read_only_view(value)
-            )
-            _set(self, name, view)
+            self._set(name, record.read_only_view(value))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -276,11 +294,33 @@ class Transitions(TransitionsMinimal):
     """Observations after the actions; shape and dtype of ``obs``."""
 
     dones: Array
-    """Whether ``next_obs[i]`` ends its episode, shape ``(N,)``, dtype bool."""
+    """True where ``next_obs[i]`` ends its episode, shape ``(N,)``, dtype bool.
+
+    For whatever reason: it terminated, or it was ``truncated``.
+    """
+
+    truncated: Array = dataclasses.field(default=cast(Array, None), kw_only=True)
+    """True where the episode was cut in a state that is not final, like ``dones``.
+
+    There the value of ``next_obs[i]`` counts, as it does where an episode goes on. None
+    (the default) reads ``TimeLimit.truncated`` of the infos, False without it.
+    """
+
+    @property
+    def terminated(self) -> Array:
+        """True where the environment itself ended the episode, shape ``(N,)``."""
+        terminated: Array = self.dones & ~self.truncated
+        return terminated
 
     def __post_init__(self) -> None:
-        _set(self, "next_obs", _as_observation("next_obs", self.next_obs))
-        _set(self, "dones", np.asarray(self.dones))
+        n_acts = record.length("acts", record.as_array("acts", self.acts))
+        self._set("infos", record.as_infos(self.infos))
+        self._set("next_obs", record.as_observation("next_obs", self.next_obs))
+        self._set("dones", record.checked_flags("dones", self.dones, n_acts))
+        if self._is_missing("truncated"):
+            self._set("truncated", _truncations(self.dones, self.infos))
+        truncated = record.checked_flags("truncated", self.truncated, n_acts)
+        self._set("truncated", truncated & self.dones)  # as for a `Trajectory`
         super().__post_init__()
         if self.obs.shape != self.next_obs.shape:
             raise DataError(
@@ -292,15 +332,12 @@ class Transitions(TransitionsMinimal):
                 "obs and next_obs must have the same dtype: "
                 f"{self.obs.dtype} != {self.next_obs.dtype}."
             )
-        if self.dones.shape != (len(self.acts),):
-            raise DataError(
-                "dones must be 1D array, one entry for each timestep: "
-                f"{self.dones.shape} != ({len(self.acts)},)."
-            )
-        if self.dones.dtype != bool:
-            raise DataError(
-                f"dones must be boolean, got {self.dones.dtype}; use .astype(bool)."
-            )
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        if "truncated" not in state:  # pickled before the field existed
+            truncated = _truncations(state["dones"], state["infos"])
+            state = {**state, "truncated": truncated}
+        super().__setstate__(state)
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -315,24 +352,9 @@ class TransitionsWithRew(Transitions):
     """Rewards received after the actions, shape ``(N,)``, a float dtype."""
 
     def __post_init__(self) -> None:
-        _set(self, "rews", np.asarray(self.rews))
+        self._set("rews", np.asarray(self.rews))
         super().__post_init__()
-        _checked_rewards(self.rews, self.acts)
-
-
-def dataclass_quick_asdict(obj: Any) -> dict[str, Any]:
-    """Returns the fields of a dataclass instance as a dictionary, without copying.
-
-    Unlike ``dataclasses.asdict`` it neither copies arrays nor takes apart nested
-    dataclasses such as ``DictObs``.
-
-    Args:
-        obj: a dataclass instance.
-
-    Returns:
-        The value of each field by name.
-    """
-    return {f.name: getattr(obj, f.name) for f in dataclasses.fields(obj)}
+        record.checked_rewards(self.rews, len(self.acts))
 
 
 def assert_not_dictobs(x: Observation) -> Array:
@@ -450,98 +472,13 @@ def _collate(name: str, values: list[Any]) -> Any:
     return th_data.default_collate(values)
 
 
-def _set(record: _Record, name: str, value: Any) -> None:
-    # Frozen dataclasses may only be changed this way, and only while being built.
-    object.__setattr__(record, name, value)
+def _ends_truncated(infos: Array | Sequence[Mapping[str, Any]] | None) -> bool:
+    return infos is not None and len(infos) > 0 and says_truncated(infos[-1])
 
 
-def _as_observation(name: str, value: Any) -> Observation:
-    if isinstance(value, Mapping):
-        value = DictObs({k: np.asarray(v) for k, v in value.items()})
-    if isinstance(value, DictObs):
-        for key, array in value.items():
-            _as_array(f"{name}[{key!r}]", array)
-        return value
-    return _as_array(name, value)
-
-
-def _as_array(name: str, value: Any) -> Array:
-    try:
-        array: Array = np.asanyarray(value)
-    except ValueError as error:
-        raise DataError(
-            f"{name} must be one array, got ragged entries: {error}."
-        ) from (error)
-    if array.dtype.kind not in "biufc":
-        raise DataError(
-            f"{name} must be an array of numbers, got dtype {array.dtype}; make every "
-            "entry a number array of one shape."
-        )
-    return array
-
-
-def _as_infos(infos: Any) -> Array:
-    if isinstance(infos, np.ndarray):
-        return infos
-    if not isinstance(infos, Sequence):
-        raise DataError(
-            "infos must be a sequence of dicts, one for each timestep, got "
-            f"{type(infos).__name__}; use empty dicts where there are none."
-        )
-    array = np.empty(len(infos), dtype=object)
-    array[:] = list(infos)
-    return array
-
-
-def _length(name: str, value: Observation) -> int:
-    try:
-        return len(value)
-    except (RuntimeError, TypeError) as error:
-        raise DataError(f"{name} must have one entry per timestep: {error}") from error
-
-
-def _checked_rewards(rews: Any, acts: Array) -> Array:
-    array: Array = np.asanyarray(rews)
-    if array.shape != (len(acts),):
-        raise DataError(
-            "rewards must be 1D array, one entry for each action: "
-            f"{array.shape} != ({len(acts)},)."
-        )
-    if not np.issubdtype(array.dtype, np.floating):
-        raise DataError(
-            f"rewards dtype {array.dtype} not a float; use rews.astype(np.float32)."
-        )
-    return array
-
-
-def _read_only_view(array: Array) -> Array:
-    if not array.flags.writeable:
-        return array
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _equal(a: Any, b: Any) -> bool:
-    """Equality by value that also looks into containers of arrays, such as infos."""
-    if isinstance(a, Mapping) and isinstance(b, Mapping):
-        return a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
-    if _is_listlike(a) and _is_listlike(b):
-        return len(a) == len(b) and all(map(_equal, a, b))
-    if isinstance(a, np.ndarray | np.generic) or isinstance(b, np.ndarray | np.generic):
-        return np.array_equal(a, b)
-    return bool(a == b)
-
-
-def _is_listlike(value: Any) -> bool:
-    if isinstance(value, np.ndarray):
-        return value.dtype == object and value.ndim > 0
-    return isinstance(value, Sequence) and not isinstance(value, str | bytes)
-
-
-def _describe(value: Any) -> str:
-    if isinstance(value, np.ndarray):
-        return f"{value.dtype}{list(value.shape)}"
-    if isinstance(value, Sequence):
-        return f"{type(value).__name__}[{len(value)}]"
-    return repr(value)
+def _truncations(dones: Array, infos: Array) -> Array:
+    """Reads from the infos which of the episodes that end were truncated."""
+    truncated = np.zeros(dones.shape, dtype=bool)
+    for i in np.flatnonzero(dones[: len(infos)]).tolist():
+        truncated[i] = says_truncated(infos[i])
+    return truncated

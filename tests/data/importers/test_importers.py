@@ -32,7 +32,11 @@ def episodes(request) -> list[types.TrajectoryWithRew]:
             obs = types.DictObs({"image": frames, "state": obs})
         acts = rng.random((length, 2))
         rews = rng.random(length).astype(np.float32)
-        result.append(types.TrajectoryWithRew(obs, acts, None, length != 1, rews))
+        # One of them is cut by a time limit.
+        episode = types.TrajectoryWithRew(
+            obs, acts, None, True, rews, truncated=length == 1
+        )
+        result.append(episode)
     return result
 
 
@@ -41,8 +45,8 @@ def flat(episodes) -> dict[str, np.ndarray]:
     obs = [types.maybe_wrap_in_dictobs(e.obs) for e in episodes]
     last = np.cumsum(LENGTHS) - 1
     terminals, timeouts = np.zeros(sum(LENGTHS), bool), np.zeros(sum(LENGTHS), bool)
-    terminals[last] = [e.terminal for e in episodes]
-    timeouts[last] = [not e.terminal for e in episodes]
+    terminals[last] = [e.terminated for e in episodes]
+    timeouts[last] = [e.truncated for e in episodes]
     data = {
         "actions": np.concatenate([e.acts for e in episodes]),
         "rewards": np.concatenate([e.rews for e in episodes]),
@@ -76,7 +80,9 @@ def write_robomimic(path, episodes, *, next_obs=True, mask=None) -> None:
                 else:
                     demo[name] = value
             demo["actions"], demo["rewards"] = episode.acts, episode.rews
-            demo["dones"] = np.eye(len(episode), dtype=int)[-1] * int(episode.terminal)
+            is_last = np.eye(len(episode), dtype=int)[-1]
+            demo["dones"] = is_last * int(episode.terminated)
+            demo["truncated"] = is_last * int(episode.truncated)
             demo["states"] = np.zeros(len(episode))
         if mask:
             file["mask/train"] = [name.encode() for name in mask]
@@ -101,6 +107,7 @@ def test_list_of_episodes(episodes) -> None:
         "acts": [e.acts for e in episodes],
         "rews": [e.rews for e in episodes],
         "dones": [e.terminal for e in episodes],
+        "timeouts": [e.truncated for e in episodes],
     }
     check_equal(importers.from_arrays(obs, **columns), episodes)
     # The same with T observations and the next ones.
@@ -209,28 +216,42 @@ def test_streams_are_lazy(tmp_path, episodes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("ends", "lengths", "terminal"),
+    ("ends", "lengths", "kinds"),  # d: terminated, t: truncated, -: unfinished
     [
-        ({"dones": [0, 0, 1, 0, 1]}, [3, 2], [True, True]),
-        ({"dones": [[0], [0], [1], [0], [0]]}, [3, 2], [True, False]),
-        ({"timeouts": [False, True, False, False, True]}, [2, 3], [False, False]),
-        ({"dones": [0, 1, 0, 0, 0], "timeouts": [0.0, 0, 0, 1, 0]}, [2, 2, 1],
-         [True, False, False]),
-        ({"episode_ends": [2, 5]}, [2, 3], [True, True]),
-        ({"episode_ends": [2, 5], "dones": [0, 1, 0, 0, 0]}, [2, 3], [True, False]),
-        ({"episode_ends": [2, 5], "timeouts": [0, 1, 0, 0, 0]}, [2, 3], [False, True]),
-        ({"episode_starts": [True, False, False, True, False]}, [3, 2], [True, True]),
+        ({"dones": [0, 0, 1, 0, 1]}, [3, 2], "dd"),
+        ({"dones": [[0], [0], [1], [0], [0]]}, [3, 2], "d-"),
+        ({"timeouts": [False, True, False, False, True]}, [2, 3], "tt"),
+        ({"dones": [0, 1, 0, 0, 0], "timeouts": [0.0, 0, 0, 1, 0]}, [2, 2, 1], "dt-"),
+        # An episode has ended where it was cut: dones may say so or not.
+        ({"dones": [0, 1, 0, 0, 1], "timeouts": [0, 1, 0, 0, 0]}, [2, 3], "td"),
+        ({"episode_ends": [2, 5]}, [2, 3], "dd"),
+        ({"episode_ends": [2, 5], "dones": [0, 1, 0, 0, 0]}, [2, 3], "d-"),
+        ({"episode_ends": [2, 5], "timeouts": [0, 1, 0, 0, 0]}, [2, 3], "td"),
+        ({"episode_starts": [True, False, False, True, False]}, [3, 2], "dd"),
     ],
-)  # fmt: skip
-def test_where_episodes_end(ends, lengths, terminal) -> None:
+)
+def test_where_episodes_end(ends, lengths, kinds) -> None:
     obs, acts = np.arange(5.0), np.arange(5)
     ends = {key: np.array(value) for key, value in ends.items()}
     result = importers.from_arrays(obs, acts, next_obs=obs + 1, **ends)
     assert [len(trajectory) for trajectory in result] == lengths
-    assert [trajectory.terminal for trajectory in result] == terminal
+    assert [trajectory.terminal for trajectory in result] == [k != "-" for k in kinds]
+    assert [trajectory.truncated for trajectory in result] == [k == "t" for k in kinds]
     np.testing.assert_array_equal(np.concatenate([t.acts for t in result]), acts)
     for trajectory in result:
         np.testing.assert_array_equal(np.diff(trajectory.obs), 1)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_truncated"),
+    [("dones", True), ("terminals", False), ("terminations", False)],
+)
+def test_a_step_that_ends_in_both_ways(name, is_truncated) -> None:
+    """Terminating counts, but dones does not say that the episode terminated."""
+    obs, both = np.arange(3.0), np.array([False, False, True])
+    data = {"obs": obs, "acts": obs, "next_obs": obs, name: both, "truncations": both}
+    (episode,) = importers.from_mapping(data)
+    assert episode.terminal and episode.truncated == is_truncated
 
 
 def test_integer_rewards_become_floats() -> None:

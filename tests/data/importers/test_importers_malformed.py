@@ -138,9 +138,13 @@ ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
         {"obs": [ZEROS(3)], "acts": [ZEROS(2)], "dones": [[False, True]]},
         "episode 0: dones must be one bool for each episode",
     ),
-    "lists: timeouts": (
-        {"obs": [ZEROS(3)], "acts": [ZEROS(2)], "timeouts": [True]},
-        "timeouts goes with arrays of all steps",
+    "lists: timeouts of steps": (
+        {"obs": [ZEROS(3)], "acts": [ZEROS(2)], "timeouts": [[False, True]]},
+        "episode 0: timeouts must be one bool for each episode",
+    ),
+    "lists: episode_ends": (
+        {"obs": [ZEROS(3)], "acts": [ZEROS(2)], "episode_ends": [2]},
+        "episode_ends goes with arrays of all steps",
     ),
     "flat: no ends": (
         {"obs": ZEROS(3), "acts": ZEROS(3)},

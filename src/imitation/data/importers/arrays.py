@@ -25,8 +25,8 @@ _NAMES = {
     "acts": ("acts", "actions"),
     "rews": ("rews", "rewards"),
     "next_obs": ("next_obs", "next_observations"),
-    "dones": ("dones", "terminals", "terminations"),
-    "timeouts": ("timeouts", "truncations"),
+    "dones": ("dones", "terminated", "terminals", "terminations"),
+    "timeouts": ("timeouts", "truncated", "truncations"),
     "episode_ends": ("episode_ends",),
     "episode_starts": ("episode_starts",),
 }
@@ -51,21 +51,26 @@ def from_arrays(
     *A list of episodes*: `obs`, `acts` and, where given, `rews` and `next_obs` are
     lists with one entry per episode. Episode ``i`` has ``T`` actions ``acts[i]`` and
     ``T + 1`` observations ``obs[i]`` (or ``T`` with `next_obs` or `final_obs`).
-    ``dones[i]`` says whether it ended in a terminal state (the default) or was cut off.
+    ``dones[i]`` says that it ended there (the default), ``timeouts[i]`` that a time
+    limit ended it.
 
     *All steps end to end*: `obs` and `acts` are arrays of the same length ``N``, as in
     D4RL. `dones` and `timeouts` (or `episode_ends`, or `episode_starts`) say where
-    episodes end; steps after the last end are an episode that was cut off. Give
-    `next_obs` or choose `final_obs`.
+    episodes end; steps after the last end are an unfinished episode. Give `next_obs` or
+    choose `final_obs`.
+
+    The trajectories are ``terminal`` where an episode ends, for whatever reason, and
+    ``truncated`` where `timeouts` says so.
 
     Args:
         obs: observations: arrays, or dictionaries of arrays with one level of keys.
         acts: actions.
         rews: rewards, shape ``(T,)`` per episode or ``(N,)``; integers become float64.
         next_obs: the observation after each action, same shape as `obs`.
-        dones: end to end: shape ``(N,)``, true where an episode ends in a terminal
-            state. List: one bool per episode.
-        timeouts: end to end: shape ``(N,)``, true where an episode is cut off.
+        dones: end to end: shape ``(N,)``, true where an episode ends; those that
+            `timeouts` ends need not be marked. List: one bool per episode.
+        timeouts: the same for episodes that a time limit, or whatever else is not part
+            of the task, cuts.
         episode_ends: end to end: for each episode the number of steps up to its end,
             increasing, the last equal to ``N``.
         episode_starts: end to end: shape ``(N,)``, true at the first step of each.
@@ -82,7 +87,6 @@ def from_arrays(
     raw: Iterator[RawEpisode]
     if isinstance(obs, list | tuple):
         for key, value in (
-            ("timeouts", timeouts),
             ("episode_ends", episode_ends),
             ("episode_starts", episode_starts),
         ):
@@ -91,9 +95,10 @@ def from_arrays(
                     f"{source}: {key} goes with arrays of all steps end to end, but "
                     "obs is a list of episodes; leave it out"
                 )
-        raw = _listed(obs, acts, rews, next_obs, dones, source)
+        columns = {"acts": acts, "rews": rews, "next_obs": next_obs}
+        raw = _listed(obs, columns | {"dones": dones, "timeouts": timeouts}, source)
     else:
-        ends, terminal = _ends(
+        ends, terminal, truncated = _ends(
             _length(acts, source),
             {
                 "dones": dones,
@@ -103,7 +108,7 @@ def from_arrays(
             },
             source,
         )
-        raw = _cut(obs, acts, rews, next_obs, ends, terminal, source)
+        raw = _cut(obs, acts, rews, next_obs, (ends, terminal, truncated), source)
     named = ((episode.name, build(episode, source, final_obs)) for episode in raw)
     return list(checked(named, source))
 
@@ -118,9 +123,10 @@ def from_mapping(
 
     Args:
         data: arrays by the names of the arguments of ``from_arrays``, or by
-            "observations", "actions", "rewards", "next_observations", "terminals" or
-            "terminations", "truncations". Dictionary observations may be entries
-            "obs/<key>" (or "observations/<key>"). Other entries are ignored.
+            "observations", "actions", "rewards", "next_observations", "terminated",
+            "terminals" or "terminations", "truncated" or "truncations". Dictionary
+            observations may be entries "obs/<key>" (or "observations/<key>"). Other
+            entries are ignored.
         final_obs: as for ``from_arrays``.
         source: what error messages call the data.
 
@@ -138,7 +144,23 @@ def from_mapping(
                 f"{source}: it has no {' or '.join(_NAMES[name])}; it holds "
                 f"{', '.join(sorted(map(str, data))) or 'nothing'}"
             )
+    is_flat = isinstance(found["acts"], np.ndarray) and "dones" not in data
+    if is_flat and found["dones"] is not None and found["timeouts"] is not None:
+        found["timeouts"] = _truncations_only(found, source)
     return from_arrays(**found, final_obs=final_obs, source=source)
+
+
+def _truncations_only(found: Mapping[str, Any], source: str) -> Array:
+    """Removes the truncations of steps in which the environment also terminates.
+
+    Gymnasium allows both in one step, and terminating counts. "dones" instead mark the
+    end of every episode, so they take nothing away from the truncations.
+    """
+    n_steps = len(found["acts"])
+    terminated = flags(found["dones"], n_steps, source, "dones")
+    truncated = flags(found["timeouts"], n_steps, source, "timeouts")
+    only: Array = truncated & ~terminated
+    return only
 
 
 def _find(data: Mapping[str, Any], name: str, source: str) -> Any:
@@ -161,9 +183,8 @@ def _find(data: Mapping[str, Any], name: str, source: str) -> Any:
 
 
 def _listed(
-    obs: Sequence[Any], acts: Any, rews: Any, next_obs: Any, dones: Any, source: str
+    obs: Sequence[Any], columns: dict[str, Any], source: str
 ) -> Iterator[RawEpisode]:
-    columns = {"acts": acts, "rews": rews, "next_obs": next_obs, "dones": dones}
     for key, column in columns.items():
         if column is None:
             columns[key] = [None] * len(obs)
@@ -173,19 +194,21 @@ def _listed(
                 f"{_described(column)}; expected one entry for each episode"
             )
     for i, one_obs in enumerate(obs):
-        done = columns["dones"][i]
-        if done is not None and np.ndim(done) != 0:
-            raise DataError(
-                f"{source}: episode {i}: dones must be one bool for each episode in a "
-                "list, got an array"
-            )
+        done, timeout = columns["dones"][i], columns["timeouts"][i]
+        for key, flag in (("dones", done), ("timeouts", timeout)):
+            if flag is not None and np.ndim(flag) != 0:
+                raise DataError(
+                    f"{source}: episode {i}: {key} must be one bool for each episode "
+                    "in a list, got an array"
+                )
         yield RawEpisode(
             name=f"episode {i}",
             obs=one_obs,
             acts=columns["acts"][i],
             rews=columns["rews"][i],
             next_obs=columns["next_obs"][i],
-            terminal=True if done is None else bool(done),
+            terminal=done is None or bool(done) or bool(timeout),
+            truncated=bool(timeout),
         )
 
 
@@ -194,8 +217,7 @@ def _cut(
     acts: Any,
     rews: Any,
     next_obs: Any,
-    ends: list[int],
-    terminal: Array,
+    ends: tuple[list[int], Array, Array],
     source: str,
 ) -> Iterator[RawEpisode]:
     n_steps = len(acts)
@@ -205,7 +227,8 @@ def _cut(
                 f"{source}: {key} has {len(column)} entries, but acts has {n_steps}; "
                 "end to end they need the same number"
             )
-    for i, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+    stops, terminal, truncated = ends
+    for i, (start, end) in enumerate(zip([0, *stops], stops, strict=False)):
         steps = slice(start, end)
         yield RawEpisode(
             name=f"episode {i}",
@@ -214,13 +237,19 @@ def _cut(
             rews=_sliced(rews, steps),
             next_obs=_sliced(next_obs, steps),
             terminal=bool(terminal[end - 1]),
+            truncated=bool(truncated[end - 1]),
         )
 
 
 def _ends(
     n_steps: int, columns: Mapping[str, Any], source: str
-) -> tuple[list[int], Array]:
-    """Where episodes end, and for each step whether a terminal state follows."""
+) -> tuple[list[int], Array, Array]:
+    """Finds where episodes end.
+
+    Returns:
+        For each episode the number of steps up to its end; and for each step, shape
+        ``(n_steps,)``, whether it ends its episode and whether it truncates it.
+    """
     given = {key: value for key, value in columns.items() if value is not None}
     if not given:
         raise DataError(
@@ -228,24 +257,25 @@ def _ends(
             "episode_ends or episode_starts, or lists with one entry per episode"
         )
     is_end = np.zeros(n_steps, dtype=bool)
-    for key in ("dones", "timeouts"):
-        if key in given:
-            is_end |= flags(given[key], n_steps, source, key)
+    truncated = np.zeros(n_steps, dtype=bool)
+    if "timeouts" in given:
+        truncated = flags(given["timeouts"], n_steps, source, "timeouts")
+        is_end |= truncated
+    if "dones" in given:
+        is_end |= flags(given["dones"], n_steps, source, "dones")
     if "episode_starts" in given:
         starts = flags(given["episode_starts"], n_steps, source, "episode_starts")
         is_end |= np.append(starts[1:], True)
     if "episode_ends" in given:
         is_end[_checked_ends(given["episode_ends"], n_steps, source) - 1] = True
-    # Where nothing says otherwise, the end of an episode is a terminal state.
-    terminal = is_end.copy()
+    # With dones, an episode that ends where they are false is unfinished.
+    terminal = is_end
     if "dones" in given:
-        terminal = flags(given["dones"], n_steps, source, "dones")
-    elif "timeouts" in given:
-        terminal &= ~flags(given["timeouts"], n_steps, source, "timeouts")
+        terminal = flags(given["dones"], n_steps, source, "dones") | truncated
     ends = (np.flatnonzero(is_end) + 1).tolist()
     if n_steps and (not ends or ends[-1] != n_steps):
         ends.append(n_steps)
-    return ends, terminal
+    return ends, terminal, truncated
 
 
 def _checked_ends(value: Any, n_steps: int, source: str) -> Array:

@@ -40,7 +40,10 @@ class RawEpisode:
     """Actions, shape ``(T, ...)``."""
 
     terminal: bool
-    """Whether it ends in a terminal state, as opposed to being cut off."""
+    """True if the episode ends here, False if the rest of it is missing."""
+
+    truncated: bool = False
+    """True if it ends because it was cut, by a time limit for one."""
 
     rews: Any = None
     """Rewards, shape ``(T,)``, or None."""
@@ -83,7 +86,7 @@ def build(raw: RawEpisode, source: str, final_obs: FinalObs = "error") -> Trajec
             f"{where}: obs has {n_obs} entries for {len(acts)} acts; expected "
             f"{len(acts) + 1} (one more than acts), or {len(acts)} with next_obs"
         )
-    terminal = raw.terminal
+    terminal, truncated = raw.terminal, raw.truncated
     if n_obs == len(acts):
         if raw.next_obs is not None:
             obs = _with_last(obs, _observations(raw.next_obs, where, "next_obs"), where)
@@ -96,14 +99,14 @@ def build(raw: RawEpisode, source: str, final_obs: FinalObs = "error") -> Trajec
                     "final_obs='repeat' or leave the episode out"
                 )
             acts, rews = acts[:-1], None if rews is None else rews[:-1]
-            terminal = False
+            terminal = truncated = False
         else:
             raise DataError(
                 f"{where}: obs and acts both have {n_obs} entries, so the observation "
                 "after the last action is missing; add it, give next_obs, or choose "
                 "final_obs='repeat' (exact for BC) or 'drop' (the last action)"
             )
-    return _trajectory(obs, acts, terminal, rews, where)
+    return _trajectory(obs, acts, terminal, truncated, rews, where)
 
 
 def checked(
@@ -157,7 +160,12 @@ def flags(value: Any, length: int, where: str, key: str) -> Array:
 
 
 def _trajectory(
-    obs: dict[str, Array], acts: Array, terminal: bool, rews: Array | None, where: str
+    obs: dict[str, Array],
+    acts: Array,
+    terminal: bool,
+    truncated: bool,
+    rews: Array | None,
+    where: str,
 ) -> Trajectory:
     observation: Any = obs.get("obs")
     if observation is None:
@@ -165,8 +173,10 @@ def _trajectory(
         observation = DictObs({name[prefix:]: array for name, array in obs.items()})
     try:
         if rews is None:
-            return Trajectory(observation, acts, None, terminal)
-        return TrajectoryWithRew(observation, acts, None, terminal, rews)
+            return Trajectory(observation, acts, None, terminal, truncated=truncated)
+        return TrajectoryWithRew(
+            observation, acts, None, terminal, rews, truncated=truncated
+        )
     except ValueError as error:
         raise DataError(f"{where}: {error}") from error
 

@@ -2,7 +2,9 @@
 
 robomimic: ``data/demo_0/{obs, actions, rewards, dones, next_obs}`` and so on, where
 ``obs`` and ``next_obs`` are groups of arrays (or arrays), and optional filters
-``mask/<name>`` that list demonstrations. D4RL: arrays of all steps in the root.
+``mask/<name>`` that list demonstrations. ``truncated`` (or ``timeouts``,
+``truncations``) beside ``dones`` marks where a time limit ended the episode. D4RL:
+arrays of all steps in the root.
 """
 
 import contextlib
@@ -20,6 +22,8 @@ from imitation.errors import DataError, missing_extra, reason
 
 __all__ = ["from_hdf5", "read_hdf5"]
 
+_TRUNCATED = ("truncated", "timeouts", "truncations")
+
 
 def from_hdf5(
     path: AnyPath, *, mask: str | None = None, final_obs: FinalObs = "error"
@@ -33,7 +37,8 @@ def from_hdf5(
 
     Returns:
         The trajectories, in the order of their numbers. Groups of observations become
-        ``DictObs``. ``terminal`` is the last entry of ``dones``, or true without it.
+        ``DictObs``. ``terminal`` is the last entry of ``dones``, or true without it;
+        ``truncated`` that of ``truncated``, or false.
 
     Raises:
         DataError: the file is missing, damaged or laid out otherwise, or an episode is
@@ -75,21 +80,32 @@ def _demo(data: Any, demo: str, source: str, final_obs: FinalObs) -> Trajectory:
                 f"{source}: {demo}: it has no {key}; it holds "
                 f"{', '.join(group) or 'nothing'}"
             )
-    dones = _read(group["dones"]) if "dones" in group else None
-    if dones is not None and len(dones) != len(group["actions"]):
-        raise DataError(
-            f"{source}: {demo}: dones has {len(dones)} entries for "
-            f"{len(group['actions'])} actions"
-        )
+    done = _last_flag(group, ("dones",), f"{source}: {demo}")
+    truncated = _last_flag(group, _TRUNCATED, f"{source}: {demo}") or False
     raw = RawEpisode(
         name=demo,
         obs=_read(group["obs"]),
         acts=_read(group["actions"]),
         rews=_read(group["rewards"]) if "rewards" in group else None,
         next_obs=_read(group["next_obs"]) if "next_obs" in group else None,
-        terminal=bool(dones[-1]) if dones is not None and len(dones) else True,
+        terminal=done is None or done or truncated,
+        truncated=truncated,
     )
     return build(raw, source, final_obs)
+
+
+def _last_flag(group: Any, names: tuple[str, ...], where: str) -> bool | None:
+    """The last entry of the column that has one of the names; None without one."""
+    for name in names:
+        if name in group:
+            column = _read(group[name])
+            if len(column) != len(group["actions"]):
+                raise DataError(
+                    f"{where}: {name} has {len(column)} entries for "
+                    f"{len(group['actions'])} actions"
+                )
+            return bool(column[-1]) if len(column) else None
+    return None
 
 
 def _chosen(file: Any, mask: str | None, source: str) -> list[str]:

@@ -29,7 +29,8 @@ def from_minari(source: AnyPath) -> list[Trajectory]:
 
     Returns:
         The trajectories, with rewards and without infos. Dictionary observations become
-        ``DictObs``; ``terminal`` says whether the last step was a termination.
+        ``DictObs``; the last step's termination and truncation make the episode
+        ``terminal``, and the truncation ``truncated``.
 
     Raises:
         DataError: it is not there or damaged; an episode is malformed; observations are
@@ -153,12 +154,17 @@ def _episode(episode: Any, title: str, source: str) -> Trajectory:
         raise DataError(
             f"{source}: {title}: actions are a dictionary; only arrays are supported"
         )
+    terminated, truncated = (
+        bool(len(flags) and flags[-1])
+        for flags in (episode.terminations, episode.truncations)
+    )
     raw = RawEpisode(
         name=title,
         obs=episode.observations,
         acts=episode.actions,
         rews=episode.rewards,
-        terminal=bool(len(episode.terminations) and episode.terminations[-1]),
+        terminal=terminated or truncated,
+        truncated=truncated and not terminated,
     )
     return build(raw, source)
 
@@ -184,8 +190,8 @@ def _buffer(number: int, trajectory: Trajectory) -> Any:
         observations=obs.unwrap() if isinstance(obs, DictObs) else obs,
         actions=trajectory.acts,
         rewards=trajectory.rews,
-        terminations=is_last & bool(trajectory.terminal),
-        truncations=is_last & (not trajectory.terminal),
+        terminations=is_last & bool(trajectory.terminated),
+        truncations=is_last & bool(trajectory.truncated),
     )
 
 

@@ -40,6 +40,9 @@ __all__ = [
 
 FORMAT_VERSION = 2
 
+FLAGS = ("terminal", "truncated")
+"""Columns of one bool per trajectory."""
+
 Array = npt.NDArray[Any]
 
 _OBS = "obs"
@@ -115,7 +118,7 @@ class Layout:
     def schema(self) -> pa.Schema:
         """The Arrow schema of the table."""
         kinds = {name: pa.large_binary() for name in self.spaces}
-        kinds |= {"infos": _INFOS, "terminal": pa.bool_()}
+        kinds |= {"infos": _INFOS} | dict.fromkeys(FLAGS, pa.bool_())
         if self.has_rewards:
             kinds["rews"] = pa.large_binary()
         return pa.schema(kinds)
@@ -161,7 +164,9 @@ def record_batch(
         for episode, trajectory in enumerate(trajectories, first_episode)
     ]
     values["infos"] = pa.array(texts, _INFOS)
-    values["terminal"] = pa.array([bool(t.terminal) for t in trajectories], pa.bool_())
+    for name in FLAGS:
+        flags = [bool(getattr(trajectory, name)) for trajectory in trajectories]
+        values[name] = pa.array(flags, pa.bool_())
     schema = layout.schema
     return pa.record_batch([values[name] for name in schema.names], schema=schema)
 
@@ -201,11 +206,10 @@ def check_columns(schema: pa.Schema) -> None:
                 f"column {name} has the type {kind}, expected "
                 "binary cells or lists of numbers"
             )
-    if not pa.types.is_boolean(schema.field("terminal").type):
-        raise DataError(
-            f"column terminal has the type {schema.field('terminal').type}, expected "
-            "bool"
-        )
+    for name in names.intersection(FLAGS):
+        kind = schema.field(name).type
+        if not pa.types.is_boolean(kind):
+            raise DataError(f"column {name} has the type {kind}, expected bool")
     if "infos" in names and not cells.is_list(schema.field("infos").type):
         raise DataError(
             f"column infos has the type {schema.field('infos').type}, expected lists "
@@ -238,10 +242,13 @@ def read_row(row: pa.Table, episode: int) -> Trajectory:
         terminal = row.column("terminal")[0].as_py()
         if terminal is None:
             raise DataError("terminal is null")
-        parts = (obs, _array(row, "acts"), _infos(row, episode), terminal)
+        steps_infos = _infos(row, episode)
+        parts = (obs, _array(row, "acts"), steps_infos, terminal)
+        truncated = _truncated(row, terminal, steps_infos)
         if "rews" in row.column_names:
-            return TrajectoryWithRew(*parts, _array(row, "rews"))
-        return Trajectory(*parts)
+            rews = _array(row, "rews")
+            return TrajectoryWithRew(*parts, rews, truncated=truncated)
+        return Trajectory(*parts, truncated=truncated)
     except ValueError as error:
         raise DataError(f"episode {episode}: {error}") from error
 
@@ -265,6 +272,13 @@ def _infos(row: pa.Table, episode: int) -> infos.JsonInfos | None:
     if not scalar.is_valid:
         return None
     return infos.JsonInfos(scalar.values, f"episode {episode}")
+
+
+def _truncated(row: pa.Table, terminal: bool, steps: infos.JsonInfos | None) -> bool:
+    """Whether an episode was truncated; of older data sets only the infos tell."""
+    if "truncated" in row.column_names and row.column("truncated")[0].is_valid:
+        return bool(row.column("truncated")[0].as_py())
+    return terminal and steps is not None and steps.ends_truncated()
 
 
 def _obs_keys(schema: pa.Schema) -> list[str]:

@@ -52,6 +52,7 @@ def write_episode(path: types.AnyPath, trajectory: types.Trajectory) -> None:
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "terminal": bool(trajectory.terminal),
+        "truncated": bool(trajectory.truncated),
         "obs_keys": obs_keys,
     }
     text = np.array(json.dumps(header))
@@ -102,7 +103,7 @@ def read_episode(path: types.AnyPath) -> types.Trajectory:
             "remove it or write it again"
         ) from error
     try:
-        return _trajectory(arrays, header["obs_keys"], bool(header["terminal"]))
+        return _trajectory(arrays, header)
     except (DataError, KeyError) as error:
         raise DataError(f"{name} does not hold an episode: {error}") from error
 
@@ -118,17 +119,17 @@ _UNREADABLE = (
 )
 
 
-def _trajectory(
-    arrays: dict[str, Array], keys: list[str] | None, terminal: bool
-) -> types.Trajectory:
+def _trajectory(arrays: dict[str, Array], header: dict[str, Any]) -> types.Trajectory:
     obs: types.Observation
+    keys = header["obs_keys"]
     if keys is None:
         obs = arrays["obs"]
     else:
         obs = types.DictObs({k: arrays[f"obs_{i}"] for i, k in enumerate(keys)})
-    acts = arrays["acts"]
+    acts, terminal = arrays["acts"], bool(header["terminal"])
+    truncated = bool(header.get("truncated", False))  # absent from older files
     if "rews" not in arrays:
-        return types.Trajectory(obs, acts, infos=None, terminal=terminal)
+        return types.Trajectory(obs, acts, None, terminal, truncated=truncated)
     return types.TrajectoryWithRew(
-        obs, acts, infos=None, terminal=terminal, rews=arrays["rews"]
+        obs, acts, None, terminal, arrays["rews"], truncated=truncated
     )

@@ -24,6 +24,7 @@ from imitation.errors import DataError
 __all__ = ["JsonInfos", "decode", "encode", "encode_episode"]
 
 _TAG = "py/"
+_TRUNCATED = "TimeLimit.truncated"
 
 
 class JsonInfos(Sequence[Any]):
@@ -60,6 +61,16 @@ class JsonInfos(Sequence[Any]):
             return JsonInfos(self._texts.take(pa.array(steps)), self._source)
         step = range(len(self))[key]
         return decode(self._texts[step].as_py(), f"{self._source}, step {step}")
+
+    def ends_truncated(self) -> bool:
+        """Returns the last info's ``TimeLimit.truncated``, False where it is missing.
+
+        Parses it only if it names the key: data sets are read without their infos,
+        which may be large or hold what cannot be read.
+        """
+        if not len(self) or _TRUNCATED not in self._texts[-1].as_py():
+            return False
+        return bool(self[-1].get(_TRUNCATED, False))
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for step, text in enumerate(self._texts.to_pylist()):
