@@ -127,11 +127,12 @@ def gradients(net, loss):
 def accumulated(net, batch, options):
     optimizer = th.optim.SGD(net.parameters(), lr=0.0)
     with networks.training(net):
-        record = discriminator.update(
-            net, optimizer, batch, len(batch) // 2,
-            logits_of=lambda s, a, n, d, _: net(s, a, n, d * 0),
-            loss_of=losses.discriminator_loss, options=options,
-        )  # fmt: skip
+        record = discriminator.Objective(
+            net,
+            lambda s, a, n, d, _: net(s, a, n, d * 0),
+            losses.discriminator_loss,
+            options,
+        ).update(optimizer, batch, len(batch) // 2)
     return record, [p.grad for p in net.parameters() if p.grad is not None]
 
 
@@ -231,10 +232,9 @@ def test_instance_noise_is_in_units_of_each_feature():
     batch = prepared(net, expert, generated)
     optimizer = th.optim.SGD(net.parameters(), lr=0.0)
     options = DiscriminatorOptions(instance_noise=0.1)
-    discriminator.update(
-        net, optimizer, batch, 400, logits_of=logits,
-        loss_of=losses.discriminator_loss, options=options,
-    )  # fmt: skip
+    discriminator.Objective(net, logits, losses.discriminator_loss, options).update(
+        optimizer, batch, 400
+    )
     for noisy, clean in zip(
         seen[0], (batch.state, batch.action, batch.next_state), strict=True
     ):

@@ -169,10 +169,10 @@ def test_default_round_of_off_policy_generators(tmp_path, settings, expected):
 
 def test_default_rounds():
     venv = tiny_envs.make_venv()
-    assert default_train_timesteps(make_generator("PPO", venv), 2) == 32
+    assert default_train_timesteps(make_generator("PPO", venv)) == 32
     one = tiny_envs.make_venv(n_envs=1)
     episodes = make_generator("DQN", one, train_freq=(1, "episode"))
-    assert default_train_timesteps(episodes, 1) == 1
+    assert default_train_timesteps(episodes) == 1
 
 
 def test_whole_episodes(tmp_path):

@@ -28,7 +28,6 @@ from imitation.util.threads import training_threads
 __all__ = [
     "RewardedAlgorithm",
     "check_environment",
-    "check_rewards",
     "retrain_policy",
 ]
 
@@ -99,7 +98,7 @@ class RewardedAlgorithm:
         Raises:
             DataError: rewards are NaN or infinite.
         """
-        if self.recorder.n_steps:  # of another user of the environments
+        if self.recorder.n_steps:  # by whoever used the environments in between
             self.recorder.pop()
         rollouts = _RolloutRewards(self)
         callbacks = [rollouts, *as_callbacks(callback)]
@@ -134,7 +133,15 @@ class RewardedAlgorithm:
         if not isinstance(self.venv, RewardVecEnvWrapper):
             return np.zeros(steps.dones.shape)
         rewards = self.venv.reward_fn(**steps.as_arguments())
-        rewards = check_rewards(rewards, steps)
+        finite = np.isfinite(rewards)
+        if not finite.all():
+            raise DataError(
+                f"the reward network gave NaN or infinite rewards for "
+                f"{int((~finite).sum())} of {len(rewards)} transitions: its weights "
+                "have diverged, or observations hold NaN; lower its learning rate, or "
+                "regularize it"
+            )
+        rewards = rewards.reshape(steps.dones.shape)  # (T, n_envs), time first
         self.venv.record_rewards(rewards, steps.dones)
         return rewards
 
@@ -162,6 +169,8 @@ class _RolloutRewards(BaseCallback):
             return
         steps = self.rewarded.recorder.pop()
         self.collected.append(steps)
+        # Its advantages are computed by now: this is the last call before training.
+        # Its advantages are computed by now: this is the last call before training.
         buffer = self.model.rollout_buffer
         rewards = self.rewarded.rate(steps).astype(buffer.rewards.dtype)
         if self.rewarded.entropy_weight:
@@ -185,30 +194,6 @@ def _add_rewards(buffer: RolloutBuffer, rewards: np.ndarray) -> None:
         # Going back in time, nothing passes from an episode to the one before it.
         added *= 1.0 - buffer.episode_starts[step]
     buffer.returns = buffer.advantages + buffer.values
-
-
-def check_rewards(rewards: np.ndarray, steps: Steps) -> np.ndarray:
-    """Checks that rewards are finite.
-
-    Args:
-        rewards: shape ``(T · n_envs,)``.
-        steps: what they are of.
-
-    Returns:
-        The rewards with shape ``(T, n_envs)``.
-
-    Raises:
-        DataError: some are NaN or infinite.
-    """
-    finite = np.isfinite(rewards)
-    if not finite.all():
-        raise DataError(
-            f"the reward network gave NaN or infinite rewards for "
-            f"{int((~finite).sum())} of {len(rewards)} transitions: its weights have "
-            "diverged, or observations hold NaN; lower its learning rate, or "
-            "regularize it"
-        )
-    return rewards.reshape(steps.dones.shape)
 
 
 def check_environment(algo: BaseAlgorithm, venv: VecEnv, reward_net: RewardNet) -> None:

@@ -32,37 +32,35 @@ __all__ = [
 ]
 
 
-def default_train_timesteps(algo: BaseAlgorithm, num_envs: int) -> int:
+def default_train_timesteps(algo: BaseAlgorithm) -> int:
     """Returns the environment steps between two updates of an algorithm.
 
     Args:
         algo: on- or off-policy.
-        num_envs: number of environments.
 
     Returns:
         A whole rollout for on-policy algorithms; for off-policy ones the steps of one
         collection, which is one vector step unless `train_freq` says otherwise.
     """
     if isinstance(algo, OnPolicyAlgorithm):
-        return algo.n_steps * num_envs
+        return algo.n_steps * algo.n_envs
     if isinstance(algo, OffPolicyAlgorithm):
         algo._convert_train_freq()  # to a TrainFreq, as the start of `learn` does
         train_freq = cast(TrainFreq, algo.train_freq)
         if train_freq.unit == TrainFrequencyUnit.STEP:
-            return train_freq.frequency * num_envs
-        return num_envs
+            return train_freq.frequency * algo.n_envs
+        return algo.n_envs
     raise ConfigError(
         f"{type(algo).__name__} is neither on- nor off-policy, so there is no default "
         "length of a round; pass gen_train_timesteps"
     )
 
 
-def timesteps_of_round(algo: BaseAlgorithm, num_envs: int, timesteps: int) -> int:
+def timesteps_of_round(algo: BaseAlgorithm, timesteps: int) -> int:
     """Returns the environment steps that ``algo.learn(timesteps)`` really takes.
 
     Args:
         algo: on- or off-policy.
-        num_envs: number of environments.
         timesteps: the number that is asked for.
 
     Returns:
@@ -70,7 +68,7 @@ def timesteps_of_round(algo: BaseAlgorithm, num_envs: int, timesteps: int) -> in
     """
     if not isinstance(algo, OnPolicyAlgorithm | OffPolicyAlgorithm):
         return timesteps
-    unit = default_train_timesteps(algo, num_envs)
+    unit = default_train_timesteps(algo)
     return -(-timesteps // unit) * unit
 
 

@@ -5,11 +5,9 @@ Reinforcement Learning", arXiv 1710.11248. With f the reward network and π the 
 
 - objective (algorithm 1): the discriminator maximizes E_expert[log D] +
   E_policy[log(1 − D)], see `AdversarialTrainer.disc_loss`;
-- discriminator (section 6): D(s, a, s') = exp f(s, a, s') / (exp f(s, a, s') + π(a|s)),
-  so its logit is f(s, a, s') − log π(a|s), see `AIRL.logits_expert_is_high`;
-- reward: log D − log(1 − D) = f − log π. The policy is trained on f alone; −log π is
-  an entropy bonus, which is left to the policy's algorithm (``ent_coef``) or to
-  ``gen_entropy_weight``. See `AIRL.reward_train`.
+- reward: log D − log(1 − D) = f − log π. The policy is trained on f alone; the entropy
+  bonus −log π is that of ``ent_coef`` or ``gen_entropy_weight``;
+- logits (section 6): D(s, a, s') = exp f / (exp f + π(a|s)) has the logit f − log π.
 """
 
 from typing import Any, cast

@@ -3,15 +3,11 @@
 A round trains the generator, a Stable-Baselines3 algorithm, on the rewards of the
 current discriminator, and then the discriminator to tell expert transitions from those
 that the generator has just made.
-
-A variant overrides what defines it: `AdversarialTrainer.disc_loss`, the loss of the
-discriminator; `logits_expert_is_high`, its output; `reward_train`, the generator's
-reward.
 """
 
 import abc
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -35,15 +31,10 @@ from imitation.policies import replay_buffer_wrapper
 from imitation.policies.evaluate import evaluate
 from imitation.rewards.reward_nets.base import RewardNet, TensorObs
 from imitation.rewards.serialize import save_reward_net
-from imitation.training import sb3_state
+from imitation.training import sb3_learning, sb3_state
 from imitation.training.checkpoints import Checkpoints
 from imitation.training.learned_rewards import RewardedAlgorithm, check_environment
 from imitation.training.recording import GeneratorSamples
-from imitation.training.sb3_learning import (
-    default_train_timesteps,
-    progress_over,
-    timesteps_of_round,
-)
 from imitation.training.trainer import State
 from imitation.util import logger as imit_logger
 from imitation.util import networks, optimizers, rebuilding, seeding
@@ -51,6 +42,13 @@ from imitation.util.paths import AnyPath
 from imitation.util.threads import training_threads
 
 __all__ = ["AdversarialTrainer", "compute_train_stats"]
+
+_LEAST = {
+    "demo_batch_size": 1,
+    "demo_minibatch_size": 1,
+    "gen_train_timesteps": 1,
+    "n_disc_updates_per_round": 0,
+}
 
 MIN_LOG_TIMESTEPS = 1024
 """Rounds shorter than this, as off-policy generators have, share a line of the log."""
@@ -61,20 +59,18 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
 
     Args:
         demonstrations: expert trajectories, transitions or an iterable of batches; None
-            to set them later. Trajectories whose actions have shape ``(T, 0)`` have
-            none: the reward network must then not look at actions.
-        demo_batch_size: expert samples in a discriminator batch, which holds as many
-            generator samples, too.
+            to set them later. Actions of shape ``(T, 0)`` stand for trajectories
+            without actions: the reward network must then not look at them.
+        demo_batch_size: expert samples, and generator samples, in a discriminator
+            batch.
         venv: the environments to train in.
-        gen_algo: the algorithm that trains the generator: on-policy (PPO, TRPO, A2C,
-            …) or off-policy (SAC, TD3, DQN, …). It gets the environment and logger of
-            this trainer. Learned rewards are computed once per rollout for on-policy
-            ones, and afresh for each sampled batch for off-policy ones, whose replay
-            buffer is replaced.
+        gen_algo: trains the generator, on-policy (PPO, TRPO, A2C, …) or off-policy
+            (SAC, TD3, DQN, …). It gets the environment and logger of this trainer.
+            Learned rewards are computed once per rollout, or for each sampled batch
+            from the replay buffer, which is replaced.
         reward_net: maps transitions to a reward.
-        demo_minibatch_size: accumulate gradients over minibatches of this many expert
-            (and as many generator) samples, which bounds memory; a factor of
-            `demo_batch_size`, the default.
+        demo_minibatch_size: accumulate gradients over minibatches of this many samples
+            of each kind, to bound memory; a factor of `demo_batch_size`, the default.
         n_disc_updates_per_round: discriminator updates in a round.
         log_dir: where TensorBoard summaries go.
         disc_opt_cls: optimizer class of the discriminator.
@@ -82,16 +78,13 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         gen_train_timesteps: environment steps of a round; None for one rollout
             (on-policy) or one collection (off-policy).
         gen_replay_buffer_capacity: how many generator transitions the discriminator
-            chooses from; None for those of one round. If a round makes more, a random
-            choice of them is kept.
+            chooses from; None for those of one round. Of more, a random choice is kept.
         custom_logger: where to log to; None creates a new logger.
-        init_tensorboard: write the discriminator's statistics to TensorBoard in
-            `log_dir`.
+        init_tensorboard: write the discriminator's statistics to `log_dir`.
         init_tensorboard_graph: with `init_tensorboard`, the network's graph, too.
         debug_use_ground_truth: train the generator on the environment's own reward, to
             see whether it can learn at all.
-        allow_variable_horizon: accept episodes of different lengths, see
-            `base.BaseImitationAlgorithm`.
+        allow_variable_horizon: see `base.BaseImitationAlgorithm`.
         disc_options: regularization of the discriminator.
         gen_entropy_weight: an on-policy generator is also rewarded by this times
             −log π(a|s), which makes it maximize its entropy over whole episodes.
@@ -99,8 +92,8 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             `gen_algo` if it has one.
 
     Raises:
-        ValueError: the batch size is not a multiple of the minibatch size; spaces or
-            the numbers of environments differ; demonstrations do not fit.
+        ValueError: a number is out of its range; spaces or the numbers of environments
+            differ; demonstrations do not fit.
     """
 
     kind = "adversarial"
@@ -144,7 +137,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         )
         self.n_disc_updates_per_round = n_disc_updates_per_round
         if gen_train_timesteps is None:
-            gen_train_timesteps = default_train_timesteps(gen_algo, venv.num_envs)
+            gen_train_timesteps = sb3_learning.default_train_timesteps(gen_algo)
         self.gen_train_timesteps = gen_train_timesteps
         self._check_sizes()
         discriminator.check_network(reward_net)
@@ -153,7 +146,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self.gen_algo = gen_algo
         self.disc_options = disc_options or DiscriminatorOptions()
         self.rng = seeding.make_rng(gen_algo.seed if rng is None else rng)
-        if self.disc_options.spectral_norm:
+        if self.disc_options.spectral_norm:  # before the optimizer takes the parameters
             add_spectral_norm(reward_net)
         self._reward_net = reward_net.to(gen_algo.device)
         self._expert: discriminator.EndlessBatches | None = None
@@ -162,8 +155,6 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             custom_logger=custom_logger,
             allow_variable_horizon=allow_variable_horizon,
         )
-        if diagnostics.normalizes_observations(venv):
-            self.logger.warn(diagnostics.NORMALIZED_OBSERVATIONS)
         self._disc_opt = optimizers.make_optimizer(
             disc_opt_cls, self._reward_net.parameters(), disc_opt_kwargs
         )
@@ -173,37 +164,35 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self._generator = RewardedAlgorithm(gen_algo, venv, reward, gen_entropy_weight)
         self.venv_train = self.venv_wrapped = self._generator.venv
         gen_algo.set_logger(self.logger)
+        normalizer = gen_algo.get_vec_normalize_env()
+        if normalizer is not None and normalizer.norm_obs:
+            self.logger.warn(diagnostics.NORMALIZED_OBSERVATIONS)
         if gen_replay_buffer_capacity is None:
             gen_replay_buffer_capacity = gen_train_timesteps
         self._gen_samples = GeneratorSamples(gen_replay_buffer_capacity, self.rng)
         self._disc_updates = 0
         self._log_every = max(1, MIN_LOG_TIMESTEPS // gen_train_timesteps)
-        self._diagnostics = diagnostics.Diagnostics()
-        self._summary: diagnostics.Summary | None = None
-        if init_tensorboard:
-            self._summary = diagnostics.Summary(log_dir, init_tensorboard_graph)
+        self._diagnostics = diagnostics.Diagnostics(
+            log_dir if init_tensorboard else None, init_tensorboard_graph
+        )
 
     def _check_sizes(self) -> None:
         """Raises a ConfigError if a number is out of its range."""
-        for name in ("demo_batch_size", "demo_minibatch_size", "gen_train_timesteps"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"{name}={getattr(self, name)} must be positive.")
-        if self.n_disc_updates_per_round < 0:
+        for name, least in _LEAST.items():
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"{name}={getattr(self, name)} must be at least {least}."
+                )
+        size, part = self.demo_batch_size, self.demo_minibatch_size
+        if size % part != 0:
             raise ConfigError(
-                f"n_disc_updates_per_round={self.n_disc_updates_per_round} must not be "
-                "negative."
-            )
-        if self.demo_batch_size % self.demo_minibatch_size != 0:
-            raise ConfigError(
-                "Batch size must be a multiple of minibatch size. Got demo_batch_size="
-                f"{self.demo_batch_size}, "
-                f"demo_minibatch_size={self.demo_minibatch_size}."
+                "Batch size must be a multiple of minibatch size. Got "
+                f"demo_batch_size={size}, demo_minibatch_size={part}."
             )
 
     @property
     @override
     def policy(self) -> BasePolicy:
-        assert self.gen_algo.policy is not None
         return self.gen_algo.policy
 
     @property
@@ -264,12 +253,9 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
 
     @override
     def set_demonstrations(self, demonstrations: base.AnyTransitions) -> None:
+        spaces = self.venv.observation_space, self.venv.action_space
         expert, has_actions = discriminator.expert_batches(
-            demonstrations,
-            self.demo_batch_size,
-            self.venv.observation_space,
-            self.venv.action_space,
-            self.rng,
+            demonstrations, self.demo_batch_size, spaces, self.rng
         )
         if not has_actions:
             self._check_without_actions()
@@ -298,9 +284,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         total_timesteps: int | None = None,
         learn_kwargs: Mapping[str, Any] | None = None,
     ) -> None:
-        """Trains the generator on the reward of the current discriminator.
-
-        Its transitions become those that the discriminator is trained on next.
+        """Trains the generator on the current reward, to get transitions to compare.
 
         Args:
             total_timesteps: environment steps to train for; None for
@@ -347,7 +331,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         """
         with networks.training(self._reward_net), training_threads(self._reward_net):
             update = self._update_discriminator(expert_samples, gen_samples)
-        return self._record([update], dump=False)
+        return self._diagnostics.log([update], self.logger, self._disc_updates)
 
     def train(
         self,
@@ -368,10 +352,8 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             total_timesteps: an upper bound on the environment steps, where the
                 algorithm collects `gen_train_timesteps` in whole rollouts.
             callback: called with the number of each round when it has ended.
-            checkpoint_dir: where to save; None saves nothing. In it,
-                ``{NNNNN|final|best}/`` hold the rewards ``reward_train.pt`` and
-                ``reward_test.pt`` and the policy ``gen_policy/model.zip``, ``latest/``
-                the state to resume from.
+            checkpoint_dir: where to save, see `Checkpoints` and `export`; None saves
+                nothing.
             checkpoint_interval: rounds between checkpoints; 0 saves only at the end,
                 a negative number never.
             resume: continue from the newest checkpoint in `checkpoint_dir`, if any;
@@ -402,14 +384,14 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             state_every=state_interval or min(checkpoint_interval, 0),
         )
         first = saver.resume() if resume else 0
-        left = (n_rounds - first) * timesteps_of_round(
-            self.gen_algo, self.venv.num_envs, self.gen_train_timesteps
+        left = (n_rounds - first) * sb3_learning.timesteps_of_round(
+            self.gen_algo, self.gen_train_timesteps
         )
-        # New episodes, as somebody may have used the environments in between.
+        # Makes `learn` reset the environments, which may have been used in between.
         self.gen_algo._last_obs = None
         with (
             training_threads(self.policy, self._reward_net),
-            progress_over(self.gen_algo, left),
+            sb3_learning.progress_over(self.gen_algo, left),
         ):
             for done in range(first + 1, n_rounds + 1):
                 self._train_round()
@@ -420,18 +402,22 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
                     self.logger.dump(self._disc_updates)
                 if callback is not None:
                     callback(done - 1)
+                # Last, because saving a state starts new episodes.
                 saver.after(self.progress)
         saver.finish()
 
     def _train_round(self) -> None:
         """Trains the generator, then the discriminator."""
         self.train_gen(self.gen_train_timesteps)
+        # Only now: the generator was rewarded by the network as the caller left it.
         with networks.training(self._reward_net):
             n_updates = self.n_disc_updates_per_round
             updates = [self._update_discriminator() for _ in range(n_updates)]
         self.progress += 1
         if updates:
-            stats = self._record(updates, dump=self._log_every == 1)
+            stats = self._diagnostics.log(
+                updates, self.logger, self._disc_updates, dump=self._log_every == 1
+            )
             for warning in self._diagnostics.after_round(stats):
                 self.logger.warn(warning)
 
@@ -452,35 +438,14 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
             generated = self._gen_samples.sample(self.demo_batch_size)
         if is_given:  # our own batches were checked when they came in
             discriminator.check_samples(expert, generated, self.demo_batch_size)
-        batch = discriminator.make_batch(
-            self._reward_net, expert, generated, self._log_probs
-        )
+        net = self._reward_net
+        batch = discriminator.make_batch(net, expert, generated, self._log_probs)
         self._disc_updates += 1
-        if self._summary is not None:
-            self._summary.write_graph(self._reward_net, batch)
-        return discriminator.update(
-            self._reward_net,
-            self._disc_opt,
-            batch,
-            self.demo_minibatch_size,
-            logits_of=self.logits_expert_is_high,
-            loss_of=self.disc_loss,
-            options=self.disc_options,
+        self._diagnostics.write_graph(net, batch)
+        objective = discriminator.Objective(
+            net, self.logits_expert_is_high, self.disc_loss, self.disc_options
         )
-
-    def _record(
-        self, updates: Sequence[discriminator.Update], dump: bool
-    ) -> dict[str, float]:
-        """Logs and returns statistics over some updates."""
-        stats = diagnostics.describe(updates)
-        with self.logger.accumulate_means("disc"):
-            for key, value in stats.items():
-                self.logger.record(key, value)
-            if dump:
-                self.logger.dump(self._disc_updates)
-        if self._summary is not None:
-            self._summary.write(stats, self._disc_updates)
-        return stats
+        return objective.update(self._disc_opt, batch, self.demo_minibatch_size)
 
     def _evaluate(self, venv: VecEnv, n_episodes: int) -> float:
         """Logs the generator's true return, and returns its mean."""
@@ -498,7 +463,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         }
 
     @override
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         return super().state_dict() | {
             "reward_net": self._reward_net.state_dict(),
             "disc_opt": self._disc_opt.state_dict(),
@@ -518,6 +483,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         if self._expert is not None and state["expert"]:
             self._expert.load_state_dict(state["expert"])
         self._gen_samples.load_state_dict(state["gen_samples"])
+        # The global generators come last: what is above may draw from them.
         sb3_state.load_algorithm_state(self.gen_algo, state["generator"])
         sb3_state.restore_random_state(self.gen_algo, state["randomness"])
 
@@ -531,6 +497,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
 
     @override
     def export(self, directory: pathlib.Path) -> None:
+        """Writes ``reward_train.pt``, ``reward_test.pt``, ``gen_policy/model.zip``."""
         for name in ("reward_train", "reward_test"):
             net = without_spectral_norm(getattr(self, name))
             save_reward_net(net, directory / f"{name}.pt")

@@ -1,4 +1,4 @@
-"""Statistics of a discriminator, and noticing when it has nothing to teach."""
+"""Statistics of a discriminator, and warnings when it has nothing to teach."""
 
 import collections
 import math
@@ -6,15 +6,15 @@ import warnings
 from collections.abc import Mapping, Sequence
 
 import torch as th
-from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecNormalize
 from torch.utils.tensorboard.writer import SummaryWriter
 
 from imitation.algorithms.adversarial import losses
 from imitation.algorithms.adversarial.discriminator import DiscriminatorBatch, Update
+from imitation.util import logger as imit_logger
 from imitation.util import networks, seeding
 from imitation.util.paths import AnyPath, parse_path
 
-__all__ = ["Diagnostics", "Summary", "compute_train_stats", "describe"]
+__all__ = ["Diagnostics", "compute_train_stats"]
 
 PATIENCE = 10
 """Rounds in a row before a warning."""
@@ -36,14 +36,12 @@ _COLLAPSED = (
     "(normalize_input_layer=RunningNorm), a lower learning rate in disc_opt_kwargs, or "
     "a larger network."
 )
-NORMALIZED_OBSERVATIONS = (
+NORMALIZED_OBSERVATIONS = (  # their space is that of the raw ones, so no check fails
     "venv normalizes observations by VecNormalize, so the discriminator compares "
     "normalized ones with the demonstrations'; unless these were normalized alike, "
     "pass norm_obs=False and normalize in the networks "
     "(normalize_input_layer=RunningNorm, NormalizeFeaturesExtractor)"
 )
-"""Warning for `normalizes_observations`: the space is the same as without, so nothing
-else reveals that the demonstrations are in other units."""
 
 
 def compute_train_stats(
@@ -97,46 +95,64 @@ def compute_train_stats(
     )
 
 
-def describe(updates: Sequence[Update]) -> dict[str, float]:
-    """Computes statistics over some updates.
+class Diagnostics:
+    """Logs how the discriminator does, and warns once if it is saturated or collapsed.
 
     Args:
-        updates: at least one, all of the same size.
-
-    Returns:
-        Those of `compute_train_stats`; numbers of samples are those of one update. With
-        a gradient penalty also ``disc_grad_penalty``, its mean before it is weighted.
+        log_dir: TensorBoard summaries go to its subdirectory ``summary``; None writes
+            none.
+        with_graph: write the network's graph there, too.
     """
-    joined = Update.joined(updates)
-    stats = compute_train_stats(joined.logits, joined.labels, joined.loss)
-    for key in ("n_expert", "n_generated"):
-        stats[key] /= len(updates)
-    if joined.grad_penalty is not None:
-        stats["disc_grad_penalty"] = joined.grad_penalty.item()
-    return stats
 
-
-def normalizes_observations(venv: VecEnv) -> bool:
-    """Tells if a `VecNormalize` changes the units of the generator's observations."""
-    env: VecEnv | None = venv
-    while isinstance(env, VecEnvWrapper):
-        if isinstance(env, VecNormalize) and env.norm_obs:
-            return True
-        env = env.venv
-    return False
-
-
-class Diagnostics:
-    """Warns once of a saturated discriminator, and once of one that has collapsed."""
-
-    def __init__(self) -> None:
+    def __init__(
+        self, log_dir: AnyPath | None = None, with_graph: bool = False
+    ) -> None:
         self._rounds = {"saturated": 0, "collapsed": 0}
+        self._writer: SummaryWriter | None = None
+        if log_dir is not None:
+            self._writer = SummaryWriter(str(parse_path(log_dir) / "summary"))
+        self._needs_graph = self._writer is not None and with_graph
+
+    def log(
+        self,
+        updates: Sequence[Update],
+        logger: imit_logger.HierarchicalLogger,
+        step: int,
+        dump: bool = False,
+    ) -> dict[str, float]:
+        """Logs statistics over some updates.
+
+        Args:
+            updates: at least one, all of the same size.
+            logger: where to, under ``disc``.
+            step: updates so far.
+            dump: write what the logger has of this discriminator now.
+
+        Returns:
+            Those of `compute_train_stats`; numbers of samples are those of one update.
+            With a gradient penalty also ``disc_grad_penalty``, its unweighted mean.
+        """
+        joined = Update.joined(updates)
+        stats = compute_train_stats(joined.logits, joined.labels, joined.loss)
+        for key in ("n_expert", "n_generated"):
+            stats[key] /= len(updates)
+        if joined.grad_penalty is not None:
+            stats["disc_grad_penalty"] = joined.grad_penalty.item()
+        with logger.accumulate_means("disc"):
+            for key, value in stats.items():
+                logger.record(key, value)
+            if dump:
+                logger.dump(step)
+        if self._writer is not None:
+            for key, value in stats.items():
+                self._writer.add_scalar(key, value, step)
+        return stats
 
     def after_round(self, stats: Mapping[str, float]) -> list[str]:
         """Returns the warnings that are due.
 
         Args:
-            stats: of the round, from `describe`.
+            stats: of the round, from `log`.
         """
         share = stats["disc_proportion_expert_pred"]
         what = "expert" if share > 0.5 else "generated"
@@ -157,34 +173,16 @@ class Diagnostics:
                 found.append(warning.format(what=what, **stats))
         return found
 
-
-class Summary:
-    """TensorBoard summaries of a discriminator.
-
-    Args:
-        log_dir: they go to its subdirectory ``summary``.
-        with_graph: write the network's graph, too.
-    """
-
-    def __init__(self, log_dir: AnyPath, with_graph: bool) -> None:
-        self._writer = SummaryWriter(str(parse_path(log_dir) / "summary"))
-        self._with_graph = with_graph
-
-    def write(self, stats: Mapping[str, float], step: int) -> None:
-        """Writes statistics, each under its name."""
-        for name, value in stats.items():
-            self._writer.add_scalar(name, value, step)
-
     def write_graph(self, net: th.nn.Module, batch: DiscriminatorBatch) -> None:
-        """Writes the graph of a network, at the first call, if it is asked for.
+        """Writes the graph of a network once, if it was asked for.
 
         Args:
             net: the discriminator's network.
             batch: an example of its inputs.
         """
-        if not self._with_graph:
+        if self._writer is None or not self._needs_graph:
             return
-        self._with_graph = False
+        self._needs_graph = False
         inputs = (batch.state, batch.action, batch.next_state, batch.done)
         with (
             networks.evaluating(net),

@@ -1,8 +1,8 @@
 """A discriminator's side of adversarial training: its batches and its updates.
 
 `expert_batches` turns demonstrations into batches of the expert's transitions,
-`make_batch` joins one with as many of the generator's, and `update` takes one optimizer
-step on it, in as many minibatches as memory demands.
+`make_batch` joins one with as many of the generator's, and `Objective.update` takes one
+optimizer step on it, in as many minibatches as memory demands.
 """
 
 import contextlib
@@ -12,7 +12,6 @@ import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias, cast
 
-import gymnasium as gym
 import numpy as np
 import torch as th
 
@@ -25,11 +24,13 @@ from imitation.rewards.reward_nets import RewardEnsemble, RewardNetWrapper
 from imitation.rewards.reward_nets.base import RewardNet, TensorObs
 from imitation.training.trainer import State
 from imitation.util import networks, seeding
+from imitation.util.spaces import Space
 
 __all__ = [
     "FIELDS",
     "DiscriminatorBatch",
     "EndlessBatches",
+    "Objective",
     "Samples",
     "Update",
     "check_network",
@@ -37,7 +38,6 @@ __all__ = [
     "depends_on_action",
     "expert_batches",
     "make_batch",
-    "update",
 ]
 
 FIELDS = ("obs", "acts", "next_obs", "dones")
@@ -45,12 +45,6 @@ FIELDS = ("obs", "acts", "next_obs", "dones")
 
 Samples: TypeAlias = Mapping[str, tree.Tree]
 """Transitions as the environment gives them: arrays or tensors by name of field."""
-
-Logits = Callable[..., th.Tensor]
-"""`AdversarialTrainer.logits_expert_is_high`."""
-
-Loss = Callable[[th.Tensor, th.Tensor], th.Tensor]
-"""`AdversarialTrainer.disc_loss`."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,21 +94,24 @@ class DiscriminatorBatch:
             log_policy_act_prob=None if log_probs is None else function(log_probs),
         )
 
+    def with_noise(self, scale: float) -> "DiscriminatorBatch":
+        """Adds noise of `scale` standard deviations of each feature to all inputs."""
+
+        def noisy(part: th.Tensor) -> th.Tensor:
+            return part + scale * part.std(dim=0, keepdim=True) * th.randn_like(part)
+
+        return dataclasses.replace(
+            self,
+            state=tree.map(noisy, self.state),
+            action=noisy(self.action),
+            next_state=tree.map(noisy, self.next_state),
+        )
+
     def float_inputs(self) -> list[th.Tensor]:
-        """The tensors a penalty may differentiate by."""
+        """Returns the tensors that a penalty may differentiate by."""
         inputs = (self.state, self.action, self.next_state)
         parts = [part for value in inputs for part in tree.leaves(value)]
         return [part for part in parts if part.is_floating_point()]
-
-    def logits(self, logits_of: Logits) -> th.Tensor:
-        """Computes the logits, shape ``(2n,)``."""
-        return logits_of(
-            self.state,
-            self.action,
-            self.next_state,
-            self.done,
-            self.log_policy_act_prob,
-        )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -145,12 +142,7 @@ class Update:
 
 
 class EndlessBatches:
-    """Batches of one epoch after the other, with a position that can be saved.
-
-    Args:
-        batches: an iterable that can be started again and again: our own, or a user's,
-            whose batches are checked.
-    """
+    """Batches of one epoch after the other, with a position that can be saved."""
 
     def __init__(self, batches: loader.BatchLoader | base.CheckedBatches) -> None:
         self._batches = batches
@@ -184,8 +176,7 @@ class EndlessBatches:
 def expert_batches(
     demonstrations: base.AnyTransitions,
     batch_size: int,
-    observation_space: gym.Space[Any],
-    action_space: gym.Space[Any],
+    spaces: tuple[Space, Space],
     rng: np.random.Generator,
 ) -> tuple[EndlessBatches, bool]:
     """Creates endless batches of expert transitions.
@@ -195,9 +186,8 @@ def expert_batches(
             keys obs, acts, next_obs and dones. Actions of shape ``(T, 0)`` stand for
             demonstrations that have none.
         batch_size: rows of a batch.
-        observation_space: of the environment.
-        action_space: of the environment.
-        rng: order of the transitions.
+        spaces: of the environment's observations and actions.
+        rng: decides the order of the transitions.
 
     Returns:
         The batches, and whether they have actions.
@@ -208,7 +198,6 @@ def expert_batches(
     """
     flat = base.transitions_of(demonstrations)
     if not isinstance(flat, types.TransitionsMinimal):
-        spaces = observation_space, action_space
         checked = base.CheckedBatches(flat, batch_size, spaces, keys=FIELDS)
         return EndlessBatches(checked), True
     if not isinstance(flat, types.Transitions):
@@ -219,11 +208,11 @@ def expert_batches(
     has_actions = flat.acts.shape[1:] != (0,)
     if not has_actions:
         # One valid action for all transitions, which takes no memory.
-        action = np.asarray(_samples(action_space, 1))[0]
+        action = np.asarray(_samples(spaces[1], 1))[0]
         acts = np.broadcast_to(action, (len(flat), *action.shape))
         flat = dataclasses.replace(flat, acts=acts)
-    base.check_demonstrations(flat, observation_space, action_space)
-    base.check_observations(flat.next_obs, observation_space)
+    base.check_demonstrations(flat, *spaces)
+    base.check_observations(flat.next_obs, spaces[0])
     # A generator of its own, because resuming sets it back to where the epoch began.
     own = seeding.make_rng(seeding.make_seeds(rng))
     batches = loader.BatchLoader(flat, batch_size, rng=own, keys=FIELDS)
@@ -243,7 +232,7 @@ def depends_on_action(net: RewardNet) -> bool:
     return not th.equal(before, after)
 
 
-def _samples(space: gym.Space[Any], n: int) -> Any:
+def _samples(space: Space, n: int) -> Any:
     """Draws elements of a space, without touching the space's own generator."""
     space = copy.deepcopy(space)
     space.seed(0)
@@ -288,28 +277,24 @@ def check_samples(expert: Samples, generated: Samples, batch_size: int) -> None:
     Raises:
         DataError: a field is missing, or has not `batch_size` rows.
     """
-    lengths: dict[str, dict[str, int]] = {}
+    n_rows = []
     for name, samples in (("expert_samples", expert), ("gen_samples", generated)):
         missing = [key for key in FIELDS if key not in samples]
         if missing:
             raise DataError(f"{name} lack {missing}: expected arrays of {FIELDS}")
-        lengths[name] = {key: tree.length(samples[key]) for key in FIELDS}
-        if len(set(lengths[name].values())) > 1:
-            raise DataError(f"{name} have parts of different lengths: {lengths[name]}")
-    n_expert, n_gen = lengths["expert_samples"]["obs"], lengths["gen_samples"]["obs"]
-    if n_expert != batch_size or n_gen != batch_size:
+        lengths = {key: tree.length(samples[key]) for key in FIELDS}
+        if len(set(lengths.values())) > 1:
+            raise DataError(f"{name} have parts of different lengths: {lengths}")
+        n_rows.append(lengths["obs"])
+    if n_rows != [batch_size, batch_size]:
         raise DataError(
             "Need to have exactly self.demo_batch_size samples of each kind, got "
-            f"n_gen={n_gen} n_expert={n_expert} demo_batch_size={batch_size}"
+            f"n_gen={n_rows[1]} n_expert={n_rows[0]} demo_batch_size={batch_size}"
         )
 
 
 def check_network(net: RewardNet) -> None:
-    """Checks that a network gives one output with gradients.
-
-    Raises:
-        ConfigError: it is an ensemble, or a wrapper around one.
-    """
+    """Raises a ConfigError for an ensemble, wrapped or not: it has no one output."""
     while isinstance(net, RewardNetWrapper):
         net = net.base
     if isinstance(net, RewardEnsemble):
@@ -319,134 +304,113 @@ def check_network(net: RewardNet) -> None:
         )
 
 
-def update(
-    net: th.nn.Module,
-    optimizer: th.optim.Optimizer,
-    batch: DiscriminatorBatch,
-    minibatch_size: int,
-    *,
-    logits_of: Logits,
-    loss_of: Loss,
-    options: DiscriminatorOptions,
-) -> Update:
-    """Takes one optimizer step on the whole batch.
+@dataclasses.dataclass(frozen=True)
+class Objective:
+    """The function of a network's weights that the discriminator minimizes."""
 
-    Args:
-        net: the discriminator's network, in training mode.
-        optimizer: of the network's parameters.
-        batch: expert and generator samples.
-        minibatch_size: rows of each kind to hold a graph for at a time.
-        logits_of: `AdversarialTrainer.logits_expert_is_high`.
-        loss_of: `AdversarialTrainer.disc_loss`.
-        options: regularization.
+    net: th.nn.Module
+    logits_of: Callable[..., th.Tensor]
+    """`AdversarialTrainer.logits_expert_is_high`, of `net`."""
+    loss_of: Callable[[th.Tensor, th.Tensor], th.Tensor]
+    """`AdversarialTrainer.disc_loss`, of logits and labels."""
+    options: DiscriminatorOptions
 
-    Returns:
-        Logits, labels and losses.
-    """
-    optimizer.zero_grad()
-    parts: list[Update] = []
-    # Means over minibatches of equal size, so weighted, add up to that over the batch.
-    weight = 2 * minibatch_size / len(batch)
-    # Of the whole batch: those of a minibatch would change what is penalized.
-    inputs = batch.float_inputs() if options.gradient_penalty else []
-    scales = [part.detach().std(dim=0) for part in inputs]
-    with _frozen_statistics(net, logits_of, batch, minibatch_size):
-        for minibatch in batch.minibatches(minibatch_size):
-            part, total = _losses(net, minibatch, logits_of, loss_of, options, scales)
-            th.autograd.backward(total * weight)
-            parts.append(part)
-    optimizer.step()
-    return Update.joined(parts)
+    def update(
+        self,
+        optimizer: th.optim.Optimizer,
+        batch: DiscriminatorBatch,
+        minibatch_size: int,
+    ) -> Update:
+        """Takes one optimizer step on the whole batch.
 
+        Args:
+            optimizer: of the network's parameters.
+            batch: expert and generator samples.
+            minibatch_size: rows of each kind to hold a graph for at a time.
+        """
+        optimizer.zero_grad()
+        parts: list[Update] = []
+        # So weighted, means over minibatches add up to the mean over the batch.
+        weight = 2 * minibatch_size / len(batch)
+        # Of the whole batch: those of a minibatch would change what is penalized.
+        inputs = batch.float_inputs() if self.options.gradient_penalty else []
+        scales = [part.detach().std(dim=0) for part in inputs]
+        with self._frozen_statistics(batch, minibatch_size):
+            for minibatch in batch.minibatches(minibatch_size):
+                part, total = self._losses(minibatch, scales)
+                th.autograd.backward(total * weight)
+                parts.append(part)
+        optimizer.step()
+        return Update.joined(parts)
 
-@contextlib.contextmanager
-def _frozen_statistics(
-    net: th.nn.Module, logits_of: Logits, batch: DiscriminatorBatch, size: int
-) -> Iterator[None]:
-    """Makes minibatches normalize their inputs as the whole batch would.
+    @contextlib.contextmanager
+    def _frozen_statistics(
+        self, batch: DiscriminatorBatch, size: int
+    ) -> Iterator[None]:
+        """Makes minibatches normalize their inputs as the whole batch would.
 
-    A layer of running statistics would see the first minibatch alone before it
-    normalizes it. So the batch passes as a whole first, without a graph, and then the
-    statistics stay fixed.
-    """
-    norms: list[networks.BaseNorm] = []
-    if 2 * size < len(batch):
-        norms = [m for m in net.modules() if isinstance(m, networks.BaseNorm)]
-        norms = [norm for norm in norms if norm.training]
-    if norms:
-        with th.no_grad():
-            batch.logits(logits_of)
-    for norm in norms:
-        norm.training = False
-    try:
-        yield
-    finally:
+        A layer of running statistics would see the first minibatch alone before it
+        normalizes it. So the batch passes as a whole first, without a graph, and then
+        the statistics stay fixed.
+        """
+        norms: list[networks.BaseNorm] = []
+        if 2 * size < len(batch):
+            found = (m for m in self.net.modules() if isinstance(m, networks.BaseNorm))
+            norms = [norm for norm in found if norm.training]
+        if norms:
+            with th.no_grad():
+                self._logits(batch)
         for norm in norms:
-            norm.training = True
+            norm.training = False
+        try:
+            yield
+        finally:
+            for norm in norms:
+                norm.training = True
 
+    def _losses(
+        self, batch: DiscriminatorBatch, scales: Sequence[th.Tensor]
+    ) -> tuple[Update, th.Tensor]:
+        """Computes the parts to report, and the loss to minimize."""
+        penalty, name = None, self.options.gradient_penalty
+        if self.options.instance_noise:
+            batch = batch.with_noise(self.options.instance_noise)
+        if name == "r1":
+            for part in batch.float_inputs():
+                part.requires_grad_()
+        logits = self._logits(batch)
+        total = loss = self.loss_of(logits, batch.labels)
+        if name == "r1":
+            expert = logits[: len(logits) // 2]
+            # Twice the mean over 2n rows: the generator's n rows do not influence the
+            # expert's logits, so their gradients are 0.
+            penalty = 2 * losses.r1_penalty(expert, batch.float_inputs(), scales)
+        elif name == "wgan-gp":
+            penalty = self._wgan_gp(batch, scales)
+        if penalty is not None:
+            total = loss + self.options.gradient_penalty_coef * penalty
+            penalty = penalty.detach()
+        return Update(logits.detach(), batch.labels, loss.detach(), penalty), total
 
-def _losses(
-    net: th.nn.Module,
-    batch: DiscriminatorBatch,
-    logits_of: Logits,
-    loss_of: Loss,
-    options: DiscriminatorOptions,
-    scales: Sequence[th.Tensor],
-) -> tuple[Update, th.Tensor]:
-    """Computes the parts to report, and the loss to minimize."""
-    if options.instance_noise:
-        batch = _with_noise(batch, options.instance_noise)
-    if options.gradient_penalty == "r1":
-        for part in batch.float_inputs():
+    def _wgan_gp(
+        self, batch: DiscriminatorBatch, scales: Sequence[th.Tensor]
+    ) -> th.Tensor:
+        """Computes the penalty at random points between expert and generator."""
+        half = len(batch) // 2
+        u = th.rand(half, device=batch.labels.device)
+
+        def between(part: th.Tensor) -> th.Tensor:
+            weight = u.reshape(-1, *[1] * (part.ndim - 1)).to(part.dtype)  # (n, 1, ...)
+            return weight * part[:half] + (1 - weight) * part[half:]
+
+        points = batch.map(between)  # n rows
+        for part in points.float_inputs():
             part.requires_grad_()
-    logits = batch.logits(logits_of)
-    total = loss = loss_of(logits, batch.labels)
-    penalty = None
-    if options.gradient_penalty == "r1":
-        expert = logits[: len(logits) // 2]
-        # The penalty of all 2n rows' inputs is half that of the expert's n rows: the
-        # others have no gradient, because rows do not depend on each other.
-        penalty = 2 * losses.r1_penalty(expert, batch.float_inputs(), scales)
-    elif options.gradient_penalty == "wgan-gp":
-        penalty = _wgan_gp(net, batch, logits_of, scales)
-    if penalty is not None:
-        total = loss + options.gradient_penalty_coef * penalty
-        penalty = penalty.detach()
-    return Update(logits.detach(), batch.labels, loss.detach(), penalty), total
+        # Evaluating: points that nobody visited must not enter running statistics.
+        with networks.evaluating(self.net):
+            logits = self._logits(points)
+        return losses.wgan_gp_penalty(logits, points.float_inputs(), scales)
 
-
-def _wgan_gp(
-    net: th.nn.Module,
-    batch: DiscriminatorBatch,
-    logits_of: Logits,
-    scales: Sequence[th.Tensor],
-) -> th.Tensor:
-    """Computes the penalty at random points between expert and generator samples."""
-    half = len(batch) // 2
-    u = th.rand(half, device=batch.labels.device)
-
-    def between(part: th.Tensor) -> th.Tensor:
-        weight = u.reshape(-1, *[1] * (part.ndim - 1)).to(part.dtype)  # (n, 1, ...)
-        return weight * part[:half] + (1 - weight) * part[half:]
-
-    points = batch.map(between)  # n rows
-    for part in points.float_inputs():
-        part.requires_grad_()
-    # Evaluating: points that nobody visited must not enter running statistics.
-    with networks.evaluating(net):
-        logits = points.logits(logits_of)
-    return losses.wgan_gp_penalty(logits, points.float_inputs(), scales)
-
-
-def _with_noise(batch: DiscriminatorBatch, scale: float) -> DiscriminatorBatch:
-    """Adds noise of `scale` standard deviations of each feature."""
-
-    def noisy(part: th.Tensor) -> th.Tensor:
-        return part + scale * part.std(dim=0, keepdim=True) * th.randn_like(part)
-
-    return dataclasses.replace(
-        batch,
-        state=tree.map(noisy, batch.state),
-        action=noisy(batch.action),
-        next_state=tree.map(noisy, batch.next_state),
-    )
+    def _logits(self, batch: DiscriminatorBatch) -> th.Tensor:
+        inputs = batch.state, batch.action, batch.next_state, batch.done
+        return self.logits_of(*inputs, batch.log_policy_act_prob)
