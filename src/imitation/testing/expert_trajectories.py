@@ -27,11 +27,7 @@ def generate_expert_trajectories(
 ) -> Sequence[types.TrajectoryWithRew]:
     """Generates trajectories of an expert.
 
-    Args:
-        env_id: the environment. Its bundled expert acts, or, if there is none, the
-            model hub's.
-        num_trajectories: how many trajectories, at least 1.
-        rng: decides the episodes.
+    The environment's bundled expert acts, or, if there is none, the model hub's.
 
     Returns:
         `num_trajectories` whole episodes with the environment's own rewards.
@@ -66,13 +62,7 @@ def lazy_generate_expert_trajectories(
 ) -> Sequence[types.TrajectoryWithRew]:
     """Loads expert trajectories from a cache, or generates them and fills it.
 
-    Processes that share the cache wait for each other.
-
-    Args:
-        cache_path: the cache's directory.
-        env_id: the environment.
-        num_trajectories: how many trajectories, at least 1.
-        rng: decides the episodes if they have to be generated.
+    Processes that share the cache's directory wait for each other.
 
     Returns:
         `num_trajectories` whole episodes with rewards.
@@ -91,7 +81,7 @@ def lazy_generate_expert_trajectories(
 
 
 class _DuckTypedLoader:
-    """Batches that are no `DataLoader`, only iterable."""
+    """Batches that are iterable, but not a `DataLoader`."""
 
     def __init__(self, loader: Iterable[Mapping[str, Any]]) -> None:
         self._loader = loader
@@ -117,8 +107,8 @@ def make_expert_transition_loader(
         expert_data_type: `trajectories`, `transitions`, `data_loader` (of torch) or
             `ducktyped_data_loader` (any iterable of batches).
         env_name: the environment.
-        rng: decides the episodes and the order of a loader.
-        num_trajectories: how many trajectories, at least 1.
+        rng: seeds the episodes and the order of a loader.
+        num_trajectories: number of trajectories, at least 1.
         shuffle: whether a loader shuffles.
 
     Returns:

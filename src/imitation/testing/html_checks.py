@@ -12,7 +12,7 @@ _FETCH = re.compile(r"url\(|@import", re.IGNORECASE)
 
 
 class _Page(html.parser.HTMLParser):
-    """Collects what is wrong with a page."""
+    """Collects the problems of a page."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -71,15 +71,12 @@ class _Page(html.parser.HTMLParser):
 
 
 def check_page(text: str) -> None:
-    """Checks a page.
-
-    Args:
-        text: the whole page.
+    """Checks the text of a whole page.
 
     Raises:
         AssertionError: a tag is not closed, an id is used twice, a link within the page
-            leads nowhere, something would be requested or run, or a picture or table
-            has no words for those who cannot see it.
+            is broken, something would be requested or run, or a picture or table has no
+            text alternative.
     """
     page = _Page()
     page.feed(text)

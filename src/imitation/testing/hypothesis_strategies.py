@@ -4,14 +4,13 @@ Needs the ``hypothesis`` package. ``trajectory`` gives one trajectory; the lists
 several that share their spaces, as those of one environment do.
 """
 
-from typing import Any
-
 import gymnasium as gym
 import numpy as np
 from hypothesis import strategies as st
 
 from imitation.data import types
 from imitation.data.episodes import infos_array
+from imitation.util.spaces import Info, Space
 
 __all__ = [
     "gym_spaces",
@@ -23,7 +22,6 @@ __all__ = [
     "trajectory_length",
 ]
 
-Space = gym.Space[Any]
 Strategy = st.SearchStrategy
 
 gym_spaces: Strategy[Space] = st.sampled_from(
@@ -37,7 +35,7 @@ gym_spaces: Strategy[Space] = st.sampled_from(
 )
 """Spaces that every part of the data layer supports."""
 
-info_dict_contents: Strategy[dict[str, Any]] = st.dictionaries(
+info_dict_contents: Strategy[Info] = st.dictionaries(
     keys=st.text(),
     values=st.one_of(
         st.integers(),
@@ -52,7 +50,7 @@ trajectory_length: Strategy[int] = st.integers(min_value=1, max_value=10)
 """The number of actions of a trajectory."""
 
 
-def _samples(space: Space, n: int, seed: int) -> Any:
+def _samples(space: Space, n: int, seed: int) -> np.ndarray:
     # A space that sampled_from returns is shared by all examples: seed it every time,
     # so that an example depends only on what Hypothesis drew.
     space.seed(seed)

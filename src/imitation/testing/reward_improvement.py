@@ -1,7 +1,6 @@
 """Judging whether an agent got better from samples of its returns."""
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -16,7 +15,7 @@ def is_significant_reward_improvement(
     new_rewards: Iterable[float],
     p_value: float = 0.05,
 ) -> bool:
-    """Tells whether new returns are better than old ones beyond lucky sampling.
+    """Tests whether new returns are better than old ones beyond lucky sampling.
 
     A one-sided permutation test on the difference of means: if both samples came from
     one distribution, how often would exchanging returns between them give a difference
@@ -33,10 +32,10 @@ def is_significant_reward_improvement(
     Args:
         old_rewards: returns of episodes before training.
         new_rewards: returns of episodes after training.
-        p_value: the largest probability of a false alarm to tolerate, in (0, 1).
+        p_value: the largest tolerated probability of a false alarm, in (0, 1).
 
     Returns:
-        Whether the probability that the new returns are no better is below `p_value`.
+        True if the probability that the new returns are not better is below `p_value`.
 
     Raises:
         ValueError: a sample has fewer than two returns or one that is not finite, or
@@ -59,20 +58,12 @@ def is_significant_reward_improvement(
 def mean_reward_improved_by(
     old_rews: Iterable[float], new_rews: Iterable[float], min_improvement: float
 ) -> bool:
-    """Tells whether the mean return improved by at least some amount.
+    """Returns whether the mean return improved by at least some amount.
 
     >>> mean_reward_improved_by([5, 8, 7], [8, 9, 10], 2)
     True
     >>> mean_reward_improved_by([5, 8, 7], [8, 9, 10], 5)
     False
-
-    Args:
-        old_rews: returns of episodes before training.
-        new_rews: returns of episodes after training.
-        min_improvement: the least improvement, in units of return.
-
-    Returns:
-        Whether the new mean exceeds the old one by `min_improvement` or more.
 
     Raises:
         ValueError: a sample is empty or has a return that is not finite.
@@ -82,8 +73,9 @@ def mean_reward_improved_by(
     return bool(new.mean() - old.mean() >= min_improvement)
 
 
-def _difference_of_means(old: np.ndarray, new: np.ndarray, axis: int) -> Any:
-    return old.mean(axis=axis) - new.mean(axis=axis)
+def _difference_of_means(old: np.ndarray, new: np.ndarray, axis: int) -> np.ndarray:
+    difference: np.ndarray = old.mean(axis=axis) - new.mean(axis=axis)
+    return difference
 
 
 def _returns(name: str, values: Iterable[float], minimum: int) -> np.ndarray:

@@ -2,31 +2,26 @@
 
 from typing import Any
 
-import gymnasium as gym
 import torch as th
+from torch import Tensor
+from typing_extensions import override
 
 from imitation.rewards import reward_nets
 from imitation.rewards.reward_nets.base import TensorObs
+from imitation.util.spaces import Space
 
 __all__ = ["MockRewardNet", "make_ensemble"]
 
 
 def make_ensemble(
-    obs_space: gym.Space[Any],
-    action_space: gym.Space[Any],
+    obs_space: Space,
+    action_space: Space,
     num_members: int = 2,
     **kwargs: Any,
 ) -> reward_nets.RewardEnsemble:
-    """Makes an ensemble of `BasicRewardNet`.
+    """Makes an ensemble of `BasicRewardNet`, each with its own initial weights.
 
-    Args:
-        obs_space: the observation space.
-        action_space: the action space.
-        num_members: how many members, at least 2.
-        **kwargs: passed to `BasicRewardNet`.
-
-    Returns:
-        The ensemble; its members have different initial weights.
+    `kwargs` are passed to `BasicRewardNet`.
     """
     members = [
         reward_nets.BasicRewardNet(obs_space, action_space, **kwargs)
@@ -36,29 +31,19 @@ def make_ensemble(
 
 
 class MockRewardNet(reward_nets.RewardNet):
-    """A reward that is the same everywhere.
-
-    Args:
-        observation_space: the observation space.
-        action_space: the action space.
-        value: the reward.
-    """
+    """A reward that is `value` everywhere."""
 
     def __init__(
         self,
-        observation_space: gym.Space[Any],
-        action_space: gym.Space[Any],
+        observation_space: Space,
+        action_space: Space,
         value: float = 0.0,
     ) -> None:
         super().__init__(observation_space, action_space)
         self.value = value
 
+    @override
     def forward(
-        self,
-        state: TensorObs,
-        action: th.Tensor,
-        next_state: TensorObs,
-        done: th.Tensor,
-    ) -> th.Tensor:
-        """Returns the constant for each transition, shape ``(B,)``."""
+        self, state: TensorObs, action: Tensor, next_state: TensorObs, done: Tensor
+    ) -> Tensor:
         return th.full((len(action),), self.value, dtype=th.float32)
