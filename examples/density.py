@@ -1,6 +1,6 @@
 """Trains SAC on how densely the expert's steps lie around the learner's.
 
-The density of pairs of state and action is estimated by nearest neighbours, once; no
+The density of pairs of state and action is estimated by nearest neighbors, once; no
 reward of the environment and no discriminator is used. The expert ends near -150, an
 untrained policy near -1,200.
 

@@ -1,7 +1,7 @@
 """Estimators of a density from samples of it.
 
 Kernel estimate: Parzen, "On Estimation of a Probability Density Function and Mode",
-Annals of Mathematical Statistics 33(3), 1962. Nearest neighbours: Loftsgaarden and
+Annals of Mathematical Statistics 33(3), 1962. Nearest neighbors: Loftsgaarden and
 Quesenberry, "A Nonparametric Estimate of a Multivariate Density Function", Annals of
 Mathematical Statistics 36(3), 1965.
 """
@@ -63,7 +63,7 @@ class DensityOptions:
 
     estimator: str = "kernel"
     """"kernel", whose time for one score grows with the number of demonstrations, or
-    "knn", the distance of the k-th nearest neighbour, found in a tree."""
+    "knn", the distance of the k-th nearest neighbor, found in a tree."""
 
     n_neighbors: int = 10
     """k of "knn"; all samples count where there are fewer."""
@@ -129,6 +129,7 @@ class GaussianKernelDensity(DensityEstimate):
             np.exp(terms, out=terms)
             sums[rows] = largest + np.log(terms.sum(axis=1))
         norms = np.einsum("ij,ij->i", scaled, scaled)
+        # ‖x‖² is the same for all samples, so it was left out of the sums.
         scores: np.ndarray = sums - 0.5 * norms - self._log_norm
         return scores
 
@@ -174,7 +175,7 @@ class NearestNeighborDensity(DensityEstimate):
     def __init__(
         self, samples: np.ndarray, n_neighbors: int, min_distance: float
     ) -> None:
-        from sklearn.neighbors import KDTree
+        from sklearn.neighbors import KDTree  # slow to import, and seldom needed
 
         n_samples, self._n_features = samples.shape
         self._n_neighbors = min(n_neighbors, n_samples)
@@ -186,8 +187,9 @@ class NearestNeighborDensity(DensityEstimate):
 
     @override
     def log_density(self, points: np.ndarray) -> np.ndarray:
-        if not len(points):
+        if not len(points):  # the tree refuses an empty query
             return np.zeros(0)
+        # (B, k), nearest first.
         distances, _ = self._tree.query(points, self._n_neighbors)
         squares = distances[:, -1] ** 2 + self._min_square
         scores: np.ndarray = self._constant - self._n_features / 2 * np.log(squares)

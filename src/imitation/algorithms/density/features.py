@@ -161,6 +161,7 @@ def samples_of(
         raise DataError(
             "Non-stationary model incompatible with non-trajectory demonstrations."
         )
+    # Every batch counts, (N_i, F) each; release 1.0 kept only the last one.
     flat = np.concatenate([_checked_features(batch, features) for batch in batches])
     if is_stationary:
         return {None: flat}
@@ -231,6 +232,7 @@ def _flatten_leaf(name: str, values: object, space: Space) -> np.ndarray:
     if isinstance(space, spaces.MultiDiscrete):
         digits = (array - space.start).reshape(len(array), -1)
         return _one_hot(name, digits, space.nvec.ravel())
+    # (B, *shape) in the order of the axes, as gymnasium flattens.
     return array.astype(space.dtype, copy=False).reshape(len(array), -1)
 
 

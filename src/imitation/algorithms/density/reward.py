@@ -114,6 +114,7 @@ class DensityReward:
                 f"transition, got {steps.shape}"
             )
         rewards = np.empty(len(inputs), dtype=np.float32)
+        # Times are few, at most the horizon; each has one density for all its rows.
         for time in np.unique(steps).tolist():
             rows = steps == time
             rewards[rows] = self._at(time, inputs[rows])
@@ -193,6 +194,7 @@ class DensityReward:
                 "states not currently supported"
             )
         scores = self._estimates[time].log_density(inputs)
+        # float32 last: differences of log densities far away would be lost before.
         rewards: npt.NDArray[np.float32] = scores.astype(np.float32)
         return rewards
 

@@ -154,6 +154,7 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         self.transitions = {}
         self.replay_is_stale = True
         self._reward: DensityReward | None = None
+        # Beneath the others, so that a reward by time step knows the step's number.
         counter = StepCounter(venv)
         self.buffering_wrapper = wrappers.BufferingWrapper(
             counter, error_on_premature_reset=False
@@ -164,6 +165,7 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         )
         self.venv_train: VecEnv = self.venv_wrapped
         if normalize_reward:
+            # Without an algorithm, any discount will do: nothing is trained.
             gamma = getattr(rl_algo, "gamma", 0.99)
             self.venv_train = VecNormalize(
                 self.venv_wrapped, norm_obs=False, gamma=gamma
@@ -249,22 +251,7 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         done: tree.ArrayOrTensor,
         steps: np.ndarray | None = None,
     ) -> npt.NDArray[np.float32]:
-        """Computes the rewards of a batch of ``B`` transitions in one go.
-
-        Args:
-            state: observations, shape ``(B, *observation_shape)``.
-            action: actions, shape ``(B, *action_shape)``.
-            next_state: observations after the actions.
-            done: ignored.
-            steps: when in its episode each happened, counted from 0, shape ``(B,)``;
-                needed by a model that is not stationary.
-
-        Returns:
-            Log densities, shape ``(B,)``, float32.
-
-        Raises:
-            ValueError: `steps` is needed and None, or beyond the demonstrations.
-        """
+        """Computes the rewards of a batch of transitions; see `DensityReward`."""
         return self.reward(state, action, next_state, done, steps)
 
     def train_policy(
@@ -329,6 +316,7 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
 
     def _drop_stale_rewards(self, algo: BaseAlgorithm) -> None:
         """Clears a replay buffer whose rewards are not of the current density."""
+        # Rewards are stored with the steps: they do not follow a new density.
         stale, self.replay_is_stale = self.replay_is_stale, False
         if not stale or not isinstance(algo, OffPolicyAlgorithm):
             return
@@ -381,6 +369,7 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             done: np.ndarray,
         ) -> np.ndarray:
             rewards = self(state, action, next_state, done, counter.steps)
+            # Stable-Baselines3 would go on with NaN advantages.
             if np.isneginf(rewards).any():
                 raise DataError(
                     f"the kernel {self.kernel!r} gives a step the density 0, whose "
@@ -427,6 +416,7 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             sb3_state.restore_random_state(self.rl_algo, state["randomness"])
         density = state["density"]
         self._reward = None
+        # Fitted again from the samples, which gives the same scores to the bit.
         if density is not None:
             options = DensityOptions(**density["options"])
             self.set_reward(DensityReward(self.features, density["samples"], options))
@@ -487,5 +477,6 @@ class _HorizonCheck(BaseCallback):
 
     @override
     def _on_rollout_end(self) -> None:
+        # At the end of each rollout, or the episodes of a long training would pile up.
         _, lengths = self.trainer.buffering_wrapper.pop_finished_trajectories()
         self.trainer._check_fixed_horizon(lengths)

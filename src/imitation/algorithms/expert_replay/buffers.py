@@ -56,7 +56,7 @@ class SQILReplayBuffer(ReplayBuffer):
         action_space: of the environment.
         demonstrations: trajectories, transitions, or batches with next observations;
             None to pass them to `set_demonstrations` before sampling.
-        device: where samples shall be.
+        device: of the samples.
         n_envs: number of environments.
         optimize_memory_usage: store observations once. The last transitions of
             episodes that a time limit cut are then never sampled.
@@ -88,6 +88,7 @@ class SQILReplayBuffer(ReplayBuffer):
             device=device,
             n_envs=n_envs,
             optimize_memory_usage=optimize_memory_usage,
+            # SB3 refuses both together; `add` and `_gather` handle time limits anyway.
             handle_timeout_termination=not optimize_memory_usage,
         )
         if demonstrations is not None:
@@ -99,13 +100,9 @@ class SQILReplayBuffer(ReplayBuffer):
         """Replaces the demonstrations.
 
         Args:
-            demonstrations: see the class.
+            demonstrations: see the class, which raises the same errors.
             time_limit: steps after which the environment cuts off an episode, for
-                trajectories whose infos do not say why they ended.
-
-        Raises:
-            NotImplementedError: the demonstrations hold no next observations.
-            DataError: they do not fit the spaces.
+                trajectories that do not say why they ended.
         """
         stored = stored_transitions(
             demonstrations, self.observation_space, self.action_space, time_limit
@@ -236,5 +233,6 @@ def _gather(buffer: ReplayBuffer, steps: np.ndarray, envs: np.ndarray) -> Gather
     else:
         after = tree.take(buffer.next_observations, (steps, envs))
     obs, acts = tree.take(stored, (steps, envs)), buffer.actions[steps, envs]
+    # As SB3 does: an episode that a time limit cut goes on for the learner.
     ends = buffer.dones[steps, envs] * (1 - buffer.timeouts[steps, envs])
     return obs, after, acts, ends

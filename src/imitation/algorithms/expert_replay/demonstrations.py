@@ -88,6 +88,7 @@ def stored_transitions(
     flat, cut = _flattened(demonstrations, time_limit)
     seen = []
     for given in (flat.obs, flat.next_obs):
+        # Images come as the environment gives them, and are stored as SB3 wraps them.
         obs = channels_first(tree.unwrap(given), observation_space)
         checked = types.TransitionsMinimal(tree.wrap(obs), flat.acts, flat.infos)
         base.check_demonstrations(checked, observation_space, action_space)
@@ -119,7 +120,7 @@ def channels_first(obs: Obs, space: Space) -> Obs:
 
     Args:
         obs: shape ``(B, ...)``, an array or tensor, or a dictionary of them.
-        space: the space that each shall fit.
+        space: the space that each should fit.
 
     Returns:
         The same kind; a view where an axis was moved, and `obs` itself where none was.

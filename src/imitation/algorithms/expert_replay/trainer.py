@@ -73,10 +73,7 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
     digits = 12
 
     venv: VecEnv
-    """The environments to train in."""
-
     rl_algo: OffPolicyAlgorithm
-    """The algorithm that learns."""
 
     def __init__(
         self,
@@ -92,10 +89,12 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         _check_rl_kwargs(self.name, kwargs)
         self.venv = venv
         self.rl_algo = _make_algorithm(rl_algo_class, policy, venv, kwargs)
+        # The seed of `rl_kwargs` decides this, too: episodes after a save.
         self.rng = seeding.make_rng(self.rl_algo.seed)
         self.method = "train"
         """The method whose steps are the `progress`: what only it can continue."""
         super().__init__(demonstrations=demonstrations, custom_logger=custom_logger)
+        # With a `tensorboard_log`, SB3 creates a logger of its own in `learn`.
         if custom_logger is not None or self.rl_algo.tensorboard_log is None:
             self.rl_algo.set_logger(self._logger)
 
@@ -135,10 +134,8 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         """Replaces the demonstrations.
 
         Args:
-            demonstrations: trajectories, transitions, or batches with the keys obs,
-                acts, next_obs and dones. The last step of an episode that was cut by a
-                time limit says so in its info (``"TimeLimit.truncated"``); a trajectory
-                whose infos do not was cut if it is as long as the limit of `venv`.
+            demonstrations: see `stored_transitions`, which is told the time limit of
+                `venv`.
 
         Raises:
             NotImplementedError: they hold no next observations.
@@ -322,6 +319,7 @@ def _make_algorithm(
             policy=policy,
             env=venv,
             replay_buffer_class=SQILDictReplayBuffer if is_dict else SQILReplayBuffer,
+            # They follow in `set_demonstrations`, with the time limit of `venv`.
             replay_buffer_kwargs={"demonstrations": None},
             **kwargs,
         )

@@ -34,7 +34,7 @@ class _TermsLog:
     """Collects the terms of some updates and logs their means."""
 
     def __init__(self) -> None:
-        self._rows: list[list[float]] = []
+        self._rows: list[list[float]] = []  # a row for each update and critic
 
     def add(self, terms: IQTerms) -> None:
         values = (terms.loss, terms.expert_reward, terms.initial_value, terms.penalty)
@@ -56,11 +56,8 @@ class IQSoftQ(SoftQ):
     `SQILReplayBuffer`.
 
     Args:
-        policy: see `SoftQ`.
-        env: see `SoftQ`.
         chi2_alpha: α > 0 of the χ² regularization; the larger, the larger the rewards.
-        temperature: see `SoftQ`.
-        **kwargs: further arguments of `SoftQ`.
+        **kwargs: further arguments of `SoftQ`, whose meaning the others share.
 
     Raises:
         ConfigError: `chi2_alpha` or `temperature` is not positive.
@@ -76,7 +73,7 @@ class IQSoftQ(SoftQ):
         **kwargs: Any,
     ) -> None:
         self.chi2_alpha = _check_chi2_alpha(chi2_alpha)
-        self._terms = _TermsLog()
+        self._terms = _TermsLog()  # `loss` adds, `train` logs and clears
         super().__init__(policy, env, temperature=temperature, **kwargs)
 
     @override
@@ -115,11 +112,9 @@ class IQSAC(SAC):
     an expert, `SQILReplayBuffer`.
 
     Args:
-        policy: see Stable-Baselines3's ``SAC``.
-        env: see ``SAC``.
         chi2_alpha: α > 0 of the χ² regularization; the larger, the larger the rewards.
-        ent_coef: see ``SAC``; small, since rewards are of the order of `chi2_alpha`.
-        tau: see ``SAC``; targets that follow faster than its default learn faster here.
+        ent_coef: of ``SAC``; small, since rewards are of the order of `chi2_alpha`.
+        tau: of ``SAC``; targets that follow faster than its default learn faster here.
         actor_lr_scale: the actor's learning rate over the critics', which is SAC's, in
             the environment: there an actor as fast as the critics, whose data it
             changes, fails in some runs. Offline it is as fast.
@@ -151,7 +146,7 @@ class IQSAC(SAC):
 
     @property
     def temperature(self) -> float:
-        """What entropy is worth now, in units of the reward."""
+        """The current worth of entropy, in units of the reward."""
         if self.log_ent_coef is not None:
             return float(self.log_ent_coef.detach().exp())
         return float(self.ent_coef_tensor)
@@ -163,7 +158,7 @@ class IQSAC(SAC):
         if self.ent_coef_optimizer is not None:
             optimizers.append(self.ent_coef_optimizer)
         self._update_learning_rate(optimizers)
-        if not self.offline:
+        if not self.offline:  # after the schedule above has set all rates
             for group in self.actor.optimizer.param_groups:
                 group["lr"] *= self.actor_lr_scale
         assert self.replay_buffer is not None
@@ -211,6 +206,7 @@ class IQSAC(SAC):
         Returns:
             The terms, with gradients for the critics alone.
         """
+        # V(s) = Q(s, a) − α log π(a | s): the actor is not to be trained through it.
         bonus = -self.temperature * log_probs.detach()
         with th.no_grad():
             next_actions, next_log_probs = self._actions(batch.next_observations)

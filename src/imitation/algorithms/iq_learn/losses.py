@@ -36,7 +36,7 @@ class IQTerms:
 
     @property
     def loss(self) -> th.Tensor:
-        """What is minimised: the objective with its sign changed."""
+        """The minimized loss: the objective with its sign changed."""
         return self.initial_value + self.penalty - self.expert_reward
 
 
@@ -67,7 +67,7 @@ def iq_terms(
     discount: float,
     chi2_alpha: float,
 ) -> IQTerms:
-    """Computes the terms of the χ²-regularised objective on a batch.
+    """Computes the terms of the χ²-regularized objective on a batch.
 
     Args:
         q_taken: Q(s, a) of the actions taken, shape ``(B, 1)``.

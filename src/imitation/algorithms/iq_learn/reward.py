@@ -120,7 +120,7 @@ class SoftQReward(InverseSoftQReward):
 
     def _all(self, state: PyTorchObs) -> th.Tensor:
         net = self.policy.q_net
-        # Not net(state), which would preprocess the observations once more.
+        # Not net(state), which would preprocess the observations a second time.
         values: th.Tensor = net.q_net(net.features_extractor(state))
         return values
 
@@ -171,6 +171,7 @@ class ActorCriticReward(InverseSoftQReward):
         gaussian: Any = th.distributions.Normal(mean, log_std.exp())
         drawn = mean + log_std.exp() * self.noise  # (B, N_NOISE, act_dim)
         actions = drawn.tanh()
+        # Change of variables by tanh, as in SB3's SquashedDiagGaussianDistribution.
         squashing = th.log(1 - actions.square() + SQUASH_EPSILON)
         densities = gaussian.log_prob(drawn)
         log_probs: th.Tensor = (densities - squashing).sum(dim=2)  # (B, N_NOISE)
@@ -188,7 +189,7 @@ class ActorCriticReward(InverseSoftQReward):
 
     @staticmethod
     def _features(part: Any, state: PyTorchObs) -> th.Tensor:
-        # Not part.extract_features(), which would preprocess once more.
+        # Not part.extract_features(), which would preprocess a second time.
         features: th.Tensor = part.features_extractor(state)
         return features
 

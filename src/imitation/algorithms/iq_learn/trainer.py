@@ -24,7 +24,7 @@ __all__ = ["IQLearn"]
 class IQLearn(ExpertReplayTrainer):
     """Inverse soft Q-learning: one Q-function for both reward and policy.
 
-    Garg et al. (2021), https://arxiv.org/abs/2106.12142, with χ² regularisation. The
+    Garg et al. (2021), https://arxiv.org/abs/2106.12142, with χ² regularization. The
     environment's rewards are never used.
 
     The arguments are those of `ExpertReplayTrainer`. `rl_algo_class` is `IQSoftQ`,
@@ -102,7 +102,7 @@ class IQLearn(ExpertReplayTrainer):
             )
         saver = self.begin("train_offline", checkpoint_dir, checkpoint_interval, resume)
         algo = self.rl_algo
-        algo.set_logger(self.logger)
+        algo.set_logger(self.logger)  # only `learn` creates one otherwise
         if isinstance(algo, IQSAC):
             algo.offline = True
         bar = make_progress_bar(
@@ -114,6 +114,7 @@ class IQLearn(ExpertReplayTrainer):
         )
         try:
             with bar, self.fast_updates():
+                # Chunks: SB3 updates the learning rate once in each call of `train`.
                 while (done := self.progress) < n_updates:
                     # The next of the moments to log, to save and to end at.
                     intervals = (log_interval, checkpoint_interval or n_updates)
@@ -144,6 +145,7 @@ class IQLearn(ExpertReplayTrainer):
         buffers: list[ReplayBuffer] = [self.replay_buffer]
         if self.has_demonstrations:
             buffers.append(self.replay_buffer.expert_buffer)
+        # Where only time limits end episodes, no V(s') was ever left out in training.
         ends = any((b.dones * (1 - b.timeouts)).any() for b in buffers)
         return recover_reward(
             self.policy,

@@ -82,6 +82,8 @@ def read_demonstrations(
         complete &= _add_transitions(counts, part, observation_matrix)
     if counts.sum() == 0:
         raise DataError("expected at least one transition, got none")
+    # Transitions may be of parts of episodes, so how many episodes they are of is not
+    # known; without discount, the visits of one sum to T + 1.
     counts *= (model.horizon + 1) / counts.sum()
     return Demonstrated(counts, only_obs=not complete)
 
@@ -114,6 +116,7 @@ def _from_trajectories(
         np.add.at(occupancy, states, weights[: len(states)] * share)
         np.add.at(pairs, (np.arange(len(acts)), acts, states[:-1]), share)
         whole &= len(acts) == horizon
+    # Of an episode cut short, what would have followed is not known.
     return Demonstrated(occupancy, pairs if whole else None)
 
 

@@ -113,6 +113,7 @@ def partition(
     action_values, policy = np.empty(shape), np.empty(shape)
     # Actions first, (T, A, S), so that each time step is one product of matrices.
     largest, ones = np.empty(dynamics.n_states), np.ones(dynamics.n_actions)
+    # Once for all steps, instead of in each addition.
     reward = np.broadcast_to(reward, shape[1:]).copy()
     later = None
     backwards = (array[::-1] for array in (action_values, policy, values, totals))
@@ -149,6 +150,7 @@ def occupancy(model: TabularModel, pi: Array) -> Array:
     visits = np.empty((model.horizon + 1, dynamics.n_states))
     joint = np.empty((dynamics.n_actions, dynamics.n_states))
     visits[0] = model.initial
+    # Views of one array: each step writes the next row in place.
     for choices, now, later in zip(policy, visits[:-1], visits[1:], strict=True):
         dynamics.next_states(np.multiply(choices, now, out=joint), out=later)
     return visits
@@ -179,7 +181,7 @@ def corrected_occupancy(model: TabularModel, pi: Array, pairs: Array) -> Array:
     dynamics = model.dynamics
     policy = np.ascontiguousarray(pi.transpose(0, 2, 1))
     visits = np.empty((model.horizon + 1, dynamics.n_states))
-    visits[0] = model.initial
+    visits[0] = model.initial  # known, so not estimated from the demonstrations
     for t in range(model.horizon):
         unexplained = visits[t] - pairs[t].sum(axis=0)
         joint = policy[t] * unexplained + pairs[t]

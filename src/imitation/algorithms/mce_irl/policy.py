@@ -116,6 +116,7 @@ class TabularPolicy(_PlannedPolicy):
         """
         n_states, n_actions = self._sizes()
         states = states_of(observation, n_states)
+        # The hidden state of the policy is the number of the step, (n_envs,).
         steps = np.zeros(len(states), dtype=np.int64)
         if state is not None:
             steps = np.array(state[0], dtype=np.int64)
@@ -135,6 +136,7 @@ class TabularPolicy(_PlannedPolicy):
             edges = probabilities.cumsum(axis=1)
             drawn = self.rng.random(len(states)) * edges[:, -1]
             actions = (edges <= drawn[:, None]).sum(axis=1)
+        # Where rounding made the draw equal to the last edge, it is the last action.
         return np.minimum(actions, n_actions - 1), (steps + 1,)
 
     def save(self, path: AnyPath) -> None:
@@ -176,6 +178,7 @@ class TabularPolicy(_PlannedPolicy):
             raise ArtifactError(f"{directory} does not hold a tabular policy")
         tensors = artifacts.read_tensors(directory / "policy.safetensors")
         try:
+            # Tensors of a file lie at odd addresses, where arrays are slower to read.
             pi = tensors["pi"].numpy().copy()
             found = [document["state_space"], document["action_space"]]
         except KeyError as error:

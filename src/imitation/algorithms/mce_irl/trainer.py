@@ -176,6 +176,7 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
         self.demo_state_om = None
         self._demonstrated: Demonstrated | None = None
         kwargs = {"lr": 1e-2} if optimizer_kwargs is None else dict(optimizer_kwargs)
+        # Nothing is sampled, so there is no noise for a long memory to average out.
         if issubclass(optimizer_cls, th.optim.Adam):
             kwargs = {"betas": (0.9, 0.9), **kwargs}
         self.optimizer = make_optimizer(optimizer_cls, reward_net.parameters(), kwargs)
@@ -263,6 +264,7 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
                 if callback is not None:
                     callback(self.progress)
                 saver.after(self.progress)
+            # Release 1.0 returned the policy for the reward before the last step.
             final = self.plan(self.rewards())
         self._policy.set_pi(final.pi)
         saver.finish()
@@ -352,6 +354,7 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
 
         closure()  # an iteration is judged, and maybe the last, before its step
         done = self._log_and_judge(plans[0])
+        # LBFGS evaluates the objective several times in a step; others do not take it.
         if not done and isinstance(self.optimizer, th.optim.LBFGS):
             optimizer: Any = self.optimizer
             optimizer.step(closure)
@@ -373,6 +376,7 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
             self.logger.record("grad_norm", grad_norm)
             self.logger.record("loss", plan.loss)
             self.logger.dump(self.progress)
+        # Of the likelihood, visits may differ by chance while the slope is 0.
         largest_slope = float(np.abs(plan.slope).max())
         reached = min(linf_delta, largest_slope) <= self.linf_eps
         return reached or grad_norm <= self.grad_l2_eps
@@ -409,6 +413,7 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
             by_time = log_likelihood.sum(axis=(1, 2))
             loss = -float(discount ** np.arange(len(by_time)) @ by_time)
             return Plan(pi, total, slope, loss)
+        # As in release 1.0, the visits after the last action count in the slope.
         slope = total - demos.occupancy
         # The last visits are after the last action, where no reward is paid.
         paid = demos.occupancy - discount**model.horizon * visits[-1]

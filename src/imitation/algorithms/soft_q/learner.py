@@ -29,9 +29,9 @@ __all__ = ["SoftQ"]
 class SoftQ(DQN):
     """Soft Q-learning: DQN with a soft value as target and a Boltzmann policy.
 
-    Minimizes `losses.soft_bellman_loss` and explores by its own policy. All arguments
-    but `temperature` mean what they mean for Stable-Baselines3's ``DQN``; many
-    defaults are others, so that it learns from the first steps on.
+    Minimizes `losses.soft_bellman_loss` and explores by its own policy. Arguments that
+    are not listed mean what they mean for Stable-Baselines3's ``DQN``; many defaults
+    are others, so that it learns from the first steps on.
 
     Args:
         policy: "MlpPolicy", "CnnPolicy", "MultiInputPolicy", or a subclass of
@@ -45,10 +45,6 @@ class SoftQ(DQN):
         gamma: discount γ.
         train_freq: environment steps between updates, or ``(n, "episode")``.
         gradient_steps: updates each time; −1 for as many as there were steps.
-        replay_buffer_class: see ``DQN``.
-        replay_buffer_kwargs: see ``DQN``.
-        optimize_memory_usage: see ``DQN``.
-        n_steps: see ``DQN``.
         target_update_interval: updates of the network between those of the target;
             ``DQN`` counts environment steps instead.
         exploration_fraction: share of the training in which the probability of random
@@ -56,12 +52,7 @@ class SoftQ(DQN):
         exploration_initial_eps: random actions at the beginning, beside the policy's.
         exploration_final_eps: random actions at the end.
         max_grad_norm: gradients are clipped to this norm.
-        stats_window_size: see ``DQN``.
-        tensorboard_log: see ``DQN``.
-        policy_kwargs: further arguments of the policy.
-        verbose: see ``DQN``.
         seed: of everything random; Stable-Baselines3 seeds the global generators.
-        device: where to put the networks.
         temperature: α > 0, in units of the reward: how much entropy is worth. At 1, a
             step of random actions would be worth up to log n_actions rewards.
     """
@@ -152,6 +143,7 @@ class SoftQ(DQN):
             self.policy.optimizer.step()
             losses.append(loss.item())
             self._n_updates += 1
+            # DQN counts environment steps, of which there may be many to an update.
             if self._n_updates % self.target_update_interval == 0:
                 parameters = self.q_net.parameters(), self.q_net_target.parameters()
                 polyak_update(*parameters, self.tau)
@@ -187,6 +179,7 @@ class SoftQ(DQN):
         with th.no_grad():
             next_q = self.q_net_target(batch.next_observations)
             next_values = soft_value(next_q, self.temperature)
+        # Q(s, ·) is (B, n_actions), of which the taken ones are (B, 1).
         taken = self.q_net(batch.observations).gather(1, batch.actions.long())
         # SB3 fills in discounts, (B, 1), only where n_steps > 1.
         discount = self.gamma if batch.discounts is None else batch.discounts

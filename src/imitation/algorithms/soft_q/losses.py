@@ -4,7 +4,7 @@ Haarnoja et al. (2017), https://arxiv.org/abs/1702.08165, with temperature α:
 
 - soft value: V(s) = α log Σ_a exp(Q(s, a) / α), equation 9;
 - policy: π(a | s) = exp((Q(s, a) − V(s)) / α), equation 6;
-- the squared soft Bellman error that is minimised, equation 11:
+- the squared soft Bellman error that is minimized, equation 11:
   ½ E[(r + γ (1 − d) V(s') − Q(s, a))²], d = 1 where the task itself ended.
 
 As α → 0 these become the maximum, the greedy policy, and the error of Q-learning.

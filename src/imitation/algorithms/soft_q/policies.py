@@ -54,6 +54,7 @@ class SoftQNetwork(QNetwork):
 
     @override
     def _get_constructor_parameters(self) -> dict[str, Any]:
+        # SB3 constructs a saved network from these.
         parameters = super()._get_constructor_parameters()
         return {**parameters, "temperature": self.temperature}
 
@@ -97,7 +98,7 @@ class SoftQPolicy(DQNPolicy):
     ) -> None:
         if not temperature > 0:
             raise ConfigError(f"temperature must be positive, got {temperature}")
-        self.temperature = temperature
+        self.temperature = temperature  # before `make_q_net`, which is called in there
         super().__init__(
             observation_space,
             action_space,
