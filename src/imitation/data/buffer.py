@@ -8,7 +8,7 @@ import numpy.typing as npt
 from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
-from imitation.data import types
+from imitation.data import tree, types
 from imitation.errors import ConfigError, DataError
 from imitation.util.seeding import make_rng
 
@@ -280,7 +280,13 @@ class ReplayBuffer:
                     raise ConfigError(
                         f"Specified {name} and environment; give only one of them."
                     )
-            obs_shape, obs_dtype = _shape_and_dtype(venv.observation_space)
+            obs_space = venv.observation_space
+            if isinstance(obs_space, spaces.Dict):
+                parts: Any = obs_space.spaces.items()
+                obs_shape = {key: space.shape for key, space in parts}
+                obs_dtype = {key: space.dtype for key, space in parts}
+            else:
+                obs_shape, obs_dtype = obs_space.shape, obs_space.dtype
             act_space = venv.action_space
             act_shape, act_dtype = act_space.shape, act_space.dtype
         elif any(value is None for value in given.values()):
@@ -325,7 +331,9 @@ class ReplayBuffer:
         """
         buffer = cls(
             len(transitions) if capacity is None else capacity,
-            obs_shape=_without_first_axis(transitions.obs),
+            obs_shape=tree.map(
+                lambda part: part.shape[1:], tree.unwrap(transitions.obs)
+            ),
             act_shape=transitions.acts.shape[1:],
             obs_dtype=transitions.obs.dtype,
             act_dtype=transitions.acts.dtype,
@@ -350,8 +358,8 @@ class ReplayBuffer:
             "dones": transitions.dones,
             "truncated": transitions.truncated,
             "infos": transitions.infos,
-            **_by_name("obs", types.maybe_unwrap_dictobs(transitions.obs)),
-            **_by_name("next_obs", types.maybe_unwrap_dictobs(transitions.next_obs)),
+            **_by_name("obs", tree.unwrap(transitions.obs)),
+            **_by_name("next_obs", tree.unwrap(transitions.next_obs)),
         }
         self._buffer.store(data, truncate_ok=truncate_ok)
 
@@ -383,19 +391,6 @@ class ReplayBuffer:
     def size(self) -> int:
         """Returns the number of transitions stored, at most ``capacity``."""
         return self._buffer.size()
-
-
-def _shape_and_dtype(space: spaces.Space[Any]) -> tuple[Any, Any]:
-    if isinstance(space, spaces.Dict):
-        parts = space.spaces.items()
-        return {k: s.shape for k, s in parts}, {k: s.dtype for k, s in parts}
-    return space.shape, space.dtype
-
-
-def _without_first_axis(obs: types.Observation) -> ObsShape:
-    if isinstance(obs, types.DictObs):
-        return {k: shape[1:] for k, shape in obs.shape.items()}
-    return obs.shape[1:]
 
 
 def _by_name(name: str, value: Any) -> dict[str, Any]:

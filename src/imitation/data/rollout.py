@@ -9,7 +9,7 @@ episode are dropped.
 import contextlib
 import dataclasses
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,16 +18,16 @@ from stable_baselines3 import DQN
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import types
-from imitation.data.episodes import EMPTY_INFO, TrajectoryAccumulator, VecEpisodes
-from imitation.data.flatten import (
-    flatten_trajectories,
-    flatten_trajectories_with_rew,
-)
-from imitation.data.policy_calls import (
+from imitation.data.acting import (
     AnyPolicy,
     PolicyCallable,
     evaluating,
     policy_to_callable,
+)
+from imitation.data.episodes import EMPTY_INFO, TrajectoryAccumulator, VecEpisodes
+from imitation.data.flatten import (
+    flatten_trajectories,
+    flatten_trajectories_with_rew,
 )
 from imitation.errors import ConfigError, DataError
 from imitation.util.seeding import make_rng, numpy_seeded, torch_seeded
@@ -221,11 +221,14 @@ def _generate(
     max_steps_without_episode: int | None,
     keep_infos: bool,
 ) -> list[types.TrajectoryWithRew]:
-    with (
-        evaluating(policy) as networks,
-        training_threads(*networks),
-        _seeded(policy, rng),
-    ):
+    with contextlib.ExitStack() as stack:
+        networks = stack.enter_context(evaluating(policy))
+        stack.enter_context(training_threads(*networks))
+        if rng is not None:
+            stack.enter_context(torch_seeded(rng))
+            if isinstance(policy, DQN):
+                # Its epsilon-greedy choice reads NumPy's global generator.
+                stack.enter_context(numpy_seeded(rng))
         act = policy_to_callable(policy, venv, deterministic_policy, rng=rng)
         trajectories = _collect(
             act, venv, sample_until, max_steps_without_episode, keep_infos
@@ -233,18 +236,6 @@ def _generate(
     # Short episodes end first; shuffling removes that order.
     make_rng(rng).shuffle(trajectories)
     return trajectories
-
-
-@contextlib.contextmanager
-def _seeded(policy: AnyPolicy, rng: np.random.Generator | None) -> Iterator[None]:
-    """Seeds what a policy samples with; None leaves it to its own randomness."""
-    with contextlib.ExitStack() as stack:
-        if rng is not None:
-            stack.enter_context(torch_seeded(rng))
-            if isinstance(policy, DQN):
-                # Its epsilon-greedy choice reads NumPy's global generator.
-                stack.enter_context(numpy_seeded(rng))
-        yield
 
 
 def _collect(

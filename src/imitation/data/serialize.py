@@ -81,7 +81,17 @@ def save(path: AnyPath, trajectories: Iterable[Trajectory]) -> None:
         }
         artifacts.write_json(directory / _CARD, card)
         artifacts.write_json(directory / _INFO, _dataset_info(layout))
-        artifacts.write_json(directory / _STATE, _dataset_state())
+        state: dict[str, object] = {
+            "_data_files": [{"filename": _TABLE}],
+            # Names the cached results of Dataset.map: equal only for equal data.
+            "_fingerprint": secrets.token_hex(8),
+            "_format_columns": None,
+            "_format_kwargs": {},
+            "_format_type": None,
+            "_output_all_columns": False,
+            "_split": None,
+        }
+        artifacts.write_json(directory / _STATE, state)
 
 
 def load(path: AnyPath, *, allow_pickle: bool = False) -> Sequence[Trajectory]:
@@ -219,24 +229,13 @@ def _dataset_info(layout: columns.Layout) -> dict[str, Any]:
     }
 
 
-def _dataset_state() -> dict[str, Any]:
-    return {
-        "_data_files": [{"filename": _TABLE}],
-        # Names the cached results of Dataset.map: equal only for equal data.
-        "_fingerprint": secrets.token_hex(8),
-        "_format_columns": None,
-        "_format_kwargs": {},
-        "_format_type": None,
-        "_output_all_columns": False,
-        "_split": None,
-    }
-
-
 def _check_is_dataset(location: pathlib.Path) -> None:
     if (location / _SPLITS).exists():
+        splits = artifacts.read_json(location / _SPLITS)
+        names = splits.get("splits") if isinstance(splits, dict) else None
         raise ArtifactError(
             f"{location} is a dictionary of data sets; load one of them, such as "
-            f"{location / _first_split(location)}"
+            f"{location / str(names[0] if names else 'train')}"
         )
     for name in (_INFO, _STATE):
         if not (location / name).is_file():
@@ -247,16 +246,14 @@ def _check_is_dataset(location: pathlib.Path) -> None:
             )
 
 
-def _first_split(location: pathlib.Path) -> str:
-    splits = artifacts.read_json(location / _SPLITS)
-    names = splits.get("splits") if isinstance(splits, dict) else None
-    return str(names[0]) if names else "train"
-
-
 def _open(location: pathlib.Path) -> TrajectoryDatasetSequence:
     import datasets
 
-    card = _read_card(location)
+    # Release 1.0 wrote none, and Dataset.save_to_disk does not copy it.
+    has_card = (location / _CARD).exists()
+    card = artifacts.read_json(location / _CARD) if has_card else {}
+    if not isinstance(card, dict):
+        raise ArtifactError(f"{_CARD} is not a JSON object")
     if card.get("format_version", 0) > columns.FORMAT_VERSION:
         raise ArtifactError(
             f"format version {card['format_version']} is newer than "
@@ -271,16 +268,6 @@ def _open(location: pathlib.Path) -> TrajectoryDatasetSequence:
             f"it holds {len(sequence)} episodes, expected {expected}; it was truncated"
         )
     return sequence
-
-
-def _read_card(location: pathlib.Path) -> dict[str, Any]:
-    # Release 1.0 wrote none, and Dataset.save_to_disk does not copy it.
-    if not (location / _CARD).exists():
-        return {}
-    card = artifacts.read_json(location / _CARD)
-    if not isinstance(card, dict):
-        raise ArtifactError(f"{_CARD} is not a JSON object")
-    return card
 
 
 @contextlib.contextmanager

@@ -25,7 +25,7 @@ from stable_baselines3.common.vec_env import (
     is_vecenv_wrapped,
 )
 
-from imitation.data.policy_calls import (
+from imitation.data.acting import (
     AnyPolicy,
     PolicyCallable,
     State,

@@ -23,7 +23,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 from typing_extensions import override
 
-from imitation.data import policy_calls, rollout, types
+from imitation.data import acting, rollout, types
 from imitation.data.episodes import VecEpisodes
 from imitation.data.storage import episode_files
 from imitation.errors import ConfigError, DataError
@@ -293,17 +293,17 @@ def collect(
         return
     is_policy = isinstance(expert, BasePolicy | BaseAlgorithm)
     with (
-        policy_calls.evaluating(expert) as networks,
-        policy_calls.evaluating(novice),
+        acting.evaluating(expert) as networks,
+        acting.evaluating(novice),
         threads.training_threads(novice, *networks),
     ):
-        act = policy_calls.policy_to_callable(expert, collector, is_policy)
+        act = acting.policy_to_callable(expert, collector, is_policy)
         _step_until(collector, act, size)
 
 
 def _step_until(
     collector: InteractiveTrajectoryCollector,
-    act: policy_calls.PolicyCallable,
+    act: acting.PolicyCallable,
     size: RoundSize,
 ) -> None:
     obs: Any = collector.reset()

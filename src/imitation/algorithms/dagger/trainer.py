@@ -30,7 +30,7 @@ from imitation.algorithms.dagger.collector import (
     collected_records,
 )
 from imitation.algorithms.dagger.store import DemonstrationStore
-from imitation.data import policy_calls, types
+from imitation.data import acting, types
 from imitation.errors import ArtifactError, DataError, reason
 from imitation.training import state_files
 from imitation.training.trainer import State
@@ -162,8 +162,8 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
             seeds = np.random.default_rng([*self._entropy, *position])
             self.venv.seed(seeding.make_seeds(seeds))
             self._entropy = None
-        with policy_calls.evaluating(self.policy):
-            act = policy_calls.policy_to_callable(
+        with acting.evaluating(self.policy):
+            act = acting.policy_to_callable(
                 self.policy, self.venv, deterministic_policy=True
             )
         return InteractiveTrajectoryCollector(

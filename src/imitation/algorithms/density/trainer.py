@@ -35,7 +35,7 @@ from imitation.algorithms.density.features import (
     samples_of,
 )
 from imitation.algorithms.density.reward import DensityReward, StepCounter
-from imitation.data import policy_calls, rollout, tree, types, wrappers
+from imitation.data import acting, rollout, tree, types, wrappers
 from imitation.errors import ConfigError, DataError
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper, WrappedRewardCallback
 from imitation.training import sb3_state
@@ -458,7 +458,7 @@ def roll_out(
     # What SB3 does to environments it is given: it may move the channels of images.
     wrapped = algo._wrap_env(venv, monitor_wrapper=False)
     algo._last_obs = None  # its own episodes are cut off
-    with policy_calls.evaluating(algo), seeding.numpy_seeded(rng):
+    with acting.evaluating(algo), seeding.numpy_seeded(rng):
         return rollout.generate_trajectories(
             algo, wrapped, rollout.make_min_episodes(n_episodes), rng
         )

@@ -18,7 +18,7 @@ from typing_extensions import override
 
 from imitation.algorithms.preference_comparisons import fragments
 from imitation.algorithms.preference_comparisons.parts import Part
-from imitation.data import policy_calls, rollout, types, wrappers
+from imitation.data import acting, rollout, types, wrappers
 from imitation.data.labels.clips import RENDERED_KEY
 from imitation.errors import ConfigError
 from imitation.policies.exploration_wrapper import ExplorationWrapper
@@ -268,7 +268,7 @@ class AgentTrainer(TrajectoryGenerator):
         if explore:
             policy = self._explorer()
         # NumPy's global generator, too, as DQN's exploration reads it.
-        with policy_calls.evaluating(self.algorithm), seeding.numpy_seeded(rng):
+        with acting.evaluating(self.algorithm), seeding.numpy_seeded(rng):
             return rollout.generate_trajectories(policy, venv, sample_until, rng=rng)
 
     def export(self, path: AnyPath) -> None:
@@ -379,7 +379,7 @@ def _policy_for(algorithm: BaseAlgorithm, venv: VecEnv) -> rollout.AnyPolicy:
     while isinstance(env, VecEnvWrapper) and env is not venv:
         if isinstance(env, VecTransposeImage):
             transpose = env.transpose_observations
-            act = policy_calls.policy_to_callable(algorithm, env)
+            act = acting.policy_to_callable(algorithm, env)
             return lambda obs, state, starts: act(transpose(obs), state, starts)
         env = env.venv
     return algorithm

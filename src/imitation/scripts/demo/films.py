@@ -13,7 +13,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from imitation.algorithms.mce_irl import TabularPolicy
 from imitation.algorithms.mce_irl.policy import ObservingPolicy
 from imitation.data import rollout
-from imitation.data.policy_calls import evaluating
+from imitation.data.acting import evaluating
 from imitation.reports import animation
 from imitation.scripts.ingredients.environment import EnvironmentSettings, make_venv
 from imitation.util.seeding import torch_seeded

@@ -1,11 +1,14 @@
 """One way to call whatever can act: a policy, an algorithm, a function, or nobody.
 
+A simple policy is called at the cost of its layers; see `util.plain_policies`.
+
 Also importable from ``imitation.data.rollout``, the documented path.
 """
 
 import contextlib
 import copy
 import inspect
+import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -19,12 +22,19 @@ from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.utils import check_for_correct_spaces
 from stable_baselines3.common.vec_env import VecEnv, VecTransposeImage
 
-from imitation.data.quick_actors import quick_actor
 from imitation.errors import ConfigError, DataError
 from imitation.util import networks
+from imitation.util.plain_policies import plain_network
 from imitation.util.seeding import make_seeds
+from imitation.util.tensors import safe_to_tensor
 
-__all__ = ["AnyPolicy", "PolicyCallable", "evaluating", "policy_to_callable"]
+__all__ = [
+    "AnyPolicy",
+    "PolicyCallable",
+    "evaluating",
+    "policy_to_callable",
+    "quick_actor",
+]
 
 Array = npt.NDArray[Any]
 VecObs = Array | dict[str, Array]
@@ -38,6 +48,9 @@ PolicyCallable = Callable[[VecObs, State, Array | None], tuple[Array, State]]
 ``(n_envs,)`` and bool, marks environments that have just been reset; ``acts`` has shape
 ``(n_envs, *action_shape)``.
 """
+
+Actor = Callable[[Array], Array]
+"""A quick ``predict``: from observations to actions, for all environments at once."""
 
 AnyPolicy = BaseAlgorithm | BasePolicy | Callable[..., Any] | None
 """An algorithm, a policy, a function, or None for uniformly random actions.
@@ -76,7 +89,12 @@ def policy_to_callable(
         return _random_actions(venv.action_space, rng)
     # Algorithms and policies are callable too, but are asked through `predict`.
     if isinstance(policy, BaseAlgorithm):
-        _check_algorithm_spaces(policy, venv)
+        try:
+            check_for_correct_spaces(
+                venv, policy.observation_space, policy.action_space
+            )
+        except ValueError as error:
+            raise ConfigError(f"{error}{_image_hint(policy, venv)}") from error
         return _predictions(policy, policy.policy, deterministic_policy)
     if isinstance(policy, BasePolicy):
         _check_policy_shapes(policy, venv)
@@ -151,11 +169,9 @@ def _predictions(
 
 
 def _quick_predictions(policy: BasePolicy, deterministic: bool) -> PolicyCallable:
-    """Does what ``BasePolicy.predict`` does for vectorised observations.
-
-    It leaves out what would be done again in every step: walking through all modules to
-    switch off their training mode, at least, and much more for simple policies.
-    """
+    """Does what ``BasePolicy.predict`` does for vectorized observations."""
+    # Without what would be done again in every step: walking through all modules to
+    # switch off their training mode, at least, and much more for simple policies.
     space = policy.action_space
     shape = (-1, *(space.shape or ()))
     policy.set_training_mode(False)
@@ -183,7 +199,12 @@ def _quick_predictions(policy: BasePolicy, deterministic: bool) -> PolicyCallabl
 
 
 def _function_calls(function: Callable[..., Any], n_envs: int) -> PolicyCallable:
-    takes_state = _takes_three(function)
+    takes_state = True
+    with contextlib.suppress(ValueError):  # a built-in without a signature
+        try:
+            inspect.signature(function).bind(None, None, None)
+        except TypeError:
+            takes_state = False
 
     def act(
         obs: VecObs, state: State = None, episode_start: Array | None = None
@@ -199,25 +220,6 @@ def _function_calls(function: Callable[..., Any], n_envs: int) -> PolicyCallable
         return acts, state
 
     return act
-
-
-def _takes_three(function: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(function).bind(None, None, None)
-    except TypeError:
-        return False
-    except ValueError:  # built-in without a signature: assume the documented one
-        return True
-    return True
-
-
-def _check_algorithm_spaces(algorithm: BaseAlgorithm, venv: VecEnv) -> None:
-    try:
-        check_for_correct_spaces(
-            venv, algorithm.observation_space, algorithm.action_space
-        )
-    except ValueError as error:
-        raise ConfigError(f"{error}{_image_hint(algorithm, venv)}") from error
 
 
 def _check_policy_shapes(policy: BasePolicy, venv: VecEnv) -> None:
@@ -254,3 +256,51 @@ def _shape(space: spaces.Space[Any]) -> Any:
     if isinstance(space, spaces.Discrete):
         return (int(space.n), int(space.start))
     return space.shape
+
+
+def quick_actor(policy: BasePolicy, deterministic: bool) -> Actor | None:
+    """Returns a quick version of ``policy.predict`` if there is one.
+
+    It reads the weights in place, so the policy may be trained meanwhile, but must stay
+    on its device.
+
+    Args:
+        policy: any policy.
+        deterministic: asks for the most likely action.
+
+    Returns:
+        A function from observations of shape ``(n_envs, *observation_shape)`` to
+        actions of shape ``(n_envs, *action_shape)``; None where there is no
+        ``plain_network``. The function raises a DataError where ``predict`` would
+        raise a ValueError: if logits or means are not finite.
+    """
+    network = plain_network(policy, gradients=False)
+    if network is None:
+        return None
+    device, space = policy.device, policy.action_space
+    on_cpu = device.type == "cpu"
+    log_std: Any = getattr(policy, "log_std", None)  # of continuous actions
+
+    def act(obs: Array) -> Array:
+        inputs = safe_to_tensor(obs)
+        output = network(inputs if on_cpu else inputs.to(device))
+        if not math.isfinite(output.sum().item()):
+            raise DataError(
+                "the policy's output is not finite: its weights have diverged, or "
+                f"the observations hold NaN ({np.isnan(obs).sum()} values)."
+            )
+        if isinstance(space, spaces.Discrete):
+            if not deterministic:
+                # An exponential race: the category of rate p is first with probability
+                # p. So draws torch.multinomial, too, less its checks.
+                probs = th.softmax(output, dim=1)
+                output = probs / th.empty_like(probs).exponential_()
+            categories: Array = th.argmax(output, dim=1).cpu().numpy()  # (n_envs,)
+            return categories
+        if not deterministic:
+            output = output + th.randn_like(output) * log_std.detach().exp()
+        assert isinstance(space, spaces.Box)
+        acts: Array = output.cpu().numpy().reshape(-1, *space.shape)
+        return np.clip(acts, space.low, space.high)
+
+    return act

@@ -6,7 +6,7 @@ import pytest
 import torch as th
 from stable_baselines3.common.policies import ActorCriticPolicy
 
-from imitation.data.quick_actors import quick_actor
+from imitation.data.acting import quick_actor
 from imitation.errors import DataError
 
 OBS = gym.spaces.Box(-10, 10, (4,), np.float32)
