@@ -1,1 +1,1 @@
-"""Regularisation of networks' weights, of a strength that may adapt while training."""
+"""Regularization of networks' weights, of a strength that may adapt while training."""

@@ -1,9 +1,8 @@
-"""Regularisers that take part in a training step, and log their strength.
+"""Regularizers that take part in a training step, and log their strength.
 
-A regulariser is made in two steps. The user calls ``create`` of its class, with all
-that configures it; what trains the network calls the factory that this returns, with
-its optimiser and logger. Then ``regularize_and_backward`` stands where
-``loss.backward()`` would.
+A regularizer is created in two steps. The user calls ``create`` of its class, with its
+configuration; the trainer of the network calls the factory that this returns, with its
+optimizer and logger. Then ``regularize_and_backward`` replaces ``loss.backward()``.
 """
 
 import abc
@@ -11,6 +10,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 import torch as th
 from torch import optim
+from typing_extensions import override
 
 from imitation.errors import ConfigError
 from imitation.regularization.updaters import LambdaUpdater, LossType
@@ -35,28 +35,20 @@ T_Regularizer_co = TypeVar("T_Regularizer_co", covariant=True, bound="Regularize
 
 
 class RegularizerFactory(Protocol[T_Regularizer_co]):
-    """Makes a regulariser for an optimiser; reusable for several networks."""
+    """Creates regularizers, one for each optimizer."""
 
     def __call__(
         self, *, optimizer: optim.Optimizer, logger: imit_logger.HierarchicalLogger
     ) -> T_Regularizer_co:
-        """Makes a regulariser.
-
-        Args:
-            optimizer: the optimiser of the parameters to regularise.
-            logger: where the strength is logged.
-
-        Returns:
-            The regulariser.
-        """
+        """Creates a regularizer of an optimizer's parameters."""
 
 
 class Regularizer(abc.ABC, Generic[R]):
-    """Base of the regularisers.
+    """Base of the regularizers.
 
     Args:
-        optimizer: the optimiser of the parameters to regularise.
-        initial_lambda: the strength λ to begin with.
+        optimizer: the optimizer of the parameters to regularize.
+        initial_lambda: the initial strength λ.
         lambda_updater: decides the next strength; None keeps it.
         logger: where to log ``regularization_lambda``.
         val_split: share of the data to validate on for `lambda_updater`, in (0, 1);
@@ -64,7 +56,7 @@ class Regularizer(abc.ABC, Generic[R]):
 
     Raises:
         ConfigError: λ is zero or `val_split` is given without an updater, or an updater
-            without `val_split`; or `val_split` is no float in (0, 1).
+            without `val_split`; or `val_split` is not a float in (0, 1).
     """
 
     optimizer: optim.Optimizer
@@ -97,19 +89,12 @@ class Regularizer(abc.ABC, Generic[R]):
         val_split: float = 0.0,
         **kwargs: Any,
     ) -> RegularizerFactory[Self]:
-        """Configures a regulariser.
+        """Returns a factory of regularizers with these arguments, which it checks.
 
-        Args:
-            initial_lambda: see the class.
-            lambda_updater: see the class.
-            val_split: see the class; 0.0 is for none.
-            **kwargs: further arguments of the class.
-
-        Returns:
-            What makes the regulariser when there is an optimiser.
+        A `val_split` of 0.0 counts as None.
 
         Raises:
-            ConfigError: as for the class, already here.
+            ConfigError: as for the class.
         """
         split = val_split or None
         _check_strength(initial_lambda, lambda_updater, split)
@@ -135,14 +120,7 @@ class Regularizer(abc.ABC, Generic[R]):
 
     @abc.abstractmethod
     def regularize_and_backward(self, loss: th.Tensor) -> R:
-        """Computes gradients of a loss, and regularises.
-
-        Args:
-            loss: shape ``()``.
-
-        Returns:
-            What the kind of regulariser has to give.
-        """
+        """Computes gradients of a loss of shape ``()``, and regularizes."""
 
     def update_params(self, train_loss: LossType, val_loss: LossType) -> None:
         """Updates and logs the strength, if there is an updater.
@@ -157,20 +135,18 @@ class Regularizer(abc.ABC, Generic[R]):
 
 
 class LossRegularizer(Regularizer[Scalar]):
-    """Base of the regularisers that add a penalty to the loss."""
+    """Base of the regularizers that add a penalty to the loss."""
 
     @abc.abstractmethod
     def _loss_penalty(self, loss: th.Tensor) -> Scalar:
         """Computes the penalty to add to a loss, λ included."""
 
+    @override
     def regularize_and_backward(self, loss: th.Tensor) -> Scalar:
         """Computes gradients of the loss and the penalty.
 
-        Args:
-            loss: shape ``()``.
-
         Returns:
-            The regularised loss, shape ``()``, without gradients; it is logged as
+            The regularized loss, shape ``()``, without gradients; it is logged as
             ``regularized_loss``.
         """
         regularized = th.add(loss, self._loss_penalty(loss))
@@ -181,18 +157,10 @@ class LossRegularizer(Regularizer[Scalar]):
 
 
 class LpRegularizer(LossRegularizer):
-    """Adds λ·Σ|w|^p over all weights w to the loss.
-
-    Args:
-        optimizer: see `Regularizer`.
-        initial_lambda: see `Regularizer`.
-        lambda_updater: see `Regularizer`.
-        logger: see `Regularizer`.
-        p: the power, a positive integer.
-        val_split: see `Regularizer`.
+    """Adds λ·Σ|w|^p over all weights w to the loss, where p is a positive integer.
 
     Raises:
-        ConfigError: `p` is no positive integer, or as for `Regularizer`.
+        ConfigError: `p` is not a positive integer, or as for `Regularizer`.
     """
 
     p: int
@@ -211,41 +179,39 @@ class LpRegularizer(LossRegularizer):
         self.p = p
 
     @classmethod
+    @override
     def _check_options(cls, **kwargs: Any) -> None:
         p = kwargs.get("p")
         if not isinstance(p, int) or isinstance(p, bool) or p <= 0:
             raise ConfigError("p must be a positive integer")
 
+    @override
     def _loss_penalty(self, loss: th.Tensor) -> Scalar:
-        terms = [w.abs().pow(self.p).sum().to(loss.device) for w in _weights(self)]
+        groups = self.optimizer.param_groups
+        weights = [weight for group in groups for weight in group["params"]]
+        terms = [w.abs().pow(self.p).sum().to(loss.device) for w in weights]
         penalty: th.Tensor = self.lambda_ * th.stack(terms).sum()
         return penalty
 
 
 class WeightRegularizer(Regularizer[None]):
-    """Base of the regularisers that change the weights themselves."""
+    """Base of the regularizers that change the weights themselves."""
 
     @abc.abstractmethod
     def _weight_penalty(
         self, weight: th.Tensor, group: dict[str, Any]
     ) -> th.Tensor | float:
-        """Computes what to add to a weight.
+        """Computes the change of a weight of any shape.
 
-        Args:
-            weight: any shape.
-            group: the optimiser's group of parameters that it is in.
-
-        Returns:
-            A tensor of the same shape, or a number.
+        `group` is the group of the optimizer's parameters that it belongs to.
         """
 
+    @override
     def regularize_and_backward(self, loss: th.Tensor) -> None:
-        """Computes gradients of the loss, then changes the weights.
-
-        Args:
-            loss: shape ``()``.
-        """
+        """Computes gradients of the loss, then changes the weights."""
         th.autograd.backward(loss)
+        # Before the optimizer's step, so that the weights' own gradients are not
+        # changed: decoupled weight decay, https://arxiv.org/abs/1711.05101.
         with th.no_grad():
             for group in self.optimizer.param_groups:
                 for weight in group["params"]:
@@ -255,16 +221,12 @@ class WeightRegularizer(Regularizer[None]):
 class WeightDecayRegularizer(WeightRegularizer):
     """Subtracts λ·(learning rate)·w from each weight w."""
 
+    @override
     def _weight_penalty(
         self, weight: th.Tensor, group: dict[str, Any]
     ) -> th.Tensor | float:
         rate: float = group["lr"]
         return -self.lambda_ * rate * weight
-
-
-def _weights(regularizer: Regularizer[Any]) -> list[th.Tensor]:
-    groups = regularizer.optimizer.param_groups
-    return [weight for group in groups for weight in group["params"]]
 
 
 def _check_strength(

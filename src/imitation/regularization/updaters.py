@@ -1,4 +1,4 @@
-"""Adapting the strength of a regulariser to how much the network overfits."""
+"""Adapting the strength of a regularizer to how much the network overfits."""
 
 from typing import Protocol
 
@@ -13,24 +13,21 @@ LossType = th.Tensor | float
 """A loss: a number, or a tensor of shape ``()``."""
 
 EPS = float(np.finfo(float).eps)
-"""Machine precision: what is less far from a bound counts as being there."""
+"""Machine precision: tolerance of comparisons with a bound."""
 
 
 class LambdaUpdater(Protocol):
-    """Decides the next strength of a regulariser; must be free of side effects."""
+    """Computes the next strength of a regularizer, without side effects."""
 
     def __call__(
         self, lambda_: float, train_loss: LossType, val_loss: LossType
     ) -> float:
-        """Computes the next strength.
+        """Computes the next strength from the current one and the losses.
 
         Args:
-            lambda_: the current one.
-            train_loss: loss on the data trained on, shape ``()``.
+            lambda_: the current strength.
+            train_loss: loss on the training data, shape ``()``.
             val_loss: loss on other data, shape ``()``.
-
-        Returns:
-            The next one.
         """
 
 
@@ -45,7 +42,7 @@ class IntervalParamScaler(LambdaUpdater):
         tolerable_interval: the interval, two numbers ``0 <= low < high``.
 
     Raises:
-        ConfigError: the factor or the interval is no such thing.
+        ConfigError: the factor or the interval is invalid.
     """
 
     def __init__(
@@ -71,18 +68,12 @@ class IntervalParamScaler(LambdaUpdater):
     ) -> float:
         """Scales a strength.
 
-        Args:
-            lambda_: the current one, a positive float.
-            train_loss: a non-negative scalar.
-            val_loss: a non-negative scalar.
-
-        Returns:
-            The next one: the same if both losses are about 0 or their ratio is within
-            the interval; a larger one if only the training loss is about 0.
+        It stays the same if both losses are about 0 or their ratio is within the
+        interval, and grows if only the training loss is about 0.
 
         Raises:
-            ConfigError: a loss is negative or no scalar, or `lambda_` is no positive
-                float.
+            ConfigError: a loss is negative or not a scalar, or `lambda_` is not a
+                positive float.
         """
         train = _scalar("train_loss", train_loss)
         val = _scalar("val_loss", val_loss)

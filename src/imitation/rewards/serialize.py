@@ -59,7 +59,7 @@ reward_registry: Registry[RewardFnLoaderFn] = Registry()
 - ``RewardNet_normalized``: the processed rewards of a `NormalizedRewardNet`.
 - ``RewardNet_unnormalized``: what is predicted without processing.
 - ``RewardNet_std_added``: the processed rewards of an `AddSTDRewardWrapper`, without
-  normalisation around it.
+  normalization around it.
 - ``zero``: 0 for every transition.
 """
 
