@@ -243,7 +243,12 @@ def _absorb(
         obs = tree.map(lambda part: _padded(part[:-1], extra + 1), obs)
         changes["acts"] = _padded(trajectory.acts, extra)
         if action is not None:
-            changes["acts"][length:] = _checked_action(action, trajectory.acts)
+            if np.shape(action) != trajectory.acts.shape[1:]:
+                raise DataError(
+                    f"action has shape {np.shape(action)}, those of the trajectories "
+                    f"have {trajectory.acts.shape[1:]}"
+                )
+            changes["acts"][length:] = action
         if trajectory.infos is not None:
             changes["infos"] = _padded_infos(trajectory.infos, extra)
         if isinstance(trajectory, types.TrajectoryWithRew):
@@ -277,16 +282,6 @@ def _split(info: Mapping[str, Any]) -> tuple[Info, Info]:
     """Splits an info into what belongs to the end of an episode, and the rest."""
     rest = {key: value for key, value in info.items() if key != EPISODE}
     return ({EPISODE: info[EPISODE]} if EPISODE in info else {}), rest
-
-
-def _checked_action(action: npt.ArrayLike, acts: Array) -> Array:
-    array: Array = np.asarray(action)
-    if array.shape != acts.shape[1:]:
-        raise DataError(
-            f"action has shape {array.shape}, those of the trajectories have "
-            f"{acts.shape[1:]}"
-        )
-    return array
 
 
 def absorbing_space(space: Space) -> Space:

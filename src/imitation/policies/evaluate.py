@@ -199,14 +199,13 @@ def _play(
     ended: list[tuple[float, int, object]] = []  # return, length, success
     returns, lengths = np.zeros(venv.num_envs), np.zeros(venv.num_envs, dtype=np.int64)
     obs, state, dones = venv.reset(), None, np.ones(venv.num_envs, dtype=bool)
-    waited = 0
+    shape, waited = (venv.num_envs, *(venv.action_space.shape or ())), 0
     while missing.any():
         acts, state = act(obs, state, dones)  # type: ignore[arg-type]  # not a tuple
-        expected = (venv.num_envs, *(venv.action_space.shape or ()))
-        if np.shape(acts) != expected:
+        if np.shape(acts) != shape:
             raise DataError(
-                f"expected actions of shape {expected} for {venv.num_envs} "
-                f"environments, the policy returned {np.shape(acts)}"
+                f"expected actions of shape {shape}, one for each environment, the "
+                f"policy returned {np.shape(acts)}"
             )
         obs, rewards, dones, infos = venv.step(acts)
         returns += rewards

@@ -10,6 +10,7 @@ import json
 import logging
 import pathlib
 import platform
+import re
 import zipfile
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -133,6 +134,9 @@ def _replacements(model_path: pathlib.Path, venv: VecEnv) -> dict[str, Any]:
         if "data" not in archive.namelist():
             raise ArtifactError(f"{model_path} is a zip, but not of Stable-Baselines3")
         data = json.loads(archive.read("data"))
+        about = ""
+        if "system_info.txt" in archive.namelist():
+            about = archive.read("system_info.txt").decode(errors="replace")
     # Stable-Baselines3 marks the values that it had to pickle like this.
     kinds = {
         key: value[":type:"]
@@ -144,26 +148,14 @@ def _replacements(model_path: pathlib.Path, venv: VecEnv) -> dict[str, Any]:
         if "'gym.spaces" in kinds.get(key, ""):
             replacements[key] = getattr(venv, key)
     # Functions are pickled as byte code, which differs between versions of Python.
-    if _saved_by_python(model_path) != platform.python_version_tuple()[:2]:
+    version = re.search(r"^[- ]*Python: *(\d+)\.(\d+)", about, re.MULTILINE)
+    if version is None or version.groups() != platform.python_version_tuple()[:2]:
         for key, default in (("clip_range", 0.2), ("learning_rate", 3e-4)):
             if "function" in kinds.get(key, ""):
                 replacements[key] = default
         if "function" in kinds.get("lr_schedule", ""):
             replacements["lr_schedule"] = None  # made from learning_rate on loading
     return replacements
-
-
-def _saved_by_python(model_path: pathlib.Path) -> tuple[str, ...]:
-    """Reads the major and minor version of Python that wrote the file, if stored."""
-    with zipfile.ZipFile(model_path) as archive:
-        if "system_info.txt" not in archive.namelist():
-            return ()
-        lines = archive.read("system_info.txt").decode(errors="replace").splitlines()
-    for line in lines:
-        name, _, version = line.lstrip("- ").partition(":")
-        if name == "Python":
-            return tuple(version.strip().split(".")[:2])
-    return ()
 
 
 def save_stable_model(

@@ -77,7 +77,16 @@ class IntervalParamScaler(LambdaUpdater):
         """
         train = _scalar("train_loss", train_loss)
         val = _scalar("val_loss", val_loss)
-        _check_lambda(lambda_)
+        if not isinstance(lambda_, float):
+            raise ConfigError("lambda_ must be a float")
+        if abs(lambda_) < EPS:
+            raise ConfigError(
+                "lambda_ must not be zero. Make sure that you're not scaling the value "
+                "of lambda down too quickly or passing an initial value of zero to the "
+                "lambda parameter."
+            )
+        if lambda_ < 0:
+            raise ConfigError("lambda_ must be non-negative")
         if train < 0 or val < 0:
             raise ConfigError("losses must be non-negative for this updater")
         if train < EPS and val < EPS:
@@ -89,19 +98,6 @@ class IntervalParamScaler(LambdaUpdater):
         if val < low * train:
             return lambda_ * (1 - self.scaling_factor)
         return lambda_
-
-
-def _check_lambda(lambda_: float) -> None:
-    if not isinstance(lambda_, float):
-        raise ConfigError("lambda_ must be a float")
-    if abs(lambda_) < EPS:
-        raise ConfigError(
-            "lambda_ must not be zero. Make sure that you're not scaling the value of "
-            "lambda down too quickly or passing an initial value of zero to the lambda "
-            "parameter."
-        )
-    if lambda_ < 0:
-        raise ConfigError("lambda_ must be non-negative")
 
 
 def _scalar(name: str, loss: LossType) -> float:

@@ -28,23 +28,21 @@ def converted(loaded: Any) -> Any:
     """
     if not isinstance(loaded, nn.Module) or remembered_arguments(loaded) is not None:
         return loaded
+    convert = _CONVERSIONS.get(type(loaded))
     try:
-        return _converted(loaded)
+        if convert is not None:
+            return convert(loaded).train(loaded.training)
+        ours = type(loaded).__module__.startswith("imitation.")
+        if ours and set(loaded._modules) == {"base"}:  # GAIL's and AIRL's
+            base = converted(loaded._modules["base"])
+            return type(loaded)(base).train(loaded.training)
+        for name, child in list(loaded.named_children()):
+            setattr(loaded, name, converted(child))
+        return loaded
     except (AttributeError, LookupError, RuntimeError, TypeError) as error:
         raise ArtifactError(
             f"this {type(loaded).__name__} is not one of release 1.0: {reason(error)}"
         ) from error
-
-
-def _converted(old: nn.Module) -> nn.Module:
-    convert = _CONVERSIONS.get(type(old))
-    if convert is not None:
-        return convert(old).train(old.training)
-    if type(old).__module__.startswith("imitation.") and set(old._modules) == {"base"}:
-        return type(old)(converted(old._modules["base"])).train(old.training)
-    for name, child in list(old.named_children()):
-        setattr(old, name, converted(child))
-    return old
 
 
 def _basic(old: Any) -> nn.Module:

@@ -161,11 +161,7 @@ class WrapperStructureError(ImitationError, TypeError):
 
 
 class ValidateRewardFn(RewardFn):
-    """Checks that a reward function returns one reward for each transition.
-
-    Args:
-        reward_fn: the reward function.
-    """
+    """Checks that a reward function returns one reward for each transition."""
 
     def __init__(self, reward_fn: RewardFn) -> None:
         super().__init__()
@@ -178,10 +174,10 @@ class ValidateRewardFn(RewardFn):
         next_state: np.ndarray,
         done: npt.NDArray[np.bool_],
     ) -> npt.NDArray[np.floating[Any]]:
-        """Rates a batch of ``B`` transitions; see `RewardFn`.
+        """Rates a batch of ``B`` transitions.
 
         Raises:
-            AssertionError: the rewards have not the shape ``(B,)``.
+            AssertionError: the rewards do not have the shape ``(B,)``.
         """
         rewards = self.reward_fn(state, action, next_state, done)
         expected = (len(action),)
@@ -269,9 +265,11 @@ def _loader(
         check_spaces(net.predict, venv.observation_space, venv.action_space)
         if require:
             _check_wrappers(net, require)
-        if strip is not None:
-            net = _stripped(net, strip)
-        method = getattr(net, attribute)
+        inside = net
+        while strip is not None and isinstance(net, RewardNetWrapper):
+            inside = net.base if isinstance(net, strip) else inside
+            net = net.base
+        method = getattr(inside, attribute)
         if attribute == "predict_processed":
             method = functools.partial(method, **defaults | kwargs)
         return ValidateRewardFn(method)
@@ -279,16 +277,10 @@ def _loader(
     return load
 
 
-def _chain(net: RewardNet) -> list[RewardNet]:
-    """Lists a network and those inside it, the outermost first."""
-    chain = [net]
+def _check_wrappers(net: RewardNet, allowed: tuple[Wrappers, ...]) -> None:
+    chain = [net]  # the network and those inside it, the outermost first
     while isinstance(base := getattr(chain[-1], "base", None), RewardNet):
         chain.append(base)
-    return chain
-
-
-def _check_wrappers(net: RewardNet, allowed: tuple[Wrappers, ...]) -> None:
-    chain = _chain(net)
     # GAIL's reward is not a wrapper, but processed and shaped as its discriminator is.
     skip = 0 if isinstance(net, RewardNetWrapper) else 1
     for wrappers in allowed:
@@ -304,15 +296,6 @@ def _check_wrappers(net: RewardNet, allowed: tuple[Wrappers, ...]) -> None:
 
 def _names(classes: tuple[type, ...]) -> str:
     return f"[{','.join(cls.__name__ for cls in classes)}]"
-
-
-def _stripped(net: RewardNet, wrapper: type[RewardNetWrapper]) -> RewardNet:
-    inside = net
-    while isinstance(net, RewardNetWrapper):
-        if isinstance(net, wrapper):
-            inside = net.base
-        net = net.base
-    return inside
 
 
 reward_registry.register("zero", load_zero)

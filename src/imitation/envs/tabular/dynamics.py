@@ -86,9 +86,17 @@ class Dynamics:
         return self.rows.indices[part], self.rows.data[part]
 
     def _check(self) -> None:
+        from scipy import sparse as sp
+
         values = self.rows if is_dense(self.rows) else self.rows.data
         if values.size and values.min() < 0:
-            raise DataError(self._negative())
+            coo = sp.coo_array(self.rows)
+            at = np.flatnonzero(coo.data < 0)[0]
+            row, column = coo.coords[0][at], coo.coords[1][at]
+            raise DataError(
+                f"transition_matrix has the negative probability {coo.data[at]:.6g} of "
+                f"state {column} after {self._name(row)}; probabilities lie in [0, 1]"
+            )
         sums = self.rows @ np.ones(self.n_states)
         wrong = np.flatnonzero(~(np.abs(sums - 1.0) <= TOLERANCE))  # NaN as well
         if len(wrong):
@@ -96,19 +104,6 @@ class Dynamics:
                 f"transition_matrix: the probabilities after {self._name(wrong[0])} "
                 f"sum to {sums[wrong[0]]:.6g}, expected 1; normalize each row"
             )
-
-    def _negative(self) -> str:
-        if is_dense(self.rows):
-            row, column = np.argwhere(self.rows < 0)[0]
-            value = self.rows[row, column]
-        else:
-            coo = self.rows.tocoo()
-            at = np.flatnonzero(coo.data < 0)[0]
-            row, column, value = coo.coords[0][at], coo.coords[1][at], coo.data[at]
-        return (
-            f"transition_matrix has the negative probability {value:.6g} of state "
-            f"{column} after {self._name(row)}; probabilities lie in [0, 1]"
-        )
 
     def _name(self, row: int) -> str:
         return f"state {row % self.n_states}, action {row // self.n_states}"

@@ -180,11 +180,11 @@ class VectorFeatures(nn.Module):
         """Maps encoded values of shape ``(B, ...)`` to ``(B, size)``."""
         if isinstance(value, Tensor):
             return value if value.ndim == 2 else value.flatten(1)
-        return th.cat([self._part(key, part) for key, part in value.items()], dim=1)
-
-    def _part(self, key: str, value: Tensor) -> Tensor:
-        if key not in self.images:
-            return value.flatten(1)
-        images = cnn_transpose(value) if key in self.channels_last else value
-        features: Tensor = self.images[key](images)
-        return features
+        features = []
+        for key, part in value.items():
+            if key in self.images:
+                image = cnn_transpose(part) if key in self.channels_last else part
+                features.append(self.images[key](image))
+            else:
+                features.append(part.flatten(1))
+        return th.cat(features, dim=1)
