@@ -235,13 +235,14 @@ def test_dictionaries_in_batches(tmp_path):
     np.testing.assert_array_equal(stored, flat.obs.get("vector"))
 
 
-def trajectory(n, *, terminal=True, infos=None):
+def trajectory(n, *, terminal=True, infos=None, **kwargs):
     rng = np.random.default_rng(0)
     return types.Trajectory(
         obs=rng.uniform(-1, 1, (n + 1, 3)).astype(np.float32),
         acts=rng.integers(2, size=n),
         infos=infos,
         terminal=terminal,
+        **kwargs,
     )
 
 
@@ -257,6 +258,9 @@ def said(n, cut):
         (trajectory(4), 5, 1, 0),
         (trajectory(4, infos=said(4, True)), None, 1, 1),
         (trajectory(4, infos=said(4, False)), 4, 1, 0),
+        (trajectory(4, truncated=True), None, 1, 1),
+        (trajectory(4, truncated=True, infos=said(4, False)), None, 1, 1),
+        (trajectory(4, truncated=False, infos=said(4, True)), 4, 1, 0),
         (trajectory(4, terminal=False), 4, 0, 0),
     ],
 )
@@ -265,6 +269,24 @@ def test_whether_a_time_limit_ended_an_episode(traj, limit, done, cut):
     stored = stored_transitions([trajectory(3), traj], *spaces, limit)
     assert stored.dones.tolist() == [0, 0, 1, 0, 0, 0, done]
     assert stored.timeouts.tolist() == [0, 0, 0, 0, 0, 0, cut]
+
+
+@pytest.mark.parametrize("as_floats", [False, True])
+def test_transitions_and_batches_say_what_was_truncated(as_floats):
+    spaces = tiny_envs.TinyEnv().observation_space, tiny_envs.TinyEnv().action_space
+    flat = rollout.flatten_trajectories([trajectory(3, truncated=True), trajectory(2)])
+    batches = list(base.make_data_loader(flat, 5, {"shuffle": False}))
+    if as_floats:
+        flags = ("dones", "truncated")
+        batches = [b | {key: np.float32(b[key]) for key in flags} for b in batches]
+    said_by_infos = types.Transitions(
+        flat.obs, flat.acts, np.concatenate([said(3, True), said(2, False)]),
+        flat.next_obs, flat.dones,
+    )  # fmt: skip
+    for demonstrations in (flat, batches, said_by_infos):
+        stored = stored_transitions(demonstrations, *spaces)
+        assert stored.dones.tolist() == [0, 0, 1, 0, 1]
+        assert stored.timeouts.tolist() == [0, 0, 1, 0, 0]
 
 
 def test_the_environments_time_limit_is_known(tmp_path):

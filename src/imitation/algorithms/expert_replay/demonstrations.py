@@ -72,8 +72,9 @@ def stored_transitions(
     Args:
         demonstrations: trajectories, transitions, or an iterable of batches with the
             keys obs, acts, next_obs and dones. An episode was cut off by a time limit
-            if the info of its last step says so by ``"TimeLimit.truncated"``; where a
-            trajectory's info does not mention it, if it is as long as `time_limit`.
+            if ``truncated`` or the info of its last step, ``"TimeLimit.truncated"``,
+            says so; where a trajectory has no such info, if it is as long as
+            `time_limit`.
         observation_space: as the algorithm has it: images with channels first.
         action_space: of the environment.
         time_limit: steps after which the environment cuts off an episode, if it does.
@@ -85,7 +86,7 @@ def stored_transitions(
         UnsupportedDemonstrationsError: there are no next observations.
         DataError: the demonstrations are empty or do not fit the spaces.
     """
-    flat, cut = _flattened(demonstrations, time_limit)
+    flat = _flattened(demonstrations, time_limit)
     seen = []
     for given in (flat.obs, flat.next_obs):
         # Images come as the environment gives them, and are stored as SB3 wraps them.
@@ -111,7 +112,7 @@ def stored_transitions(
         next_observations=seen[1],
         actions=acts,
         dones=flat.dones.astype(np.float32),
-        timeouts=cut.astype(np.float32),
+        timeouts=flat.truncated.astype(np.float32),
     )
 
 
@@ -146,39 +147,39 @@ def channels_first(obs: Obs, space: Space) -> Obs:
 
 def _flattened(
     demonstrations: base.AnyTransitions, time_limit: int | None
-) -> tuple[types.Transitions, np.ndarray]:
-    """Returns transitions, and booleans that mark those where a time limit cut."""
+) -> types.Transitions:
     if isinstance(demonstrations, types.Transitions):
-        return demonstrations, demonstrations.dones & _said_cut(demonstrations.infos)
+        return demonstrations
     if isinstance(demonstrations, types.TransitionsMinimal) or not isinstance(
         demonstrations, Iterable
     ):
         raise _unsupported(demonstrations)
     first, items = get_first_iter_element(demonstrations)
     if isinstance(first, types.Trajectory):
-        trajectories = list(cast(Iterable[types.Trajectory], items))
-        # Without infos, which are read one by one: only the last ones matter.
-        flat = flatten_trajectories(
-            types.Trajectory(traj.obs, traj.acts, None, traj.terminal)
+        trajectories = cast(Iterable[types.Trajectory], items)
+        # Without infos, which are joined one by one: only the last ones matter.
+        return flatten_trajectories(
+            types.Trajectory(
+                obs=traj.obs,
+                acts=traj.acts,
+                infos=None,
+                terminal=traj.terminal,
+                truncated=_is_cut(traj, time_limit),
+            )
             for traj in trajectories
         )
-        ends = np.cumsum([len(traj) for traj in trajectories]) - 1
-        cut = np.zeros(len(flat), dtype=bool)
-        for end, trajectory in zip(ends, trajectories, strict=True):
-            infos = trajectory.infos
-            said = None if infos is None else infos[-1].get("TimeLimit.truncated")
-            as_long = len(trajectory) == time_limit
-            cut[end] = trajectory.terminal and (as_long if said is None else said)
-        return flat, cut
     if isinstance(first, Mapping):
-        flat = _joined(list(cast(Iterable[Mapping[str, Any]], items)))
-        return flat, flat.dones & _said_cut(flat.infos)
+        return _joined(list(cast(Iterable[Mapping[str, Any]], items)))
     raise _unsupported(first)
 
 
-def _said_cut(infos: Iterable[Mapping[str, object]]) -> np.ndarray:
-    said = [bool(info.get("TimeLimit.truncated", False)) for info in infos]
-    return np.array(said, dtype=bool)
+def _is_cut(trajectory: types.Trajectory, time_limit: int | None) -> bool:
+    """Returns whether a time limit ended an episode, as far as that can be known."""
+    last = {} if trajectory.infos is None else trajectory.infos[-1]
+    if trajectory.truncated or "TimeLimit.truncated" in last:
+        return trajectory.truncated
+    # `truncated` is False as well where nobody knew, such as in data of release 1.0.
+    return len(trajectory) == time_limit
 
 
 def _joined(batches: list[Mapping[str, Any]]) -> types.Transitions:
@@ -194,9 +195,11 @@ def _joined(batches: list[Mapping[str, Any]]) -> types.Transitions:
         infos.extend(batch.get("infos", [{}] * len(batch["acts"])))
     columns: dict[str, Any] = {
         key: tree.concatenate([tree.as_observation(batch[key]) for batch in batches])
-        for key in NEEDED
+        for key in (*NEEDED, "truncated")
+        if all(key in batch for batch in batches)  # else `truncated` is of the infos
     }
-    columns["dones"] = columns["dones"].astype(bool)
+    for key in columns.keys() & {"dones", "truncated"}:
+        columns[key] = columns[key].astype(bool)  # of a loader that makes floats of all
     return types.Transitions(**columns, infos=np.array(infos, dtype=object))
 
 

@@ -70,13 +70,6 @@ class SoftQPolicy(DQNPolicy):
         action_space: discrete.
         lr_schedule: the learning rate by the share of training that remains.
         temperature: α > 0, in units of the reward: π(a | s) ∝ exp(Q(s, a) / α).
-        net_arch: widths of the hidden layers; None is ``[64, 64]``.
-        activation_fn: class of the activation.
-        features_extractor_class: turns an observation into a vector.
-        features_extractor_kwargs: its further arguments.
-        normalize_images: scale images from [0, 255] to [0, 1].
-        optimizer_class: class of the optimizer.
-        optimizer_kwargs: its further arguments.
 
     Raises:
         ConfigError: `temperature` is not positive.
