@@ -41,10 +41,6 @@ _COLUMNS = (
 def analyze_imitation(settings: AnalyzeSettings, run: RunHandle) -> "pd.DataFrame":
     """Makes a table of runs, one row each.
 
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
-
     Returns:
         The table: algorithm, environment and returns; with a higher verbosity also
         demonstrations, names, seeds, and at last everything that was stored.
@@ -77,10 +73,6 @@ def gather_tb_directories(
 
     Those of a study's trials are called as the trials are, others by algorithm,
     environment and number. Show them with ``tensorboard --logdir GATHER_DIR``.
-
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
 
     Returns:
         ``gather_dir``: the directory, ``tensorboard`` in the run directory;

@@ -45,11 +45,7 @@ def _summarize(arguments: Sequence[str]) -> None:
 
 
 def name_damaged(runs: "Sequence[Run]") -> None:
-    """Says which runs cannot be read, one line each.
-
-    Args:
-        runs: as they were collected.
-    """
+    """Says which runs cannot be read, one line each."""
     from imitation.reports.benchmarks.collect import DAMAGED
 
     for run in runs:

@@ -58,9 +58,6 @@ class CommandSettings(typed.Settings):
     def resolved(self, command: str) -> Self:
         """Fills in everything that is derived from other settings.
 
-        Args:
-            command: the name of the command that will run.
-
         Returns:
             Settings that a second call leaves as they are.
         """
@@ -83,9 +80,6 @@ class CommandSettings(typed.Settings):
 
     def check(self, command: str) -> None:
         """Looks at the world outside the settings: paths, environments, classes.
-
-        Args:
-            command: the name of the command that will run.
 
         Raises:
             ConfigError: something that a setting names does not exist.
@@ -133,9 +127,6 @@ class Script(Generic[S]):
                 ingredient, or paths of JSON files; later ones win over earlier ones.
             for_any_command: whether to accept settings of the script's other commands.
 
-        Returns:
-            Settings with every derived value filled in.
-
         Raises:
             ConfigError: a name is unknown or a value does not fit.
             ArtifactError: the run to resume cannot be read.
@@ -170,10 +161,6 @@ class Script(Generic[S]):
 
     def check(self, settings: S, command: str) -> None:
         """Checks the directory that a run will write to, and what its settings name.
-
-        Args:
-            settings: resolved settings.
-            command: the name of the command that will run.
 
         Raises:
             ConfigError: the directory holds another run, or something does not exist.

@@ -25,15 +25,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def guarded(work: Callable[[], None], *, debug: bool = False) -> int:
-    """Runs `work` and turns what it raises into one line and an exit status.
-
-    Args:
-        work: what to do.
-        debug: let exceptions through with their tracebacks.
-
-    Returns:
-        The exit status.
-    """
+    """Runs `work` and turns what it raises into one line and an exit status."""
     try:
         work()
     except KeyboardInterrupt:
@@ -51,9 +43,6 @@ def guarded(work: Callable[[], None], *, debug: bool = False) -> int:
 
 def main_of(work: Callable[[Sequence[str]], None]) -> Callable[..., int]:
     """Makes the function ``main`` of a command without Sacred.
-
-    Args:
-        work: what to do with the arguments of the command line.
 
     Returns:
         A function of the arguments without the program's name, by default those of the

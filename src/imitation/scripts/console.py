@@ -12,23 +12,12 @@ __all__ = ["COMMANDS", "main", "run"]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Runs the console command and exits.
-
-    Args:
-        argv: the arguments; None takes those of this process.
-    """
+    """Runs the console command and exits."""
     sys.exit(run(sys.argv[1:] if argv is None else list(argv)))
 
 
 def run(arguments: Sequence[str]) -> int:
-    """Runs the console command.
-
-    Args:
-        arguments: the name of a command and its arguments.
-
-    Returns:
-        The exit status.
-    """
+    """Runs the console command."""
     if not arguments or arguments[0] in ("-h", "--help", "help"):
         print(_table())
         return 0

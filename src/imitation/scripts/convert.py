@@ -35,9 +35,6 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command.
 
-    Args:
-        argv: the arguments without the program's name; None takes the process's.
-
     Returns:
         The exit status: 0, or 2 where the arguments or the data are wrong.
     """

@@ -70,12 +70,7 @@ class InteractiveRender(VecEnvWrapper):
 
 
 def video_wrapper_factory(log_dir: pathlib.Path, **kwargs: Any) -> EnvWrapper:
-    """Returns a function that wraps an environment in a video recorder.
-
-    Args:
-        log_dir: environment i writes to ``log_dir/videos/<i>/``.
-        **kwargs: passed to `VideoWrapper`.
-    """
+    """Returns a function that wraps an environment in a video recorder."""
     return functools.partial(_record, log_dir, kwargs)
 
 
@@ -94,10 +89,6 @@ def _keep_rollout(env: gym.Env[Any, Any], i: int) -> gym.Env[Any, Any]:
 
 def eval_policy(settings: EvalPolicySettings, run: RunHandle) -> Mapping[str, float]:
     """Rolls a policy out and collects statistics.
-
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
 
     Returns:
         The statistics of `rollout_stats`. If a reward is loaded, ``return_*`` are of

@@ -32,9 +32,6 @@ _WAIT_SECONDS = 0.5
 def find_queue(run_dir: pathlib.Path) -> pathlib.Path:
     """Returns the directory of a run's label queue.
 
-    Args:
-        run_dir: of the run, or of the queue itself.
-
     Raises:
         ArtifactError: there is none.
     """

@@ -24,10 +24,6 @@ __all__ = ["main_console", "parallel", "parallel_ex", "run_or_load"]
 def parallel(settings: ParallelSettings, run: RunHandle) -> "ExperimentAnalysis":
     """Runs many trials of another experiment in parallel.
 
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
-
     Returns:
         Ray's analysis: the settings, results and best of all trials. The run
         directory has a table of them, ``trials.csv``, and each trial's run.
@@ -44,12 +40,7 @@ def parallel(settings: ParallelSettings, run: RunHandle) -> "ExperimentAnalysis"
 def run_or_load(
     settings: ParallelSettings, directory: pathlib.Path
 ) -> "ExperimentAnalysis":
-    """Runs a study, or reads the earlier one that the settings name.
-
-    Args:
-        settings: resolved settings.
-        directory: where to keep the study.
-    """
+    """Runs a study, or reads the earlier one that the settings name."""
     if settings.experiment_checkpoint_path:
         return _load(settings.experiment_checkpoint_path)
     return run_study(settings, directory)

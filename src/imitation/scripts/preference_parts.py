@@ -90,17 +90,6 @@ def make_agent(
 ) -> WatchedAgent:
     """Makes a new agent, or loads one.
 
-    Args:
-        settings: resolved settings.
-        venv: where it is trained.
-        reward_net: what it is trained on.
-        bar: counts the steps of its training.
-        logger: where it logs to.
-        renders: whether `venv` renders what people shall see.
-
-    Returns:
-        The agent.
-
     Raises:
         ConfigError: the algorithm or the exploration do not take their arguments.
         ArtifactError: the agent cannot be read.
@@ -131,11 +120,6 @@ def load_trajectories(
 ) -> parts.TrajectoryDataset:
     """Loads the trajectories to compare fragments of.
 
-    Args:
-        settings: resolved settings with a `trajectory_path`.
-        venv: an environment with the same spaces.
-        logger: where to log to.
-
     Returns:
         The trajectories; without rewards only where nothing needs them.
 
@@ -162,11 +146,6 @@ def make_reward_trainer(
     settings: Settings, reward_net: RewardNet, logger: HierarchicalLogger
 ) -> parts.BasicRewardTrainer:
     """Makes what trains the reward, with its preference model.
-
-    Args:
-        settings: resolved settings.
-        reward_net: what to train.
-        logger: where to log to.
 
     Returns:
         An `EnsembleTrainer` for an ensemble, else a `BasicRewardTrainer`.
@@ -197,11 +176,6 @@ def make_fragmenter(
     settings: Settings, model: parts.PreferenceModel, logger: HierarchicalLogger
 ) -> parts.Fragmenter:
     """Makes what chooses the pairs.
-
-    Args:
-        settings: resolved settings.
-        model: of an ensemble, if the selection is active.
-        logger: where to log to.
 
     Returns:
         A `RandomFragmenter`, within an `ActiveSelectionFragmenter` if asked for.
@@ -234,15 +208,6 @@ def make_gatherer(
 ) -> parts.PreferenceGatherer:
     """Makes what says which fragment is better.
 
-    Args:
-        settings: resolved settings.
-        model: what the app compares people's answers with.
-        logger: where to log to.
-        queue_dir: where people find what they are asked; None if they are not.
-
-    Returns:
-        The gatherer.
-
     Raises:
         ConfigError: it does not take its arguments.
     """
@@ -258,10 +223,6 @@ def make_gatherer(
 
 def load_preferences(settings: Settings, venv: VecEnv) -> parts.PreferenceDataset:
     """Loads the comparisons to begin with.
-
-    Args:
-        settings: resolved settings with a `preferences_path`.
-        venv: an environment with the same spaces.
 
     Returns:
         The latest of them, as many as `comparison_queue_size` allows.

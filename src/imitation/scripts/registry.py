@@ -221,11 +221,7 @@ COMMANDS: Mapping[str, Command] = {command.name: command for command in _ROWS}
 
 
 def experiments(*, repeatable: bool = False) -> dict[str, Command]:
-    """Returns the commands that are scripts of Sacred, by name.
-
-    Args:
-        repeatable: only those that `parallel` and `tuning` can run.
-    """
+    """Returns the commands that are scripts of Sacred, by name."""
     return {
         name: command
         for name, command in COMMANDS.items()

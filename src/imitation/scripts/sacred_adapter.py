@@ -81,9 +81,6 @@ class SacredExperiment(Generic[S]):
             arguments: the command line without the program's name.
             program: the program's name for help texts.
             shown: the command whose settings print_config shows; None for the default.
-
-        Returns:
-            The exit status.
         """
 
         def work() -> None:
@@ -169,11 +166,7 @@ class SacredExperiment(Generic[S]):
 
     @contextlib.contextmanager
     def stored_in(self, directory: pathlib.Path) -> Iterator[None]:
-        """Stores the runs that are made within the block.
-
-        Args:
-            directory: each run gets a subdirectory, named by its number.
-        """
+        """Stores the runs that are made within the block."""
         from sacred.observers import FileStorageObserver
 
         observers = self.observers
@@ -187,13 +180,6 @@ class SacredExperiment(Generic[S]):
 
     def parse(self, arguments: Sequence[str], program: str) -> Invocation:
         """Parses ``[COMMAND] [with UPDATE...] [options]``.
-
-        Args:
-            arguments: the command line without the program's name.
-            program: the program's name for the help text.
-
-        Returns:
-            The parsed command line.
 
         Raises:
             ConfigError: the arguments do not have that form.

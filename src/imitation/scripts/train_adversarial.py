@@ -57,11 +57,6 @@ def train_adversarial(
 ) -> Stats:
     """Trains a policy and a reward on demonstrations.
 
-    Args:
-        command: gail or airl.
-        settings: resolved settings.
-        run: the run that this is part of.
-
     Returns:
         ``imit_stats``: statistics of the trained policy's rollouts, of which
         ``return_*`` are of the learned test reward and ``monitor_return_*`` of the

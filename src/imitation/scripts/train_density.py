@@ -39,10 +39,6 @@ def train_density(
 ) -> Mapping[str, Mapping[str, float]]:
     """Fits a density to demonstrations and trains a policy on its logarithm.
 
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
-
     Returns:
         ``imit_stats``: statistics of the trained policy's rollouts, of which
         ``return_*`` are of the learned reward and ``monitor_return_*`` of the
@@ -77,11 +73,7 @@ def train_density(
 
 
 class _Progress(BaseCallback):
-    """Shows the environment steps of the training.
-
-    Args:
-        bar: counts them.
-    """
+    """Shows the environment steps of the training."""
 
     def __init__(self, bar: "tqdm[Any]") -> None:
         super().__init__()

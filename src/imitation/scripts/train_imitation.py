@@ -45,10 +45,6 @@ _logger = logging.getLogger("imitation.scripts.train_imitation")  # also as __ma
 def bc(settings: TrainImitationSettings, run: RunHandle) -> Stats:
     """Trains behavioural cloning on demonstrations.
 
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
-
     Returns:
         ``imit_stats``: statistics of the trained policy's rollouts; ``expert_stats``:
         those of the demonstrations, if they have rewards.
@@ -58,10 +54,6 @@ def bc(settings: TrainImitationSettings, run: RunHandle) -> Stats:
 
 def dagger(settings: TrainImitationSettings, run: RunHandle) -> Stats:
     """Trains DAgger with an expert that labels what the learner sees.
-
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
 
     Returns:
         ``imit_stats``: statistics of the trained policy's rollouts; ``expert_stats``:
@@ -96,10 +88,6 @@ def dagger(settings: TrainImitationSettings, run: RunHandle) -> Stats:
 def sqil(settings: TrainImitationSettings, run: RunHandle) -> Stats:
     """Trains soft Q imitation learning on demonstrations.
 
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
-
     Returns:
         See `bc`.
     """
@@ -108,10 +96,6 @@ def sqil(settings: TrainImitationSettings, run: RunHandle) -> Stats:
 
 def iq_learn(settings: TrainImitationSettings, run: RunHandle) -> Stats:
     """Trains IQ-Learn on demonstrations, with the environment or without.
-
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
 
     Returns:
         See `bc`.

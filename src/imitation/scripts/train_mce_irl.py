@@ -39,10 +39,6 @@ def train_mce_irl(
 ) -> Mapping[str, Mapping[str, float]]:
     """Learns a reward by maximum causal entropy inverse reinforcement learning.
 
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
-
     Returns:
         ``imit_stats``: statistics of the learned policy's rollouts, with the
         environment's reward; ``expert_stats``: those of the demonstrations, if they

@@ -62,10 +62,6 @@ def train_preference_comparisons(
 ) -> dict[str, Any]:
     """Trains a reward model using preference comparisons.
 
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
-
     Returns:
         ``reward_loss`` and ``reward_accuracy`` of the last training of the reward; and,
         if an agent was trained, ``imit_stats``: statistics of its rollouts, of which
@@ -126,12 +122,7 @@ def save_checkpoint(
 
 
 def save_model(agent_trainer: AgentTrainer, save_path: AnyPath) -> None:
-    """Saves the algorithm of an agent as ``model.zip``.
-
-    Args:
-        agent_trainer: the agent.
-        save_path: the directory to write.
-    """
+    """Saves the algorithm of an agent as ``model.zip``."""
     agent_trainer.export(save_path)
 
 

@@ -36,10 +36,6 @@ __all__ = ["main_console", "train_rl", "train_rl_ex"]
 def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
     """Trains a policy with reinforcement learning and saves it with rollouts.
 
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
-
     Returns:
         The statistics of `rollout_stats` for the final policy, of the environment's
         own reward.

@@ -42,10 +42,6 @@ def tune(settings: TuningSettings, run: RunHandle) -> None:
 
     The best settings and their returns are in ``best.json`` of the run directory.
 
-    Args:
-        settings: resolved settings.
-        run: the run that this is part of.
-
     Raises:
         ValueError: the search has no trial with a return.
     """
@@ -142,9 +138,6 @@ def evaluate_trial(
         return_key: where the return is in a result, with "/" between levels.
         print_return: whether to tell the mean and the deviation.
         directory: where to keep the study; None is a new one named `run_name`.
-
-    Returns:
-        The analysis of the runs.
     """
     space = copy.deepcopy(_settings_of(trial))
     seeds = [_EVALUATION_SEEDS + i for i in range(num_eval_seeds)]

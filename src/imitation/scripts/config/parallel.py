@@ -144,10 +144,6 @@ class ParallelSettings(CommandSettings):
         Nested settings are merged key by key, what was sampled wins. The seed depends
         on the study's seed and on `repeat` only, unless the settings give one, so that
         all trials of a comparison see the same seeds.
-
-        Args:
-            sampled: what the search space became.
-            repeat: the number of the repetition.
         """
         others = {
             key: value

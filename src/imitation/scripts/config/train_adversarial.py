@@ -153,20 +153,12 @@ class TrainAdversarialSettings(AgentSettings, ExpertDataSettings):
         return dataclasses.replace(settings, state_interval=interval)
 
     def merged_kwargs(self, command: str) -> dict[str, Any]:
-        """Returns the trainer's keyword arguments for a command.
-
-        Args:
-            command: gail or airl.
-        """
+        """Returns the trainer's keyword arguments for a command."""
         merged = {**self.algorithm_kwargs, **self.algorithm_specific.get(command, {})}
         return load_classes(merged, object, "algorithm_kwargs")
 
     def round_timesteps(self, command: str) -> int:
-        """Returns the environment steps of a round, for resolved settings.
-
-        Args:
-            command: gail or airl.
-        """
+        """Returns the environment steps of a round, for resolved settings."""
         steps = self.merged_kwargs(command).get("gen_train_timesteps")
         if isinstance(steps, int) and steps > 0:
             return steps

@@ -123,11 +123,7 @@ class BCSettings(Settings):
         return bc_algorithm.EarlyStopping(patience=self.early_stopping_patience)
 
     def resolved(self, duration: Mapping[str, int]) -> "BCSettings":
-        """Fills in how long to train.
-
-        Args:
-            duration: n_epochs or n_batches for settings that give neither.
-        """
+        """Fills in how long to train."""
         if self._kwarg("n_epochs") is not None or self._kwarg("n_batches") is not None:
             return self
         return dataclasses.replace(self, train_kwargs={**self.train_kwargs, **duration})
@@ -154,19 +150,7 @@ def make_bc(
     bc: BCSettings,
     policy: PolicySettings,
 ) -> bc_algorithm.BC:
-    """Builds the trainer.
-
-    Args:
-        venv: an environment with the right spaces.
-        expert_trajs: demonstrations; None if they come later.
-        custom_logger: where to log to.
-        rng: seeds the weights and the order of the data.
-        bc: the hyperparameters.
-        policy: the policy to train.
-
-    Returns:
-        The trainer.
-    """
+    """Builds the trainer."""
     return bc_algorithm.BC(
         observation_space=venv.observation_space,
         action_space=venv.action_space,
@@ -199,9 +183,6 @@ def make_or_load_policy(
         agent_path: a policy saved by this project; None builds a new one.
         policy: the class and its arguments, used for a new policy.
         rng: seeds the weights of a new policy.
-
-    Returns:
-        The policy.
 
     Raises:
         ConfigError: the policy cannot be trained by behavioral cloning.

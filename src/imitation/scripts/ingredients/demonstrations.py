@@ -87,12 +87,6 @@ def get_expert_trajectories(
 ) -> Sequence[types.Trajectory]:
     """Loads or generates the demonstrations.
 
-    Args:
-        settings: where they come from.
-        expert: who generates them.
-        environment: where they are generated.
-        rng: decides what the environment and the expert do.
-
     Returns:
         The trajectories, ``settings.n_expert_demos`` of them if that is set.
 
@@ -123,10 +117,6 @@ def with_expert_stats(
 ) -> dict[str, Mapping[str, float]]:
     """Makes the result of a command that learned from demonstrations.
 
-    Args:
-        imit_stats: statistics of the learner's rollouts.
-        expert_trajs: the demonstrations.
-
     Returns:
         ``imit_stats``, and the statistics of the demonstrations as ``expert_stats`` if
         they have rewards. These are the environment's, so that there are always
@@ -141,9 +131,6 @@ def with_expert_stats(
 
 def reward_stats(trajectories: Sequence[types.Trajectory]) -> Mapping[str, float]:
     """Computes the statistics of trajectories.
-
-    Args:
-        trajectories: of any kind.
 
     Returns:
         See `rollout.rollout_stats`; nothing if there are none, or one has no rewards.

@@ -117,10 +117,6 @@ def make_rollout_venv(
 ) -> Iterator[VecEnv]:
     """Builds the vector environment for rollouts: no files, unwrappable episodes.
 
-    Args:
-        settings: resolved settings.
-        rng: seeds the environments.
-
     Yields:
         The environment, wrapped in `RolloutInfoWrapper`.
     """

@@ -67,13 +67,6 @@ class ExpertSettings(Settings):
 def get_expert_policy(venv: VecEnv, settings: ExpertSettings) -> BasePolicy:
     """Loads the expert.
 
-    Args:
-        venv: an environment with the expert's spaces.
-        settings: resolved settings.
-
-    Returns:
-        The policy.
-
     Raises:
         ConfigError: the loader does not take the arguments.
         ArtifactError: there is no such policy or it cannot be read.

@@ -60,18 +60,6 @@ def make_iq_learn(
 ) -> iq_learn_algorithm.IQLearn:
     """Builds the trainer.
 
-    Args:
-        venv: the environment to train in.
-        expert_trajs: demonstrations.
-        custom_logger: where to log to.
-        seed: of the weights and of the exploration.
-        rl: the algorithm; where it names none, `IQSoftQ` for discrete actions and
-            `IQSAC` for continuous ones.
-        policy: the policy to train.
-
-    Returns:
-        The trainer.
-
     Raises:
         ConfigError: the parts do not fit each other.
     """

@@ -151,13 +151,6 @@ def make_log_dir(run: Any, settings: LoggingSettings) -> pathlib.Path:
 
     Logs and monitor files of an earlier run, which would be overwritten, are moved to
     ``earlier/<number>/``.
-
-    Args:
-        run: the Sacred run.
-        settings: resolved settings.
-
-    Returns:
-        The run directory.
     """
     from imitation.util import sacred as sacred_util
 
@@ -192,10 +185,6 @@ def setup_logging(
 
     Where the settings ask for neither csv nor json, there is a ``log/progress.json``
     all the same, so that every run can be reported on.
-
-    Args:
-        run: the Sacred run.
-        settings: resolved settings.
 
     Returns:
         The logger, writing to ``<log_dir>/log``, and the run directory.

@@ -100,9 +100,6 @@ class MdpDemonstrationsSettings(Settings):
 def make_mdp(settings: MdpSettings) -> Any:
     """Builds the environment.
 
-    Args:
-        settings: which one.
-
     Returns:
         An environment with known dynamics.
 
@@ -127,12 +124,7 @@ def make_mdp(settings: MdpSettings) -> Any:
 
 
 def make_state_venv(settings: MdpSettings, rng: np.random.Generator) -> VecEnv:
-    """Builds a vector environment that shows the states.
-
-    Args:
-        settings: which environment.
-        rng: seeds it.
-    """
+    """Builds a vector environment that shows the states."""
     venv = DummyVecEnv(
         [lambda: ExposeState(make_mdp(settings)) for _ in range(settings.num_vec)]
     )
@@ -147,12 +139,6 @@ def mdp_demonstrations(
     rng: np.random.Generator,
 ) -> Sequence[types.Trajectory] | np.ndarray[Any, Any]:
     """Loads or makes the demonstrations.
-
-    Args:
-        settings: where they come from.
-        environment: where they are made.
-        discount: of the demonstrator and of the occupancy measure.
-        rng: decides what environment and demonstrator do.
 
     Returns:
         Trajectories of states, or an occupancy measure of shape ``(S,)``.

@@ -87,14 +87,6 @@ def make_policy(
 ) -> BasePolicy:
     """Builds a policy that is trained by an optimizer of its user.
 
-    Args:
-        venv: an environment with the policy's spaces.
-        settings: the class and its arguments.
-        rng: seeds the initial weights.
-
-    Returns:
-        The policy.
-
     Raises:
         ConfigError: the class does not take the arguments or the spaces.
     """

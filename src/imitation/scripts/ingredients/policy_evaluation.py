@@ -42,9 +42,6 @@ def eval_policy(
         venv: where to evaluate it.
         settings: how many episodes to roll out.
         rng: order of the episodes.
-
-    Returns:
-        The statistics of `imitation.data.rollout.rollout_stats`.
     """
     rollout_venv: VecEnv | None = venv
     if isinstance(rl_algo, BaseAlgorithm):

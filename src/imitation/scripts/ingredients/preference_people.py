@@ -62,9 +62,6 @@ class PeopleSettings(Settings):
 def announce(run_dir: Path) -> Path:
     """Makes the label queue of a run, and says how to answer.
 
-    Args:
-        run_dir: the directory of the run.
-
     Returns:
         The directory of the queue, where ``imitation label`` looks for it.
     """
@@ -79,10 +76,6 @@ def rendered(
     environment: EnvironmentSettings, settings: PeopleSettings
 ) -> tuple[EnvironmentSettings, list[PostWrapper]]:
     """Makes environments keep what each step looks like, if they can.
-
-    Args:
-        environment: resolved settings.
-        settings: the size of the frames.
 
     Returns:
         The settings and wrappers with which the environments render; the settings as

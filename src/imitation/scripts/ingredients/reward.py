@@ -193,11 +193,6 @@ def make_reward_net(
 ) -> reward_nets.RewardNet:
     """Builds a reward network.
 
-    Args:
-        venv: an environment with the network's spaces.
-        settings: resolved settings.
-        rng: seeds the initial weights.
-
     Returns:
         The network in the wrappers that the settings ask for.
 

@@ -161,9 +161,6 @@ class RLSettings(Settings):
     def constructor_kwargs(self, num_vec: int) -> dict[str, Any]:
         """Returns the algorithm's keyword arguments with the batch size in place.
 
-        Args:
-            num_vec: number of environments.
-
         Raises:
             ConfigError: the batch size does not divide or is given twice.
             TypeError: the algorithm is neither on- nor off-policy.
@@ -225,15 +222,6 @@ def make_rl_algo(
 ) -> BaseAlgorithm:
     """Builds an algorithm.
 
-    Args:
-        venv: the environment to train in.
-        settings: resolved settings.
-        policy: the policy to train.
-        seed: seed of the weights and of the exploration.
-
-    Returns:
-        The algorithm.
-
     Raises:
         ConfigError: ``venv.num_envs`` does not divide the batch size, or the algorithm
             does not take its arguments or the environment.
@@ -270,9 +258,6 @@ def load_rl_algo_from_path(
         venv: the environment to continue in.
         settings: resolved settings; their hyperparameters replace the saved ones.
         seed: seed of the exploration.
-
-    Returns:
-        The algorithm.
 
     Raises:
         ArtifactError: the file cannot be read.
@@ -323,16 +308,7 @@ def make_or_load_rl_algo(
     seed: int,
     agent_path: str | None,
 ) -> BaseAlgorithm:
-    """Builds an algorithm, or loads one that counts its steps from 0.
-
-    Args:
-        venv: the environment to train in.
-        settings: resolved settings.
-        policy: the policy to train, if it is not loaded.
-        seed: of the weights and of the exploration.
-        agent_path: a saved agent or policy, see `load_rl_algo_from_path`; None builds
-            a new one.
-    """
+    """Builds an algorithm, or loads one that counts its steps from 0."""
     if agent_path is None:
         return make_rl_algo(venv, settings, policy, seed)
     algorithm = load_rl_algo_from_path(agent_path, venv, settings, seed)
@@ -341,11 +317,7 @@ def make_or_load_rl_algo(
 
 
 class ProgressBar(BaseCallback):
-    """Shows the environment steps of a training, those before a resumption included.
-
-    Args:
-        total: how many steps make the whole training.
-    """
+    """Shows the environment steps of a training, those before a resumption included."""
 
     def __init__(self, total: int) -> None:
         super().__init__()

@@ -57,19 +57,6 @@ def make_sqil(
 ) -> sqil_algorithm.SQIL:
     """Builds the trainer.
 
-    Args:
-        venv: the environment to train in.
-        expert_trajs: demonstrations.
-        custom_logger: where to log to.
-        seed: of the weights and of the exploration.
-        sqil: the settings of SQIL itself.
-        rl: the algorithm; where it names none, `SoftQ` for discrete actions and SAC
-            for continuous ones.
-        policy: the policy to train.
-
-    Returns:
-        The trainer.
-
     Raises:
         ConfigError: the parts do not fit each other.
     """

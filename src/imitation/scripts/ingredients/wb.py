@@ -41,12 +41,6 @@ def wandb_init(
 ) -> None:
     """Starts a Weights & Biases run.
 
-    Args:
-        settings: how the run appears.
-        log_dir: its files are stored in ``log_dir/wandb``.
-        run_name: its name, put after the prefix.
-        config: the complete settings of the command, shown with the run.
-
     Raises:
         MissingExtraError: wandb is not installed.
         ConfigError: it does not take the arguments, or nobody is logged in.
@@ -73,11 +67,7 @@ def wandb_init(
 
 
 def wandb_finish(*, failed: bool) -> None:
-    """Finishes the Weights & Biases run, so that the next command has its own.
-
-    Args:
-        failed: whether to mark it as failed.
-    """
+    """Finishes the Weights & Biases run, so that the next command has its own."""
     wandb = sys.modules.get("wandb")
     if wandb is not None and wandb.run is not None:
         wandb.finish(exit_code=int(failed))

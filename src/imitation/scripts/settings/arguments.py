@@ -17,14 +17,6 @@ _CLASS_KEYS = ("_class", "_cls", "_fn", "_layer", "activation")
 def load_class(path: str, base: type, name: str) -> type[Any]:
     """Imports a class named in the settings and checks what it is.
 
-    Args:
-        path: "module:attribute" or "module.attribute".
-        base: the class it must derive from.
-        name: the dotted name of the setting, for error messages.
-
-    Returns:
-        The class.
-
     Raises:
         ConfigError: there is no such class or it does not derive from `base`.
     """
@@ -81,9 +73,6 @@ def _import(path: str, name: str) -> Any:
 @contextlib.contextmanager
 def building(what: str) -> Iterator[None]:
     """Explains what a constructor says about arguments that come from settings.
-
-    Args:
-        what: what the block builds, with the names of the settings.
 
     Raises:
         ConfigError: the block raised a TypeError, a ValueError or an AssertionError.

@@ -281,11 +281,6 @@ def check_entries(
 ) -> None:
     """Checks integers in a mapping; those that are missing or None are fine.
 
-    Args:
-        mapping: as it stands in the settings.
-        rules: by key.
-        name: the dotted name of the setting that holds the mapping.
-
     Raises:
         ConfigError: a value is no integer or out of its range.
     """
@@ -318,11 +313,6 @@ def check_effects(
     """Refuses settings that were given and cannot have an effect.
 
     Presets of ours are not "given": they set things for several commands and cases.
-
-    Args:
-        settings: resolved settings.
-        given: what the user set, nested.
-        command: the command that will run; None for any of the script.
 
     Raises:
         ConfigError: a given setting differs from its default and does not apply.
@@ -371,11 +361,6 @@ def _default(field: "dataclasses.Field[Any]") -> object:
 
 def check_paths(settings: object, command: str, path: str = "") -> None:
     """Checks that the files exist which settings name, where they have an effect.
-
-    Args:
-        settings: resolved settings.
-        command: the command that will run.
-        path: the group's dotted name and a dot.
 
     Raises:
         ConfigError: a file or directory is missing.

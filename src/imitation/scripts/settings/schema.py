@@ -26,9 +26,6 @@ def build(cls: type[T], config: Mapping[str, Any], path: str = "") -> T:
         config: values by field name; mappings for fields that are settings.
         path: the dotted name under which `cls` lives, for error messages.
 
-    Returns:
-        An instance of `cls`.
-
     Raises:
         ConfigError: a key is unknown or a value has the wrong type or range.
     """
@@ -54,9 +51,6 @@ def sub_settings(cls: type) -> dict[str, type]:
 @functools.cache
 def field_docs(cls: type) -> dict[str, str]:
     """Returns the docstring under each field of a settings class, bases included.
-
-    Args:
-        cls: a dataclass whose source is available.
 
     Returns:
         One line of text per documented field.

@@ -117,9 +117,6 @@ class Journal:
 
         Args:
             **values: the fields of `TrialRecord` up to `cwd`, but `directory`.
-
-        Returns:
-            The trial.
         """
         name = f"{values['index']:05d}"
         label = _label(values["sampled"])
@@ -149,9 +146,6 @@ class Journal:
 def read_trial(directory: pathlib.Path) -> TrialRecord:
     """Reads a trial.
 
-    Args:
-        directory: its directory.
-
     Raises:
         ArtifactError: its files are damaged.
     """
@@ -166,12 +160,7 @@ def read_trial(directory: pathlib.Path) -> TrialRecord:
 
 
 def write_result(directory: pathlib.Path, result: Mapping[str, Any]) -> None:
-    """Keeps the result of a finished trial.
-
-    Args:
-        directory: of the trial.
-        result: what its command returned.
-    """
+    """Keeps the result of a finished trial."""
     artifacts.write_json(directory / _RESULT, result)
     clear_error(directory)
 
@@ -182,12 +171,7 @@ def clear_error(directory: pathlib.Path) -> None:
 
 
 def write_error(directory: pathlib.Path, error: str) -> None:
-    """Keeps why a trial failed; it is tried again when the study is resumed.
-
-    Args:
-        directory: of the trial.
-        error: what went wrong; newlines become spaces.
-    """
+    """Keeps why a trial failed; it is tried again when the study is resumed."""
     with artifacts.replacing_file(directory / _ERROR) as temporary:
         temporary.write_text(" ".join(error.split()), encoding="utf-8")
 

@@ -124,9 +124,6 @@ def with_first(config: Any) -> Any:
 def describe(value: Any) -> Any:
     """Turns settings with spaces of ``ray.tune`` and other objects into plain data.
 
-    Args:
-        value: a setting, or mappings and sequences of them.
-
     Returns:
         The same as dicts, lists and scalars, to be given to `realize`.
     """

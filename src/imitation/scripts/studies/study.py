@@ -47,10 +47,6 @@ def run_study(
 ) -> "ExperimentAnalysis":
     """Runs a study, or what is left of it.
 
-    Args:
-        settings: resolved settings.
-        directory: where the study is kept; one that was interrupted is continued.
-
     Returns:
         Ray's analysis of all trials, those of earlier parts included.
 

@@ -33,11 +33,7 @@ _LOCK_S = 120.0
 
 
 def run_trial(config: Mapping[str, Any]) -> None:
-    """Runs a trial and reports its result to Ray.
-
-    Args:
-        config: what was sampled, and the trial's directory under `DIRECTORY`.
-    """
+    """Runs a trial and reports its result to Ray."""
     from ray import tune
 
     tune.report(dict(finish_trial(pathlib.Path(config[DIRECTORY]))))

@@ -13,9 +13,6 @@ _ENVIRONMENTS = ("ant", "half_cheetah", "hopper", "swimmer", "walker")
 def tuned_presets(*algorithms: str) -> dict[str, Mapping[str, Any]]:
     """Reads the tuned presets of some algorithms.
 
-    Args:
-        *algorithms: their names, such as "bc".
-
     Returns:
         The updates of each preset, by its name.
     """
