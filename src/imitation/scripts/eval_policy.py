@@ -18,8 +18,8 @@ from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.eval_policy import EvalPolicySettings
 from imitation.scripts.ingredients.environment import make_venv
 from imitation.scripts.ingredients.expert import get_expert_policy
-from imitation.scripts.ingredients.learned_reward import replace_reward
 from imitation.scripts.ingredients.logging import make_log_dir
+from imitation.scripts.ingredients.reward import replace_reward
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.scripts.settings import building
 from imitation.util import util, video_wrapper

@@ -1,22 +1,27 @@
-"""Trains behavioural cloning, DAgger, SQIL or IQ-Learn on demonstrations of an expert.
+"""Trains behavioral cloning, DAgger, SQIL or IQ-Learn on demonstrations of an expert.
 
 ``bc``, ``sqil`` and ``iq_learn`` write ``checkpoints/latest`` on the way and
 ``final.th``, the policy; ``iq_learn`` also ``reward.pt``; ``dagger`` keeps its
 demonstrations and checkpoints in ``scratch/``.
 """
 
+import contextlib
 import dataclasses
 import logging
 import pathlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms.dagger import SimpleDAggerTrainer
 from imitation.algorithms.expert_replay.trainer import ExpertReplayTrainer
+from imitation.algorithms.iq_learn import IQLearn
+from imitation.algorithms.sqil import SQIL
 from imitation.data import types
 from imitation.rewards.serialize import save_reward_net
+from imitation.scripts import settings as typed
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_imitation import TrainImitationSettings
 from imitation.scripts.ingredients.bc import make_bc
@@ -26,11 +31,13 @@ from imitation.scripts.ingredients.demonstrations import (
 )
 from imitation.scripts.ingredients.environment import make_venv
 from imitation.scripts.ingredients.expert import get_expert_policy
-from imitation.scripts.ingredients.iq_learn import IQLearnSettings, make_iq_learn
 from imitation.scripts.ingredients.logging import setup_logging
+from imitation.scripts.ingredients.off_policy import (
+    ExpertReplaySettings,
+    algorithm_arguments,
+)
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
 from imitation.scripts.ingredients.rl import ProgressBar
-from imitation.scripts.ingredients.sqil import SQILSettings, make_sqil
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.util import util
 from imitation.util.logger import HierarchicalLogger
@@ -38,12 +45,13 @@ from imitation.util.logger import HierarchicalLogger
 __all__ = ["bc", "dagger", "iq_learn", "main_console", "sqil", "train_imitation_ex"]
 
 Stats = Mapping[str, Mapping[str, float]]
+T = TypeVar("T", bound=ExpertReplayTrainer)
 
 _logger = logging.getLogger("imitation.scripts.train_imitation")  # also as __main__
 
 
 def bc(settings: TrainImitationSettings, run: RunHandle) -> Stats:
-    """Trains behavioural cloning on demonstrations.
+    """Trains behavioral cloning on demonstrations.
 
     Returns:
         ``imit_stats``: statistics of the trained policy's rollouts; ``expert_stats``:
@@ -149,32 +157,15 @@ def _train_bc(settings: TrainImitationSettings, given: _Given) -> BasePolicy:
 
 
 def _train_sqil(settings: TrainImitationSettings, given: _Given) -> BasePolicy:
-    rng = settings.rng("training")
-    with make_venv(settings.environment, rng, log_dir=given.log_dir) as venv:
-        trainer = make_sqil(
-            venv,
-            given.expert_trajs,
-            given.custom_logger,
-            settings.make_seed("agent"),
-            settings.sqil,
-            settings.rl,
-            settings.policy,
-        )
-        _train_online(trainer, settings.sqil, settings, given.log_dir)
+    own = settings.sqil
+    with _expert_replay(SQIL, own, own.sac_kwargs, settings, given) as trainer:
+        _train_online(trainer, own, settings, given.log_dir)
     return trainer.policy
 
 
 def _train_iq_learn(settings: TrainImitationSettings, given: _Given) -> BasePolicy:
-    own, rng = settings.iq_learn, settings.rng("training")
-    with make_venv(settings.environment, rng, log_dir=given.log_dir) as venv:
-        trainer = make_iq_learn(
-            venv,
-            given.expert_trajs,
-            given.custom_logger,
-            settings.make_seed("agent"),
-            settings.rl,
-            settings.policy,
-        )
+    own = settings.iq_learn
+    with _expert_replay(IQLearn, own, {}, settings, given) as trainer:
         if own.offline_updates > 0:
             trainer.train_offline(
                 n_updates=own.offline_updates,
@@ -189,9 +180,33 @@ def _train_iq_learn(settings: TrainImitationSettings, given: _Given) -> BasePoli
     return trainer.policy
 
 
+@contextlib.contextmanager
+def _expert_replay(
+    trainer_cls: type[T],
+    own: ExpertReplaySettings,
+    sac_kwargs: Mapping[str, Any],
+    settings: TrainImitationSettings,
+    given: _Given,
+) -> Iterator[T]:
+    """Yields a trainer of SQIL or IQ-Learn in its environments."""
+    rng, seed = settings.rng("training"), settings.make_seed("agent")
+    with make_venv(settings.environment, rng, log_dir=given.log_dir) as venv:
+        arguments = algorithm_arguments(
+            venv, settings.rl, settings.policy, own.learners, sac_kwargs, seed
+        )
+        with typed.building(f"{own.prefix[:-1]} with rl.rl_kwargs and policy_kwargs"):
+            trainer = trainer_cls(
+                venv=venv,
+                demonstrations=given.expert_trajs,
+                custom_logger=given.custom_logger,
+                **arguments,
+            )
+        yield trainer
+
+
 def _train_online(
     trainer: ExpertReplayTrainer,
-    own: SQILSettings | IQLearnSettings,
+    own: ExpertReplaySettings,
     settings: TrainImitationSettings,
     log_dir: pathlib.Path,
 ) -> None:
@@ -276,7 +291,7 @@ def _make_dagger(
 train_imitation_ex = SacredExperiment(
     Script(
         name="train_imitation",
-        doc="Trains behavioural cloning (bc), DAgger (dagger), SQIL (sqil) or IQ-Learn "
+        doc="Trains behavioral cloning (bc), DAgger (dagger), SQIL (sqil) or IQ-Learn "
         "(iq_learn) on an expert.",
         settings_cls=TrainImitationSettings,
         commands={"bc": bc, "dagger": dagger, "sqil": sqil, "iq_learn": iq_learn},

@@ -31,7 +31,7 @@ from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_preference_comparisons import (
     TrainPreferenceComparisonsSettings,
 )
-from imitation.scripts.ingredients import held_out, preference_people
+from imitation.scripts.ingredients import preference_people
 from imitation.scripts.ingredients.environment import EnvironmentSettings, make_venv
 from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
@@ -147,7 +147,7 @@ def _keep_aside(
     """What plays episodes after some rounds; nothing without agent."""
     if not isinstance(generator, AgentTrainer) or not settings.held_out_episodes:
         return contextlib.nullcontext(lambda number: None)
-    return held_out.keep_aside(
+    return preference_people.keep_aside(
         generator,
         settings.environment,
         log_dir,

@@ -20,9 +20,9 @@ from imitation.data import rollout, serialize
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_rl import TrainRLSettings
 from imitation.scripts.ingredients.environment import make_rollout_venv, make_venv
-from imitation.scripts.ingredients.learned_reward import replace_reward
 from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
+from imitation.scripts.ingredients.reward import replace_reward
 from imitation.scripts.ingredients.rl import ProgressBar, make_or_load_rl_algo
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.training.checkpoints import FINAL, Checkpoints

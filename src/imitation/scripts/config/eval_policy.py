@@ -11,7 +11,7 @@ from imitation.scripts.command import CommandSettings
 from imitation.scripts.config.environments import environment_presets
 from imitation.scripts.ingredients.environment import EnvironmentSettings
 from imitation.scripts.ingredients.expert import ExpertSettings
-from imitation.scripts.ingredients.learned_reward import check_reward
+from imitation.scripts.ingredients.reward import check_reward
 from imitation.scripts.settings import When, group, setting
 from imitation.util.video_wrapper import VideoWrapper
 

@@ -15,7 +15,7 @@ from imitation.scripts.config.environments import (
     PENDULUM,
     environment_presets,
 )
-from imitation.scripts.ingredients.learned_reward import check_reward
+from imitation.scripts.ingredients.reward import check_reward
 from imitation.scripts.settings import When, setting
 
 __all__ = ["TrainRLSettings"]

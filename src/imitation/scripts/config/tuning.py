@@ -15,89 +15,74 @@ __all__ = ["TuningSettings"]
 
 _NONE: Mapping[str, Any] = {}
 
-_RL: Mapping[str, Any] = {
-    "sacred_ex_name": "train_rl",
-    "run_name": "rl_tuning",
-    "base_named_configs": [],
-    "base_config_updates": {"environment": {"num_vec": 1}},
-    "search_space": {
-        "config_updates": {
-            "rl": {
-                "batch_size": {"choice": [512, 1024, 2048, 4096, 8192]},
-                "rl_kwargs": {
-                    "learning_rate": {"loguniform": [1e-5, 1e-2]},
-                    "batch_size": {"choice": [64, 128, 256, 512]},
-                    "n_epochs": {"choice": [5, 10, 20]},
-                },
-            }
-        }
-    },
-    "num_samples": 100,
-    "repeat": 3,
-    "resources_per_trial": {"cpu": 1},
+
+def _search(
+    script: str,
+    name: str,
+    num_samples: int,
+    base: Mapping[str, Any],
+    space: Mapping[str, Any],
+    command: str | None = None,
+) -> Mapping[str, Any]:
+    """Makes the settings of `parallel` for a search with three seeds per sample."""
+    search_space = {"config_updates": space}
+    return {
+        "sacred_ex_name": script,
+        "run_name": f"{name}_tuning",
+        "base_named_configs": [],
+        "base_config_updates": base,
+        "search_space": search_space | ({"command_name": command} if command else {}),
+        "num_samples": num_samples,
+        "repeat": 3,
+        "resources_per_trial": {"cpu": 1},
+    }
+
+
+_ONE_ENV = {"environment": {"num_vec": 1}}
+_EIGHT_ENVS = {"environment": {"num_vec": 8, "parallel": False}}
+
+_RL_SPACE = {
+    "rl": {
+        "batch_size": {"choice": [512, 1024, 2048, 4096, 8192]},
+        "rl_kwargs": {
+            "learning_rate": {"loguniform": [1e-5, 1e-2]},
+            "batch_size": {"choice": [64, 128, 256, 512]},
+            "n_epochs": {"choice": [5, 10, 20]},
+        },
+    }
 }
 
-_BC: Mapping[str, Any] = {
-    "sacred_ex_name": "train_imitation",
-    "run_name": "bc_tuning",
-    "base_named_configs": [],
-    "base_config_updates": {
-        "environment": {"num_vec": 1},
-        "demonstrations": {"n_expert_demos": 10},
-    },
-    "search_space": {
-        "command_name": "bc",
-        "config_updates": {
-            "bc": {
-                "batch_size": {"choice": [8, 16, 32, 64]},
-                "l2_weight": {"loguniform": [1e-6, 1e-2]},
-                "optimizer_kwargs": {"lr": {"loguniform": [1e-5, 1e-2]}},
-                "train_kwargs": {"n_epochs": {"choice": [1, 5, 10, 20]}},
-            }
-        },
-    },
-    "num_samples": 64,
-    "repeat": 3,
-    "resources_per_trial": {"cpu": 1},
+_BC_SPACE = {
+    "bc": {
+        "batch_size": {"choice": [8, 16, 32, 64]},
+        "l2_weight": {"loguniform": [1e-6, 1e-2]},
+        "optimizer_kwargs": {"lr": {"loguniform": [1e-5, 1e-2]}},
+        "train_kwargs": {"n_epochs": {"choice": [1, 5, 10, 20]}},
+    }
 }
 
-_DAGGER: Mapping[str, Any] = {
-    "sacred_ex_name": "train_imitation",
-    "run_name": "dagger_tuning",
-    "base_named_configs": [],
-    "base_config_updates": {
-        "environment": {"num_vec": 1},
-        "dagger": {"total_timesteps": 100_000},
-        "bc": {
-            "batch_size": 16,
-            "l2_weight": 1e-4,
-            "optimizer_kwargs": {"lr": 1e-3},
+_DAGGER_BASE = {
+    **_ONE_ENV,
+    "dagger": {"total_timesteps": 100_000},
+    "bc": {"batch_size": 16, "l2_weight": 1e-4, "optimizer_kwargs": {"lr": 1e-3}},
+}
+_DAGGER_SPACE = {
+    "bc": {"train_kwargs": {"n_epochs": {"choice": [1, 5, 10]}}},
+    "dagger": {
+        "beta_schedule": {
+            "choice": [
+                *({"kind": "linear", "rampdown_rounds": n} for n in (1, 5, 15)),
+                *(
+                    {"kind": "exponential", "decay_probability": p}
+                    for p in (0.3, 0.5, 0.7)
+                ),
+            ]
         },
+        "rollout_round_min_episodes": {"choice": [3, 5, 10]},
     },
-    "search_space": {
-        "command_name": "dagger",
-        "config_updates": {
-            "bc": {"train_kwargs": {"n_epochs": {"choice": [1, 5, 10]}}},
-            "dagger": {
-                "beta_schedule": {
-                    "choice": [
-                        *({"kind": "linear", "rampdown_rounds": n} for n in (1, 5, 15)),
-                        *(
-                            {"kind": "exponential", "decay_probability": p}
-                            for p in (0.3, 0.5, 0.7)
-                        ),
-                    ]
-                },
-                "rollout_round_min_episodes": {"choice": [3, 5, 10]},
-            },
-        },
-    },
-    "num_samples": 50,
-    "repeat": 3,
-    "resources_per_trial": {"cpu": 1},
 }
 
-_TRAINED_REWARD: Mapping[str, Any] = {
+_LEARNED_REWARD_RL = {
     "batch_size": {"choice": [4096, 8192, 16384]},
     "rl_kwargs": {
         "ent_coef": {"loguniform": [1e-7, 1e-3]},
@@ -105,53 +90,26 @@ _TRAINED_REWARD: Mapping[str, Any] = {
     },
 }
 
-
-def _adversarial(algorithm: str) -> Mapping[str, Any]:
-    return {
-        "sacred_ex_name": "train_adversarial",
-        "run_name": f"{algorithm}_tuning",
-        "base_named_configs": [],
-        "base_config_updates": {
-            "environment": {"num_vec": 8, "parallel": False},
-            "total_timesteps": 10_000_000,
-        },
-        "search_space": {
-            "command_name": algorithm,
-            "config_updates": {
-                "algorithm_kwargs": {
-                    "demo_batch_size": {"choice": [32, 128, 512, 2048, 8192]},
-                    "n_disc_updates_per_round": {"choice": [8, 16]},
-                },
-                "rl": _TRAINED_REWARD,
-            },
-        },
-        "num_samples": 100,
-        "repeat": 3,
-        "resources_per_trial": {"cpu": 1},
-    }
-
-
-_PC: Mapping[str, Any] = {
-    "sacred_ex_name": "train_preference_comparisons",
-    "run_name": "pc_tuning",
-    "base_named_configs": [],
-    "base_config_updates": {
-        "environment": {"num_vec": 8, "parallel": False},
-        "total_timesteps": 20_000_000,
-        "total_comparisons": 1000,
-        "query_schedule": "hyperbolic",
+_ADVERSARIAL_BASE = {**_EIGHT_ENVS, "total_timesteps": 10_000_000}
+_ADVERSARIAL_SPACE = {
+    "algorithm_kwargs": {
+        "demo_batch_size": {"choice": [32, 128, 512, 2048, 8192]},
+        "n_disc_updates_per_round": {"choice": [8, 16]},
     },
-    "search_space": {
-        "config_updates": {
-            "num_iterations": {"choice": [5, 20, 50]},
-            "initial_comparison_frac": {"choice": [0.1, 0.25]},
-            "reward_trainer_kwargs": {"epochs": {"choice": [1, 3, 6]}},
-            "rl": _TRAINED_REWARD,
-        }
-    },
-    "num_samples": 100,
-    "repeat": 3,
-    "resources_per_trial": {"cpu": 1},
+    "rl": _LEARNED_REWARD_RL,
+}
+
+_PREFERENCES_BASE = {
+    **_EIGHT_ENVS,
+    "total_timesteps": 20_000_000,
+    "total_comparisons": 1000,
+    "query_schedule": "hyperbolic",
+}
+_PREFERENCES_SPACE = {
+    "num_iterations": {"choice": [5, 20, 50]},
+    "initial_comparison_frac": {"choice": [0.1, 0.25]},
+    "reward_trainer_kwargs": {"epochs": {"choice": [1, 3, 6]}},
+    "rl": _LEARNED_REWARD_RL,
 }
 
 _FAST: Mapping[str, Any] = {
@@ -172,12 +130,27 @@ _FAST: Mapping[str, Any] = {
 }
 
 _SPACES = {
-    "rl": _RL,
-    "bc": _BC,
-    "dagger": _DAGGER,
-    "gail": _adversarial("gail"),
-    "airl": _adversarial("airl"),
-    "pc": _PC,
+    "rl": _search("train_rl", "rl", 100, _ONE_ENV, _RL_SPACE),
+    "bc": _search(
+        "train_imitation",
+        "bc",
+        64,
+        {**_ONE_ENV, "demonstrations": {"n_expert_demos": 10}},
+        _BC_SPACE,
+        "bc",
+    ),
+    "dagger": _search(
+        "train_imitation", "dagger", 50, _DAGGER_BASE, _DAGGER_SPACE, "dagger"
+    ),
+    **{
+        name: _search(
+            "train_adversarial", name, 100, _ADVERSARIAL_BASE, _ADVERSARIAL_SPACE, name
+        )
+        for name in ("gail", "airl")
+    },
+    "pc": _search(
+        "train_preference_comparisons", "pc", 100, _PREFERENCES_BASE, _PREFERENCES_SPACE
+    ),
 }
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium as gym
 import stable_baselines3 as sb3
@@ -14,22 +14,20 @@ from stable_baselines3.common.vec_env import VecEnv
 from imitation.errors import ConfigError
 from imitation.scripts.ingredients.policy import PolicySettings
 from imitation.scripts.ingredients.rl import RLSettings
-from imitation.scripts.settings import ClassPath, check_keys, load_class, setting
+from imitation.scripts.settings import (
+    ClassPath,
+    Settings,
+    check_keys,
+    load_class,
+    setting,
+)
 
 __all__ = [
-    "LEARN_KWARGS",
+    "ExpertReplaySettings",
     "Learners",
     "algorithm_arguments",
     "check_off_policy",
 ]
-
-LEARN_KWARGS: Mapping[str, Any] = setting(
-    {"log_interval": 4, "progress_bar": True},
-    arguments_of=OffPolicyAlgorithm.learn,
-    filled=("callback", "reset_num_timesteps", "tb_log_name", "total_timesteps"),
-    counts=("log_interval",),
-)
-"""The documented keyword arguments of the algorithm's ``learn``, as a setting."""
 
 FILLED_IN = (
     "policy",
@@ -55,6 +53,28 @@ class Learners:
         """Returns the one that can act in a space."""
         discrete = isinstance(action_space, gym.spaces.Discrete)
         return self.discrete if discrete else self.continuous
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ExpertReplaySettings(Settings):
+    """Settings that SQIL and IQ-Learn share."""
+
+    learners: ClassVar[Learners]
+
+    total_timesteps: int = setting(300_000, more_than=0)
+    """Environment steps."""
+
+    train_kwargs: Mapping[str, Any] = setting(
+        {"log_interval": 4, "progress_bar": True},
+        arguments_of=OffPolicyAlgorithm.learn,
+        filled=("callback", "reset_num_timesteps", "tb_log_name", "total_timesteps"),
+        counts=("log_interval",),
+    )
+    """Keyword arguments of the algorithm's `learn`: log_interval, episodes between two
+    rows of the log, and progress_bar."""
+
+    checkpoint_interval: int = setting(10_000, more_than=0)
+    """Environment steps between checkpoints to resume from."""
 
 
 def check_off_policy(rl: RLSettings, policy: PolicySettings) -> None:

@@ -1,26 +1,38 @@
-"""People who compare clips: how they are asked, and what they see."""
+"""People who compare clips, and episodes that judge the reward they taught."""
 
+import contextlib
 import dataclasses
 import functools
 import importlib.util
 import logging
 import shlex
 import warnings
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import gymnasium as gym
 import numpy as np
 
+from imitation.algorithms.preference_comparisons import (
+    AgentTrainer,
+    BestAgent,
+    HeldOutPlayer,
+)
 from imitation.data.labels.queue import LabelQueue
+from imitation.envs.episode_seeds import EpisodeSeedWrapper
 from imitation.envs.rendering import RenderImageInfoWrapper, prepare_headless
 from imitation.errors import missing_extra
-from imitation.scripts.ingredients.environment import EnvironmentSettings
+from imitation.scripts.ingredients.environment import EnvironmentSettings, make_venv
 from imitation.scripts.label import QUEUE_DIR
 from imitation.scripts.settings import Settings, When, setting
+from imitation.util import seeding
 from imitation.util.vec_envs import PostWrapper, find_env_spec
 
-__all__ = ["PeopleSettings", "announce", "rendered"]
+__all__ = ["HELD_OUT_DIR", "PeopleSettings", "announce", "keep_aside", "rendered"]
+
+HELD_OUT_DIR = "held_out"
+"""Where in a run's directory the held-out episodes are."""
 
 _logger = logging.getLogger(__name__)
 
@@ -118,3 +130,44 @@ def _try_to_render(gym_id: str, kwargs: dict[str, Any]) -> np.ndarray | None:
             return None
     good = isinstance(frame, np.ndarray) and frame.ndim == 3 and frame.shape[2] == 3
     return frame if good else None
+
+
+@contextlib.contextmanager
+def keep_aside(
+    trainer: AgentTrainer,
+    environment: EnvironmentSettings,
+    run_dir: Path,
+    *,
+    n_episodes: int,
+    n_rounds: int,
+    keep_best: bool,
+    rng: np.random.Generator,
+) -> Iterator[Callable[[int], None]]:
+    """Makes what plays episodes after some of the rounds of a training.
+
+    Args:
+        trainer: whose agent plays.
+        environment: where it plays, in environments made for this.
+        run_dir: the run's directory.
+        n_episodes: least number of episodes of the whole training.
+        n_rounds: rounds of the whole training.
+        keep_best: whether the last call puts back the best agent, see `BestAgent`.
+        rng: decides environments and actions.
+
+    Yields:
+        To be called with the number of each round that has ended, from 0.
+    """
+    apart = dataclasses.replace(environment, num_vec=2, parallel=False)
+    with make_venv(apart, rng, post_wrappers=[_tell_seeds]) as venv:
+        seed = seeding.make_seeds(rng)
+        player = (BestAgent if keep_best else HeldOutPlayer)(
+            trainer, venv, run_dir / HELD_OUT_DIR, n_rounds, n_episodes, seed=seed
+        )
+        yield player
+        if isinstance(player, BestAgent):
+            player.forget()
+
+
+def _tell_seeds(env: gym.Env[Any, Any], index: int) -> gym.Env[Any, Any]:
+    del index
+    return EpisodeSeedWrapper(env)

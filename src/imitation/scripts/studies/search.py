@@ -1,22 +1,37 @@
-"""Proposing trials to Ray Tune: what is left of the journal first, then new ones."""
+"""Proposing trials to Ray Tune, and saying how far they have come.
+
+What is left of the journal comes first, then new trials.
+"""
 
 import itertools
+import logging
 import math
+import pathlib
 import statistics
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import numpy as np
+from ray import tune
 from ray.tune.search import Searcher
 from ray.tune.search.variant_generator import generate_variants
 
 from imitation.errors import ConfigError
 from imitation.scripts.settings import merge
-from imitation.scripts.studies.journal import Journal, TrialRecord
+from imitation.scripts.studies.journal import Journal, TrialRecord, write_error
 from imitation.scripts.studies.spaces import describe, realize, spaces_in
 from imitation.scripts.studies.trial import DIRECTORY
 
-__all__ = ["Proposals", "SearchedProposals", "StudySearcher", "VariantProposals"]
+__all__ = [
+    "Progress",
+    "Proposals",
+    "SearchedProposals",
+    "StudySearcher",
+    "VariantProposals",
+]
+
+_logger = logging.getLogger(__name__)
 
 _REPEAT = "__trial_index__"
 """Ray's own key for the number of a repetition."""
@@ -266,3 +281,52 @@ def _replaced(config: Any, values: Mapping[str, Any], path: tuple[str, ...]) -> 
     if isinstance(config, Mapping):
         return {k: _replaced(v, values, (*path, str(k))) for k, v in config.items()}
     return config
+
+
+class Progress(tune.Callback):
+    """Says after each trial how many have ended and how long the rest will take.
+
+    Args:
+        n_trials: of the whole study.
+        n_before: how many of them had been finished before; they take no time.
+    """
+
+    def __init__(self, n_trials: int, n_before: int) -> None:
+        self.n_trials = n_trials
+        self.n_before = n_before
+        self.n_ended = 0
+        self.started = time.monotonic()
+
+    def on_trial_complete(
+        self, iteration: int, trials: list[Any], trial: Any, **info: Any
+    ) -> None:
+        """Says that a trial is finished."""
+        self._tell(trial, "finished")
+
+    def on_trial_error(
+        self, iteration: int, trials: list[Any], trial: Any, **info: Any
+    ) -> None:
+        """Says that a trial failed, and keeps it where its worker could not."""
+        directory = pathlib.Path(trial.config[DIRECTORY])
+        if not (directory / "error.txt").exists():
+            write_error(directory, _last_line(trial.error_file))
+        self._tell(trial, "failed")
+
+    def _tell(self, trial: Any, what: str) -> None:
+        self.n_ended += 1
+        name = pathlib.Path(trial.config[DIRECTORY]).name
+        n_new = self.n_ended - self.n_before
+        left = ""
+        if n_new > 0 and self.n_ended < self.n_trials:
+            seconds = (time.monotonic() - self.started) / n_new
+            minutes = seconds * (self.n_trials - self.n_ended) / 60
+            left = f", about {minutes:.1f} min left"
+        _logger.info("%d/%d: %s %s%s", self.n_ended, self.n_trials, name, what, left)
+
+
+def _last_line(error_file: str | None) -> str:
+    """What Ray says about a worker that could not say anything itself."""
+    path = pathlib.Path(error_file or "")
+    lines = path.read_text("utf-8").split("\n") if path.is_file() else []
+    text = next((line for line in reversed(lines) if line.strip()), "no reason given")
+    return f"the worker died: {text}"

@@ -174,7 +174,7 @@ def _optuna(metric: str, mode: str, seed: int) -> Any:
 
 def _callbacks(n_trials: int, n_before: int) -> Sequence[Any]:
     """What writes results where Ray's analysis finds them, and what tells the user."""
-    from imitation.scripts.studies.progress import Progress
+    from imitation.scripts.studies.search import Progress
 
     loggers = importlib.import_module("ray.tune.logger")
     progress = Progress(n_trials, n_before)
