@@ -67,7 +67,7 @@ def test_user_without_a_name_gives_one(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("os.getuid", lambda: 2**31 - 5)  # of nobody here
     assert label.main([str(make_queue(1).directory), "--terminal"]) == 2
-    assert "give --labeller NAME" in capsys.readouterr().err
+    assert "give --labeler NAME" in capsys.readouterr().err
 
 
 def test_busy_port_is_told(

@@ -1,4 +1,4 @@
-"""Benchmark summaries: collecting, normalising, writing, malformed folders."""
+"""Benchmark summaries: collecting, normalizing, writing, malformed folders."""
 
 import csv
 import io

@@ -22,32 +22,32 @@ class Painted(gym.Env):
     action_space = gym.spaces.Discrete(2)
     drawn = 0
 
-    def __init__(self, colour, render_mode=None):
-        self.colour, self.render_mode = colour, render_mode
+    def __init__(self, color, render_mode=None):
+        self.color, self.render_mode = color, render_mode
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
         self.steps = 0
         self.draw()
-        return np.zeros(1, np.float32), {"colour": self.colour}
+        return np.zeros(1, np.float32), {"color": self.color}
 
     def step(self, action):
         self.steps += 1
         self.draw()
         obs = np.zeros(1, np.float32)
-        return obs, 1.0, False, self.steps == 3, {"colour": self.colour}
+        return obs, 1.0, False, self.steps == 3, {"color": self.color}
 
     def draw(self):
         type(self).drawn += self.render_mode == "human"
 
     def render(self):
-        return np.full((16, 16, 3), self.colour, np.uint8)
+        return np.full((16, 16, 3), self.color, np.uint8)
 
 
 gym.register("tests/Painted-v0", Painted)
 PAINTED = {
     "environment.gym_id": "tests/Painted-v0",
-    "environment.env_make_kwargs.colour": 7,
+    "environment.env_make_kwargs.color": 7,
     "environment.num_vec": 1,
 }
 
@@ -96,7 +96,7 @@ def test_exploration(workdir):
 def test_videos_keep_the_arguments_of_the_environment(workdir):  # S30
     pytest.importorskip("av")
     done = run(("fast",), videos=True, video_kwargs={"single_video": False}, **PAINTED)
-    expected = {"colour": 7, "render_mode": "rgb_array"}
+    expected = {"color": 7, "render_mode": "rgb_array"}
     assert done.config["environment"]["env_make_kwargs"] == expected
     videos = list(pathlib.Path("run/videos").glob("0/*.mp4"))
     assert videos and all(video.stat().st_size > 0 for video in videos)
@@ -105,7 +105,7 @@ def test_videos_keep_the_arguments_of_the_environment(workdir):  # S30
 def test_render_draws_in_a_window_and_keeps_the_arguments(workdir):  # S30
     Painted.drawn = 0
     done = run(("fast", "render"), render_fps=10_000, **PAINTED)
-    expected = {"colour": 7, "render_mode": "human"}
+    expected = {"color": 7, "render_mode": "human"}
     assert done.config["environment"]["env_make_kwargs"] == expected
     assert Painted.drawn >= 4
 

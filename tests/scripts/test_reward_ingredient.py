@@ -41,7 +41,7 @@ def made(venv, *presets, command="gail", seed=0, discount=0.99, **updates):
     return make_reward_net(venv, settings, np.random.default_rng(seed))
 
 
-def test_the_default_is_normalised_at_both_ends(venv):
+def test_the_default_is_normalized_at_both_ends(venv):
     net = made(venv)
     assert isinstance(net, reward_nets.NormalizedRewardNet)
     assert isinstance(net.normalize_output_layer, RunningNorm)
@@ -179,7 +179,7 @@ def test_what_does_not_fit_is_refused(venv, presets, updates, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_variance_cannot_be_added_to_a_normalised_reward(venv):
+def test_a_variance_cannot_be_added_to_a_normalized_reward(venv):
     uncertain = {"net_cls": Uncertain, "add_std_alpha": 1.0}
     with pytest.raises(ConfigError, match=r"reward\.normalize_output_disable"):
         made(venv, **uncertain)

@@ -265,7 +265,7 @@ def test_every_setting_is_documented_where_it_is_declared(name):
     check(BY_NAME[name].settings_cls, "")
 
 
-def test_tuned_presets_are_plain_json_and_honour_every_key():
+def test_tuned_presets_are_plain_json_and_honor_every_key():
     folder = pathlib.Path(inspect.getfile(type(train_rl_ex))).parent / "config"
     files = sorted((folder / "tuned_hps").glob("*.json"))
     scripts = {name: script for script, names in TUNED.items() for name in names}

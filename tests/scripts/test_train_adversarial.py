@@ -1,4 +1,4 @@
-"""The commands gail and airl: results, files, settings honoured, resuming."""
+"""The commands gail and airl: results, files, settings honored, resuming."""
 
 import csv
 import json
@@ -429,7 +429,7 @@ def test_a_learned_reward_trains_and_measures_a_policy(workdir):
     assert measured["return_mean"] == pytest.approx(np.mean(learned_returns), abs=1e-4)
 
 
-def test_normalising_twice_is_warned_about(workdir):
+def test_normalizing_twice_is_warned_about(workdir):
     run("airl", "run")
     learned = {
         "reward_type": "RewardNet_normalized",

@@ -1,4 +1,4 @@
-"""The command train_density: results, files, settings honoured, mistakes, resuming."""
+"""The command train_density: results, files, settings honored, mistakes, resuming."""
 
 import inspect
 import json
@@ -127,7 +127,7 @@ def test_settings_reach_the_trainer(
         def __init__(self, **kwargs: Any) -> None:
             made.update(kwargs)
             super().__init__(**kwargs)
-            made["normalised"] = isinstance(self.venv_train, VecNormalize)
+            made["normalized"] = isinstance(self.venv_train, VecNormalize)
 
     monkeypatch.setattr(script, "DensityAlgorithm", Spy)
     common = {"kernel_bandwidth": 0.3, "standardise_inputs": False}
@@ -142,9 +142,9 @@ def test_settings_reach_the_trainer(
             **{f"density__{name}": value for name, value in own.items()},
         )
         assert {name: made[name] for name in own} == own
-        assert made["allow_variable_horizon"] and not made["normalised"]
+        assert made["allow_variable_horizon"] and not made["normalized"]
     run("again")
-    assert made["normalised"]
+    assert made["normalized"]
 
 
 def test_same_seed_same_numbers(workdir: pathlib.Path) -> None:

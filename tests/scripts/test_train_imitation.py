@@ -1,4 +1,4 @@
-"""The commands bc and dagger: results, settings honoured, resuming after a kill."""
+"""The commands bc and dagger: results, settings honored, resuming after a kill."""
 
 import csv
 import pathlib
@@ -117,7 +117,7 @@ def test_expert_stats_are_left_out_without_rewards(workdir):
 
 
 @pytest.mark.parametrize("command", ["bc", "dagger"])
-def test_policy_settings_are_honoured(workdir, command):  # S1
+def test_policy_settings_are_honored(workdir, command):  # S1
     named = (*FAST, "fast", "policy.normalize_running")
     actor_critic = "stable_baselines3.common.policies.ActorCriticPolicy"
     net_arch = {
@@ -162,7 +162,7 @@ def test_dagger_measures_the_expert_itself(workdir):  # S2
     assert set(done.result) == {"imit_stats", "expert_stats"}
 
 
-def test_dagger_settings_are_honoured(workdir):  # S29
+def test_dagger_settings_are_honored(workdir):  # S29
     run(
         "dagger",
         "run",

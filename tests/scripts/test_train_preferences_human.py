@@ -113,7 +113,7 @@ def saved():
 
 
 def test_a_run_whose_preferences_come_from_a_terminal(workdir, monkeypatch, capsys):
-    # The labeller is there first.
+    # The labeler is there first.
     with somebody(monkeypatch):
         result = EX.run(named_configs=FAST, config_updates=SMALL).result
     assert result["reward_loss"] > 0 and "imit_stats" in result

@@ -18,7 +18,7 @@ from stable_baselines3 import PPO
 from imitation.data import serialize
 from imitation.errors import ArtifactError, ConfigError
 from imitation.scripts import settings as typed
-from imitation.scripts.ingredients.rl import ProgressBar, RLSettings
+from imitation.scripts.ingredients.rl import RLSettings, StepProgress
 from imitation.scripts.train_imitation import train_imitation_ex
 from imitation.scripts.train_rl import train_rl_ex
 from imitation.util import sacred as sacred_util
@@ -197,7 +197,7 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
         return True
 
     with monkeypatch.context() as patch:
-        patch.setattr(ProgressBar, "_on_step", stop)
+        patch.setattr(StepProgress, "_on_step", stop)
         with pytest.raises(StopError):
             train_rl_ex.run(
                 named_configs=named,

@@ -1,4 +1,4 @@
-"""The commands sqil and iq_learn: results, settings honoured, resuming after a kill."""
+"""The commands sqil and iq_learn: results, settings honored, resuming after a kill."""
 
 import pathlib
 import signal
@@ -103,7 +103,7 @@ def test_same_seed_same_numbers(workdir, command):
     assert any(not th.equal(one[key], other[key]) for key in one)
 
 
-def test_the_algorithm_and_policy_are_honoured(workdir):
+def test_the_algorithm_and_policy_are_honored(workdir):
     run(
         "sqil", "dqn",
         rl__rl_cls="stable_baselines3.DQN",

@@ -200,7 +200,7 @@ def _tb_directories(log_dir: pathlib.Path) -> list[pathlib.Path]:
 
 
 def _name(dicts: SacredDicts) -> str:
-    """What the logs of a run are called."""
+    """Returns the name of a run's logs."""
     trial = dicts.sacred_dir.parent.parent
     if (trial / "trial.json").exists():
         return trial.name

@@ -1,4 +1,4 @@
-"""Summarises the runs of a folder: ``imitation benchmark_summary RUNS_DIR...``.
+"""Summarizes the runs of a folder: ``imitation benchmark_summary RUNS_DIR...``.
 
 Scores per environment, normalized by one expert and one random policy; interquartile
 means and means with stratified bootstrap intervals; probabilities of improvement;
@@ -56,7 +56,7 @@ def name_damaged(runs: "Sequence[Run]") -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = OneLineParser(
         prog="imitation benchmark_summary",
-        description="Summarises the runs of a folder.",
+        description="Summarizes the runs of a folder.",
     )
     parser.add_argument(
         "runs_dirs",

@@ -1,4 +1,4 @@
-"""What a command is: its typed settings, its named presets and the function it runs.
+"""A command: its typed settings, its named presets and the function it runs.
 
 Nothing here knows Sacred; `imitation.scripts.sacred_adapter` turns a `Script` into a
 Sacred experiment.
@@ -25,7 +25,7 @@ _FORMAT = 1
 
 
 class RunHandle(Protocol):
-    """What a command may ask of the run that it is part of."""
+    """The part of a Sacred run that commands use."""
 
     observers: Sequence[Any]
     info: dict[str, Any]
@@ -52,7 +52,7 @@ class CommandSettings(typed.Settings):
 
     @property
     def place(self) -> str:
-        """What the run is about, part of its directory's path: the environment's id."""
+        """The subject of the run, part of its path: the environment's id."""
         return "all"
 
     def resolved(self, command: str) -> Self:

@@ -129,7 +129,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="from_",
         metavar="KIND",
         choices=importers.FORMATS,
-        help=f"what SOURCE is, if not recognised: {', '.join(importers.FORMATS)}",
+        help=f"what SOURCE is, if not recognized: {', '.join(importers.FORMATS)}",
     )
     parser.add_argument(
         "--to", choices=("hf", "minari"), default="hf", help="the format to write"

@@ -1,6 +1,6 @@
 """Lets people compare clips: ``imitation label RUN_DIR``.
 
-Serves the labelling app for the pairs that a run of preference comparisons asks about,
+Serves the labeling app for the pairs that a run of preference comparisons asks about,
 or asks in this terminal with ``--terminal``.
 """
 
@@ -77,9 +77,9 @@ def _await_queue(run_dir: pathlib.Path) -> None:
 def _in_terminal(queue: LabelQueue, parsed: argparse.Namespace) -> None:
     from imitation.apps.preferences import terminal
 
-    labeller = parsed.labeller or _user()
-    while terminal.run(queue, labeller, parsed.question, sys.stdout) and parsed.wait:
-        while not queue.lease(labeller):
+    labeler = parsed.labeler or _user()
+    while terminal.run(queue, labeler, parsed.question, sys.stdout) and parsed.wait:
+        while not queue.lease(labeler):
             time.sleep(_WAIT_SECONDS)
 
 
@@ -88,7 +88,7 @@ def _user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:  # as in a container without such a user
-        raise ConfigError("the user has no name here; give --labeller NAME") from error
+        raise ConfigError("the user has no name here; give --labeler NAME") from error
 
 
 def _in_browser(queue: LabelQueue, parsed: argparse.Namespace) -> None:
@@ -99,7 +99,7 @@ def _in_browser(queue: LabelQueue, parsed: argparse.Namespace) -> None:
 
     token = serving.read_token(queue.directory, renew=parsed.new_token)
     app = server.create_app(
-        queue, token, question=parsed.question, labeller=parsed.labeller or ""
+        queue, token, question=parsed.question, labeller=parsed.labeler or ""
     )
     listener = serving.listen(parsed.host, parsed.port)
     port = listener.getsockname()[1]
@@ -150,7 +150,11 @@ def _parser() -> argparse.ArgumentParser:
         help="how many people shall judge each pair (default: as before, at first 1)",
     )
     parser.add_argument(
-        "--labeller", metavar="NAME", help="whose labels these are (asked otherwise)"
+        "--labeler",
+        "--labeller",
+        dest="labeler",
+        metavar="NAME",
+        help="whose labels these are (asked otherwise)",
     )
     parser.add_argument(
         "--question",

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import gymnasium as gym
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
 from tqdm import tqdm
 
@@ -18,7 +17,7 @@ from imitation.rewards.reward_nets import RewardNet
 from imitation.scripts.config.train_preference_comparisons import (
     TrainPreferenceComparisonsSettings,
 )
-from imitation.scripts.ingredients.rl import load_rl_algo_from_path, make_rl_algo
+from imitation.scripts.ingredients.rl import StepProgress, make_or_load_rl_algo
 from imitation.scripts.settings import building
 from imitation.util.logger import HierarchicalLogger
 
@@ -57,26 +56,10 @@ class WatchedAgent(parts.AgentTrainer):
         """Trains the agent; see `AgentTrainer.train`."""
         if self._renders:
             self.venv.set_attr("enabled", False)
-        super().train(steps, callback=_StepCounter(self._bar), **kwargs)
+        super().train(steps, callback=StepProgress(self._bar), **kwargs)
         if self._renders:
             self.buffering_wrapper.pop_trajectories()
             self.venv.set_attr("enabled", True)
-
-
-class _StepCounter(BaseCallback):
-    """Shows the steps of an agent."""
-
-    def __init__(self, bar: "tqdm[Any]") -> None:
-        super().__init__()
-        self._bar = bar
-
-    def _on_training_start(self) -> None:
-        if self._bar.n == 0:  # what an interrupted run has done does not count
-            self._bar.n = self._bar.initial = self.model.num_timesteps
-
-    def _on_step(self) -> bool:
-        self._bar.update(self.num_timesteps - self._bar.n)
-        return True
 
 
 def make_agent(
@@ -94,13 +77,13 @@ def make_agent(
         ConfigError: the algorithm or the exploration do not take their arguments.
         ArtifactError: the agent cannot be read.
     """
-    seed = settings.make_seed("agent")
-    if settings.agent_path is None:
-        algorithm = make_rl_algo(venv, settings.rl, settings.policy, seed)
-    else:
-        path = settings.agent_path
-        algorithm = load_rl_algo_from_path(path, venv, settings.rl, seed)
-        algorithm.num_timesteps = 0  # It remembers its own training.
+    algorithm = make_or_load_rl_algo(
+        venv,
+        settings.rl,
+        settings.policy,
+        settings.make_seed("agent"),
+        settings.agent_path,
+    )
     with building("AgentTrainer with trajectory_generator_kwargs"):
         return WatchedAgent(
             bar=bar,

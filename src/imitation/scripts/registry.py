@@ -31,7 +31,7 @@ _SCRIPTS = "imitation.scripts"
 
 @dataclasses.dataclass(frozen=True)
 class Resume:
-    """How ``resume=RUN_DIR`` continues a run, in words for the documentation."""
+    """The effect of ``resume=RUN_DIR``, in words for the documentation."""
 
     continues_from: str
     result: str = "bit-identical to an uninterrupted run"

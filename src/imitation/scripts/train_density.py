@@ -7,11 +7,8 @@ is resumed.
 
 import logging
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv
-from tqdm import tqdm
 
 from imitation.algorithms.density import DensityAlgorithm
 from imitation.data import types
@@ -24,7 +21,7 @@ from imitation.scripts.ingredients.demonstrations import (
 from imitation.scripts.ingredients.environment import make_venv
 from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
-from imitation.scripts.ingredients.rl import load_rl_algo_from_path, make_rl_algo
+from imitation.scripts.ingredients.rl import StepProgress, make_or_load_rl_algo
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.util.logger import HierarchicalLogger
 from imitation.util.progress import progress_bar
@@ -63,31 +60,13 @@ def train_density(
         trainer.train()
         trainer.train_policy(
             settings.total_timesteps,
-            callback=_Progress(bar),
+            callback=StepProgress(bar),
             checkpoint_dir=log_dir / "checkpoints",
             checkpoint_interval=settings.checkpoint_interval or 0,
             resume=settings.resume is not None,
         )
     _logger.info("Saved density and policy to %s", log_dir / "checkpoints" / "final")
     return with_expert_stats(_evaluate(trainer, settings), expert_trajs)
-
-
-class _Progress(BaseCallback):
-    """Shows the environment steps of the training."""
-
-    def __init__(self, bar: "tqdm[Any]") -> None:
-        super().__init__()
-        self._bar = bar
-        self._first: int | None = None
-
-    def _on_training_start(self) -> None:
-        if self._first is None:  # steps before a resumption, or of a loaded agent
-            self._first = self.num_timesteps
-
-    def _on_step(self) -> bool:
-        assert self._first is not None
-        self._bar.update(self.num_timesteps - self._first - self._bar.n)
-        return True
 
 
 def _make_trainer(
@@ -97,12 +76,13 @@ def _make_trainer(
     custom_logger: HierarchicalLogger,
 ) -> DensityAlgorithm:
     """A trainer with a new or a loaded agent."""
-    seed = settings.make_seed("agent")
-    if settings.agent_path is None:
-        algo = make_rl_algo(venv, settings.rl, settings.policy, seed)
-    else:
-        algo = load_rl_algo_from_path(settings.agent_path, venv, settings.rl, seed)
-        algo.num_timesteps = 0  # it remembers its own training
+    algo = make_or_load_rl_algo(
+        venv,
+        settings.rl,
+        settings.policy,
+        settings.make_seed("agent"),
+        settings.agent_path,
+    )
     return DensityAlgorithm(
         demonstrations=expert_trajs,
         venv=venv,

@@ -37,10 +37,11 @@ from imitation.scripts.ingredients.off_policy import (
     algorithm_arguments,
 )
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
-from imitation.scripts.ingredients.rl import ProgressBar
+from imitation.scripts.ingredients.rl import StepProgress
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.util import util
 from imitation.util.logger import HierarchicalLogger
+from imitation.util.progress import progress_bar
 
 __all__ = ["bc", "dagger", "iq_learn", "main_console", "sqil", "train_imitation_ex"]
 
@@ -113,7 +114,7 @@ def iq_learn(settings: TrainImitationSettings, run: RunHandle) -> Stats:
 
 @dataclasses.dataclass(frozen=True)
 class _Given:
-    """What a training on demonstrations begins with."""
+    """The inputs of a training on demonstrations."""
 
     expert_trajs: Sequence[types.Trajectory]
     custom_logger: HierarchicalLogger
@@ -212,15 +213,16 @@ def _train_online(
 ) -> None:
     """Trains in the environments, with our progress bar, saving states on the way."""
     kwargs = dict(own.train_kwargs)
-    shows_bar = kwargs.pop("progress_bar", False)
-    trainer.train(
-        total_timesteps=own.total_timesteps,
-        checkpoint_dir=log_dir / "checkpoints",
-        checkpoint_interval=own.checkpoint_interval,
-        resume=settings.resume is not None,
-        callback=[ProgressBar(own.total_timesteps)] if shows_bar else None,
-        **kwargs,
-    )
+    hidden = not kwargs.pop("progress_bar", False)
+    with progress_bar(own.total_timesteps, "training", "step", disable=hidden) as bar:
+        trainer.train(
+            total_timesteps=own.total_timesteps,
+            checkpoint_dir=log_dir / "checkpoints",
+            checkpoint_interval=own.checkpoint_interval,
+            resume=settings.resume is not None,
+            callback=[StepProgress(bar)],
+            **kwargs,
+        )
 
 
 def _save(policy: BasePolicy, log_dir: pathlib.Path) -> None:

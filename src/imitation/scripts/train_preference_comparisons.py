@@ -129,7 +129,7 @@ def save_model(agent_trainer: AgentTrainer, save_path: AnyPath) -> None:
 def _ask_people(
     settings: Settings, log_dir: pathlib.Path
 ) -> tuple[EnvironmentSettings, list[PostWrapper], pathlib.Path | None]:
-    """What people need, if they are asked: environments that render, and a queue."""
+    """Returns environments that render and a queue, if people are asked."""
     if not settings.asks_people:
         return settings.environment, [], None
     queue_dir = preference_people.announce(log_dir)
@@ -144,7 +144,7 @@ def _ask_people(
 def _keep_aside(
     settings: Settings, generator: TrajectoryGenerator, log_dir: pathlib.Path
 ) -> contextlib.AbstractContextManager[Callable[[int], None]]:
-    """What plays episodes after some rounds; nothing without agent."""
+    """Returns what plays episodes after some rounds; nothing without an agent."""
     if not isinstance(generator, AgentTrainer) or not settings.held_out_episodes:
         return contextlib.nullcontext(lambda number: None)
     return preference_people.keep_aside(

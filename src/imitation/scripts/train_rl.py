@@ -23,10 +23,11 @@ from imitation.scripts.ingredients.environment import make_rollout_venv, make_ve
 from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
 from imitation.scripts.ingredients.reward import replace_reward
-from imitation.scripts.ingredients.rl import ProgressBar, make_or_load_rl_algo
+from imitation.scripts.ingredients.rl import StepProgress, make_or_load_rl_algo
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.training.checkpoints import FINAL, Checkpoints
 from imitation.training.rl import RLTrainer
+from imitation.util.progress import progress_bar
 
 _logger = logging.getLogger("imitation.scripts.train_rl")  # also as __main__
 
@@ -42,8 +43,11 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
     """
     custom_logger, log_dir = setup_logging(run, settings.logging)
     environment = settings.environment
-    with make_venv(environment, settings.rng("training"), log_dir=log_dir) as venv:
-        callbacks: list[BaseCallback] = [ProgressBar(settings.total_timesteps)]
+    with (
+        make_venv(environment, settings.rng("training"), log_dir=log_dir) as venv,
+        progress_bar(settings.total_timesteps, "training", "step") as bar,
+    ):
+        callbacks: list[BaseCallback] = [StepProgress(bar)]
         train_venv = _train_venv(venv, settings, callbacks)
         rl_algo = make_or_load_rl_algo(
             train_venv,
@@ -87,7 +91,7 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
 def _train_venv(
     venv: VecEnv, settings: TrainRLSettings, callbacks: list[BaseCallback]
 ) -> VecEnv:
-    """Replaces and normalises the reward, if asked to.
+    """Replaces and normalizes the reward, if asked to.
 
     A callback that logs the replaced reward is added to `callbacks`.
     """

@@ -164,7 +164,7 @@ def evaluate_trial(
 
 
 def _settings_of(trial: "Trial") -> dict[str, Any]:
-    """What was sampled for a trial, without its seed."""
+    """Returns what was sampled for a trial, without its seed."""
     config = {k: v for k, v in trial.config.items() if k not in _BOOKKEEPING}
     updates = {k: v for k, v in config.get("config_updates", {}).items() if k != "seed"}
     return {**config, "config_updates": updates}

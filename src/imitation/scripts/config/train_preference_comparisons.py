@@ -248,12 +248,12 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
 
     @property
     def trains_agent(self) -> bool:
-        """Whether there is an agent, rather than trajectories from a file."""
+        """True unless the trajectories come from a file."""
         return self.trajectory_path is None
 
     @property
     def asks_people(self) -> bool:
-        """Whether people compare clips."""
+        """True if people compare clips."""
         return issubclass(self.load_gatherer(), preference_comparisons.HumanGatherer)
 
     def load_gatherer(self) -> type[preference_comparisons.PreferenceGatherer]:

@@ -117,7 +117,7 @@ class BCSettings(Settings):
 
     @property
     def early_stopping(self) -> bc_algorithm.EarlyStopping | None:
-        """When to stop early."""
+        """The criterion to stop early; None trains to the end."""
         if self.early_stopping_patience is None:
             return None
         return bc_algorithm.EarlyStopping(patience=self.early_stopping_patience)

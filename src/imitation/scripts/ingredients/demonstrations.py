@@ -28,7 +28,7 @@ _HUB = When("source", ("huggingface",))
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DemonstrationsSettings(Settings):
-    """Where the demonstrations come from."""
+    """The source of the demonstrations."""
 
     prefix: ClassVar[str] = "demonstrations."
 

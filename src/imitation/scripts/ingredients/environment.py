@@ -25,7 +25,7 @@ _COSTLY = ("mujoco", "box2d", "ale_py", "shimmy", "robotics", "dm_control")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EnvironmentSettings(Settings):
-    """Which environment, and how many of it side by side."""
+    """The environment, and how many of it side by side."""
 
     prefix: ClassVar[str] = "environment."
 

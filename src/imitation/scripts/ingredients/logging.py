@@ -34,7 +34,7 @@ _FORMATS = ("csv", "json", "log", "stdout", "tensorboard", "wandb")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LoggingSettings(Settings):
-    """Where a run writes and what it logs."""
+    """The run directory, and the formats of its logs."""
 
     prefix: ClassVar[str] = "logging."
 
@@ -86,7 +86,7 @@ class LoggingSettings(Settings):
 
     @property
     def wants_wandb(self) -> bool:
-        """Whether the run is logged to Weights & Biases."""
+        """True if the run is logged to Weights & Biases."""
         return "wandb" in self.formats
 
     @property

@@ -66,7 +66,7 @@ class MdpSettings(Settings):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MdpDemonstrationsSettings(Settings):
-    """Where the demonstrations come from."""
+    """The source of the demonstrations."""
 
     prefix: ClassVar[str] = "demonstrations."
 

@@ -58,7 +58,7 @@ class PolicySettings(Settings):
 
     @property
     def is_default(self) -> bool:
-        """Whether no class was chosen."""
+        """True if no class was chosen."""
         return self.policy_cls == FEED_FORWARD_32
 
     def load_cls(self) -> type[BasePolicy]:

@@ -17,7 +17,7 @@ __all__ = ["PolicyEvaluationSettings", "eval_policy"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PolicyEvaluationSettings(Settings):
-    """How thoroughly the final policy is evaluated."""
+    """The evaluation of the final policy."""
 
     prefix: ClassVar[str] = "policy_evaluation."
 

@@ -39,7 +39,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PeopleSettings(Settings):
-    """How people are asked to compare clips."""
+    """The way in which people are asked to compare clips."""
 
     prefix: ClassVar[str] = "human."
 

@@ -91,7 +91,7 @@ class RewardSettings(Settings):
 
     @property
     def is_ensemble(self) -> bool:
-        """Whether the network consists of members with settings of their own."""
+        """True if the network consists of members with settings of their own."""
         return issubclass(self.load_cls(), reward_nets.RewardEnsemble)
 
     def resolved(self, command: str, discount: float = 0.99) -> "RewardSettings":

@@ -21,6 +21,7 @@ from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.utils import LinearSchedule
 from stable_baselines3.common.vec_env import VecEnv
+from tqdm import tqdm
 from typing_extensions import override
 
 from imitation.errors import ConfigError
@@ -37,11 +38,10 @@ from imitation.scripts.settings import (
     setting,
 )
 from imitation.util import policy_io
-from imitation.util.progress import progress_bar
 
 __all__ = [
-    "ProgressBar",
     "RLSettings",
+    "StepProgress",
     "load_rl_algo_from_path",
     "make_or_load_rl_algo",
     "make_rl_algo",
@@ -95,12 +95,12 @@ class RLSettings(Settings):
 
     @property
     def on_policy(self) -> bool:
-        """Whether the algorithm learns only from what its policy has just done."""
+        """True if the algorithm learns only from what its policy has just done."""
         return issubclass(self.load_cls(), OnPolicyAlgorithm)
 
     @property
     def is_ppo(self) -> bool:
-        """Whether the algorithm is PPO."""
+        """True if the algorithm is PPO."""
         return self.load_cls() is sb3.PPO
 
     @property
@@ -254,7 +254,7 @@ def load_rl_algo_from_path(
     Args:
         agent_path: what `train_rl` or Stable-Baselines3 saved, a ``.zip`` file or a
             directory that contains ``model.zip``; or a policy saved by this project,
-            such as that of behavioural cloning.
+            such as that of behavioral cloning.
         venv: the environment to continue in.
         settings: resolved settings; their hyperparameters replace the saved ones.
         seed: seed of the exploration.
@@ -316,24 +316,26 @@ def make_or_load_rl_algo(
     return algorithm
 
 
-class ProgressBar(BaseCallback):
-    """Shows the environment steps of a training, those before a resumption included."""
+class StepProgress(BaseCallback):
+    """Shows the environment steps of an algorithm, over several calls of ``learn``.
 
-    def __init__(self, total: int) -> None:
+    Args:
+        bar: counts them.
+    """
+
+    def __init__(self, bar: "tqdm[Any]") -> None:
         super().__init__()
-        self.total = total
+        self._bar = bar
 
     @override
     def _on_training_start(self) -> None:
-        done = self.model.num_timesteps
-        self._bar = progress_bar(self.total, "training", "step", initial=done)
+        if self._bar.n == 0:
+            # Steps of an interrupted run do not count for the rate.
+            self._bar.n = self._bar.initial = self.model.num_timesteps
 
     @override
     def _on_step(self) -> bool:
         # The last rollout may go beyond the total.
-        self._bar.update(min(self.num_timesteps, self.total) - self._bar.n)
+        done = min(self.num_timesteps, self._bar.total or self.num_timesteps)
+        self._bar.update(done - self._bar.n)
         return True
-
-    @override
-    def _on_training_end(self) -> None:
-        self._bar.close()

@@ -14,7 +14,7 @@ __all__ = ["WandbSettings", "wandb_finish", "wandb_init"]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WandbSettings(Settings):
-    """How a run appears at Weights & Biases."""
+    """The appearance of a run at Weights & Biases."""
 
     prefix: ClassVar[str] = "logging.wandb."
 

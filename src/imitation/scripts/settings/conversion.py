@@ -25,7 +25,7 @@ def to_config(settings: Any) -> dict[str, Any]:
 
 
 def convert(value: Any, hint: Any) -> tuple[bool, Any]:
-    """Whether a value fits a type, and the value in that type."""
+    """Returns whether a value fits a type, and the value in that type."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         for option in args:

@@ -1,4 +1,4 @@
-"""What a study keeps on disk: every trial's settings and what became of it.
+"""The files of a study: every trial's settings and result.
 
 A study is a directory with ``study.json`` and one directory per trial,
 ``trials/<number>-<what was sampled>/``, which holds ``trial.json`` (written when the
@@ -193,7 +193,7 @@ def _row(trial: TrialRecord) -> dict[str, Any]:
 
 
 def _label(sampled: Mapping[str, Any]) -> str:
-    """What was sampled, as part of a file's name."""
+    """Returns the sampled settings as part of a file's name."""
     words: Sequence[str] = [
         f"{key.rpartition('.')[2]}={value:.4g}"
         if isinstance(value, float)

@@ -38,7 +38,7 @@ _REPEAT = "__trial_index__"
 
 
 class Proposals(Protocol):
-    """Where the settings of a group of trials come from."""
+    """A source of settings for groups of trials."""
 
     def propose(self, group: int) -> dict[str, Any] | None:
         """Returns sampled settings, plain and nested; None if there are none now."""
@@ -85,7 +85,7 @@ class VariantProposals:
 
 
 class SearchedProposals:
-    """What a search algorithm of Ray suggests, such as Optuna.
+    """Settings suggested by a search algorithm of Ray, such as Optuna.
 
     Args:
         space: the described search space.
@@ -325,7 +325,7 @@ class Progress(tune.Callback):
 
 
 def _last_line(error_file: str | None) -> str:
-    """What Ray says about a worker that could not say anything itself."""
+    """Returns Ray's last line about a worker that left no reason itself."""
     path = pathlib.Path(error_file or "")
     lines = path.read_text("utf-8").split("\n") if path.is_file() else []
     text = next((line for line in reversed(lines) if line.strip()), "no reason given")

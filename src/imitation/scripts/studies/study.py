@@ -70,7 +70,7 @@ def run_study(
 
 
 def _spec(settings: ParallelSettings) -> dict[str, Any]:
-    """What makes a study the same study."""
+    """Returns what two starts of the same study share."""
     return {
         "format_version": 1,
         "sacred_ex_name": settings.sacred_ex_name,
@@ -135,7 +135,7 @@ def _run(settings: ParallelSettings, journal: Journal) -> "ExperimentAnalysis":
 def _proposals(
     settings: ParallelSettings, journal: Journal, kwargs: dict[str, Any]
 ) -> tuple["Proposals", int, str | None]:
-    """Where settings come from, how many groups there are, and the metric to tell."""
+    """Returns the source of settings, the number of groups and the metric to tell."""
     from ray.tune.search import BasicVariantGenerator, SearchGenerator
 
     from imitation.scripts.studies.search import SearchedProposals, VariantProposals
@@ -173,7 +173,7 @@ def _optuna(metric: str, mode: str, seed: int) -> Any:
 
 
 def _callbacks(n_trials: int, n_before: int) -> Sequence[Any]:
-    """What writes results where Ray's analysis finds them, and what tells the user."""
+    """Returns callbacks that write results for Ray's analysis and tell the user."""
     from imitation.scripts.studies.search import Progress
 
     loggers = importlib.import_module("ray.tune.logger")
