@@ -278,6 +278,8 @@ def info_of(n: int, **last: Any) -> Any:
         (some(5, infos=info_of(5, **{"TimeLimit.truncated": True})), None, False),
         (some(3, infos=info_of(3, **{"TimeLimit.truncated": True})), [True], True),
         (some(3, infos=info_of(3)), None, True),
+        (some(3, truncated=True), None, False),
+        (some(5, truncated=True), [True], True),
     ],
 )
 def test_tells_termination_from_truncation(
@@ -296,7 +298,7 @@ def test_tells_termination_from_truncation(
     np.testing.assert_array_equal(absorbed.acts[:n], trajectory.acts)
     assert not absorbed.acts[n:].any() and not absorbed.rews[n:].any()
     assert absorbed.rews.dtype == np.float32
-    assert absorbed.terminal == trajectory.terminal
+    assert absorbed.terminal == absorbed.truncated == trajectory.terminal
     if trajectory.infos is not None:
         assert list(absorbed.infos[:n]) == list(trajectory.infos)
         assert list(absorbed.infos[n:]) == [{}] * (len(absorbed) - n)

@@ -150,9 +150,8 @@ def absorb_trajectories(
     Whether an episode terminated, rather than being cut by a time limit, is told by
 
     1. `terminated`, if given;
-    2. else ``"TimeLimit.truncated"`` in the info of its last step, which the vector
-       environments of Stable-Baselines3 put there;
-    3. else its length: it terminated if it is shorter than `horizon`.
+    2. else `truncated`, or ``"TimeLimit.truncated"`` in the info of its last step;
+    3. else, if it has neither, its length: it terminated if shorter than `horizon`.
 
     Fragments that do not hold the end of their episode (``terminal=False``) only get
     the indicator.
@@ -166,7 +165,8 @@ def absorb_trajectories(
 
     Returns:
         New trajectories of the same class. Those of episodes that terminated have
-        `horizon` actions, and reward 0 and an empty info where there was none.
+        `horizon` actions, and reward 0 and an empty info where there was none. All whole
+        episodes are truncated, as those in the wrapped environment are.
 
     Raises:
         ConfigError: `horizon` is not positive.
@@ -220,11 +220,12 @@ def _checked_horizon(env: Env, horizon: int | None) -> int:
 
 def _terminated(trajectory: types.Trajectory, horizon: int) -> bool:
     """Returns whether an episode terminated, as far as its trajectory tells."""
-    if not trajectory.terminal:
+    if not trajectory.terminal or trajectory.truncated:
         return False
+    # False may only be the default of `truncated`; here the info decides.
     last = None if trajectory.infos is None else trajectory.infos[-1]
     if isinstance(last, Mapping) and "TimeLimit.truncated" in last:
-        return not last["TimeLimit.truncated"]
+        return True
     return len(trajectory) < horizon
 
 
@@ -235,7 +236,7 @@ def _absorb(
     length = len(trajectory)
     obs: Any = types.maybe_unwrap_dictobs(trajectory.obs)
     flags = np.zeros((length + 1, 1), np.float32)
-    changes: Info = {}
+    changes: Info = {"truncated": trajectory.terminal}
     if horizon is not None:
         extra = horizon - length
         flags = np.zeros((horizon + 1, 1), np.float32)
