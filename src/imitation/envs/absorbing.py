@@ -85,6 +85,7 @@ class AbsorbingStateWrapper(Wrapper, gym.utils.RecordConstructorArgs):
     """
 
     def __init__(self, env: Env, horizon: int | None = None) -> None:
+        # So that the spec of the wrapped environment can rebuild the wrapper.
         gym.utils.RecordConstructorArgs.__init__(self, horizon=horizon)
         super().__init__(env)
         self.horizon = _checked_horizon(env, horizon)
@@ -130,6 +131,8 @@ class AbsorbingStateWrapper(Wrapper, gym.utils.RecordConstructorArgs):
             obs = _zeros(self.env.observation_space)
         if is_last:
             info = {**info, **self._episode}
+        # Truncated, not terminated: algorithms that bootstrap value the absorbing state
+        # as if it went on after the horizon, as in section 4.2 of the paper.
         return self._marked(obs), reward, False, is_last, info
 
     def _marked(self, obs: Any) -> Any:
@@ -165,7 +168,7 @@ def absorb_trajectories(
 
     Returns:
         New trajectories of the same class. Those of episodes that terminated have
-        `horizon` actions, and reward 0 and an empty info where there was none. All whole
+        `horizon` actions, and reward 0 and an empty info where there was none. Whole
         episodes are truncated, as those in the wrapped environment are.
 
     Raises:
@@ -241,6 +244,7 @@ def _absorb(
         extra = horizon - length
         flags = np.zeros((horizon + 1, 1), np.float32)
         flags[length:] = 1
+        # The absorbing state replaces the last observation: one more than `extra`.
         obs = tree.map(lambda part: _padded(part[:-1], extra + 1), obs)
         changes["acts"] = _padded(trajectory.acts, extra)
         if action is not None:
@@ -310,6 +314,7 @@ def absorbing_space(space: Space) -> Space:
         case gym.spaces.Box(shape=(_,)):
             box = _containing_zeros(space)
             low, high = np.append(box.low, 0), np.append(box.high, 1)  # type: ignore[attr-defined]  # a box
+            # np.append promotes to float64, so the dtype is restored.
             return gym.spaces.Box(
                 low.astype(space.dtype),
                 high.astype(space.dtype),

@@ -36,6 +36,7 @@ class EpisodeSeedWrapper(Wrapper):
     ) -> tuple[Any, Info]:
         """Starts an episode; `seed` decides those of it and all later ones."""
         if seed is not None:
+            # Not passed on as it is: later episodes need seeds, too.
             self._rng = seeding.make_rng(seed)
         self._seed = seeding.make_seeds(self._rng)
         obs, info = self.env.reset(seed=self._seed, options=options)

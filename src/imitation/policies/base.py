@@ -74,6 +74,7 @@ class NonTrainablePolicy(BasePolicy, abc.ABC):
         else:
             singles = list(observation.cpu().numpy())
         actions = self._choose_actions(singles)
+        # With the dtype of the space, as rules may return plain numbers.
         dtype = self.action_space.dtype
         return th.as_tensor(np.stack([np.asarray(a, dtype=dtype) for a in actions]))
 

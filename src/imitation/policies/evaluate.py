@@ -131,6 +131,7 @@ def evaluate(
             f"venv must be a VecEnv of Stable-Baselines3, got {type(venv).__name__}; "
             "wrap one environment as DummyVecEnv([lambda: env])"
         )
+    # One generator, in this order: environments, then torch, then NumPy.
     generator = seeding.make_rng(rng)
     if rng is not None:
         venv.seed(seeding.make_seeds(generator))
@@ -208,6 +209,7 @@ def _play(
                 f"policy returned {np.shape(acts)}"
             )
         obs, rewards, dones, infos = venv.step(acts)
+        # In float64, as Stable-Baselines3 does, though rewards are float32.
         returns += rewards
         lengths += 1
         waited += 1

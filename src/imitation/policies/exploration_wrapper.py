@@ -86,6 +86,7 @@ class ExplorationWrapper:
             n_envs = tree.length(observation)
             acts = np.stack([self._action_space.sample() for _ in range(n_envs)])
         else:
+            # The state would be missing after a run of random actions.
             acts, output_state = self.wrapped_policy(observation, None, episode_start)
             if output_state is not None:
                 raise _stateful()

@@ -218,6 +218,7 @@ def latest_frame(obs: np.ndarray) -> np.ndarray:
         raise ConfigError(f"expected an image with 2 to 4 axes, got shape {obs.shape}")
     if np.argmin(obs.shape) == 0:
         obs = np.moveaxis(obs, 0, -1)
+    # Stacked along the channels the newest frame comes last, in VecFrameStack.
     return obs[..., -3:] if obs.shape[-1] % 3 == 0 else obs[..., -1]
 
 

@@ -170,6 +170,7 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
             buffer.device,
             buffer.n_envs,
         )
+        # BaseBuffer's constructor reset these, through the properties, in `buffer`.
         self.pos, self.full = pos, full
         self.optimize_memory_usage = buffer.optimize_memory_usage
         self.handle_timeout_termination = buffer.handle_timeout_termination
@@ -255,6 +256,7 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
             observations=obs,
             actions=self.to_torch(acts),
             next_observations=next_obs,
+            # A time limit is no end to Stable-Baselines3: it bootstraps there.
             dones=self.to_torch((dones * (1 - self.timeouts[where])).reshape(-1, 1)),
             rewards=rewards,
         )

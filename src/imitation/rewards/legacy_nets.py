@@ -95,6 +95,7 @@ def _shaped(old: Any) -> nn.Module:
 
 
 def _normalized(old: Any) -> nn.Module:
+    # Release 1.0 kept the statistics in the layer under the same names.
     layer = old.normalize_output_layer
     new = reward_nets.NormalizedRewardNet(_base(old), type(layer))
     _with_tensors(new.normalize_output_layer, layer)

@@ -126,6 +126,7 @@ class RewardVecEnvWrapper(VecEnvWrapper):
         acted, self._acted, self._obs = self._acted, None, obs
         self._n_steps += 1
         if acted is None:
+            # Deferred: `record_rewards` adds to the history later.
             return obs, np.zeros(self.num_envs, dtype=np.float32), dones, infos
         next_obs = _before_resets(obs, dones, infos)
         rews = checked_rewards(self.reward_fn(*acted, next_obs, dones), self.num_envs)
@@ -176,11 +177,13 @@ class RewardVecEnvWrapper(VecEnvWrapper):
         stretch = np.zeros((len(dones) + 1, self.num_envs), dtype=np.int64)
         np.cumsum(dones[:-1], axis=0, out=stretch[2:])
         n_ends = dones.sum(axis=0)
+        # An environment with k ends has k + 1 stretches; `last` is its unfinished one.
         last = np.cumsum(n_ends + 1) - 1
         stretch += last - n_ends
         earned = np.concatenate([self._running[None], rewards])
         sums = np.bincount(stretch.ravel(), earned.ravel(), minlength=last[-1] + 1)
         self.episode_rewards.extend(sums[stretch[1:][dones]].tolist())
+        # What the episodes in flight have earned so far, (n_envs,).
         self._running = sums[last]
 
 

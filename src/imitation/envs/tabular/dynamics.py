@@ -33,6 +33,7 @@ class Dynamics:
         self.n_states: int = rows.shape[1]
         self.n_actions: int = rows.shape[0] // rows.shape[1]
         self._check()
+        # Transposing CSR gives CSC, whose product with a vector is the slower one.
         self._columns: Matrix = rows.T if is_dense(rows) else rows.T.tocsr()
 
     def expected(self, values: Array, out: Array) -> None:

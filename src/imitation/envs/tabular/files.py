@@ -44,6 +44,7 @@ def save_mdp(path: AnyPath, env: TabularEnv) -> None:
         arrays["transition_matrix"] = by_action.transpose(1, 0, 2)
     else:
         n_actions = rows.shape[0] // n_states
+        # From row a * S + s to row s * A + a, the layout of the file.
         order = np.arange(rows.shape[0]).reshape(n_actions, n_states).T.reshape(-1)
         by_state = rows[order]
         parts = (by_state.data, by_state.indices, by_state.indptr)

@@ -108,6 +108,7 @@ def _compressed(by_action: Array, flat: Array, n_rows: int, n_states: int) -> Ma
     row, column = np.divmod(flat, n_states)
     action, state = np.divmod(row, n_states)
     values = by_action[action, state, column].astype(np.float64)
+    # Rows are sorted, as flatnonzero goes through them in order: CSR's indptr.
     ends = np.searchsorted(row, np.arange(n_rows + 1))
     return sp.csr_array((values, column, ends), shape=(n_rows, n_states))
 

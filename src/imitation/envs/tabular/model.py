@@ -70,6 +70,7 @@ class TabularModel:
                     f"{name} has shape {rewards.shape}, expected ({n_states},), "
                     f"({n_states}, {n_actions}) or that of transition_matrix"
                 )
+            # (S,) to (1, S), and (S, A) to (A, S).
             rewards = rewards.T.reshape(-1, n_states)
         else:
             rewards = self.dynamics.expected_reward(rewards)

@@ -134,6 +134,7 @@ class RewardEnsemble(RewardNetWithVariance):
         self, state: Obs, action: Rows, next_state: Obs, done: Rows, **kwargs: Any
     ) -> np.ndarray:
         """Computes the mean over the members, whose statistics it does not update."""
+        # Predicting twice must give the same, so statistics only change when asked.
         kwargs = {"update_stats": False} | kwargs
         return self.predict_processed(state, action, next_state, done, **kwargs)
 
@@ -149,6 +150,7 @@ class RewardEnsemble(RewardNetWithVariance):
     def predict_th(
         self, state: Obs, action: Rows, next_state: Obs, done: Rows
     ) -> Tensor:
+        # Not differentiable either way, so the arrays of `predict` will do.
         mean = self.predict(state, action, next_state, done)
         return tensors.safe_to_tensor(mean).to(self.device)
 

@@ -68,6 +68,7 @@ def encode_leaf(
     """Encodes a batch of one array, as `encode` does."""
     if isinstance(value, Tensor):
         raw = value
+        # Images are bytes before encoding, so a floating one has been scaled already.
         if _is_encoded(raw, space):
             return raw.to(device, dtype)
     else:
@@ -93,12 +94,14 @@ def _is_encoded(value: Tensor, space: Space) -> bool:
         return value.ndim == 2 and value.shape[1] == space.n
     if isinstance(space, spaces.MultiDiscrete):
         return value.ndim == 2 and value.shape[1] == space.nvec.sum()
+    # Other boxes look the same before and after; encoding them again is harmless.
     return value.shape[1:] == space.shape and is_image(space)
 
 
 def _one_hot(name: str, raw: Tensor, space: Space) -> Tensor:
     try:
         if isinstance(space, spaces.Discrete):
+            # one_hot refuses what is out of range, on the CPU by a RuntimeError.
             return functional.one_hot(raw.long() - int(space.start), int(space.n))
         if isinstance(space, spaces.MultiDiscrete) and space.nvec.ndim == 1:
             starts = th.as_tensor(space.start, device=raw.device)

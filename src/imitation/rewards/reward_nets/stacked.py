@@ -105,6 +105,7 @@ class StackedMembers:
         """
         assert self._rewards is not None, "check `possible` first"
         with th.no_grad():
+            # (n, B) to (B, n), which the merged layer normalizes by column.
             rewards = self._rewards(parts).t()
             if self._norm is not None and update_stats is not None:
                 self._norm.training = update_stats
@@ -121,6 +122,7 @@ class StackedMembers:
         # One layer that does to column i of (B, n) what norms[i] does to (B, 1).
         merged = copy.deepcopy(norms[0])
         assert isinstance(merged, BaseNorm)
+        # A copy of the first has its momentum and eps, which are equal for all.
         merged.num_features = len(norms)
         for name in norms[0]._buffers:
             # Counts become vectors, too: the layers' arithmetic is elementwise.

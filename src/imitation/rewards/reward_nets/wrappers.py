@@ -53,6 +53,7 @@ class RewardNetWrapper(RewardNet):
         """The wrapped network."""
         return self._base
 
+    # A wrapper may have parameters of its own elsewhere; what counts is `base`.
     @property
     @override
     def device(self) -> th.device:
