@@ -11,6 +11,7 @@ import torch as th
 
 from imitation.algorithms.density import DensityAlgorithm, DensityReward, DensityType
 from imitation.errors import ArtifactError
+from imitation.testing.checks import check_algorithm
 from imitation.util import logger as imit_logger
 from reference import states, tiny_envs
 from reference.adversarial_trainers import make_generator
@@ -67,6 +68,17 @@ def test_resumed_like_uninterrupted(tmp_path: pathlib.Path, name: str) -> None:
     assert sorted(p.name for p in kept.iterdir()) == sorted(
         p.name for p in saved.iterdir()
     )
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_the_trainers_contract(tmp_path: pathlib.Path, name: str) -> None:
+    def train(trainer: DensityAlgorithm) -> None:
+        np.random.seed(0)  # trainers in one process share the global generators
+        th.manual_seed(0)
+        trainer.train()
+        trainer.train_policy(32)
+
+    check_algorithm(lambda: make(tmp_path, name), train, tmp_path)
 
 
 def test_what_is_saved(tmp_path: pathlib.Path) -> None:

@@ -23,6 +23,7 @@ from imitation.algorithms.soft_q import SoftQ, soft_value
 from imitation.data import rollout, types
 from imitation.errors import ArtifactError, ConfigError
 from imitation.rewards.serialize import load_reward, save_reward_net
+from imitation.testing.checks import check_algorithm
 from imitation.util import logger as imit_logger
 from reference import soft_q as reference
 from reference import tiny_envs
@@ -334,6 +335,17 @@ def test_resumed_offline_is_bit_identical(tmp_path, act_kind):
     resumed.train_offline(checkpoint_dir=tmp_path / "killed", resume=True, **options)
     assert resumed.rl_algo._n_updates == 20
     assert_same(weights(whole), weights(resumed))
+
+
+@pytest.mark.parametrize("act_kind", ["discrete", "box"])
+def test_the_trainers_contract(tmp_path, act_kind):
+    def train(trainer):
+        np.random.seed(0)  # trainers in one process share the global generators
+        th.manual_seed(0)
+        trainer.train(total_timesteps=16)
+        trainer.train_offline(n_updates=2)
+
+    check_algorithm(lambda: make(tmp_path, act_kind=act_kind), train, tmp_path)
 
 
 def test_each_method_counts_its_own_steps(tmp_path):

@@ -25,6 +25,7 @@ from imitation.envs.tabular import ExposeState, TabularEnv, random_mdp
 from imitation.errors import ArtifactError, ConfigError, DataError
 from imitation.rewards.reward_nets import BasicRewardNet
 from imitation.rewards.serialize import load_reward_net
+from imitation.testing.checks import check_algorithm
 from imitation.util import logger, seeding
 from reference import mce_irl as reference
 from reference import states
@@ -306,6 +307,14 @@ def test_resumed_training_is_the_same_to_the_bit(
     ):
         assert th.equal(one, other)
     np.testing.assert_array_equal(second.policy.pi, whole.policy.pi)
+
+
+@pytest.mark.parametrize("cls", [th.optim.Adam, th.optim.LBFGS])
+def test_the_trainers_contract(cls: Any, tmp_path: pathlib.Path) -> None:
+    def make() -> MCEIRL:
+        return trainer(episodes(), optimizer_cls=cls)
+
+    check_algorithm(make, lambda made: made.train(2), tmp_path)
 
 
 def test_checkpoints_continue_a_training(tmp_path: pathlib.Path) -> None:

@@ -18,6 +18,7 @@ from imitation.data import rollout, types
 from imitation.errors import ArtifactError, ConfigError, DataError
 from imitation.policies import experts
 from imitation.policies.base import RandomPolicy
+from imitation.testing.checks import check_algorithm
 from imitation.testing.reward_improvement import is_significant_reward_improvement
 from imitation.util import logger as imit_logger
 from imitation.util import util
@@ -526,6 +527,15 @@ def test_resumed_is_bit_identical(tmp_path, name):
     found = weights(resumed)
     for key, value in expected.items():
         assert th.equal(value, found[key]), key
+
+
+def test_the_trainers_contract(tmp_path):
+    def train(trainer):
+        np.random.seed(0)  # trainers in one process share the global generators
+        th.manual_seed(0)
+        trainer.train(total_timesteps=16)
+
+    check_algorithm(lambda: make(tmp_path), train, tmp_path)
 
 
 def test_a_finished_training_is_left_alone(tmp_path):
