@@ -64,6 +64,7 @@ def shrink(frame: Frame, width: int) -> Frame:
     if old_width <= width:
         return frame
     size = (width, max(1, round(height * width / old_width)))
+    # Lanczos keeps thin poles and grid lines visible, which nearest pixels lose.
     small = Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)
     return np.asarray(small, dtype=np.uint8)
 
@@ -92,6 +93,8 @@ def encode(
             two of them do not fit.
     """
     _check(frames)
+    # The first size that fits: a lower quality blurs, a lower rate jerks, so that the
+    # rate is halved last.
     height, width, _ = frames[0].shape
     picture = _webp([frames[still]], fps, 80)
     kept, rate = list(frames), fps
@@ -119,6 +122,7 @@ def films(items: Sequence[tuple[str, str, Film]], switch: str) -> Html:
         A block; it needs no script.
     """
     pictures = "\n".join(_figure(*item) for item in items)
+    # Rows of about equal length: five films as 3 + 2, not as 4 + 1.
     n_rows = math.ceil(len(items) / _MAX_COLUMNS)
     n_columns = math.ceil(len(items) / max(1, n_rows))
     return Html(
@@ -132,6 +136,7 @@ def films(items: Sequence[tuple[str, str, Film]], switch: str) -> Html:
 def _figure(caption: str, alt: str, film: Film) -> str:
     size = f'width="{film.width}" height="{film.height}"'
     description = html.escape(alt, quote=True)
+    # The style sheet shows one of the two: the pause switch needs no script.
     images = "".join(
         f'<img class="{kind}" src="{data_uri(data, "image/webp")}" {size} '
         f'alt="{description}">'
@@ -153,7 +158,7 @@ def _webp(frames: Sequence[Frame], fps: float, quality: int) -> bytes:
         duration=round(1000 / fps),
         loop=0,
         quality=quality,
-        method=2,
+        method=2,  # of 0 to 6; higher is slower and smaller
     )
     return buffer.getvalue()
 

@@ -127,7 +127,13 @@ def table(
         f'<th scope="col"{kind}>{html.escape(name)}</th>'
         for name, kind in zip(headers, kinds, strict=True)
     )
-    body = "\n".join("<tr>" + _cells(row, kinds) + "</tr>" for row in rows)
+    lines = []
+    for first, *rest in rows:
+        cells = "".join(
+            f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, kinds[1:], strict=True)
+        )
+        lines.append(f'<tr><th scope="row">{first}</th>{cells}</tr>')
+    body = "\n".join(lines)
     label = html.escape(caption, quote=True)
     return Html(
         f'<div class="scroll" role="region" aria-label="{label}" tabindex="0">'
@@ -148,10 +154,3 @@ def commands(entries: Mapping[str, Sequence[str]]) -> Html:
 def data_uri(data: bytes, media_type: str) -> str:
     """Writes bytes as a URI that needs no request."""
     return f"data:{media_type};base64,{base64.b64encode(data).decode('ascii')}"
-
-
-def _cells(row: Sequence[Html], kinds: Sequence[str]) -> str:
-    first, *rest = row
-    return f'<th scope="row">{first}</th>' + "".join(
-        f"<td{kind}>{cell}</td>" for cell, kind in zip(rest, kinds[1:], strict=True)
-    )

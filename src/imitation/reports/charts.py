@@ -121,6 +121,7 @@ def figure(
         shown: heights that the vertical axis covers at least.
         missing: a sentence that takes the place of the plot if there are no points.
     """
+    # Bands alone do not count: a curve needs a point.
     drawn = [c for c in curves if any(map(math.isfinite, c.y))]
     if not drawn:
         return blocks.figure(Html(""), title, blocks.text(f"{note} {missing}".strip()))
@@ -158,6 +159,7 @@ def estimates(
     for row in rows:
         name = f"{row.label} on {row.group}" if row.group else row.label
         value, low, high = (number(v, 4) for v in dataclasses.astuple(row.interval))
+        # NaN is written as a dash: single episodes and runs have no interval.
         bounds = "" if low == "–" else f" ({low} to {high})"
         listed.append(f"{name} {value}{bounds}")
     alt = f"{title}: {'; '.join(listed)}"
@@ -278,6 +280,7 @@ def compared_charts(
             found.setdefault((name, x_label), []).append(line)
     charts: tuple[list[Html], list[Html]] = ([], [])
     for (name, x_label), lines in sorted(found.items(), key=lambda i: _rank(i[0][0])):
+        # A metric of one run alone compares nothing.
         if len(lines) > 1:
             is_other, _ = _rank(name)
             charts[is_other].append(_chart(name, x_label, lines))
@@ -296,7 +299,7 @@ def _curves(
         if name in used or {name, name.removeprefix(_GENERATOR)} & _COUNTERS:
             continue
         line = curve(metrics, at, name, label or name, color, _BANDS.get(name, ()))
-        if len(set(line.y)) > 1:
+        if len(set(line.y)) > 1:  # constants are settings rather than results
             curves[name] = line
     return unit, curves
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from imitation.errors import ConfigError
 from imitation.reports import blocks, charts, plots
-from imitation.reports.adversarial import is_adversarial, true_return
+from imitation.reports.adversarial import true_return
 from imitation.reports.blocks import Html
 from imitation.reports.page import Report
 from imitation.reports.run_page import leaves, mean_with_error
@@ -29,7 +29,11 @@ def build(runs: Sequence[RunRecord]) -> Report:
         ConfigError: a directory is named twice.
     """
     labels = _labels(runs)
-    kinds = dict.fromkeys(_kind(run) for run in runs)
+    envs = (run.setting("environment", "gym_id") for run in runs)
+    kinds = dict.fromkeys(
+        f"{run.command} on {env}" if env else run.command
+        for run, env in zip(runs, envs, strict=True)
+    )
     title = f"{len(runs)} runs of {', '.join(kinds)}"
     paths = ", ".join(str(run.path) for run in runs)
     footer = blocks.paragraph(blocks.text(f"Made by imitation report from {paths}."))
@@ -49,16 +53,12 @@ def build(runs: Sequence[RunRecord]) -> Report:
 def _labels(runs: Sequence[RunRecord]) -> list[str]:
     """Returns the shortest ends of the paths that tell the runs apart."""
     parts = [run.path.absolute().parts for run in runs]
+    # Parents are added until labels differ, as those of seed_0/run and seed_1/run.
     for depth in range(1, max(map(len, parts)) + 1):
         labels = ["/".join(part[-depth:]) for part in parts]
         if len(set(labels)) == len(labels):
             return labels
     raise ConfigError("the same run directory is named twice; name each one once")
-
-
-def _kind(run: RunRecord) -> str:
-    environment = run.setting("environment", "gym_id")
-    return f"{run.command} on {environment}" if environment else run.command
 
 
 def _lead(runs: Sequence[RunRecord]) -> Html:
@@ -78,8 +78,9 @@ def _lead(runs: Sequence[RunRecord]) -> Html:
 
 def _return(run: RunRecord) -> Interval:
     """Returns the true return of a run's learner; NaN if it has no result."""
-    measure = "monitor_return" if is_adversarial(run) else "return"
     learner = next(iter(run.result.values()), {})
+    # Where a reward was learned, return_mean is of that reward.
+    measure = "monitor_return" if "monitor_return_mean" in learner else "return"
     return mean_with_error(learner, measure)
 
 
@@ -94,6 +95,7 @@ def _returns(runs: Sequence[RunRecord], labels: Sequence[str]) -> list[Html]:
     parts: list[Html] = []
     if points:
         experts = {true_return(run, "expert_stats") for run in runs}
+        # One line for all, if they share their expert.
         (expert,) = experts if len(experts) == 1 else (math.nan,)
         levels = [plots.Level("expert", expert)] if math.isfinite(expert) else []
         note = "Bars are 1.96 standard errors of the mean over episodes to each side."

@@ -69,6 +69,7 @@ class Report:
             *blocks: its content, made by `imitation.reports.blocks`.
         """
         slug = re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") or "section"
+        # Ids are unique: links and the browser's history depend on them.
         identifier, number = slug, 2
         while identifier in self._sections:
             identifier, number = f"{slug}-{number}", number + 1
@@ -77,6 +78,7 @@ class Report:
     def to_html(self) -> str:
         """Returns the page."""
         style = importlib.resources.files("imitation.reports") / "style.css"
+        # Browsers keep the place that the reader has scrolled to.
         refresh = f'\n<meta http-equiv="refresh" content="{self.reload_seconds}">'
         return _TEMPLATE.format(
             reload=refresh if self.reload_seconds else "",

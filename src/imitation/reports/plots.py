@@ -158,6 +158,7 @@ def graph(
     else:  # counts begin at 0, unless all lie far from it
         x_data = (0.0 if 0 < first < last / 2 else first, last)
     left = 12 + CHARACTER * max(len(svg.number(m, 4)) for m in svg.ticks(*y_data))
+    # From top to bottom: the label of the axis, the legend, the notes, the plot.
     heading = LINE * (y_label != "")
     keys = svg.legend([(s.label, s.color) for s in series], left, 16 + heading)
     has_notes = any(s.notes for s in series)
@@ -194,8 +195,10 @@ def heat_map(values: npt.NDArray[np.float64], title: str, color: str = "c0") -> 
     """
     n_rows, n_columns = values.shape
     side = WIDTH / n_columns
+    # Written cells are a line of text high; unwritten ones are square.
     tall = min(side, 34.0) if values.size <= MAX_WRITTEN else side
     low, high = float(np.nanmin(values)), float(np.nanmax(values))
+    # Of values with both signs 0 is colorless, so that signs can be told apart.
     signed = low < 0 < high
     zero, spread = (0.0, max(-low, high)) if signed else (low, high - low or 1.0)
     parts = []
@@ -263,6 +266,7 @@ def _curve(s: Series, x: svg.Scale, y: svg.Scale) -> list[str]:
 
     parts = []
     if s.low is not None and s.high is not None:
+        # Along the upper edge and back along the lower one.
         outline = written([*path(s.high), *reversed(path(s.low))])
         parts.append(svg.element("polygon", points=outline, class_=f"band {s.color}"))
     points = path(s.y)
@@ -278,14 +282,16 @@ def _points(s: Series, x: svg.Scale, y: svg.Scale, top: float) -> list[str]:
     """Draws the intervals, then the points upon them, and the notes."""
     pairs = enumerate(zip(s.x, s.y, strict=True))
     finite = [i for i, pair in pairs if all(map(math.isfinite, pair))]
-    parts = []
+    parts, free = [], 0.0
     for i in finite:
         at = x(s.x[i])
         if s.low is not None and s.high is not None:
             ends = y(s.low[i]), y(s.high[i])
             parts.append(line(at, ends[0], at, ends[1], f"interval {s.color}"))
-        if s.notes:
+        # A note that would run into the one to its left is left out.
+        if s.notes and at >= free:
             parts.append(label(s.notes[i], at, top - 6, text_anchor="middle"))
+            free = at + CHARACTER * len(s.notes[i])
     return [*parts, *(_dot(x(s.x[i]), y(s.y[i]), 4.0, s.color) for i in finite)]
 
 

@@ -125,6 +125,7 @@ def _mce_irl(report: Report, run: RunRecord) -> str:
     from imitation.reports import mce_irl
 
     if run.result:
+        # irl_stats are of the optimization and have no returns.
         returns = {k: v for k, v in run.result.items() if k != "irl_stats"}
         report.section("Result", *_result(dataclasses.replace(run, result=returns)))
     report.section("Rewards and visits", *mce_irl.maps(run))
@@ -139,6 +140,7 @@ def _other(report: Report, run: RunRecord) -> str:
         report.section("Result", *_result(run))
     shown = charts.metric_charts(run.metrics)
     if run.episodes:
+        # Above all metrics: monitors record it whatever the logger does.
         shown.insert(0, _episode_chart(run.episodes))
     if shown:
         report.section("While it ran", blocks.columns(*shown))
@@ -239,6 +241,7 @@ def mean_with_error(stats: Mapping[str, float], measure: str) -> Interval:
 
 def _episode_chart(episodes: Sequence[Episode]) -> Html:
     """Draws the returns of the monitored episodes, averaged over a window."""
+    # Short runs get at least five points, long ones about a point per pixel.
     window = max(1, min(_WINDOW, len(episodes) // 5))
     returns = [episode.episode_return for episode in episodes]
     ends = range(window, len(episodes) + 1, math.ceil(len(episodes) / _POINTS))

@@ -135,6 +135,7 @@ def read_run(path: AnyPath) -> RunRecord:
         raise ArtifactError(f"{directory / 'settings.json'} does not describe a run")
     sacred_file = directory / "sacred" / "run.json"
     sacred = _read_object(sacred_file) if sacred_file.is_file() else {}
+    # Oldest first: every resume moves the logs before it to the next number.
     parts = [*sorted((directory / "earlier").glob("[0-9]*")), directory]
     return RunRecord(
         path=directory,
@@ -196,6 +197,7 @@ def read_metrics(log_dir: AnyPath) -> list[dict[str, float]]:
         ArtifactError: a file is damaged.
     """
     directory = pathlib.Path(os.fsdecode(log_dir))
+    # CSV first: it is complete; TensorBoard rounds to float32 and is slow to read.
     for name, read in (("progress.csv", _from_csv), ("progress.json", _from_json)):
         path = directory / name
         if path.is_file():
@@ -254,6 +256,7 @@ def joined(parts: Sequence[Sequence[MetricRow]]) -> list[MetricRow]:
         if rows and clock:
             first = next(row[clock] for row in part if clock in row)
             late = (i for i, row in enumerate(rows) if row.get(clock, -1.0) >= first)
+            # Rows before the first one that is logged again, clock or no clock.
             rows = rows[: next(late, len(rows))]
         rows.extend(part)
     return rows
@@ -338,6 +341,7 @@ def _episodes(directory: pathlib.Path) -> list[Episode]:
                 break  # what a kill has left of the last row
             if math.isfinite(total):
                 found.append(episode)
+    # One file per environment of a vector, each in the order of time.
     return sorted(found, key=lambda episode: episode.seconds)
 
 

@@ -56,6 +56,7 @@ def normalized_interval(
         DataError: a group is empty or not finite, or expert and random have the same
             mean, so that there is no scale.
     """
+    # The same stream for the same returns: the interval is part of a formula here.
     samples = {"scores": scores, "expert": expert, "random": random}
     interval = bootstrap_interval(samples, _normalized, confidence)
     low = np.asarray(random, dtype=np.float64).mean()
@@ -106,8 +107,10 @@ def correlation(first: npt.ArrayLike, second: npt.ArrayLike) -> Interval:
     value = float(_pearson(x[None], y[None])[0])
     if len(x) < 3 or math.isnan(value):
         return Interval(math.nan, math.nan, math.nan)
+    # Pairs are resampled together, unlike the groups of `bootstrap_interval`: (B, n).
     rows = seeding.make_rng(_SEED).integers(len(x), size=(N_PAIR_RESAMPLES, len(x)))
     resampled = _pearson(x[rows], y[rows])
+    # A resample of one pair alone does not vary and has no correlation.
     low, high = np.nanquantile(resampled, (0.025, 0.975))
     return Interval(value, float(low), float(high))
 

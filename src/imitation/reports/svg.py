@@ -89,11 +89,13 @@ def ticks(low: float, high: float, count: int = 6) -> list[float]:
         whose ratio to the wanted step is nearest to one.
     """
     rough = (high - low) / (count - 1)
+    # 1, 2, 5, 10 times the power of ten below the wanted step.
     power = 10.0 ** math.floor(math.log10(rough))
     step = power * min((1, 2, 5, 10), key=lambda m: abs(math.log(m * power / rough)))
     # The tolerance keeps 3 * 0.1 > 0.3 from losing an end.
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
+    # 3 * 0.1 is 0.30000000000000004: rounded to the last digit of the step.
     digits = max(0, 1 - math.floor(math.log10(step)))
     return [round(i * step, digits) for i in range(first, last + 1)]
 

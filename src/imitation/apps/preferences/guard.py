@@ -71,6 +71,7 @@ class Guard:
                     headers[name] = value
             await send(message)
 
+        # Refused before the body is read: strangers cannot fill the memory.
         refusal = self._refusal(scope)
         if refusal is not None:
             await refusal(scope, receive, send_with_headers)
@@ -99,6 +100,7 @@ class Guard:
             return None
         if headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             return _plain(403, "a request from another site")
+        # A form of another site can send text/plain, but not JSON without a preflight.
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             return _plain(415, "expected Content-Type: application/json")

@@ -101,6 +101,7 @@ class _Statistics:
             if self._found is None or start > self._stale_at:
                 self._found = self._queue.statistics()
                 end = time.monotonic()
+                # Slower queries are asked more rarely: a tenth of the time at most.
                 self._stale_at = end + 10 * (end - start)
             return self._found
 
@@ -136,6 +137,7 @@ def _add_page(app: fastapi.FastAPI) -> None:
     """Adds the files of the page, read once."""
     folder = importlib.resources.files("imitation.apps.preferences") / "static"
     for url, (name, media_type) in _PAGE.items():
+        # Read here, so that no text of a request is ever part of a path.
         content = (folder / name).read_bytes()
         app.add_api_route(url, _sender(content, media_type), methods=["GET"])
 

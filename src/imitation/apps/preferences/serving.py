@@ -35,6 +35,7 @@ def read_token(directory: pathlib.Path, *, renew: bool = False) -> str:
     if renew:
         path.unlink(missing_ok=True)
     with contextlib.suppress(FileExistsError):
+        # O_EXCL: of two apps that start at once, one writes and both read.
         descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(24))

@@ -138,7 +138,11 @@ def probability_of_improvement(
             f"a comparison needs the same environments, got {len(ours)} and "
             f"{len(theirs)} of them"
         )
-    wins = [_wins(x, y) for x, y in zip(ours, theirs, strict=True)]
+    # 1 where a run beats one of the baseline, ½ at a draw: (n_x, n_y) by environment
+    wins = [
+        np.asarray((x[:, None] > y) + 0.5 * (x[:, None] == y), dtype=np.float64)
+        for x, y in zip(ours, theirs, strict=True)
+    ]
     value = float(np.mean([win.mean() for win in wins]))
 
     def resampled(generator: np.random.Generator, n: int) -> Floats:
@@ -189,11 +193,6 @@ def _interquartile_mean(scores: Floats) -> Floats:
     cut = n // 4
     middle = np.sort(scores, axis=-1)[..., cut : n - cut]
     return np.asarray(middle.mean(-1), dtype=np.float64)
-
-
-def _wins(x: Floats, y: Floats) -> Floats:
-    """1 where a run beats a run of the baseline, ½ at a draw; shape (n_x, n_y)."""
-    return np.asarray((x[:, None] > y) + 0.5 * (x[:, None] == y), dtype=np.float64)
 
 
 def _weights(generator: np.random.Generator, n: int, n_runs: int) -> Floats:

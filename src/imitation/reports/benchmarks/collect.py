@@ -146,6 +146,7 @@ def _from_sacred(path: pathlib.Path) -> Run:
         _, config, run = SacredDicts.load_from_dir(path)
     except ArtifactError as error:
         return Run(path, "", "", DAMAGED, error=" ".join(str(error).split()))
+    # Settings of a failed run may be anything: types are checked one by one.
     seed = config.get("seed")
     result = run.get("result")
     tables: Mapping[str, Any] = result if isinstance(result, Mapping) else {}

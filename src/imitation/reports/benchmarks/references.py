@@ -135,20 +135,23 @@ def bundled() -> Mapping[str, float]:
 
 
 def _random_score(env: str, runs: Sequence[Run]) -> tuple[float | None, str]:
-    scores = [r.score for r in runs if r.policy_type == "random" and _evaluated(r)]
+    # Only eval_policy: a study of another command may have a random expert.
+    scores = [
+        run.score
+        for run in runs
+        if run.algorithm == "eval_policy" and run.policy_type == "random"
+        if run.score is not None
+    ]
     if scores:
-        return statistics.fmean(s for s in scores if s is not None), "runs"
+        return statistics.fmean(scores), "runs"
     if env in bundled():
         return bundled()[env], "bundled"
     return None, ""
 
 
-def _evaluated(run: Run) -> bool:
-    return run.algorithm == "eval_policy"
-
-
 def _expert_score(runs: Sequence[Run]) -> tuple[float | None, str]:
     stored = [r for r in runs if r.expert_score is not None]
+    # Release 1.0 stored for DAgger the mixed episodes of its training.
     clean = [r for r in stored if r.algorithm != _MIXED] or stored
     if not clean:
         return None, ""

@@ -195,6 +195,7 @@ def _score(env: str, runs: Sequence[Run], reference: Reference) -> Score:
 def _comparisons(algorithms: Sequence[Algorithm], n: int) -> tuple[Comparison, ...]:
     """All ordered pairs; raw scores do, since only their order counts."""
     found = []
+    # Ordered pairs: their intervals mirror each other only up to resampling.
     for one, other in itertools.permutations(algorithms, 2):
         ours = {score.env: score.scores for score in one.scores}
         theirs = {score.env: score.scores for score in other.scores}

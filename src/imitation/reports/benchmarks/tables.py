@@ -4,7 +4,6 @@ import dataclasses
 import statistics
 from collections.abc import Iterator, Sequence
 
-from imitation.reports.benchmarks.collect import Run
 from imitation.reports.benchmarks.summary import Algorithm, Score, Summary
 from imitation.util.statistics import Interval
 
@@ -146,16 +145,16 @@ def _statuses(summary: Summary) -> Section:
     tables = [Table("Runs by status", headers, rows, n_text=2)]
     if summary.failures:
         left_out = tuple(
-            (str(run.path), run.status, run.error or _missing(run))
+            (
+                str(run.path),
+                run.status,
+                run.error or ("no score" if run.score is None else "no environment"),
+            )
             for run in summary.failures
         )
         headers = ("Run", "Status", "Reason")
         tables.append(Table("Runs left out", headers, left_out, n_text=3))
     return Section("Run status", tuple(tables))
-
-
-def _missing(run: Run) -> str:
-    return "no score" if run.score is None else "no environment"
 
 
 def _normalized(score: Score) -> str:

@@ -232,7 +232,10 @@ def _rendered(
     # Not every environment can be made here, or render.
     except Exception as error:
         _logger.info("Fragments are drawn: %s", error)
-        return _drawn(shown), DRAWN_FPS
+        drawn: list[Frames] = []
+        for i in range(0, len(shown), 2):  # line plots of a pair share their scale
+            drawn += clips.frames_of_pair(shown[i], shown[min(i + 1, len(shown) - 1)])
+        return drawn[: len(shown)], DRAWN_FPS
 
 
 def _make_venv(environment: Mapping[str, Any]) -> VecEnv:
@@ -244,15 +247,6 @@ def _make_venv(environment: Mapping[str, Any]) -> VecEnv:
         max_episode_steps=environment.get("max_episode_steps"),
         env_make_kwargs=kwargs,
     )
-
-
-def _drawn(fragments: Sequence[types.Trajectory]) -> list[Frames]:
-    """Returns frames of observations; line plots of a pair share their scale."""
-    frames: list[Frames] = []
-    for i in range(0, len(fragments), 2):
-        pair = fragments[i], fragments[min(i + 1, len(fragments) - 1)]
-        frames += clips.frames_of_pair(*pair)
-    return frames[: len(fragments)]
 
 
 def _same(obs: Any, recorded: types.Observation, step: int) -> bool:

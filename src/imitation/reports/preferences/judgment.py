@@ -214,6 +214,7 @@ def _accuracies(judged: Judged) -> Html:
             _accuracy_row("preferences as noisy as those it learned from", noisy)
         )
         if predictions.true_differences is not None:
+            # The best that any model can do on preferences with noise.
             ideal = dataclasses.replace(
                 predictions,
                 probabilities=(np.sign(predictions.true_differences) + 1) / 2,
@@ -288,6 +289,8 @@ def _calibration(bins: Sequence[quality.Bin], is_synthetic: bool) -> Html:
 def _returns(held_out: HeldOut) -> Html:
     """Draws learned against true returns of episodes."""
     learned, true = held_out.learned, held_out.true
+    # If the second half lies off the line of the first, the reward does not generalize
+    # to what the better agent does.
     is_late = 2 * held_out.rounds > np.max(held_out.rounds)
     halves = (
         ("first half of the training", ~is_late, "c1"),

@@ -150,6 +150,7 @@ def predict(
         probabilities=found if found.ndim == 1 else found.mean(axis=1),
         members=None if found.ndim == 1 else found,
         preferences=given,
+        # Discounted as the model discounts, so that both rank the same thing.
         true_differences=_true_differences(pairs, model.discount_factor),
         true_probabilities=np.concatenate(true) if len(true) == len(told) else None,
     )
@@ -242,6 +243,7 @@ def disagreement(predictions: Predictions, n_groups: int = 3) -> list[Disagreeme
     if predictions.members is None:
         return []
     spread = predictions.members.std(axis=1)
+    # Stable: equal spreads, as of pairs of equal fragments, keep their order.
     order = np.argsort(spread, kind="stable")
     return [
         Disagreement(

@@ -66,6 +66,12 @@ def film(
         seed: decides the start, which is the same for all policies, and the actions.
         shot: what to show.
     """
+
+    def rendered(venv: VecEnv) -> animation.Frame:
+        picture = venv.get_images()[0]
+        assert picture is not None, "rendered as rgb_array"
+        return animation.shrink(picture, WIDTH)
+
     kwargs = {**environment.env_make_kwargs, "render_mode": "rgb_array"}
     settings = dataclasses.replace(
         environment, num_vec=1, parallel=False, env_make_kwargs=kwargs
@@ -75,7 +81,7 @@ def film(
         speed = float(venv.get_attr("metadata")[0].get("render_fps", 30))
         every = max(1, round(speed / FPS / shot.slow_motion))
         n_steps = round(shot.seconds * speed)
-        frames = _record(policy, venv, rng, n_steps, every, _rendered)
+        frames = _record(policy, venv, rng, n_steps, every, rendered)
     still = min(round(shot.still_second * speed / every), len(frames) - 1)
     return animation.encode(frames, speed / every / shot.slow_motion, still=still)
 
@@ -104,12 +110,6 @@ def film_grid(
             acting = ObservingPolicy(policy, venv.observation_space, shown)
         frames = _record(acting, venv, rng, n_steps, 1, _Painter(world))
     return animation.encode(frames, GRID_FPS, still=len(frames) - 1)
-
-
-def _rendered(venv: VecEnv) -> animation.Frame:
-    picture = venv.get_images()[0]
-    assert picture is not None, "rendered as rgb_array"
-    return animation.shrink(picture, WIDTH)
 
 
 def _record(

@@ -10,7 +10,7 @@ import importlib.metadata
 import math
 import platform
 import shlex
-from collections.abc import Iterable, Mapping, Sequence, Sized
+from collections.abc import Sequence, Sized
 
 from imitation.reports import animation, blocks, charts, plots, run_page, runs
 from imitation.reports.blocks import Html
@@ -21,7 +21,6 @@ from imitation.scripts.demo import runner
 from imitation.scripts.demo.study import (
     EXPERT,
     RANDOM,
-    Cell,
     DemoEnvironment,
     Options,
     Result,
@@ -82,10 +81,17 @@ def build(
         seconds: how long the demo has taken so far.
     """
     left = [state for state in states if state.status in ("waiting", "running")]
+    versions = ", ".join(
+        f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES
+    )
+    made = (
+        f"Made by imitation demo in {seconds:.0f} s, with Python "
+        f"{platform.python_version()}, {versions}."
+    )
     report = Report(
         "Imitating experts",
         _lead(measured, options),
-        _footer(seconds),
+        blocks.paragraph(blocks.text(made)),
         reload_seconds=RELOAD_SECONDS if left else 0,
     )
     if notices := _notices(states):
@@ -196,18 +202,14 @@ def _table(one: Measured) -> Html:
             f'<span class="note">{blocks.text(result.origin)}</span>'
         )
         lines.append([name, _estimate(result.mean), shown])
+    n_episodes = {len(result.returns) for result in one.results}
+    at_least = "at least " if len(n_episodes) > 1 else ""
     caption = (
-        f"{one.environment.name}: mean and 95% interval of {_episodes(one.results)}"
+        f"{one.environment.name}: mean and 95% interval of {at_least}"
+        f"{min(n_episodes)} episodes"
     )
     headers = ["Policy", "Return", "Normalized"]
     return blocks.table(caption, headers, lines, numeric=(1, 2))
-
-
-def _episodes(results: Iterable[Result]) -> str:
-    """Says how many episodes each policy was measured with."""
-    numbers = {len(result.returns) for result in results}
-    at_least = "at least " if len(numbers) > 1 else ""
-    return f"{at_least}{min(numbers)} episodes"
 
 
 def _estimate(interval: Interval) -> Html:
@@ -262,37 +264,26 @@ def _highlights(
 
 
 def _commands(measured: Sequence[Measured]) -> list[Html]:
-    parts = [
-        blocks.paragraph(
-            blocks.text(
-                "Each command gives the mean return of its row, digit for digit on the "
-                "same machine: as return_mean, for what was learned of imit_stats"
-                f"{_other_statistics(measured)}. The runs of this report lie beside "
-                "it, in runs/; imitation report runs/… shows more of each."
-            )
+    cells = [result.cell for one in measured for result in one.learners]
+    names = dict.fromkeys(c.label for c in cells if c.statistic != "return_mean")
+    others = ""
+    if names:
+        others = (
+            f" (for {', '.join(names)}, whose return_mean is of the reward that they "
+            "have learned, as monitor_return_mean)"
         )
-    ]
+    words = (
+        "Each command gives the mean return of its row, digit for digit on the same "
+        f"machine: as return_mean, for what was learned of imit_stats{others}. The "
+        "runs of this report lie beside it, in runs/; imitation report runs/… shows "
+        "more of each."
+    )
+    parts = [blocks.paragraph(blocks.text(words))]
     for one in measured:
         commands = {r.cell.label: shlex.split(r.cell.command) for r in one.results}
         parts.append(Html(f"<h3>{blocks.text(one.environment.name)}</h3>"))
         parts.append(blocks.commands(commands))
     return parts
-
-
-def _other_statistics(measured: Sequence[Measured]) -> str:
-    """Says which rows have their return under another name; "" if none has."""
-    cells: Iterable[Cell] = (r.cell for one in measured for r in one.learners)
-    names: Mapping[str, None] = {
-        cell.label: None for cell in cells if cell.statistic != "return_mean"
-    }
-    if not names:
-        return ""
-    *others, last = names
-    listed = f"{', '.join(others)} and {last}" if others else last
-    return (
-        f" (for {listed}, whose return_mean is of the reward that they have learned, "
-        "as monitor_return_mean)"
-    )
 
 
 def _method(options: Options) -> list[Html]:
@@ -317,15 +308,3 @@ def _method(options: Options) -> list[Html]:
         "repeats it with another.",
     ]
     return [blocks.bullets([blocks.text(note) for note in notes])]
-
-
-def _footer(seconds: float) -> Html:
-    versions = ", ".join(
-        f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES
-    )
-    return blocks.paragraph(
-        blocks.text(
-            f"Made by imitation demo in {seconds:.0f} s, with Python "
-            f"{platform.python_version()}, {versions}."
-        )
-    )
