@@ -211,7 +211,7 @@ def test_other_wrappers_of_ensembles_are_refused(name: str) -> None:
     ],
 )
 def test_numbers_out_of_range(settings: dict[str, float]) -> None:
-    with pytest.raises(ConfigError, match="must lie in"):
+    with pytest.raises(ConfigError, match=r"must lie in|must not be negative"):
         prefs.PreferenceModel(make_net(), **settings)
 
 

@@ -45,9 +45,7 @@ from imitation.algorithms.preference_comparisons.reward_trainer import (
     RewardTrainer,
 )
 from imitation.algorithms.preference_comparisons.schedules import QUERY_SCHEDULES
-from imitation.algorithms.preference_comparisons.trainer import (
-    PreferenceComparisons,
-)
+from imitation.algorithms.preference_comparisons.trainer import PreferenceComparisons
 
 __all__ = [
     "QUERY_SCHEDULES",

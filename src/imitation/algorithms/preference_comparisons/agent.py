@@ -9,15 +9,11 @@ from typing import Any
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.on_policy_algorithm import OnPolicyAlgorithm
-from stable_baselines3.common.vec_env import (
-    VecEnv,
-    VecEnvWrapper,
-    VecTransposeImage,
-)
+from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper, VecTransposeImage
 from typing_extensions import override
 
 from imitation.algorithms.preference_comparisons import fragments
-from imitation.algorithms.preference_comparisons.parts import Part
+from imitation.algorithms.preference_comparisons.parts import Part, check_within
 from imitation.data import acting, rollout, types, wrappers
 from imitation.data.labels.clips import RENDERED_KEY
 from imitation.errors import ConfigError
@@ -36,11 +32,7 @@ __all__ = ["AgentTrainer", "TrajectoryDataset", "TrajectoryGenerator", "as_netwo
 
 
 class TrajectoryGenerator(Part, abc.ABC):
-    """Generates trajectories, and may train an agent to do it.
-
-    Args:
-        custom_logger: where to log to; None creates a new logger.
-    """
+    """Generates trajectories, and may train an agent to do it."""
 
     @abc.abstractmethod
     def sample(self, steps: int) -> Sequence[types.TrajectoryWithRew]:
@@ -63,11 +55,7 @@ class TrajectoryGenerator(Part, abc.ABC):
         del steps, kwargs
 
     def restart_episodes(self, seed: int) -> None:
-        """Starts new episodes in the environments, if there are any.
-
-        Args:
-            seed: decides them.
-        """
+        """Starts new episodes in the environments, if any; `seed` decides them."""
 
 
 class TrajectoryDataset(TrajectoryGenerator):
@@ -118,8 +106,6 @@ class AgentTrainer(TrajectoryGenerator):
         custom_logger: where to log to; None creates a new logger.
 
     Attributes:
-        algorithm: the argument.
-        venv: the argument.
         steps_owed: steps that `train` was asked for and has not taken; negative if it
             took too many.
         buffering_wrapper: records what training does in `venv`, with true rewards.
@@ -139,10 +125,7 @@ class AgentTrainer(TrajectoryGenerator):
         random_prob: float = 0.5,
         custom_logger: imit_logger.HierarchicalLogger | None = None,
     ) -> None:
-        if not 0 <= exploration_frac <= 1:
-            raise ConfigError(
-                f"exploration_frac must lie in [0, 1], got {exploration_frac}"
-            )
+        check_within(1, exploration_frac=exploration_frac)
         reward = as_network(reward_fn)
         _check_environment(algorithm, reward, venv)
         self.algorithm = algorithm
@@ -150,25 +133,20 @@ class AgentTrainer(TrajectoryGenerator):
         self.venv = venv
         self.exploration_frac = exploration_frac
         self.rng: np.random.Generator = seeding.make_rng(rng)
+        # Below the learned rewards, so that it records the environment's own.
         self.buffering_wrapper = wrappers.BufferingWrapper(venv)
         self._rewarded = RewardedAlgorithm(algorithm, self.buffering_wrapper, reward)
         self.steps_owed = 0
-        # What training finished before a checkpoint.
+        # Episodes that training finished before a checkpoint, and nobody sampled.
         self._finished: list[types.TrajectoryWithRew] = []
         super().__init__(custom_logger)
         self.switch_prob = switch_prob
         self.random_prob = random_prob
-        self._explorer()  # checks them
+        self._explorer()  # raises if they are no probabilities
 
-    @property
-    def logger(self) -> imit_logger.HierarchicalLogger:
-        """Where the trainer and the algorithm log to."""
-        return self._logger
-
-    @logger.setter
-    def logger(self, value: imit_logger.HierarchicalLogger) -> None:
-        self._logger = value
-        self.algorithm.set_logger(value)
+    @override
+    def pass_logger_on(self, logger: imit_logger.HierarchicalLogger) -> None:
+        self.algorithm.set_logger(logger)
 
     @override
     def train(self, steps: int, **kwargs: Any) -> None:
@@ -185,8 +163,7 @@ class AgentTrainer(TrajectoryGenerator):
         Raises:
             RuntimeError: the trajectories of the last call were not sampled.
         """
-        n_left = self.buffering_wrapper.n_transitions
-        if n_left:
+        if n_left := self.buffering_wrapper.n_transitions:
             raise RuntimeError(
                 f"There are {n_left} transitions left in the buffer. Call "
                 "AgentTrainer.sample() first to clear them."
@@ -228,7 +205,7 @@ class AgentTrainer(TrajectoryGenerator):
                 f"{self.exploration_frac} > 0 but steps={steps} is too small."
             )
         n_policy = steps - n_explore
-        trajectories = finished[::-1]
+        trajectories = finished[::-1]  # the newest ones are most like the agent
         available = sum(map(len, trajectories))
         if available < n_policy:
             self.logger.log(
@@ -272,11 +249,7 @@ class AgentTrainer(TrajectoryGenerator):
             return rollout.generate_trajectories(policy, venv, sample_until, rng=rng)
 
     def export(self, path: AnyPath) -> None:
-        """Saves the algorithm as ``model.zip``.
-
-        Args:
-            path: the directory to write, atomically.
-        """
+        """Saves the algorithm as ``model.zip`` in a directory, atomically."""
         with artifacts.replacing_directory(path) as directory:
             self.algorithm.save(directory / "model.zip")
 

@@ -12,10 +12,7 @@ import numpy.typing as npt
 from torch.utils import data as th_data
 from typing_extensions import override
 
-from imitation.algorithms.preference_comparisons.fragments import (
-    FragmentArrays,
-    check_pairs,
-)
+from imitation.algorithms.preference_comparisons.fragments import FragmentArrays
 from imitation.data import types
 from imitation.data.growing import GrowingArray
 from imitation.errors import ArtifactError, ConfigError, DataError, UnsafeLoadError
@@ -102,10 +99,10 @@ class PreferenceDataset(th_data.Dataset[Preference]):
                 shape or kind from those there; nothing is added then.
         """
         preferences = np.asarray(preferences)
-        if preferences.shape != (len(fragments),):
+        shape = (len(fragments),)
+        if preferences.shape != shape:
             raise DataError(
-                f"Unexpected preferences shape {preferences.shape}, "
-                f"expected {(len(fragments),)}"
+                f"Unexpected preferences shape {preferences.shape}, expected {shape}"
             )
         if preferences.dtype != np.float32:
             raise DataError(
@@ -113,7 +110,6 @@ class PreferenceDataset(th_data.Dataset[Preference]):
             )
         if not ((preferences >= 0) & (preferences <= 1)).all():
             raise DataError("preferences are probabilities in [0, 1], got others")
-        check_pairs(fragments)
         if self.max_size is not None:
             fragments = fragments[-self.max_size :]
             preferences = preferences[-self.max_size :]
@@ -127,11 +123,7 @@ class PreferenceDataset(th_data.Dataset[Preference]):
                 column.drop(_n_rows(name, surplus, n_steps))
 
     def save(self, path: AnyPath) -> None:
-        """Saves the data set as a directory, atomically and without pickle.
-
-        Args:
-            path: the directory; a data set that is there is replaced.
-        """
+        """Saves the data set as a directory, atomically; an older one is replaced."""
         checkpoint.save_state(path, KIND, self.state_dict())
 
     @staticmethod
@@ -153,12 +145,10 @@ class PreferenceDataset(th_data.Dataset[Preference]):
         location = pathlib.Path(os.fsdecode(path))
         if location.is_file():
             return _load_pickle(location, allow_pickle)
-        dataset = PreferenceDataset()
+        dataset, state = PreferenceDataset(), checkpoint.load_state(location, KIND)
         try:
-            dataset.load_state_dict(checkpoint.load_state(location, KIND))
+            dataset.load_state_dict(state)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, ArtifactError):
-                raise
             raise ArtifactError(
                 f"{location} is not a whole preference data set: {error}"
             ) from error
@@ -213,15 +203,12 @@ class PreferenceDataset(th_data.Dataset[Preference]):
             )
         for name, rows in new.items():
             column = columns[name]
-            if rows.shape[1:] != column.shape:
+            same_shape = rows.shape[1:] == column.shape
+            if not same_shape or rows.dtype.kind != column.dtype.kind:
                 raise DataError(
-                    f"fragments have {name.strip()} of shape {rows.shape[1:]}, those "
-                    f"there of shape {column.shape}"
-                )
-            if rows.dtype.kind != column.dtype.kind:
-                raise DataError(
-                    f"fragments have {name.strip()} of dtype {rows.dtype}, those there "
-                    f"of dtype {column.dtype}"
+                    f"fragments have {name.strip()} of shape {rows.shape[1:]} and "
+                    f"dtype {rows.dtype}, those there of shape {column.shape} and "
+                    f"dtype {column.dtype}"
                 )
         for name, rows in new.items():
             columns[name].append(rows)
@@ -231,10 +218,7 @@ class PreferenceDataset(th_data.Dataset[Preference]):
 def preference_collate_fn(
     batch: Sequence[Preference],
 ) -> tuple[Sequence[types.TrajectoryPair], npt.NDArray[np.float32]]:
-    """Collates items of a `PreferenceDataset`, for torch's data loaders.
-
-    Args:
-        batch: n items.
+    """Collates n items of a `PreferenceDataset`, for torch's data loaders.
 
     Returns:
         The n pairs, and their preferences, shape ``(n,)`` and dtype float32.
@@ -250,7 +234,7 @@ def _by_name(arrays: FragmentArrays) -> dict[str, np.ndarray]:
 
 
 def _n_rows(column: str, n_pairs: int, n_steps: int) -> int:
-    """How many rows some pairs have in a column."""
+    """The number of rows that some pairs have in a column."""
     if column.startswith(OBS):
         return n_steps + 2 * n_pairs  # each fragment's last observation, too
     if column in ("acts", "rews"):

@@ -23,11 +23,7 @@ KINDS = ("logit", "probability", "label")
 
 
 class Fragmenter(Part, abc.ABC):
-    """Cuts pairs of fragments out of trajectories.
-
-    Args:
-        custom_logger: where to log to; None creates a new logger.
-    """
+    """Cuts pairs of fragments out of trajectories."""
 
     @abc.abstractmethod
     def __call__(
@@ -175,15 +171,11 @@ class ActiveSelectionFragmenter(Fragmenter):
 
     @property
     def uncertainty_on(self) -> str:
-        """What the variance is taken of."""
+        """The prediction of which the variance is taken."""
         return self._uncertainty_on
 
     def raise_uncertainty_on_not_supported(self) -> NoReturn:
-        """Raises the error about `uncertainty_on`.
-
-        Raises:
-            ConfigError: always.
-        """
+        """Raises the ConfigError about `uncertainty_on`."""
         raise ConfigError(
             f"{self.uncertainty_on} not supported.\n"
             "            `uncertainty_on` should be from `logit`, `probability`, or "
@@ -208,17 +200,11 @@ class ActiveSelectionFragmenter(Fragmenter):
         return [pairs[i] for i in best.tolist()]
 
     def variance_estimate(self, rews1: th.Tensor, rews2: th.Tensor) -> float:
-        """Estimates how uncertain the ensemble is about one pair.
+        """Computes the variance of the members' predictions for one pair.
 
         Args:
             rews1: the members' rewards of the first fragment, shape ``(T, members)``.
             rews2: those of the second.
-
-        Returns:
-            The variance over the members.
-
-        Raises:
-            ConfigError: `uncertainty_on` is unknown.
         """
         return self._variances(rews1.unsqueeze(0), rews2.unsqueeze(0)).item()
 
@@ -232,7 +218,7 @@ class ActiveSelectionFragmenter(Fragmenter):
 
     def _variances(self, rews1: th.Tensor, rews2: th.Tensor) -> th.Tensor:
         """Variances of n pairs, ``(n,)``, from rewards ``(n, T, members)``."""
-        # Time first, as `PreferenceModel` has it.
+        # (T, n, members), as `PreferenceModel` sums over the first axis.
         first, second = rews1.transpose(0, 1), rews2.transpose(0, 1)
         if self.uncertainty_on == "logit":
             return self.preference_model.return_difference(first, second).var(dim=1)

@@ -9,7 +9,7 @@ from what was preprocessed once for the whole data set.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import TypedDict, TypeVar, overload
 
 import numpy as np
@@ -30,7 +30,6 @@ __all__ = [
     "PairBatch",
     "PairStore",
     "Steps",
-    "check_pairs",
     "cut",
     "pack",
     "unpack",
@@ -81,13 +80,7 @@ class FragmentArrays:
 
     @classmethod
     def of(cls, fragments: Sequence[types.Trajectory]) -> "FragmentArrays":
-        """Joins fragments.
-
-        Args:
-            fragments: at least one, all of one environment.
-
-        Returns:
-            Copies of their arrays.
+        """Joins copies of fragments, at least one, all of one environment.
 
         Raises:
             DataError: there is none, or observations or actions differ in shape.
@@ -105,30 +98,32 @@ class FragmentArrays:
             acts = np.concatenate([fragment.acts for fragment in fragments])
         except ValueError as error:
             raise DataError(
-                "fragments must all have observations and actions of one shape: "
-                f"{error}"
+                f"fragments must have observations and actions of one shape: {error}"
             ) from error
-        lengths = np.array([len(fragment) for fragment in fragments], dtype=np.int64)
         rews = [
-            fragment.rews
-            if isinstance(fragment, types.TrajectoryWithRew)
-            else np.full(len(fragment), np.nan, dtype=np.float32)
-            for fragment in fragments
+            f.rews
+            if isinstance(f, types.TrajectoryWithRew)
+            else np.full(len(f), np.nan, np.float32)  # widens no other rewards
+            for f in fragments
         ]
+        has_rewards = [isinstance(f, types.TrajectoryWithRew) for f in fragments]
         return cls(
             obs=joined,
             acts=acts,
             rews=np.concatenate(rews),
-            lengths=lengths,
+            lengths=np.array([len(f) for f in fragments], dtype=np.int64),
             terminal=np.array([f.terminal for f in fragments], dtype=bool),
-            has_rewards=np.array(
-                [isinstance(f, types.TrajectoryWithRew) for f in fragments], dtype=bool
-            ),
+            has_rewards=np.array(has_rewards, dtype=bool),
         )
 
     @classmethod
     def of_pairs(cls, pairs: Sequence[types.TrajectoryPair]) -> "FragmentArrays":
-        """Joins the fragments of pairs; see `of`."""
+        """Joins the fragments of pairs, of which both must have rewards or neither."""
+        for i, (first, second) in enumerate(pairs):
+            has_rewards = isinstance(first, types.TrajectoryWithRew)
+            assert has_rewards == isinstance(second, types.TrajectoryWithRew), (
+                f"pair {i} has rewards for only one of its fragments; give both or none"
+            )
         return cls.of([fragment for pair in pairs for fragment in pair])
 
     def __len__(self) -> int:
@@ -156,9 +151,7 @@ class FragmentArrays:
         if not self.has_rewards[index]:
             return bare
         rews = self.rews[start:stop].copy()
-        return types.TrajectoryWithRew(
-            obs=bare.obs, acts=bare.acts, infos=None, terminal=bare.terminal, rews=rews
-        )
+        return types.TrajectoryWithRew(**types.dataclass_quick_asdict(bare), rews=rews)
 
     def pair(self, index: int) -> types.TrajectoryPair:
         """Copies one pair out."""
@@ -169,14 +162,12 @@ class FragmentArrays:
 
         Args:
             rows: the steps wanted, ``(n,)``; None for all.
-
-        Returns:
-            Arrays ``(n, ...)``, or dictionaries of them.
         """
         # Step s of fragment f was taken from observation s + f.
         before = np.arange(len(self.acts)) + np.repeat(
             np.arange(len(self)), self.lengths
         )
+        # A fragment's last step ends an episode only where the fragment is terminal.
         dones = np.zeros(len(self.acts), dtype=bool)
         dones[(self.starts + self.lengths - 1)[self.terminal]] = True
         acts = self.acts
@@ -194,11 +185,8 @@ class FragmentArrays:
 def pack(trajectories: Sequence[types.Trajectory]) -> State | None:
     """Turns trajectories into arrays that a file can hold, without infos.
 
-    Args:
-        trajectories: of one environment.
-
     Returns:
-        The arrays of `FragmentArrays` by name, or None if there are no trajectories.
+        The arrays of `FragmentArrays` by name; None for no trajectories.
     """
     return vars(FragmentArrays.of(trajectories)) if trajectories else None
 
@@ -212,29 +200,11 @@ def unpack(state: State | None) -> list[types.TrajectoryWithRew]:
     return [t for t in unpacked if isinstance(t, types.TrajectoryWithRew)]
 
 
-def check_pairs(pairs: Sequence[types.TrajectoryPair]) -> None:
-    """Checks that of each pair both fragments have rewards, or neither.
-
-    Raises:
-        AssertionError: one has and the other has not.
-    """
-    for i, (first, second) in enumerate(pairs):
-        have = [isinstance(f, types.TrajectoryWithRew) for f in (first, second)]
-        assert have[0] == have[1], (
-            f"pair {i} has rewards for only one of its fragments; give both or none"
-        )
-
-
 def cut(trajectory: T, start: int, stop: int) -> T:
-    """Cuts the steps from `start` to `stop` out of a trajectory.
-
-    Args:
-        trajectory: with or without rewards.
-        start: the first step.
-        stop: the step after the last.
+    """Cuts the steps from `start` up to `stop` out of a trajectory.
 
     Returns:
-        A fragment of views, terminal only where it ends with the trajectory.
+        A fragment of views, terminal only where the trajectory is and ends, too.
     """
     infos = trajectory.infos
     rews: dict[str, np.ndarray] = {}
@@ -263,7 +233,8 @@ class PairStore:
         first = int(arrays.lengths[0])
         self.common_length = first if (arrays.lengths == first).all() else None
         """Steps of every fragment; None if they differ."""
-        self._prepared: tuple[RewardNet, Inputs] | None = None
+        self.prepared: tuple[RewardNet, Inputs] | None = None
+        """All steps as one network takes them."""
         self._true_returns: dict[float, npt.NDArray[np.float64]] = {}
 
     def __len__(self) -> int:
@@ -271,18 +242,14 @@ class PairStore:
         return len(self.arrays) // 2
 
     def prepare(self, net: RewardNet) -> None:
-        """Preprocesses everything for a network, unless it takes too much memory.
-
-        Args:
-            net: the network that batches will be given to.
-        """
+        """Preprocesses everything for a network, unless it takes too much memory."""
         # One pair tells how much they grow: bytes of images become floats, discrete
         # values one-hot vectors.
-        sample = self.inputs(net, np.arange(1))
+        sample = self.batch(np.arange(1)).inputs(net)
         parts = [leaf for value in sample for leaf in tree.leaves(value)]
         n_bytes = sum(part.numel() * part.element_size() for part in parts)
         if n_bytes / len(sample[1]) * len(self.arrays.acts) <= MAX_PREPARED_BYTES:
-            self._prepared = net, net.preprocess(**self.arrays.steps())
+            self.prepared = net, net.preprocess(**self.arrays.steps())
 
     def batch(self, indices: Indices) -> "PairBatch":
         """Returns some of the pairs, in the order of their indices, ``(n,)``."""
@@ -292,65 +259,17 @@ class PairStore:
         """Returns all pairs."""
         return PairBatch(self, np.arange(len(self)))
 
-    def inputs(self, net: RewardNet, indices: Indices) -> Inputs:
-        """Returns what a network takes for all steps of some pairs, in order."""
-        if self._prepared is None or self._prepared[0] is not net:
-            return net.preprocess(**self.steps(indices))
-        state, action, next_state, done = self._prepared[1]
-        gather = self._gatherer(indices, done.device)
-        return (
-            tree.map(gather, state),
-            gather(action),
-            tree.map(gather, next_state),
-            gather(done),
-        )
-
-    def steps(self, indices: Indices) -> Steps:
-        """Returns the steps of some pairs; see `FragmentArrays.steps`."""
-        # Whole data sets in order need no rows: that spares a copy of the actions.
-        whole = len(indices) == len(self) and bool((np.diff(indices) == 1).all())
-        return self.arrays.steps(None if whole else self._rows(indices))
-
     def true_returns(self, discount: float) -> npt.NDArray[np.float64]:
         """Returns discounted sums of true rewards, ``(n_pairs, 2)``; NaN if unknown."""
         if discount not in self._true_returns:
+            # float64, as synthetic preferences hang on small differences of sums.
             rews = th.from_numpy(np.array(self.arrays.rews, dtype=np.float64))
             self._true_returns[discount] = self.all().returns(rews, discount).numpy()
         return self._true_returns[discount]
 
-    def _rows(self, indices: Indices) -> Indices:
-        """The steps of some pairs, in order."""
-        fragments = (2 * indices[:, None] + np.arange(2)).ravel()  # (2n,)
-        lengths = self.arrays.lengths[fragments]
-        ends = np.cumsum(lengths)
-        # What turns a step's place in the batch into its place in the store.
-        offsets = self.arrays.starts[fragments] - (ends - lengths)
-        rows: Indices = np.repeat(offsets, lengths) + np.arange(ends[-1])
-        return rows
-
-    def _gatherer(
-        self, indices: Indices, device: th.device
-    ) -> Callable[[th.Tensor], th.Tensor]:
-        if self.common_length is None:
-            rows = th.from_numpy(self._rows(indices)).to(device)
-            return lambda part: part.index_select(0, rows)
-        # The steps of a pair lie side by side, so whole pairs can be copied:
-        # (S, ...) -> (n_pairs, 2T, ...) -> (n, 2T, ...) -> (n · 2T, ...).
-        chosen = th.from_numpy(indices).to(device)
-        return lambda part: (
-            part.view(len(self), -1, *part.shape[1:])
-            .index_select(0, chosen)
-            .flatten(0, 1)
-        )
-
 
 class PairBatch(Sequence[types.TrajectoryPair]):
-    """Some pairs of a store.
-
-    Args:
-        store: where they are.
-        indices: which, ``(n,)``.
-    """
+    """The pairs of a store with some indices, ``(n,)``; S steps together."""
 
     def __init__(self, store: PairStore, indices: Indices) -> None:
         self._store = store
@@ -365,7 +284,6 @@ class PairBatch(Sequence[types.TrajectoryPair]):
         """
         if isinstance(pairs, cls):
             return pairs
-        check_pairs(pairs)
         return PairStore(FragmentArrays.of_pairs(pairs)).all()
 
     @override
@@ -384,24 +302,37 @@ class PairBatch(Sequence[types.TrajectoryPair]):
             return PairBatch(self._store, self._indices[key])
         return self._store.arrays.pair(int(self._indices[key]))
 
-    @override
-    def __iter__(self) -> Iterator[types.TrajectoryPair]:
-        return (self[i] for i in range(len(self)))
-
     def inputs(self, net: RewardNet) -> Inputs:
-        """Returns what a network takes for all the steps, S of them together.
+        """Returns what a network takes for all the steps, each part ``(S, ...)``."""
+        prepared = self._store.prepared
+        if prepared is None or prepared[0] is not net:
+            return net.preprocess(**self.steps())
+        state, action, next_state, done = prepared[1]
+        # The steps of a pair lie side by side, so whole pairs can be copied if all are
+        # of one length: (all, ...) -> (n_pairs, 2T, ...) -> (n, 2T, ...) -> (S, ...).
+        whole = self._store.common_length is not None
+        rows = th.from_numpy(self._indices if whole else self._rows()).to(done.device)
 
-        Args:
-            net: the network.
+        def gather(part: th.Tensor) -> th.Tensor:
+            if not whole:
+                return part.index_select(0, rows)
+            by_pair = part.view(len(self._store), -1, *part.shape[1:])
+            return by_pair.index_select(0, rows).flatten(0, 1)
 
-        Returns:
-            Preprocessed states, actions, next states and dones, each ``(S, ...)``.
-        """
-        return self._store.inputs(net, self._indices)
+        return (
+            tree.map(gather, state),
+            gather(action),
+            tree.map(gather, next_state),
+            gather(done),
+        )
 
     def steps(self) -> Steps:
         """Returns all the steps, by the names of a reward function's arguments."""
-        return self._store.steps(self._indices)
+        # All pairs in order need no rows, which spares a copy of the actions.
+        is_all = len(self) == len(self._store) and bool(
+            (np.diff(self._indices) == 1).all()
+        )
+        return self._store.arrays.steps(None if is_all else self._rows())
 
     def returns(self, rewards: th.Tensor, discount: float) -> th.Tensor:
         """Sums the rewards of each fragment, each step discounted once more.
@@ -441,14 +372,18 @@ class PairBatch(Sequence[types.TrajectoryPair]):
         return padded
 
     def true_returns(self, discount: float) -> npt.NDArray[np.float64] | None:
-        """Returns discounted sums of the true rewards.
-
-        Args:
-            discount: the discount factor.
-
-        Returns:
-            Shape ``(n, 2)``, or None if those of a fragment are unknown.
-        """
+        """Returns discounted sums of true rewards, ``(n, 2)``; None if unknown."""
         if not self._store.arrays.has_rewards.reshape(-1, 2)[self._indices].all():
             return None
         return self._store.true_returns(discount)[self._indices]
+
+    def _rows(self) -> Indices:
+        """The steps of the pairs in the store, in order, ``(S,)``."""
+        arrays = self._store.arrays
+        fragments = (2 * self._indices[:, None] + np.arange(2)).ravel()  # (2n,)
+        lengths = arrays.lengths[fragments]
+        ends = np.cumsum(lengths)
+        # What turns a step's place in the batch into its place in the store.
+        offsets = arrays.starts[fragments] - (ends - lengths)
+        rows: Indices = np.repeat(offsets, lengths) + np.arange(ends[-1])
+        return rows

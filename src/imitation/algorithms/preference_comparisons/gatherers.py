@@ -23,7 +23,11 @@ from imitation.algorithms.preference_comparisons.fragments import (
     PairStore,
 )
 from imitation.algorithms.preference_comparisons.model import PreferenceModel
-from imitation.algorithms.preference_comparisons.parts import Part, check_positive
+from imitation.algorithms.preference_comparisons.parts import (
+    Part,
+    check_positive,
+    check_within,
+)
 from imitation.data import types
 from imitation.data.labels import clips
 from imitation.data.labels.queue import LabelQueue, PairRecord, QueuedPair
@@ -61,10 +65,7 @@ class PreferenceGatherer(Part, abc.ABC):
     def __call__(
         self, fragment_pairs: Sequence[types.TrajectoryWithRewPair]
     ) -> Preferences:
-        """Gathers the preferences of some pairs.
-
-        Args:
-            fragment_pairs: n pairs.
+        """Gathers the preferences of n pairs.
 
         Returns:
             Probabilities that the first fragments are preferred, shape ``(n,)`` and
@@ -120,13 +121,8 @@ class SyntheticGatherer(PreferenceGatherer):
         super().__init__(rng, custom_logger)
         if sample and rng is None:
             raise ConfigError("If `sample` is True, then `rng` must be provided.")
-        for name, value in (
-            ("temperature", temperature),
-            ("discount_factor", discount_factor),
-            ("threshold", threshold),
-        ):
-            if not value >= 0:
-                raise ConfigError(f"{name} must not be negative, got {value}")
+        check_within(np.inf, temperature=temperature, threshold=threshold)
+        check_within(np.inf, discount_factor=discount_factor)
         self.temperature = temperature
         self.discount_factor = discount_factor
         self.sample = sample
@@ -148,7 +144,7 @@ class SyntheticGatherer(PreferenceGatherer):
             return np.zeros(0, dtype=np.float32)
         difference = self._return_differences(fragment_pairs)
         if self.temperature == 0:
-            return ((np.sign(difference) + 1) / 2).astype(np.float32)
+            return ((np.sign(difference) + 1) / 2).astype(np.float32)  # 0, ½ or 1
         logits = np.clip(difference / self.temperature, -self.threshold, self.threshold)
         probs = expit(logits)
         # -p ln p - (1-p) ln(1-p), by ln(1 + e^x) so that nothing is rounded to ln 0.
@@ -241,10 +237,7 @@ class HumanGatherer(PreferenceGatherer):
     def __call__(
         self, fragment_pairs: Sequence[types.TrajectoryWithRewPair]
     ) -> Preferences:
-        """Asks about some pairs and waits for all of them, whatever the mode.
-
-        Args:
-            fragment_pairs: n pairs.
+        """Asks about n pairs and waits for all of them, whatever the mode.
 
         Returns:
             Preferences, shape ``(n,)``; a tie, 0.5, for a pair that was skipped or not

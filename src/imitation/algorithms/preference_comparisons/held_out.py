@@ -19,10 +19,7 @@ import numpy.typing as npt
 from stable_baselines3.common.vec_env import VecEnv
 from typing_extensions import override
 
-from imitation.algorithms.preference_comparisons.agent import (
-    AgentTrainer,
-    as_network,
-)
+from imitation.algorithms.preference_comparisons.agent import AgentTrainer, as_network
 from imitation.algorithms.preference_comparisons.fragments import pack, unpack
 from imitation.algorithms.preference_comparisons.parts import check_positive
 from imitation.data import rollout, tree, types
@@ -94,7 +91,7 @@ class HeldOutPlayer:
         n_times = min(n_times, n_rounds)
         # From the last one backwards, for a single time is the last one.
         self._rounds = set(np.linspace(n_rounds, 1, n_times).round().astype(int))
-        self._n_episodes = -(-n_episodes // n_times)
+        self._n_episodes = -(-n_episodes // n_times)  # of each round, rounded up
 
     def __call__(self, number: int) -> None:
         """Plays if it is time.
@@ -146,9 +143,6 @@ class BestAgent(HeldOutPlayer):
     @override
     def __call__(self, number: int) -> None:
         """Plays and remembers if it is time, and chooses after the last round.
-
-        Args:
-            number: of the round that has ended, from 0.
 
         Raises:
             ArtifactError: a file of an earlier round is damaged or missing.

@@ -13,10 +13,11 @@ is the probability that the first is preferred, or "first", "second" or "equal".
 keys, such as who said it, are ignored.
 """
 
+import functools
 import json
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -59,13 +60,14 @@ def import_preferences(
     """
     file = pathlib.Path(os.fsdecode(path))
     dataset = PreferenceDataset(max_size)
-    reader = _Reader(file.parent, allow_pickle)
+    # Each file is read once, however many comparisons refer to it.
+    read = functools.cache(functools.partial(_read, file.parent, allow_pickle))
     pairs: list[types.TrajectoryPair] = []
     given: list[float] = []
     for number, line in _lines(file):
         try:
             entry = _parsed(line)
-            first, second = (reader.fragment(entry, name) for name in SIDES)
+            first, second = (_fragment(entry, name, read) for name in SIDES)
             if type(first) is not type(second):
                 raise DataError("one fragment has rewards and the other has not")
             pairs.append((first, second))
@@ -80,56 +82,48 @@ def import_preferences(
     return dataset
 
 
-class _Reader:
-    """Reads fragments, each file of trajectories once."""
+def _fragment(
+    entry: Mapping[str, JSON],
+    name: str,
+    read: Callable[[str], Sequence[types.Trajectory]],
+) -> types.Trajectory:
+    """The fragment that one side of a comparison refers to."""
+    where = entry.get(name)
+    if not isinstance(where, Mapping) or not isinstance(where.get("file"), str):
+        raise DataError(f"expected {name!r} to be an object with a 'file'")
+    trajectories = read(where["file"])
+    number = _integer(where, "trajectory", 0)
+    if not 0 <= number < len(trajectories):
+        raise DataError(
+            f"{where['file']} has {len(trajectories)} trajectories, no number {number}"
+        )
+    trajectory = trajectories[number]
+    start = _integer(where, "start", 0)
+    stop = _integer(where, "stop", len(trajectory))
+    if not 0 <= start < stop <= len(trajectory):
+        raise DataError(
+            f"trajectory {number} of {where['file']} has {len(trajectory)} steps, "
+            f"expected 0 <= start < stop <= that, got {start} and {stop}"
+        )
+    return cut(trajectory, start, stop)
 
-    def __init__(self, directory: pathlib.Path, allow_pickle: bool) -> None:
-        self._directory = directory
-        self._allow_pickle = allow_pickle
-        self._read: dict[str, Sequence[types.Trajectory]] = {}
 
-    def fragment(self, entry: Mapping[str, JSON], name: str) -> types.Trajectory:
-        """Reads the fragment that one side of a comparison refers to."""
-        where = entry.get(name)
-        if not isinstance(where, Mapping) or not isinstance(where.get("file"), str):
-            raise DataError(f"expected {name!r} to be an object with a 'file'")
-        trajectories = self._trajectories(where["file"])
-        number = _integer(where, "trajectory", 0)
-        if not 0 <= number < len(trajectories):
-            raise DataError(
-                f"{where['file']} has {len(trajectories)} trajectories, no number "
-                f"{number}"
-            )
-        trajectory = trajectories[number]
-        start = _integer(where, "start", 0)
-        stop = _integer(where, "stop", len(trajectory))
-        if not 0 <= start < stop <= len(trajectory):
-            raise DataError(
-                f"trajectory {number} of {where['file']} has {len(trajectory)} steps, "
-                f"expected 0 <= start < stop <= that, got {start} and {stop}"
-            )
-        return cut(trajectory, start, stop)
+def _read(
+    directory: pathlib.Path, allow_pickle: bool, name: str
+) -> Sequence[types.Trajectory]:
+    """Reads a file of trajectories below a directory."""
+    parts = pathlib.PurePath(name)
+    # The comparisons may be a stranger's: they must not name any file of the machine.
+    if parts.is_absolute() or ".." in parts.parts:
+        raise DataError(
+            f"expected a file below the directory of the comparisons, got {name!r}"
+        )
+    if episode_files.is_episode(directory / parts):
+        return [episode_files.read_episode(directory / parts)]
+    # Imported here because it needs more than most trainings do.
+    from imitation.data.importers import import_trajectories
 
-    def _trajectories(self, name: str) -> Sequence[types.Trajectory]:
-        if name in self._read:
-            return self._read[name]
-        parts = pathlib.PurePath(name)
-        # The file may be a stranger's: it must not name any other file of the machine.
-        if parts.is_absolute() or ".." in parts.parts:
-            raise DataError(
-                f"expected a file below the directory of the comparisons, got {name!r}"
-            )
-        path = self._directory / parts
-        trajectories: Sequence[types.Trajectory]
-        if episode_files.is_episode(path):
-            trajectories = [episode_files.read_episode(path)]
-        else:
-            # Imported here because it needs more than most trainings do.
-            from imitation.data.importers import import_trajectories
-
-            trajectories = import_trajectories(path, allow_pickle=self._allow_pickle)
-        self._read[name] = trajectories
-        return trajectories
+    return import_trajectories(directory / parts, allow_pickle=allow_pickle)
 
 
 def _lines(file: pathlib.Path) -> Iterator[tuple[int, str]]:

@@ -87,7 +87,7 @@ class CrossEntropyRewardLoss(RewardLoss):
 
 
 def _is_plain(preference_model: PreferenceModel) -> bool:
-    """Whether its probabilities are those of its logits, as nobody overrode them."""
+    """True if its probabilities are those of its logits: no subclass overrides them."""
     kind = type(preference_model)
     return (
         kind.forward is PreferenceModel.forward

@@ -15,19 +15,17 @@ from torch import nn
 from typing_extensions import override
 
 from imitation.algorithms.preference_comparisons.fragments import PairBatch
+from imitation.algorithms.preference_comparisons.parts import check_within
 from imitation.data import types
 from imitation.errors import ConfigError
-from imitation.rewards.reward_nets import (
-    AddSTDRewardWrapper,
-    RewardEnsemble,
-    RewardNet,
-)
+from imitation.rewards.reward_nets import AddSTDRewardWrapper, RewardEnsemble, RewardNet
 
 __all__ = ["PreferenceModel", "get_base_model"]
 
 
 def get_base_model(reward_model: RewardNet) -> RewardNet:
     """Returns the network inside all wrappers."""
+    # A network of a user's own may have a `base` that is something else.
     while isinstance(base := getattr(reward_model, "base", None), RewardNet):
         reward_model = base
     return reward_model
@@ -70,13 +68,8 @@ class PreferenceModel(nn.Module):
         threshold: float = 50,
     ) -> None:
         super().__init__()
-        for name, value, high in (
-            ("noise_prob", noise_prob, 1.0),
-            ("discount_factor", discount_factor, 1.0),
-            ("threshold", threshold, math.inf),
-        ):
-            if not 0 <= value <= high:
-                raise ConfigError(f"{name} must lie in [0, {high}], got {value}")
+        check_within(1, noise_prob=noise_prob, discount_factor=discount_factor)
+        check_within(math.inf, threshold=threshold)
         self.model = model
         self.noise_prob = noise_prob
         self.discount_factor = discount_factor
@@ -129,13 +122,11 @@ class PreferenceModel(nn.Module):
     ) -> tuple[th.Tensor, th.Tensor | None]:
         """Computes the clipped differences R₁ − R₂ of returns.
 
-        Args:
-            fragment_pairs: see `forward`.
-
         Returns:
             Differences by the model and by the true rewards; shapes as in `forward`.
         """
         batch = PairBatch.of(fragment_pairs)
+        # (n, 2) or (n, 2, members)
         returns = batch.returns(self._step_rewards(batch), self.discount_factor)
         true_logits = None
         true_returns = batch.true_returns(self.discount_factor)
@@ -145,10 +136,7 @@ class PreferenceModel(nn.Module):
         return self._clipped(returns[:, 0] - returns[:, 1]), true_logits
 
     def pair_rewards(self, fragment_pairs: Sequence[types.TrajectoryPair]) -> th.Tensor:
-        """Computes the rewards of all steps of pairs, in one pass.
-
-        Args:
-            fragment_pairs: n pairs, at least one.
+        """Computes the rewards of all steps of n pairs, in one pass.
 
         Returns:
             Shape ``(n, 2, T)``, or ``(n, 2, T, members)`` of an ensemble, with T the
@@ -158,10 +146,7 @@ class PreferenceModel(nn.Module):
         return batch.by_step(self._step_rewards(batch))
 
     def rewards(self, transitions: types.Transitions) -> th.Tensor:
-        """Computes the rewards of transitions.
-
-        Args:
-            transitions: B of them.
+        """Computes the rewards of B transitions.
 
         Returns:
             Shape ``(B,)``, or ``(B, members)`` without gradients of an ensemble.
@@ -177,11 +162,11 @@ class PreferenceModel(nn.Module):
         """Computes the probability that the first of two fragments is preferred.
 
         Args:
-            rews1: rewards of the first, shape ``(T,)``, or ``(T, members)``.
+            rews1: rewards of the first, shape ``(T,)`` or ``(T, ..., members)``.
             rews2: rewards of the second, likewise.
 
         Returns:
-            Shape ``()``, or ``(members,)``.
+            That shape without T.
         """
         return self._squashed(self._clipped(self.return_difference(rews1, rews2)))
 

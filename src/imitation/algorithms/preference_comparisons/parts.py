@@ -7,7 +7,7 @@ from imitation.util import logger as imit_logger
 from imitation.util import seeding
 from imitation.util.artifacts import State
 
-__all__ = ["Part", "check_positive"]
+__all__ = ["Part", "check_positive", "check_within"]
 
 
 class Part:
@@ -29,12 +29,16 @@ class Part:
 
     @property
     def logger(self) -> imit_logger.HierarchicalLogger:
-        """Where the part logs to."""
+        """The logger of the part and of all that it consists of."""
         return self._logger
 
     @logger.setter
     def logger(self, value: imit_logger.HierarchicalLogger) -> None:
         self._logger = value
+        self.pass_logger_on(value)
+
+    def pass_logger_on(self, logger: imit_logger.HierarchicalLogger) -> None:
+        """Hands a new logger to whatever else logs; by default, to nothing."""
 
     def state_dict(self) -> State:
         """Returns what a part with the same arguments needs to go on alike.
@@ -54,3 +58,11 @@ def check_positive(**values: float) -> None:
     for name, value in values.items():
         if not value > 0:
             raise ConfigError(f"{name} must be positive, got {value}")
+
+
+def check_within(high: float, **values: float) -> None:
+    """Raises a `ConfigError` that names the first number outside [0, high]."""
+    for name, value in values.items():
+        if not 0 <= value <= high:
+            bounds = f"lie in [0, {high:g}]" if high < np.inf else "not be negative"
+            raise ConfigError(f"{name} must {bounds}, got {value}")

@@ -67,7 +67,7 @@ class RewardTrainer(Part, abc.ABC):
 
     @abc.abstractmethod
     def _train(self, dataset: PreferenceDataset, epoch_multiplier: float) -> None:
-        """Trains the network; see `train`."""
+        """Trains the network, which is in training mode."""
 
 
 class BasicRewardTrainer(RewardTrainer):
@@ -146,20 +146,14 @@ class BasicRewardTrainer(RewardTrainer):
                 optimizer=self.optim, logger=self.logger
             )
 
-    @property
-    def logger(self) -> imit_logger.HierarchicalLogger:
-        """Where the trainer and its regularizer log to."""
-        return self._logger
-
-    @logger.setter
-    def logger(self, value: imit_logger.HierarchicalLogger) -> None:
-        self._logger = value
+    @override
+    def pass_logger_on(self, logger: imit_logger.HierarchicalLogger) -> None:
         if self.regularizer is not None:
-            self.regularizer.logger = value
+            self.regularizer.logger = logger
 
     @property
     def requires_regularizer_update(self) -> bool:
-        """Whether the regularizer adapts, for which some data is kept to validate."""
+        """True if the regularizer adapts, which needs some data to validate on."""
         return self.regularizer is not None and self.regularizer.val_split is not None
 
     def split(self, n_pairs: int) -> tuple[Indices, Indices]:
@@ -278,7 +272,7 @@ class BasicRewardTrainer(RewardTrainer):
         parameters = list(self._preference_model.parameters())
         for batch in _chunks(self.rng.permutation(train), self.batch_size):
             for parameter in parameters:
-                parameter.grad = None
+                parameter.grad = None  # cheaper than the optimizer's zero_grad()
             minibatches = _chunks(batch, self.minibatch_size)
             for number, minibatch in enumerate(minibatches, start=1):
                 given = preferences[minibatch]
@@ -351,39 +345,23 @@ class EnsembleTrainer(BasicRewardTrainer):
             raise TypeError(
                 "PreferenceModel of a RewardEnsemble expected by EnsembleTrainer."
             )
+        # One generator for all, so that one seed decides every member's pairs.
         rng = seeding.make_rng(rng)
-        options: dict[str, Any] = {
-            "batch_size": batch_size,
-            "minibatch_size": minibatch_size,
-            "epochs": epochs,
-            "lr": lr,
-        }
-        super().__init__(
-            preference_model, loss, rng, custom_logger=custom_logger, **options
-        )
+        options = batch_size, minibatch_size, epochs, lr
+        super().__init__(preference_model, loss, rng, *options, custom_logger)
         self.member_trainers = [
             BasicRewardTrainer(
-                member,
-                loss,
-                rng,
-                custom_logger=self.logger,
-                regularizer_factory=regularizer_factory,
-                **options,
+                member, loss, rng, *options, self.logger, regularizer_factory
             )
             for member in preference_model.member_pref_models
         ]
+        # So that `requires_regularizer_update` speaks of the members.
         self.regularizer = self.member_trainers[0].regularizer
 
-    @property
-    def logger(self) -> imit_logger.HierarchicalLogger:
-        """Where all trainers log to."""
-        return self._logger
-
-    @logger.setter
-    def logger(self, value: imit_logger.HierarchicalLogger) -> None:
-        self._logger = value
+    @override
+    def pass_logger_on(self, logger: imit_logger.HierarchicalLogger) -> None:
         for trainer in self.member_trainers:
-            trainer.logger = value
+            trainer.logger = logger
 
     @override
     def state_dict(self) -> State:
@@ -423,12 +401,7 @@ class _Averages:
         self._weights: dict[str, list[int]] = {}
 
     def add(self, result: LossAndMetrics, given: npt.NDArray[np.float32]) -> None:
-        """Adds a batch.
-
-        Args:
-            result: its loss and metrics.
-            given: its preferences, ``(n,)``.
-        """
+        """Adds loss and metrics of a batch with the preferences `given`, ``(n,)``."""
         for name, value in {"loss": result.loss, **result.metrics}.items():
             weight = len(given)
             if name == "accuracy":

@@ -24,14 +24,16 @@ from imitation.algorithms.preference_comparisons.gatherers import (
     PreferenceGatherer,
     SyntheticGatherer,
 )
-from imitation.algorithms.preference_comparisons.losses import (
-    CrossEntropyRewardLoss,
-)
+from imitation.algorithms.preference_comparisons.losses import CrossEntropyRewardLoss
 from imitation.algorithms.preference_comparisons.model import (
     PreferenceModel,
     get_base_model,
 )
-from imitation.algorithms.preference_comparisons.parts import Part, check_positive
+from imitation.algorithms.preference_comparisons.parts import (
+    Part,
+    check_positive,
+    check_within,
+)
 from imitation.algorithms.preference_comparisons.reward_trainer import (
     BasicRewardTrainer,
     EnsembleTrainer,
@@ -82,7 +84,7 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         initial_comparison_frac: share of the comparisons gathered in round 0.
         initial_epoch_multiplier: how many times longer the reward is trained for the
             first time.
-        custom_logger: where to log to; None makes a new logger.
+        custom_logger: where to log to; None creates a new logger.
         allow_variable_horizon: see `base.BaseImitationAlgorithm`.
         rng: for the parts that are not given. Seed those that are yourself.
         query_schedule: how the other comparisons are spread over the iterations: a key
@@ -93,7 +95,6 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         dataset: the comparisons gathered. Set it before `train` to begin with some that
             were gathered elsewhere, see `import_preferences`.
         model: the argument `reward_model`.
-        progress: completed rounds, those before an interruption included.
 
     Raises:
         ConfigError: `rng` is missing or not needed, there is no such schedule, or a
@@ -129,15 +130,11 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
             transition_oversampling=transition_oversampling,
             initial_epoch_multiplier=initial_epoch_multiplier,
         )
-        if not 0 <= initial_comparison_frac <= 1:
-            raise ConfigError(
-                f"initial_comparison_frac must lie in [0, 1], got "
-                f"{initial_comparison_frac}"
-            )
+        check_within(1, initial_comparison_frac=initial_comparison_frac)
         self.schedule = schedules.schedule_of(query_schedule)
         self.trajectory_generator = trajectory_generator
-        # Whoever acts in the environments decides how they restart; `rng` is absent
-        # where all other parts are given.
+        # What acts in the environments also decides how they restart. The argument
+        # `rng` is absent where all other parts are given.
         self.rng = trajectory_generator.rng or seeding.make_rng(rng)
         self.model = reward_model
         self.num_iterations = num_iterations
@@ -159,11 +156,11 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         super().__init__(
             custom_logger=custom_logger, allow_variable_horizon=allow_variable_horizon
         )
-        self.logger = self._logger
+        self.logger = self._logger  # the setter hands it to all parts
 
     @property
     def logger(self) -> imit_logger.HierarchicalLogger:
-        """Where the algorithm and all its parts log to."""
+        """The logger of the algorithm and all its parts."""
         return self._logger
 
     @logger.setter
@@ -206,7 +203,7 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
             ConfigError: a total is negative, or there are no comparisons.
             ValueError: episodes have different lengths, which is not allowed.
         """
-        n_comparisons = self._query_schedule(total_timesteps, total_comparisons)
+        n_comparisons = self._plan(total_timesteps, total_comparisons)
         n_steps = schedules.even_parts(total_timesteps, len(n_comparisons))
         self.progress = 0  # an earlier call's rounds do not count
         saver = Checkpoints(
@@ -216,11 +213,20 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
             state_every=state_interval or min(checkpoint_interval, 0),
         )
         first = saver.resume() if resume else 0
-        with self._progress_over(sum(n_steps[first:])):
+        agent, steps_left = self.trajectory_generator, sum(n_steps[first:])
+        with contextlib.ExitStack() as stack:
+            if isinstance(agent, AgentTrainer):
+                # SB3 would run learning-rate schedules through in each call of `learn`.
+                steps_left += agent.steps_owed
+                stack.enter_context(progress_over(agent.algorithm, steps_left))
             for number in range(first, len(n_comparisons)):
                 self._gather(n_comparisons[number])
-                self._train_reward()
-                self._train_agent(n_steps[number])
+                if len(self.dataset):
+                    self._train_reward()
+                if n_steps[number]:
+                    self.logger.log(f"Training agent for {n_steps[number]} timesteps")
+                    with self.logger.accumulate_means("agent"):
+                        self.trajectory_generator.train(steps=n_steps[number])
                 if self.logger.name_to_value:
                     self.logger.dump(number)
                 self.progress = number + 1
@@ -291,7 +297,8 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
             "trajectory_generator": self.trajectory_generator,
         }
 
-    def _query_schedule(self, total_timesteps: int, total: int) -> list[int]:
+    def _plan(self, total_timesteps: int, total: int) -> list[int]:
+        """Returns the number of comparisons of each round."""
         if total_timesteps < 0 or total < (0 if len(self.dataset) else 1):
             raise ConfigError(
                 "expected total_timesteps not negative and a positive number of "
@@ -304,59 +311,40 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         self.logger.log(f"Query schedule: {n_comparisons}")
         return n_comparisons
 
-    def _progress_over(
-        self, total_timesteps: int
-    ) -> contextlib.AbstractContextManager[None]:
-        """Makes the schedules of an agent run over the whole training."""
-        generator = self.trajectory_generator
-        if isinstance(generator, AgentTrainer):
-            total_timesteps += generator.steps_owed
-            return progress_over(generator.algorithm, total_timesteps)
-        return contextlib.nullcontext()
-
     def _gather(self, num_pairs: int) -> None:
         """Gathers preferences about new fragments."""
         fragments: Sequence[types.TrajectoryWithRewPair] = []
         if num_pairs == 0:
-            self.trajectory_generator.sample(0)  # makes room to train on
+            # An agent trains only once its last episodes have left the buffer.
+            self.trajectory_generator.sample(0)
         else:
-            fragments = self._sample_pairs(num_pairs)
+            n_fragments = 2 * num_pairs
+            steps = math.ceil(
+                self.transition_oversampling * n_fragments * self.fragment_length
+            )
+            self.logger.log(f"Collecting {n_fragments} fragments ({steps} transitions)")
+            trajectories = self.trajectory_generator.sample(steps)
+            # Fragments that a time limit or an interruption cut say nothing of it.
+            self._check_fixed_horizon(len(t) for t in trajectories if t.terminal)
+            self.logger.log("Creating fragment pairs")
+            fragments = self.fragmenter(trajectories, self.fragment_length, num_pairs)
         with self.logger.accumulate_means("preferences"):
             self.logger.log("Gathering preferences")
             pairs, preferences = self.preference_gatherer.gather(fragments)
         self.dataset.push(pairs, preferences)
         self.logger.log(f"Dataset now contains {len(self.dataset)} comparisons")
 
-    def _sample_pairs(self, num_pairs: int) -> Sequence[types.TrajectoryWithRewPair]:
-        """Samples trajectories and cuts pairs of fragments from them."""
-        steps = math.ceil(
-            self.transition_oversampling * 2 * num_pairs * self.fragment_length
-        )
-        self.logger.log(f"Collecting {2 * num_pairs} fragments ({steps} transitions)")
-        trajectories = self.trajectory_generator.sample(steps)
-        self._check_fixed_horizon(len(t) for t in trajectories if t.terminal)
-        self.logger.log("Creating fragment pairs")
-        return self.fragmenter(trajectories, self.fragment_length, num_pairs)
-
     def _train_reward(self) -> None:
-        if not len(self.dataset):
-            return
         multiplier = 1.0 if self._was_reward_trained else self.initial_epoch_multiplier
         self.reward_trainer.train(self.dataset, epoch_multiplier=multiplier)
         self._was_reward_trained = True
+        # As in release 1.0, reward trainers return nothing but log their results.
         logged = self.logger.name_to_value
         self._metrics = {
             name: float(logged[f"reward/final/train/{name}"])
             for name in ("loss", "accuracy")
             if f"reward/final/train/{name}" in logged
         }
-
-    def _train_agent(self, steps: int) -> None:
-        if steps == 0:
-            return
-        with self.logger.accumulate_means("agent"):
-            self.logger.log(f"Training agent for {steps} timesteps")
-            self.trajectory_generator.train(steps=steps)
 
 
 def _default_trainer(
