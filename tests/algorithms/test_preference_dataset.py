@@ -1,6 +1,7 @@
 """Preference data sets: what they hold, keep, write and refuse."""
 
 import copy
+import dataclasses
 import os
 import pathlib
 import pickle
@@ -103,6 +104,29 @@ def test_save_and_load(tmp_path: pathlib.Path, kind: str, n: int) -> None:
     if n:
         assert loaded[0][0][0].obs.dtype == pairs[0][0].obs.dtype
         assert loaded[0][0][0].rews.dtype == pairs[0][0].rews.dtype
+
+
+def test_how_episodes_ended_is_kept(tmp_path: pathlib.Path) -> None:
+    dataset = prefs.PreferenceDataset()
+    cut, ended, unfinished = (
+        dataclasses.replace(one(), terminal=terminal, truncated=truncated)
+        for terminal, truncated in ((True, True), (True, False), (False, False))
+    )
+    pairs = [(cut, ended), (unfinished, cut)]
+    dataset.push(pairs, np.ones(2, np.float32))
+    assert_holds(dataset, pairs, [1, 1])
+    dataset.save(tmp_path / "preferences")
+    assert_holds(prefs.PreferenceDataset.load(tmp_path / "preferences"), pairs, [1, 1])
+    state = dataset.state_dict()
+    del state["truncated"]  # as in files written before it was known
+    dataset.load_state_dict(state)
+    assert [f.terminal for (pair, _) in dataset for f in pair] == [
+        True,
+        True,
+        False,
+        True,
+    ]
+    assert not any(f.truncated for (pair, _) in dataset for f in pair)
 
 
 def test_collation_for_a_data_loader() -> None:

@@ -1,6 +1,5 @@
 """The preferences gathered so far."""
 
-import dataclasses
 import os
 import pathlib
 import pickle
@@ -169,8 +168,10 @@ class PreferenceDataset(th_data.Dataset[Preference]):
         self._clear(state["max_size"])
         if state["preferences"] is None:
             return
-        names = [field.name for field in dataclasses.fields(FragmentArrays)]
-        arrays = FragmentArrays(**{name: state[name] for name in names})
+        others = ("max_size", "preferences")
+        arrays = FragmentArrays.of_state(
+            {name: part for name, part in state.items() if name not in others}
+        )
         n_steps = int(arrays.lengths.sum())
         for name, column in _by_name(arrays).items():
             expected = _n_rows(name, len(state["preferences"]), n_steps)

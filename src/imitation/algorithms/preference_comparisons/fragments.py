@@ -10,7 +10,7 @@ from what was preprocessed once for the whole data set.
 
 import dataclasses
 from collections.abc import Sequence
-from typing import TypedDict, TypeVar, overload
+from typing import Any, TypedDict, TypeVar, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -75,6 +75,9 @@ class FragmentArrays:
     terminal: npt.NDArray[np.bool_]
     """Whether each fragment ends where its episode does, ``(F,)``."""
 
+    truncated: npt.NDArray[np.bool_]
+    """Whether something, such as a time limit, cut that episode there, ``(F,)``."""
+
     has_rewards: npt.NDArray[np.bool_]
     """Whether the true rewards of each fragment are known, ``(F,)``."""
 
@@ -113,6 +116,7 @@ class FragmentArrays:
             rews=np.concatenate(rews),
             lengths=np.array([len(f) for f in fragments], dtype=np.int64),
             terminal=np.array([f.terminal for f in fragments], dtype=bool),
+            truncated=np.array([f.truncated for f in fragments], dtype=bool),
             has_rewards=np.array(has_rewards, dtype=bool),
         )
 
@@ -125,6 +129,12 @@ class FragmentArrays:
                 f"pair {i} has rewards for only one of its fragments; give both or none"
             )
         return cls.of([fragment for pair in pairs for fragment in pair])
+
+    @classmethod
+    def of_state(cls, state: State) -> "FragmentArrays":
+        """Restores the arrays that were saved by name."""
+        # Files written before there was `truncated` do not know.
+        return cls(**{"truncated": np.zeros_like(state["terminal"])} | state)
 
     def __len__(self) -> int:
         """The number of fragments, F."""
@@ -147,6 +157,7 @@ class FragmentArrays:
             acts=self.acts[start:stop].copy(),
             infos=None,
             terminal=bool(self.terminal[index]),
+            truncated=bool(self.truncated[index]),
         )
         if not self.has_rewards[index]:
             return bare
@@ -195,7 +206,7 @@ def unpack(state: State | None) -> list[types.TrajectoryWithRew]:
     """Restores the trajectories with rewards that `pack` was given."""
     if state is None:
         return []
-    arrays = FragmentArrays(**state)
+    arrays = FragmentArrays.of_state(state)
     unpacked = [arrays.fragment(i) for i in range(len(arrays))]
     return [t for t in unpacked if isinstance(t, types.TrajectoryWithRew)]
 
@@ -207,17 +218,15 @@ def cut(trajectory: T, start: int, stop: int) -> T:
         A fragment of views, terminal only where the trajectory is and ends, too.
     """
     infos = trajectory.infos
-    rews: dict[str, np.ndarray] = {}
+    changes: dict[str, Any] = {
+        "obs": trajectory.obs[start : stop + 1],
+        "acts": trajectory.acts[start:stop],
+        "infos": None if infos is None else infos[start:stop],
+        "terminal": trajectory.terminal and stop == len(trajectory),
+    }
     if isinstance(trajectory, types.TrajectoryWithRew):
-        rews["rews"] = trajectory.rews[start:stop]
-    return dataclasses.replace(
-        trajectory,
-        obs=trajectory.obs[start : stop + 1],
-        acts=trajectory.acts[start:stop],
-        infos=None if infos is None else infos[start:stop],
-        terminal=trajectory.terminal and stop == len(trajectory),
-        **rews,
-    )
+        changes["rews"] = trajectory.rews[start:stop]
+    return dataclasses.replace(trajectory, **changes)
 
 
 class PairStore:

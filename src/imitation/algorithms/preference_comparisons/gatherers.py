@@ -46,12 +46,7 @@ POLL_SECONDS = 0.2
 
 
 class PreferenceGatherer(Part, abc.ABC):
-    """Base of what gathers preferences.
-
-    Args:
-        rng: decides whatever is random; None if nothing is.
-        custom_logger: where to log to; None creates a new logger.
-    """
+    """Base of what gathers preferences; `rng` is None if nothing is random."""
 
     def __init__(
         self,
@@ -380,4 +375,4 @@ def _means(given: Mapping[int, Sequence[float]]) -> dict[int, float]:
 @functools.lru_cache(maxsize=8)
 def _load(path: str) -> FragmentArrays:
     """Reads the fragments of one call; they are never changed."""
-    return FragmentArrays(**state_files.load_state(path, KIND))
+    return FragmentArrays.of_state(state_files.load_state(path, KIND))

@@ -45,7 +45,7 @@ def import_preferences(
 
     Args:
         path: the file.
-        max_size: that of the data set.
+        max_size: of the data set; None for all comparisons.
         allow_pickle: also read trajectories from files of releases before 1.0. **They
             can run any code that their maker put into them.**
 

@@ -35,12 +35,7 @@ MAX_LOGGED_EPOCHS = 20
 
 
 class RewardTrainer(Part, abc.ABC):
-    """Base of what trains reward networks on preferences; a subclass has ``_train``.
-
-    Args:
-        preference_model: of the network to train.
-        custom_logger: where to log to; None creates a new logger.
-    """
+    """Base of what trains reward networks on preferences; a subclass has ``_train``."""
 
     def __init__(
         self,
