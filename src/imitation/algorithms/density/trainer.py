@@ -154,8 +154,16 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         self.transitions = {}
         self.replay_is_stale = True
         self._reward: DensityReward | None = None
+        self._wrap_environments(normalize_reward)
+        super().__init__(
+            demonstrations=demonstrations,
+            custom_logger=custom_logger,
+            allow_variable_horizon=allow_variable_horizon,
+        )
+
+    def _wrap_environments(self, normalize_reward: bool) -> None:
         # Beneath the others, so that a reward by time step knows the step's number.
-        counter = StepCounter(venv)
+        counter = StepCounter(self.venv)
         self.buffering_wrapper = wrappers.BufferingWrapper(
             counter, error_on_premature_reset=False
         )
@@ -166,17 +174,12 @@ class DensityAlgorithm(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         self.venv_train: VecEnv = self.venv_wrapped
         if normalize_reward:
             # Without an algorithm, any discount will do: nothing is trained.
-            gamma = getattr(rl_algo, "gamma", 0.99)
+            gamma = getattr(self.rl_algo, "gamma", 0.99)
             self.venv_train = VecNormalize(
                 self.venv_wrapped, norm_obs=False, gamma=gamma
             )
-        if rl_algo is not None:  # its state holds the statistics of a VecNormalize
-            rl_algo.set_env(self.venv_train)
-        super().__init__(
-            demonstrations=demonstrations,
-            custom_logger=custom_logger,
-            allow_variable_horizon=allow_variable_horizon,
-        )
+        if self.rl_algo is not None:  # its state holds the statistics of a VecNormalize
+            self.rl_algo.set_env(self.venv_train)
 
     def options(self) -> DensityOptions:
         """Returns the settings of the estimate that `train` makes."""

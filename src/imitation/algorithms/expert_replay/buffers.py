@@ -165,7 +165,7 @@ class SQILReplayBuffer(ReplayBuffer):
         expert = self.expert_buffer
         # From NumPy's global state because that is what Stable-Baselines3 seeds.
         steps = np.random.randint(0, expert.size(), size=batch_size - n_own)
-        parts = [_gather(expert, steps, np.zeros_like(steps))]
+        parts = [_gather(expert, steps, np.zeros(len(steps), dtype=np.intp))]
         if n_own > 0:
             parts.insert(0, _gather(self, *self._draw_own(n_own)))
         obs, next_obs, acts, dones = zip(*parts, strict=True)
