@@ -142,7 +142,6 @@ def _matches(dicts: SacredDicts, settings: AnalyzeSettings) -> bool:
 
 
 def _row(dicts: SacredDicts) -> dict[str, Any]:
-    """All columns of a run."""
     result = dicts.run.get("result")
     tables: Mapping[str, Any] = result if isinstance(result, Mapping) else {}
     n_demos = dict_get_nested(dicts.config, "demonstrations.n_expert_demos")
@@ -181,9 +180,11 @@ def _log_dir(dicts: SacredDicts) -> pathlib.Path | None:
     stored = dict_get_nested(dicts.config, "logging.log_dir") or dicts.config.get(
         "log_dir"
     )
+    # In a study, a trial's folder holds sacred/<id> and, beside it, run.
     study_run = dicts.sacred_dir.parent.parent / "run"
     places = [study_run] if (study_run.parent / "trial.json").exists() else []
     if stored is not None:
+        # Relative to where the run was started, above output/sacred/<script>/<id>.
         roots = (pathlib.Path(), *dicts.sacred_dir.parents[:4])
         places += [root / str(stored) for root in roots]
     return next((place for place in places if place.is_dir()), None)

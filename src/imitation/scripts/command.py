@@ -72,6 +72,8 @@ class CommandSettings(typed.Settings):
             purpose: what it is for; the same words give the same numbers.
         """
         assert self.seed is not None, "resolved settings have a seed"
+        # The bytes join the entropy, so that no purpose's stream depends on another's
+        # or on the order in which they are asked for.
         return np.random.default_rng([self.seed, *purpose.encode()])
 
     def make_seed(self, purpose: str) -> int:
@@ -193,6 +195,7 @@ def read_run(path: str, script: str, command: str) -> dict[str, Any]:
         ArtifactError: there is no such run or it belongs to another command.
     """
     directory = pathlib.Path(path)
+    # Users also pass Sacred's directory of the run, which names ours in its config.
     sacred_config = directory / "config.json"
     if sacred_config.is_file() and not (directory / SETTINGS_FILE).is_file():
         config = _read_json(sacred_config)
@@ -206,6 +209,7 @@ def read_run(path: str, script: str, command: str) -> dict[str, Any]:
     updates: dict[str, Any] = stored.get("settings", {})
     if not isinstance(updates.get("logging"), dict):
         raise ArtifactError(f"{directory / SETTINGS_FILE} is damaged: settings missing")
+    # A run may have been moved: it goes on where it lies now.
     updates["resume"] = str(directory)
     updates["logging"]["log_dir"] = str(directory)
     return updates
@@ -260,7 +264,6 @@ def _read_preset(path: str, known: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _read_json(path: pathlib.Path) -> dict[str, Any]:
-    """Reads a JSON object of a run directory."""
     try:
         with open(path, encoding="utf-8") as file:
             value = json.load(file)

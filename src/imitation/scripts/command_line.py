@@ -60,6 +60,7 @@ def _users_error(error: Exception) -> bool:
     """Returns whether the user can fix it: bad settings, files or environments."""
     if isinstance(error, ImitationError | FileNotFoundError | FileExistsError):
         return True
+    # Other OSErrors, such as a full disk, are nothing that the user has written.
     if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError):
         return True
     # Gymnasium is not imported for this; an error of it cannot come before it.

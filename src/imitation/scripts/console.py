@@ -42,7 +42,6 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _run_command(command: Command, arguments: list[str]) -> int:
-    """Imports and runs one command."""
     if command.experiment is None:
         return command.load_main()(arguments) or 0
     experiment = command.load_experiment()
@@ -55,7 +54,6 @@ def _run_command(command: Command, arguments: list[str]) -> int:
 
 
 def _table() -> str:
-    """Returns the commands with their summaries."""
     width = max(map(len, COMMANDS))
     rows = [f"  {name:{width}}  {known.summary}" for name, known in COMMANDS.items()]
     return "\n".join(

@@ -66,6 +66,7 @@ def _convert(arguments: argparse.Namespace) -> None:
     if arguments.to == "hf":
         _check_destination(arguments.dest, overwrite=arguments.overwrite)
     tally = _Tally()
+    # A bar in a log file is a line per update.
     no_terminal = not sys.stderr.isatty()
     with (
         warnings.catch_warnings(),

@@ -64,7 +64,6 @@ class InteractiveRender(VecEnvWrapper):
         return result
 
     def _wait(self) -> None:
-        """Sleeps until the next frame is due."""
         time.sleep(max(0.0, self._next_frame - time.monotonic()))
         self._next_frame = time.monotonic() + 1 / self.render_fps
 
@@ -77,12 +76,10 @@ def video_wrapper_factory(log_dir: pathlib.Path, **kwargs: Any) -> EnvWrapper:
 def _record(
     log_dir: pathlib.Path, kwargs: Mapping[str, Any], env: gym.Env[Any, Any], i: int
 ) -> gym.Env[Any, Any]:
-    """Wraps one environment in a video recorder."""
     return video_wrapper.VideoWrapper(env, log_dir / "videos" / str(i), **kwargs)
 
 
 def _keep_rollout(env: gym.Env[Any, Any], i: int) -> gym.Env[Any, Any]:
-    """Puts the unwrapped episode into the last info."""
     del i
     return wrappers.RolloutInfoWrapper(env)
 
@@ -110,6 +107,7 @@ def eval_policy(settings: EvalPolicySettings, run: RunHandle) -> Mapping[str, fl
         if settings.reward_type is not None:
             venv = replace_reward(venv, settings.reward_type, settings.reward_path)
         if settings.render:
+            # Outermost, so that every wrapper has seen the step before it is shown.
             venv = InteractiveRender(venv, settings.render_fps)
         policy: Any = get_expert_policy(venv, settings.expert)
         if settings.explore_kwargs is not None:

@@ -84,7 +84,6 @@ def _in_terminal(queue: LabelQueue, parsed: argparse.Namespace) -> None:
 
 
 def _user() -> str:
-    """The name of whoever runs this."""
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:  # as in a container without such a user

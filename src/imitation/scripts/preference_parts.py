@@ -17,7 +17,7 @@ from imitation.rewards.reward_nets import RewardNet
 from imitation.scripts.config.train_preference_comparisons import (
     TrainPreferenceComparisonsSettings,
 )
-from imitation.scripts.ingredients.rl import StepProgress, make_or_load_rl_algo
+from imitation.scripts.ingredients.rl import StepProgress
 from imitation.scripts.settings import building
 from imitation.util.logger import HierarchicalLogger
 
@@ -58,6 +58,7 @@ class WatchedAgent(parts.AgentTrainer):
             self.venv.set_attr("enabled", False)
         super().train(steps, callback=StepProgress(self._bar), **kwargs)
         if self._renders:
+            # Steps without pictures; people are shown fresh ones.
             self.buffering_wrapper.pop_trajectories()
             self.venv.set_attr("enabled", True)
 
@@ -77,13 +78,7 @@ def make_agent(
         ConfigError: the algorithm or the exploration do not take their arguments.
         ArtifactError: the agent cannot be read.
     """
-    algorithm = make_or_load_rl_algo(
-        venv,
-        settings.rl,
-        settings.policy,
-        settings.make_seed("agent"),
-        settings.agent_path,
-    )
+    algorithm = settings.make_agent(venv)
     with building("AgentTrainer with trajectory_generator_kwargs"):
         return WatchedAgent(
             bar=bar,
@@ -253,5 +248,4 @@ def _shapes(space: gym.Space[Any]) -> dict[str, tuple[int, ...] | None]:
 
 
 def _shown(shapes: Mapping[str, tuple[int, ...] | None]) -> str:
-    """Shapes in words."""
     return str(shapes[""] if shapes.keys() == {""} else dict(shapes))

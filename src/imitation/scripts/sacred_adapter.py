@@ -209,14 +209,12 @@ class SacredExperiment(Generic[S]):
         return Invocation(command, updates, named, parsed)
 
     def _sacred(self) -> Any:
-        """The Sacred experiment, built on first use."""
         if self._experiment is None:
             with _quiet_sacred():
                 self._experiment = self._build()
         return self._experiment
 
     def _build(self) -> Any:
-        """Feeds Sacred from the settings class."""
         sacred = _import_sacred()
         from sacred.utils import apply_backspaces_and_linefeeds
 
@@ -226,8 +224,10 @@ class SacredExperiment(Generic[S]):
             script.name, ingredients=ingredients, save_git_info=False
         )
         experiment.logger = self._logger()
+        # Otherwise every state of a progress bar is a line of cout.txt.
         experiment.captured_out_filter = apply_backspaces_and_linefeeds
         experiment.doc = script.doc
+        # Sacred adds a random seed of its own unless there is one in the config.
         experiment.add_config({**root, "seed": None})
         for name, updates in script.settings_cls.named_configs.items():
             experiment.add_named_config(name, typed.expand_dotted(updates))
@@ -269,6 +269,7 @@ class SacredExperiment(Generic[S]):
                 return None  # Sacred can store plain data only
             for key, value in typed.flatten(result):
                 if not isinstance(value, str):
+                    # metrics.json of Sacred holds numbers only.
                     _run.log_scalar(key, value, 0)
             return result
 
@@ -301,6 +302,8 @@ def _ingredients(sacred: Any, cls: type, path: str) -> tuple[dict[str, Any], lis
 def _import_sacred() -> Any:
     """Imports Sacred and switches off what is slow or meddles with the process."""
     sacred = importlib.import_module("sacred")
+    # "fd", the default on Linux, redirects the descriptors of the whole process and
+    # of its children.
     sacred.SETTINGS.CAPTURE_MODE = "sys"
     sacred.SETTINGS.DISCOVER_SOURCES = "none"
     sacred.SETTINGS.DISCOVER_DEPENDENCIES = "none"

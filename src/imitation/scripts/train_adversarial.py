@@ -23,7 +23,6 @@ from imitation.scripts.config.train_adversarial import (
     TrainAdversarialSettings,
 )
 from imitation.scripts.ingredients.demonstrations import (
-    get_expert_trajectories,
     with_expert_stats,
 )
 from imitation.scripts.ingredients.environment import make_venv
@@ -66,13 +65,7 @@ def train_adversarial(
     custom_logger, log_dir = setup_logging(run, settings.logging)
     if settings.show_config:
         _print_config(command, settings)
-    expert_trajs = get_expert_trajectories(
-        settings.demonstrations,
-        settings.expert,
-        settings.environment,
-        settings.rng("demonstrations"),
-    )
-    _logger.info("Learning from %d demonstrations", len(expert_trajs))
+    expert_trajs = settings.load_demonstrations()
     with make_venv(
         settings.environment, settings.rng("training"), log_dir=log_dir
     ) as venv:
@@ -115,7 +108,6 @@ def _make_trainer(
     custom_logger: HierarchicalLogger,
     log_dir: pathlib.Path,
 ) -> AdversarialTrainer:
-    """A trainer with a new or a loaded agent."""
     seed = settings.make_seed("agent")
     if settings.agent_path is None:
         gen_algo = make_rl_algo(venv, settings.rl, settings.policy, seed)
@@ -152,6 +144,7 @@ def _evaluate(
 ) -> Mapping[str, float]:
     """The statistics of the trained policy, with the test reward as its reward."""
     rng = settings.rng("evaluation")
+    # Measuring must not change the statistics that the reward is normalized by.
     reward_fn = functools.partial(
         trainer.reward_test.predict_processed, update_stats=False
     )

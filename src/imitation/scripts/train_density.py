@@ -15,13 +15,12 @@ from imitation.data import types
 from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_density import TrainDensitySettings
 from imitation.scripts.ingredients.demonstrations import (
-    get_expert_trajectories,
     with_expert_stats,
 )
 from imitation.scripts.ingredients.environment import make_venv
 from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
-from imitation.scripts.ingredients.rl import StepProgress, make_or_load_rl_algo
+from imitation.scripts.ingredients.rl import StepProgress
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.util.logger import HierarchicalLogger
 from imitation.util.progress import progress_bar
@@ -43,13 +42,7 @@ def train_density(
         rewards.
     """
     custom_logger, log_dir = setup_logging(run, settings.logging)
-    expert_trajs = get_expert_trajectories(
-        settings.demonstrations,
-        settings.expert,
-        settings.environment,
-        settings.rng("demonstrations"),
-    )
-    _logger.info("Learning from %d demonstrations", len(expert_trajs))
+    expert_trajs = settings.load_demonstrations()
     with (
         make_venv(
             settings.environment, settings.rng("training"), log_dir=log_dir
@@ -75,14 +68,7 @@ def _make_trainer(
     expert_trajs: Sequence[types.Trajectory],
     custom_logger: HierarchicalLogger,
 ) -> DensityAlgorithm:
-    """A trainer with a new or a loaded agent."""
-    algo = make_or_load_rl_algo(
-        venv,
-        settings.rl,
-        settings.policy,
-        settings.make_seed("agent"),
-        settings.agent_path,
-    )
+    algo = settings.make_agent(venv)
     return DensityAlgorithm(
         demonstrations=expert_trajs,
         venv=venv,

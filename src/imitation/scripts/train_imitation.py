@@ -26,7 +26,6 @@ from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.train_imitation import TrainImitationSettings
 from imitation.scripts.ingredients.bc import make_bc
 from imitation.scripts.ingredients.demonstrations import (
-    get_expert_trajectories,
     with_expert_stats,
 )
 from imitation.scripts.ingredients.environment import make_venv
@@ -128,7 +127,7 @@ def _imitate(
 ) -> Stats:
     """Trains a policy on demonstrations, saves it and evaluates it."""
     custom_logger, log_dir = setup_logging(run, settings.logging)
-    given = _Given(_demonstrations(settings), custom_logger, log_dir)
+    given = _Given(settings.load_demonstrations(), custom_logger, log_dir)
     policy = train(settings, given)
     _save(policy, log_dir)
     stats = _evaluate(policy, settings, log_dir)
@@ -145,6 +144,7 @@ def _train_bc(settings: TrainImitationSettings, given: _Given) -> BasePolicy:
             settings.bc,
             settings.policy,
         )
+        # BC needs no environment but for measuring on the way.
         wants_returns = "log_rollouts_n_episodes" in settings.bc.train_kwargs
         trainer.train(
             **settings.bc.train_kwargs,
@@ -226,7 +226,6 @@ def _train_online(
 
 
 def _save(policy: BasePolicy, log_dir: pathlib.Path) -> None:
-    """Saves the final policy."""
     util.save_policy(policy, log_dir / "final.th")
     _logger.info("Saved the policy to %s", log_dir / "final.th")
 
@@ -240,18 +239,6 @@ def _evaluate(
     rng = settings.rng("evaluation")
     with make_venv(settings.environment, rng, log_dir=log_dir) as venv:
         return eval_policy(policy, venv, settings.policy_evaluation, rng)
-
-
-def _demonstrations(settings: TrainImitationSettings) -> Sequence[types.Trajectory]:
-    """The demonstrations; the same ones each time for the same settings."""
-    trajectories = get_expert_trajectories(
-        settings.demonstrations,
-        settings.expert,
-        settings.environment,
-        settings.rng("demonstrations"),
-    )
-    _logger.info("Learning from %d demonstrations", len(trajectories))
-    return trajectories
 
 
 def _make_dagger(
@@ -275,7 +262,7 @@ def _make_dagger(
         venv=venv,
         scratch_dir=scratch_dir,
         expert_policy=expert_policy,
-        expert_trajs=_demonstrations(settings) if offline else None,
+        expert_trajs=settings.load_demonstrations() if offline else None,
         beta_schedule=settings.dagger.schedule(),
         bc_trainer=make_bc(
             venv,

@@ -172,7 +172,6 @@ def _make_trainer(
     custom_logger: HierarchicalLogger,
     queue_dir: pathlib.Path | None,
 ) -> PreferenceComparisons:
-    """Puts the parts together."""
     reward_trainer = preference_parts.make_reward_trainer(
         settings, reward_net, custom_logger
     )
@@ -204,7 +203,6 @@ def _train(
     bar: "tqdm[Any]",
     also: Callable[[int], None],
 ) -> dict[str, Any]:
-    """Trains, and returns the loss and the accuracy."""
 
     def after_round(number: int) -> None:
         also(number)

@@ -23,7 +23,7 @@ from imitation.scripts.ingredients.environment import make_rollout_venv, make_ve
 from imitation.scripts.ingredients.logging import setup_logging
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
 from imitation.scripts.ingredients.reward import replace_reward
-from imitation.scripts.ingredients.rl import StepProgress, make_or_load_rl_algo
+from imitation.scripts.ingredients.rl import StepProgress
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.training.checkpoints import FINAL, Checkpoints
 from imitation.training.rl import RLTrainer
@@ -49,15 +49,10 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
     ):
         callbacks: list[BaseCallback] = [StepProgress(bar)]
         train_venv = _train_venv(venv, settings, callbacks)
-        rl_algo = make_or_load_rl_algo(
-            train_venv,
-            settings.rl,
-            settings.policy,
-            settings.make_seed("agent"),
-            settings.agent_path,
-        )
+        rl_algo = settings.make_agent(train_venv)
         rl_algo.set_logger(custom_logger)
         trainer = RLTrainer(rl_algo, rng=settings.rng("episodes after states"))
+        # Apart from the policies, whose folder has its documented layout.
         states = Checkpoints(
             trainer,
             log_dir / "checkpoints",
@@ -66,6 +61,7 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
         )
         if settings.resume is not None:
             states.resume()
+        # 0 exports at the end only, a negative number never.
         last = 0 if settings.policy_save_final else -1
         exports = Checkpoints(
             trainer,

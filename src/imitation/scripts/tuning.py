@@ -140,6 +140,7 @@ def evaluate_trial(
         directory: where to keep the study; None is a new one named `run_name`.
     """
     space = copy.deepcopy(_settings_of(trial))
+    # The best of many is too good on average: only unseen seeds tell how good.
     seeds = [_EVALUATION_SEEDS + i for i in range(num_eval_seeds)]
     seeded = {"config_updates": {"seed": {"grid_search": seeds}}}
     search_options = ("experiment_checkpoint_path", "tune_run_kwargs", "logging")
@@ -171,7 +172,6 @@ def _settings_of(trial: "Trial") -> dict[str, Any]:
 
 
 def _group_of(trial: "Trial", analysis: "ExperimentAnalysis") -> list["Trial"]:
-    """All trials with a trial's settings."""
     settings = _settings_of(trial)
     return [other for other in analysis.trials if _settings_of(other) == settings]
 

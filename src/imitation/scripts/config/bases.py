@@ -1,20 +1,34 @@
 """Settings that commands share: to act, to train an agent, to learn from an expert."""
 
 import dataclasses
+import logging
+from collections.abc import Sequence
 from typing import Self
 
+from stable_baselines3.common.base_class import BaseAlgorithm
+from stable_baselines3.common.vec_env import VecEnv
 from typing_extensions import override
 
+from imitation.data import types
 from imitation.scripts.command import CommandSettings
-from imitation.scripts.ingredients.demonstrations import DemonstrationsSettings
+from imitation.scripts.ingredients.demonstrations import (
+    DemonstrationsSettings,
+    get_expert_trajectories,
+)
 from imitation.scripts.ingredients.environment import EnvironmentSettings
 from imitation.scripts.ingredients.expert import ExpertSettings
 from imitation.scripts.ingredients.policy import PolicySettings
 from imitation.scripts.ingredients.policy_evaluation import PolicyEvaluationSettings
-from imitation.scripts.ingredients.rl import RLSettings
+from imitation.scripts.ingredients.rl import (
+    RLSettings,
+    load_rl_algo_from_path,
+    make_rl_algo,
+)
 from imitation.scripts.settings import group, setting
 
 __all__ = ["AgentSettings", "ExpertDataSettings", "PolicyCommandSettings"]
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -56,6 +70,15 @@ class AgentSettings(PolicyCommandSettings):
     """A saved agent, or a policy such as final.th of bc, to start from instead of a new
     one."""
 
+    def make_agent(self, venv: VecEnv) -> BaseAlgorithm:
+        """Builds the agent, or loads the one at `agent_path`, with no steps done."""
+        seed = self.make_seed("agent")
+        if self.agent_path is None:
+            return make_rl_algo(venv, self.rl, self.policy, seed)
+        agent = load_rl_algo_from_path(self.agent_path, venv, self.rl, seed)
+        agent.num_timesteps = 0  # it remembers its own training
+        return agent
+
     @override
     def resolved(self, command: str) -> Self:
         return dataclasses.replace(super().resolved(command), rl=self.rl.resolved())
@@ -91,6 +114,17 @@ class ExpertDataSettings(PolicyCommandSettings):
         self.expert.check()
         if self.needs_demonstrations(command):
             self.demonstrations.check()
+
+    def load_demonstrations(self) -> Sequence[types.Trajectory]:
+        """Loads or generates the demonstrations; the same ones each time."""
+        found = get_expert_trajectories(
+            self.demonstrations,
+            self.expert,
+            self.environment,
+            self.rng("demonstrations"),
+        )
+        _logger.info("Learning from %d demonstrations", len(found))
+        return found
 
     def needs_demonstrations(self, command: str) -> bool:
         """Returns whether the command reads the demonstrations."""

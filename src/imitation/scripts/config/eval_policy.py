@@ -129,6 +129,7 @@ class EvalPolicySettings(CommandSettings):
         if self.render_mode is not None:
             kwargs = {**environment.env_make_kwargs, "render_mode": self.render_mode}
             environment = dataclasses.replace(environment, env_make_kwargs=kwargs)
+        # A class attribute of a dataclass is the field's default.
         by_default = type(self).eval_n_timesteps
         steps = self.eval_n_timesteps
         if self.eval_n_episodes is not None and steps == by_default:

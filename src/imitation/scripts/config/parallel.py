@@ -113,6 +113,7 @@ class ParallelSettings(CommandSettings):
             "tune_run_kwargs": spaces.describe(self.tune_run_kwargs),
         }
         for name, value in changed.items():
+            # The class is frozen; settings must be plain data to be stored.
             object.__setattr__(self, name, value)
         for _ in spaces.spaces_in(self.search_space):
             pass  # each is checked as it is found
@@ -171,6 +172,7 @@ class ParallelSettings(CommandSettings):
         kwargs = {k: spaces.realize(v) for k, v in self.tune_run_kwargs.items()}
         check_search_alg(kwargs.get("search_alg"), self.repeat)
         script = load_experiment(self.sacred_ex_name).script
+        # Misspelt names cost a second here and a night in the trials.
         first = self.make_run(spaces.with_first(self.search_space), 0)
         trial_command = str(first.get("command_name") or script.default_command)
         if trial_command not in script.commands:

@@ -148,6 +148,7 @@ class TrainAdversarialSettings(AgentSettings, ExpertDataSettings):
         )
         if self.state_interval is not None:
             return settings
+        # Needs the sizes above, which depend on the algorithm.
         n_rounds = self.total_timesteps // settings.round_timesteps(command)
         interval = 0 if self.checkpoint_interval < 0 else max(1, n_rounds // 20)
         return dataclasses.replace(settings, state_interval=interval)

@@ -301,7 +301,6 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
             check_paths(self, command)  # there is no policy and no algorithm to check
 
     def _check_keys(self) -> None:
-        """Checks the names of the parts' arguments."""
         parts = preference_comparisons
         generator: type = parts.AgentTrainer
         filled = ["algorithm", "reward_fn", "venv", "exploration_frac"]

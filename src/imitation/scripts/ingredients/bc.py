@@ -111,6 +111,7 @@ class BCSettings(Settings):
     @property
     def schedule(self) -> Callable[[float], float] | None:
         """The learning rate by the remaining share of training; None if constant."""
+        # 1e-3 is the default of Adam, and of most optimizers of torch.
         lr = float(self.optimizer_kwargs.get("lr", 1e-3))
         factor = _SCHEDULES.get(self.lr_schedule)
         return None if factor is None else lambda remaining: lr * factor(remaining)

@@ -74,6 +74,7 @@ class DemonstrationsSettings(Settings):
                 "demonstrations.source=local needs demonstrations.path, "
                 "the directory of a saved data set"
             )
+        # The documented commands name rollouts/final, without the suffix.
         if not os.path.exists(self.path) and os.path.exists(self.path + ".npz"):
             return self.path + ".npz"
         return self.path
@@ -144,7 +145,6 @@ def reward_stats(trajectories: Sequence[types.Trajectory]) -> Mapping[str, float
 def _from_hub(
     settings: DemonstrationsSettings, env_name: str
 ) -> Sequence[types.Trajectory]:
-    """Downloads a data set of trajectories."""
     import datasets
 
     name = env_name.replace("/", "-")
@@ -165,7 +165,6 @@ def _generate(
     environment: EnvironmentSettings,
     rng: np.random.Generator,
 ) -> Sequence[types.Trajectory]:
-    """Rolls the expert out."""
     if settings.n_expert_demos is None:
         raise ConfigError(
             "n_expert_demos must be specified when generating demos. "

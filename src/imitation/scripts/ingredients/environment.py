@@ -64,6 +64,7 @@ class EnvironmentSettings(Settings):
         entry_point = str(find_env_spec(self.gym_id).entry_point).lower()
         if self.parallel is not None:
             return self
+        # Sending a step through a pipe takes longer than a step of a cheap environment.
         costly = any(word in entry_point for word in _COSTLY)
         enough_cores = 1 < self.num_vec <= (os.cpu_count() or 1)
         return dataclasses.replace(self, parallel=costly and enough_cores)
@@ -125,6 +126,5 @@ def make_rollout_venv(
 
 
 def _keep_rollout(env: gym.Env[Any, Any], index: int) -> gym.Env[Any, Any]:
-    """Puts the unwrapped episode into the last info."""
     del index
     return wrappers.RolloutInfoWrapper(env)

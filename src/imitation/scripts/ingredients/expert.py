@@ -79,7 +79,6 @@ def get_expert_policy(venv: VecEnv, settings: ExpertSettings) -> BasePolicy:
 
 
 def _soft_optimal(venv: VecEnv, discount: float = 1.0) -> BasePolicy:
-    """Plans the expert, see `soft_optimal_expert`."""
     # Imported here: other experts need no planning.
     from imitation.algorithms.mce_irl.policy import soft_optimal_expert
 

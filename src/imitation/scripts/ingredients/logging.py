@@ -171,6 +171,7 @@ def _keep_earlier(log_dir: pathlib.Path) -> None:
     found = [log_dir / name for name in ("log", "monitor") if (log_dir / name).exists()]
     if not found:
         return
+    # One number for each start, so that a run killed twice keeps both logs.
     number = len(list(log_dir.glob("earlier/*")))
     target = log_dir / "earlier" / f"{number:03d}"
     target.mkdir(parents=True)

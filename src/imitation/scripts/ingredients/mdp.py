@@ -119,6 +119,7 @@ def make_mdp(settings: MdpSettings) -> Any:
             "seals/CliffWorld7x4XY-v0 has, or set environment.path to a file of arrays"
         )
     if settings.horizon is not None:
+        # Tabular environments of seals read it at each step; planning reads it too.
         env.horizon = settings.horizon
     return env
 
@@ -152,6 +153,7 @@ def mdp_demonstrations(
     pi = mce_partition_fh(env, discount=discount)[2]
     if settings.source == "occupancy":
         return mce_occupancy_measures(env, pi=pi, discount=discount)[1]
+    # Vector environments finish more episodes than asked for, hence the slice below.
     n_demos = settings.n_expert_demos or 10
     expert = TabularPolicy(env.state_space, env.action_space, pi, rng)
     venv = make_state_venv(environment, rng)

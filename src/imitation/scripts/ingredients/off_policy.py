@@ -139,6 +139,7 @@ def algorithm_arguments(
     )
     check_off_policy(chosen, policy)
     arguments = chosen.constructor_kwargs(venv.num_envs)
+    # The 1 above was only to have a resolved size; the algorithm's own default holds.
     if rl.batch_size is None:
         del arguments["batch_size"]
     return {

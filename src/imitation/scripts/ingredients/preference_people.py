@@ -94,6 +94,7 @@ def rendered(
         they are and no wrappers if they cannot, which is logged.
     """
     prepare_headless()
+    # Not for the evaluation: only what people compare is worth rendering.
     kwargs = {**environment.env_make_kwargs, "render_mode": "rgb_array"}
     frame = _try_to_render(environment.gym_id, kwargs)
     if frame is None:
@@ -108,7 +109,6 @@ def rendered(
 
 
 def _keep_frames(env: gym.Env[Any, Any], index: int, scale: float) -> gym.Env[Any, Any]:
-    """Puts the picture of each step into its info."""
     del index
     return RenderImageInfoWrapper(env, scale)
 
@@ -157,6 +157,7 @@ def keep_aside(
     Yields:
         To be called with the number of each round that has ended, from 0.
     """
+    # Few and in this process: they play a handful of episodes after each round.
     apart = dataclasses.replace(environment, num_vec=2, parallel=False)
     with make_venv(apart, rng, post_wrappers=[_tell_seeds]) as venv:
         seed = seeding.make_seeds(rng)

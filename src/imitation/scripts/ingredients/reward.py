@@ -117,6 +117,7 @@ class RewardSettings(Settings):
         if issubclass(net_cls, reward_nets.BasicShapedRewardNet):
             kwargs.setdefault("discount_factor", discount)
         member_config = self.ensemble_member_config
+        # Members are resolved too, so that the stored settings show all of them.
         if settings.is_ensemble and member_config:
             member = settings.member()
             if net_cls is reward_nets.RewardEnsemble:

@@ -43,7 +43,6 @@ __all__ = [
     "RLSettings",
     "StepProgress",
     "load_rl_algo_from_path",
-    "make_or_load_rl_algo",
     "make_rl_algo",
 ]
 
@@ -106,6 +105,7 @@ class RLSettings(Settings):
     @property
     def policy_base(self) -> type[BasePolicy]:
         """The class from which every policy of the algorithm derives."""
+        # Every algorithm lists "MlpPolicy" first, the base of its other policies.
         return next(iter(self.load_cls().policy_aliases.values()))
 
     @property
@@ -124,6 +124,7 @@ class RLSettings(Settings):
         batch_size = self.batch_size or (self.ppo_batch_size if on_policy else 256)
         if rl_cls is sb3.PPO:
             kwargs = {**self.ppo_kwargs, **kwargs}
+        # A2C has no minibatches, and TRPO's size is called as PPO's.
         minibatch = inspect.signature(rl_cls).parameters.get("batch_size")
         if on_policy and minibatch is not None:
             # The algorithm would truncate a larger minibatch, with a warning.
@@ -183,6 +184,7 @@ class RLSettings(Settings):
                     f"num_envs={num_vec} must evenly divide batch_size={batch_size}; "
                     "change environment.num_vec or rl.batch_size"
                 )
+            # n_steps counts steps of each environment, the batch size those of all.
             kwargs["n_steps"] = batch_size // num_vec
         elif issubclass(rl_cls, OffPolicyAlgorithm):
             if "batch_size" in kwargs:
@@ -286,6 +288,7 @@ def _algo_from_policy(
             f"agent_path={agent_path!r} holds a {type(saved).__name__}, which "
             f"rl.rl_cls={settings.rl_cls} cannot train"
         )
+    # Private in Stable-Baselines3 2.x, and what its own BasePolicy.save stores.
     kwargs = saved._get_constructor_parameters()
     for filled in ("observation_space", "action_space", "lr_schedule", "use_sde"):
         kwargs.pop(filled, None)
@@ -297,23 +300,9 @@ def _algo_from_policy(
             seed=seed,
             **settings.constructor_kwargs(venv.num_envs),
         )
+    # Optimizers start anew: those of another algorithm would not fit.
     algo.policy.load_state_dict(saved.state_dict())
     return algo
-
-
-def make_or_load_rl_algo(
-    venv: VecEnv,
-    settings: RLSettings,
-    policy: PolicySettings,
-    seed: int,
-    agent_path: str | None,
-) -> BaseAlgorithm:
-    """Builds an algorithm, or loads one that counts its steps from 0."""
-    if agent_path is None:
-        return make_rl_algo(venv, settings, policy, seed)
-    algorithm = load_rl_algo_from_path(agent_path, venv, settings, seed)
-    algorithm.num_timesteps = 0  # it remembers its own training
-    return algorithm
 
 
 class StepProgress(BaseCallback):

@@ -68,6 +68,7 @@ def wandb_init(
 
 def wandb_finish(*, failed: bool) -> None:
     """Finishes the Weights & Biases run, so that the next command has its own."""
+    # Not imported: without a run of it there is nothing to finish.
     wandb = sys.modules.get("wandb")
     if wandb is not None and wandb.run is not None:
         wandb.finish(exit_code=int(failed))

@@ -59,7 +59,6 @@ def load_classes(kwargs: Mapping[str, Any], base: type, name: str) -> dict[str, 
 
 
 def _import(path: str, name: str) -> Any:
-    """Imports what "module:attribute" names."""
     module_name, _, attribute = path.partition(":")
     try:
         found: Any = importlib.import_module(module_name)

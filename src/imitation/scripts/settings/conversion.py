@@ -38,6 +38,7 @@ def convert(value: Any, hint: Any) -> tuple[bool, Any]:
     if origin is tuple:
         if isinstance(value, str) or not isinstance(value, collections.abc.Sequence):
             return False, value
+        # tuple[X, ...] only; no setting has items of different types.
         pairs = [convert(item, args[0]) for item in value]
         return all(matched for matched, _ in pairs), tuple(item for _, item in pairs)
     if origin is collections.abc.Mapping:
@@ -55,8 +56,10 @@ def _convert_scalar(value: Any, hint: Any) -> tuple[bool, Any]:
         return class_path(value)
     if hint is bool or hint is str or hint is type(None):
         return isinstance(value, hint), value
+    # bool is an int to Python, and a mistake in a number here.
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:
+        # 1e6 on the command line is a float; NaN and infinity are not whole.
         whole = number and (isinstance(value, int) or value.is_integer())
         return whole, int(value) if whole else value
     assert hint is float, f"no rule for a setting of type {hint}"

@@ -343,6 +343,7 @@ def _without_effect(
             reason = f"to {' and '.join(declared.commands)}, not to {command}"
         elif applies is not None and not applies.holds(settings):
             reason = applies.described(path)
+        # Compared as merged plain data: a mapping may be given in part.
         default = _default(field)
         if reason:
             before = dict(flatten({field.name: plain(default)}, path.rstrip(".")))

@@ -59,6 +59,7 @@ def field_docs(cls: type) -> dict[str, str]:
     for base in reversed(cls.__mro__):
         if not dataclasses.is_dataclass(base):
             continue
+        # Python keeps no docstrings of attributes; Sphinx reads them in the same way.
         tree = ast.parse(textwrap.dedent(inspect.getsource(base)))
         definition = tree.body[0]
         assert isinstance(definition, ast.ClassDef)

@@ -201,4 +201,5 @@ def _label(sampled: Mapping[str, Any]) -> str:
         for key, value in flatten(sampled)
         if value not in ([], {}, None) and key != "command_name"
     ]
+    # File systems allow 255 bytes for a name, and the number comes before it.
     return re.sub(r"[^\w.=,+-]+", "_", ",".join(words))[:80].strip("_.")

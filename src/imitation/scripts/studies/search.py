@@ -143,6 +143,7 @@ class SearchedProposals:
 
     def tell(self, group: int, sampled: Mapping[str, Any], value: float | None) -> None:
         """Tells the algorithm, also about what it has not suggested itself."""
+        # A searcher knows only its own suggestions; the others come from before a kill.
         if group in self._own:
             result = None if value is None else {self.metric: value}
             self.searcher.on_trial_complete(
@@ -189,6 +190,7 @@ class StudySearcher(Searcher):
         self.target = metric
         known = journal.trials()
         self._known = {(t.group, t.repeat): t for t in known}
+        # All repetitions of a group come first, so that its mean is known early.
         self._queue = [(g, r) for g in range(n_groups) for r in range(repeat)]
         self._sampled = {t.group: t.sampled for t in known}
         self._running: dict[str, TrialRecord] = {}
@@ -254,7 +256,6 @@ class StudySearcher(Searcher):
 
 
 def _metric(result: Mapping[str, Any], name: str | None) -> float | None:
-    """A metric of a result, nested or flat."""
     if name is None:
         return None
     value: Any = result.get(name)
@@ -264,7 +265,6 @@ def _metric(result: Mapping[str, Any], name: str | None) -> float | None:
 
 
 def _flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    """The leaves of nested mappings with "/" between the levels."""
     for key, value in config.items():
         name = f"{path}/{key}" if path else str(key)
         if isinstance(value, Mapping):

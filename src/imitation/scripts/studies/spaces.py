@@ -111,6 +111,7 @@ def with_first(config: Any) -> Any:
     found = space_of(config)
     if found is not None:
         kind, arguments = found
+        # Bounds may be written as 1e3, which is a float.
         return round(arguments[0]) if "randint" in kind else arguments[0]
     if isinstance(config, Mapping):
         return {
@@ -174,6 +175,7 @@ def _describe_domain(domain: Any) -> dict[str, Any]:
     if kind == "Function":
         return {"sample_from": _remember(domain.func)}
     sampler = domain.get_sampler()
+    # Ray wraps a sampler in a Quantized one; the bounds stay those of the domain.
     quantum = getattr(sampler, "q", None)
     inner = type(getattr(sampler, "sampler", sampler)).__name__.lstrip("_")
     base = {"Float": "uniform", "Integer": "randint"}[kind]
@@ -204,7 +206,6 @@ def _remember(value: Any) -> str:
 
 
 def _recall(name: str) -> Any:
-    """The object of a name."""
     if name in _remembered:
         return _remembered[name]
     if name.startswith(_LIVE):

@@ -59,6 +59,7 @@ def run_study(
     import_tune()
     journal = Journal(directory, _spec(settings))
     try:
+        # Two drivers would propose the same trials to the same directories.
         lock = FileLock(directory / ".lock", timeout=0).acquire()
     except Timeout as error:
         raise ConfigError(f"the study in {directory} is running already") from error
@@ -86,7 +87,6 @@ def _spec(settings: ParallelSettings) -> dict[str, Any]:
 
 
 def _run(settings: ParallelSettings, journal: Journal) -> "ExperimentAnalysis":
-    """Builds the search and gives it to Ray."""
     from imitation.scripts.studies.search import StudySearcher
 
     tune = import_tune()
@@ -106,6 +106,7 @@ def _run(settings: ParallelSettings, journal: Journal) -> "ExperimentAnalysis":
         "%d trials in %s, %d of them finished", n_trials, journal.directory, n_before
     )
     ray_directory = journal.directory / "ray"
+    # Ray refuses to write to an experiment that exists, so each start is a part.
     part = len(list(ray_directory.glob("*"))) if ray_directory.is_dir() else 0
     name = settings.run_name if part == 0 else f"{settings.run_name}-{part}"
     defaults = {
@@ -125,6 +126,7 @@ def _run(settings: ParallelSettings, journal: Journal) -> "ExperimentAnalysis":
         trial_dirname_creator=_directory_name,
         callbacks=callbacks,
     )
+    # Ray turns Ctrl-C into a normal return with unfinished trials.
     ended = sum(trial.status in ("TERMINATED", "ERROR") for trial in analysis.trials)
     limited = {"time_budget_s", "stop", "fail_fast"} & set(kwargs)
     if ended < n_trials and not limited:
@@ -182,7 +184,6 @@ def _callbacks(n_trials: int, n_before: int) -> Sequence[Any]:
 
 
 def _directory_name(trial: Any) -> str:
-    """Ray's directory of a trial is called as ours is."""
     return pathlib.Path(trial.config[DIRECTORY]).name
 
 

@@ -51,6 +51,7 @@ def finish_trial(directory: pathlib.Path) -> Mapping[str, Any]:
     """
     from filelock import FileLock
 
+    # A killed driver's worker may still be at it.
     with FileLock(directory / ".lock", timeout=_LOCK_S):
         record = read_trial(directory)
         result = record.result
@@ -67,7 +68,6 @@ def finish_trial(directory: pathlib.Path) -> Mapping[str, Any]:
 
 
 def _train(record: TrialRecord) -> Mapping[str, Any]:
-    """Runs the experiment in the trial's directory."""
     experiment = load_experiment(record.sacred_ex_name)
     here = record.cwd if os.path.isdir(record.cwd) else "."
     with experiment.stored_in(record.directory / "sacred"), contextlib.chdir(here):
