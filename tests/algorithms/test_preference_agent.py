@@ -143,7 +143,8 @@ def test_trains_on_the_learned_reward_only(tmp_path: pathlib.Path) -> None:
     agent.train(32)
     np.testing.assert_array_equal(agent.algorithm.rollout_buffer.rewards[:7], 7.0)
     assert_true_episodes(agent.sample(8))
-    assert agent._rewarded.venv.episode_rewards[-1] == 7.0 * tiny_envs.HORIZON
+    env = agent.algorithm.get_env()
+    assert env.episode_rewards[-1] == 7.0 * tiny_envs.HORIZON
 
 
 def test_any_function_may_be_the_reward(tmp_path: pathlib.Path) -> None:

@@ -12,6 +12,7 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import DummyVecEnv
 
 from imitation.algorithms import preference_comparisons as pc
+from imitation.algorithms.preference_comparisons import held_out
 from imitation.algorithms.preference_comparisons.held_out import load_held_out
 from imitation.errors import ArtifactError
 from imitation.rewards.reward_nets import BasicRewardNet, NormalizedRewardNet
@@ -80,9 +81,9 @@ def test_all_rounds_begin_in_the_same_states(tmp_path: Path) -> None:
     keep, _ = make_best(tmp_path, make_agent(PPO), ByTorque(), n_rounds=3)
     for number in range(3):
         keep(number)
-    held_out = load_held_out(tmp_path / "kept")
-    starts = np.stack([t.obs[0] for t in held_out.trajectories])
-    first, second, third = (starts[held_out.rounds == n] for n in (1, 2, 3))
+    kept = load_held_out(tmp_path / "kept")
+    starts = np.stack([t.obs[0] for t in kept.trajectories])
+    first, second, third = (starts[kept.rounds == n] for n in (1, 2, 3))
     np.testing.assert_array_equal(first, second)
     np.testing.assert_array_equal(first, third)
     assert len(np.unique(first, axis=0)) == 4
@@ -113,17 +114,16 @@ def test_an_off_policy_agent_goes_back_with_its_temperature(tmp_path: Path) -> N
     keep, _ = make_best(tmp_path, agent, lambda o, a, n, d: a[:, 0] * 0, n_rounds=1)
     before = {k: v.clone() for k, v in agent.policy.state_dict().items()}
     entropy = agent.log_ent_coef.item()
-    original = pc.BestAgent._best_round
 
-    def disturb(self: pc.BestAgent) -> int:
+    def disturb(directory: Path) -> held_out.HeldOutEpisodes:
         with th.no_grad():
             for parameter in agent.policy.parameters():
                 parameter.add_(1.0)
             agent.log_ent_coef.add_(1.0)
-        return original(self)
+        return load_held_out(directory)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(pc.BestAgent, "_best_round", disturb)
+        patch.setattr(held_out, "load_held_out", disturb)  # before it is restored
         keep(0)
     assert agent.log_ent_coef.item() == entropy
     for name, value in agent.policy.state_dict().items():

@@ -19,6 +19,7 @@ from imitation.errors import ArtifactError, ConfigError
 from imitation.regularization import regularizers
 from imitation.rewards import reward_nets
 from imitation.rewards.serialize import load_reward_net
+from imitation.testing.checks import check_algorithm
 from imitation.training import state_files as checkpoint
 from imitation.util import logger as imit_logger
 from reference import states, tiny_envs
@@ -275,7 +276,7 @@ def weights(trainer: Any) -> th.Tensor:
 
 
 class StoppedError(Exception):
-    pass
+    """Ends a training from a callback."""
 
 
 CASES: dict[str, Any] = {
@@ -317,6 +318,41 @@ def test_resumed_is_as_if_uninterrupted(tmp_path: pathlib.Path, case: str) -> No
     assert 0 <= agent.num_timesteps - 130 < (8 if "PPO" not in str(type(agent)) else 1)
     again = make_trainer(tmp_path / "4", **options)
     assert again.train(**totals, **saving, resume=True) == expected
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_trainers_contract(tmp_path: pathlib.Path, case: str) -> None:
+    def train(trainer: prefs.PreferenceComparisons) -> None:
+        np.random.seed(0)  # trainers in one process share the global generators
+        th.manual_seed(0)
+        trainer.train(40, 4)
+
+    check_algorithm(lambda: make_trainer(tmp_path, **CASES[case]), train, tmp_path)
+
+
+def test_states_between_checkpoints(tmp_path: pathlib.Path) -> None:
+    """They are saved more often than exports, and without any."""
+    for interval, exported in ((2, {"0002", "0004", "final"}), (-1, set())):
+        directory = tmp_path / str(interval)
+        saved: list[int] = []
+        trainer = make_trainer(tmp_path)
+        save = trainer.restart_episodes
+        trainer.restart_episodes = lambda seed, save=save, made=trainer, to=saved: (
+            to.append(made.progress),
+            save(seed),
+        )
+        trainer.train(
+            40,
+            4,
+            checkpoint_dir=directory,
+            checkpoint_interval=interval,
+            state_interval=1,
+        )
+        assert saved == [1, 2, 3, 4, 4]
+        assert {p.name for p in directory.iterdir()} == exported | {"latest"}
+        resumed = make_trainer(tmp_path)
+        resumed.train(40, 4, checkpoint_dir=directory, resume=True)
+        assert resumed.progress == 4
 
 
 def test_rounds_without_comparisons_train_the_agent_too(tmp_path: pathlib.Path) -> None:

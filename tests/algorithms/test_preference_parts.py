@@ -201,7 +201,7 @@ class TestActiveSelection:
         with pytest.raises(ValueError, match=message):
             prefs.ActiveSelectionFragmenter(model, base, 2, "entropy")
         active = prefs.ActiveSelectionFragmenter(model, base, 2)
-        active._uncertainty_on = "entropy"
+        active._uncertainty_on = "entropy"  # private: the constructor refuses it
         with pytest.raises(ValueError, match=message):
             active.variance_estimate(th.rand(5, 4), th.rand(5, 4))
 
