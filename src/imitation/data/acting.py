@@ -49,8 +49,8 @@ PolicyCallable = Callable[[VecObs, State, Array | None], tuple[Array, State]]
 ``(n_envs, *action_shape)``.
 """
 
+# A quick ``predict``: from observations to actions, for all environments at once.
 Actor = Callable[[Array], Array]
-"""A quick ``predict``: from observations to actions, for all environments at once."""
 
 AnyPolicy = BaseAlgorithm | BasePolicy | Callable[..., Any] | None
 """An algorithm, a policy, a function, or None for uniformly random actions.
@@ -117,7 +117,7 @@ def evaluating(policy: AnyPolicy) -> Iterator[tuple[th.nn.Module, ...]]:
     """Switches a policy's networks to evaluation mode for a block, then back.
 
     ``predict`` switches off training mode and leaves it off, which would change dropout
-    and batch normalisation in the training that follows.
+    and batch normalization in the training that follows.
 
     Args:
         policy: anything; only algorithms and modules have a mode.
@@ -137,6 +137,7 @@ def _random_actions(
     space: spaces.Space[Any], rng: np.random.Generator | None
 ) -> PolicyCallable:
     if rng is not None:
+        # The environment's own space keeps its generator.
         space = copy.deepcopy(space)
         space.seed(make_seeds(rng))
 
@@ -144,6 +145,7 @@ def _random_actions(
         obs: VecObs, state: State = None, episode_start: Array | None = None
     ) -> tuple[Array, State]:
         batch = next(iter(obs.values())) if isinstance(obs, dict) else obs
+        # `sample` knows the distribution of each space; it has no batched form.
         return np.stack([space.sample() for _ in range(len(batch))]), None
 
     return act
@@ -180,6 +182,7 @@ def _quick_predictions(policy: BasePolicy, deterministic: bool) -> PolicyCallabl
     def act(
         obs: VecObs, state: State = None, episode_start: Array | None = None
     ) -> tuple[Array, State]:
+        # A learner that shares the policy may have switched it back meanwhile.
         if policy.training:
             policy.set_training_mode(False)
         if quick is not None and isinstance(obs, np.ndarray):
@@ -284,6 +287,8 @@ def quick_actor(policy: BasePolicy, deterministic: bool) -> Actor | None:
     def act(obs: Array) -> Array:
         inputs = safe_to_tensor(obs)
         output = network(inputs if on_cpu else inputs.to(device))
+        # One reduction finds any NaN or infinity; SB3 checks by validating
+        # distributions.
         if not math.isfinite(output.sum().item()):
             raise DataError(
                 "the policy's output is not finite: its weights have diverged, or "
@@ -298,6 +303,7 @@ def quick_actor(policy: BasePolicy, deterministic: bool) -> Actor | None:
             categories: Array = th.argmax(output, dim=1).cpu().numpy()  # (n_envs,)
             return categories
         if not deterministic:
+            # The draw of torch.distributions.Normal, and the same random numbers.
             output = output + th.randn_like(output) * log_std.detach().exp()
         assert isinstance(space, spaces.Box)
         acts: Array = output.cpu().numpy().reshape(-1, *space.shape)

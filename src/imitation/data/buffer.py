@@ -143,6 +143,7 @@ class Buffer:
                 "pass truncate_ok=True to keep the last ones."
             )
         n_kept = min(n_samples, self.capacity)
+        # The ring wraps at most once: two slices per key, whatever the batch.
         n_until_end = min(n_kept, self.capacity - self._next)
         for key, array in self._arrays.items():
             kept = data[key][n_samples - n_kept :]
@@ -204,6 +205,8 @@ class Buffer:
             DataError: the state holds more samples than the capacity.
         """
         buffer = cls.from_data(state["arrays"], capacity, rng=rng)
+        # `from_data` leaves it where a buffer of this size would go on, which need not
+        # be where the saved one would once it was full.
         buffer._next = int(state["next"])
         return buffer
 
@@ -225,6 +228,7 @@ class Buffer:
                     f"Wrong data shape for {key}: expected (n, *{stored.shape[1:]}), "
                     f"got {array.shape}."
                 )
+            # float64 into float32 loses precision only; float into int loses the kind.
             if not np.can_cast(array.dtype, stored.dtype, "same_kind"):
                 raise DataError(
                     f"Wrong data dtype for {key}: {array.dtype} cannot be stored as "
@@ -379,6 +383,7 @@ class ReplayBuffer:
             DataError: the buffer is empty.
         """
         data = self._buffer.sample(n_samples, rng)
+        # Rows of what was checked when it was stored.
         return types.Transitions.unchecked(
             obs=_joined("obs", data),
             acts=data["acts"],

@@ -26,8 +26,8 @@ __all__ = ["EMPTY_INFO", "TrajectoryAccumulator", "VecEpisodes", "infos_array"]
 Array = npt.NDArray[Any]
 VecObs = types.Observation | Mapping[str, Array]
 
+# Vector steps that fit into the arrays of ``VecEpisodes`` before they first grow.
 INITIAL_CAPACITY = 128
-"""Vector steps that fit into the arrays of ``VecEpisodes`` before they first grow."""
 
 
 class _EmptyInfo(dict[str, Any]):
@@ -306,6 +306,8 @@ class TrajectoryAccumulator:
                     f"the trajectory of environment {i} was not started; call "
                     f"add_step({{'obs': obs[{i}]}}, key={i}) after reset."
                 )
+            # The vector environment has reset already: this belongs to the next
+            # episode.
             after = {k: v[i, ...] for k, v in arrays.items()}
             last = after
             if done:

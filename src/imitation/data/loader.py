@@ -20,11 +20,11 @@ __all__ = ["DEFAULT_KEYS", "BatchLoader", "samples_at_a_time"]
 DEFAULT_KEYS = ("obs", "acts", "next_obs", "dones", "truncated", "rews", "infos")
 """Fields that a batch holds when the transitions have them."""
 
+# How many samples are gathered at a time, if their batches fit.
 CHUNK_SAMPLES = 4096
-"""How many samples are gathered at a time, if their batches fit."""
 
+# A chunk of large samples, such as images, is at most this big (or one batch).
 CHUNK_BYTES = 1 << 24
-"""A chunk of large samples, such as images, is at most this big (or one batch)."""
 
 Array = npt.NDArray[Any]
 
@@ -76,6 +76,7 @@ class BatchLoader:
         self._fields = {key: fields[key] for key in keys if key in fields}
         self._n_samples = len(transitions)
         bounded = samples_at_a_time(transitions, tuple(self._fields))
+        # A whole number of batches, so that no batch spans two chunks.
         self._chunk = max(1, bounded // batch_size) * batch_size
         self._position = 0
         self._epoch_start = seeding.rng_state(self._rng)
@@ -140,6 +141,8 @@ class BatchLoader:
         self._position = 0
         if state is not None:
             self._position = int(state["position"])
+            # Within an epoch its permutation is drawn again; between two, the next one
+            # is.
             start = state["epoch_start"] if self._position else state["rng"]
             seeding.restore_rng(self._rng, start)
         self._epoch_start = seeding.rng_state(self._rng)
@@ -179,6 +182,7 @@ def _take(value: Any, where: Any) -> Any:
     if value.dtype == object:
         return value[where]
     return tensors.safe_to_tensor(
+        # A slice is a view: batches must not share memory with the demonstrations.
         value[where].copy() if isinstance(where, slice) else value[where]
     )
 

@@ -2,7 +2,7 @@
 
 A policy acts in a vector environment until a condition on the finished episodes holds.
 Environments that are in the middle of an episode at that moment finish it: stopping at
-once would favour short episodes. Steps that an environment takes after its own last
+once would favor short episodes. Steps that an environment takes after its own last
 episode are dropped.
 """
 
@@ -58,8 +58,8 @@ Array = npt.NDArray[Any]
 GenTrajTerminationCond = Callable[[Sequence[types.TrajectoryWithRew]], bool]
 """Given the episodes finished so far, whether to start no more."""
 
+# Steps of every environment after which a rollout without an episode gives up.
 MAX_STEPS_WITHOUT_EPISODE = 100_000
-"""Steps of every environment after which a rollout without an episode gives up."""
 
 _log = logging.getLogger(__name__)
 
@@ -261,16 +261,19 @@ def _collect(
                 f"environments, the policy returned {acts.shape}."
             )
         obs, rews, dones, infos = venv.step(acts)
+        # Once there is enough, what an idle environment ends is not an episode of ours.
         ended = dones & needed if enough else dones
         finished = episodes.add(acts, obs, rews, ended, infos)
         waited = 0 if finished else waited + 1
         if finished:
             trajectories += finished
             n_steps += sum(map(len, finished))
+            # Counting is cheaper than to give all episodes to a function each time.
             if isinstance(sample_until, _MinSamples):
                 enough = sample_until.holds(n_steps, len(trajectories))
             else:
                 enough = enough or sample_until(trajectories)
+            # Environments inside an episode go on; one that has just ended is done.
             if enough:
                 needed &= ~dones
         if enough:
@@ -314,6 +317,7 @@ def rollout_stats(
         values["monitor_return"] = monitored
         stats["monitor_return_len"] = len(monitored)
     for name, numbers in values.items():
+        # float32 rewards of long episodes would lose digits in the mean.
         array = np.asarray(numbers, dtype=np.float64)
         stats[f"{name}_min"] = float(array.min())
         stats[f"{name}_mean"] = float(array.mean())

@@ -64,6 +64,7 @@ def save(path: AnyPath, trajectories: Iterable[Trajectory]) -> None:
             an info is not JSON; or `path` holds something other than a data set.
             Nothing is written then.
     """
+    # Before anything is written: the swap at the end would delete what is there.
     _check_replaceable(path)
     with artifacts.replacing_directory(path) as directory:
         layout, n_episodes, n_steps = _write_table(directory / _TABLE, trajectories)
@@ -142,6 +143,7 @@ def load_with_rewards(
         ArtifactError: as for ``load``, or there are no rewards.
     """
     trajectories = load(path, allow_pickle=allow_pickle)
+    # The table's columns tell; asking each trajectory would read all data.
     if isinstance(trajectories, TrajectoryDatasetSequence):
         complete = trajectories.has_rewards
     else:
@@ -204,6 +206,7 @@ def _batches(
         layout.check_same(columns.Layout.of(trajectory, f"episode {episode}"))
         batch.append(trajectory)
         size += sum(a.nbytes for a in columns.array_columns(trajectory).values())
+        # Bounded in bytes for images, in rows for short episodes.
         if size >= _BATCH_BYTES or len(batch) == _BATCH_ROWS:
             yield batch
             batch, size = [], 0

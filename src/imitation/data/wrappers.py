@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
+from typing_extensions import override
 
 from imitation.data import types
 from imitation.data.episodes import VecEpisodes
@@ -52,19 +53,8 @@ class BufferingWrapper(VecEnvWrapper):
         self._ep_lens: list[int] = []
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
 
+    @override
     def reset(self, **kwargs: Any) -> VecEnvObs:
-        """Resets all environments and starts recording afresh.
-
-        Args:
-            **kwargs: passed to the ``reset`` of the environment beneath.
-
-        Returns:
-            The first observations, shape ``(n_envs, *observation_shape)``.
-
-        Raises:
-            RuntimeError: there are transitions nobody has popped, unless
-                ``error_on_premature_reset`` is False.
-        """
         if self.n_transitions and self.error_on_premature_event:
             raise RuntimeError(
                 "BufferingWrapper reset() before samples were accessed: pop the "
@@ -78,31 +68,18 @@ class BufferingWrapper(VecEnvWrapper):
         self._episodes = VecEpisodes(_as_observation(obs))
         return obs
 
+    @override
     def step_async(self, actions: npt.NDArray[Any]) -> None:
-        """Starts a step with the given actions; ``step_wait`` gives its results.
-
-        Args:
-            actions: shape ``(n_envs, *action_shape)``.
-
-        Raises:
-            RuntimeError: ``reset()`` was not called, or the last step is still pending.
-        """
         if self._episodes is None:
             raise RuntimeError("BufferingWrapper step before reset(): call reset().")
         if self._actions is not None:
             raise RuntimeError("A step is already pending: call step_wait().")
         self.venv.step_async(actions)
+        # Policies may reuse their output array for the next step.
         self._actions = np.array(actions)
 
+    @override
     def step_wait(self) -> VecEnvStepReturn:
-        """Waits for the step and records it.
-
-        Returns:
-            Observations, rewards, dones and infos of the environment beneath.
-
-        Raises:
-            RuntimeError: no step was started.
-        """
         if self._episodes is None or self._actions is None:
             raise RuntimeError("No step is pending: call step_async() first.")
         actions, self._actions = self._actions, None
@@ -112,6 +89,7 @@ class BufferingWrapper(VecEnvWrapper):
         )
         self._steps += 1
         if dones.any():
+            # Of whole episodes, even if fragments were popped in between.
             self._ep_lens += self._steps[dones].tolist()
             self._steps[dones] = 0
         assert self.n_transitions is not None
@@ -189,35 +167,22 @@ class RolloutInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
         self._obs: list[Any] = []
         self._rews: list[SupportsFloat] = []
 
+    @override
     def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
-        """Resets the environment and starts recording a new episode.
-
-        Args:
-            **kwargs: ``seed`` and ``options``.
-
-        Returns:
-            The first observation and its info.
-        """
         obs, info = self.env.reset(**kwargs)
         self._obs = [_copied(obs)]
         self._rews = []
         return obs, info
 
+    @override
     def step(
         self, action: Any
     ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
-        """Steps the environment; the last step's info gains ``"rollout"``.
-
-        Args:
-            action: what the environment's ``step`` accepts.
-
-        Returns:
-            Observation, reward, terminated, truncated and info.
-        """
         obs, rew, terminated, truncated, info = self.env.step(action)
         self._obs.append(_copied(obs))
         self._rews.append(rew)
         if terminated or truncated:
+            # Python numbers become float64, NumPy scalars keep their dtype.
             rews = np.array(self._rews)
             if not np.issubdtype(rews.dtype, np.floating):
                 rews = rews.astype(np.float64)

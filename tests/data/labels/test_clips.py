@@ -21,23 +21,23 @@ def trajectory(obs: Any, infos: Any = None) -> Trajectory:
     return Trajectory(obs, ACTS, infos, True)
 
 
-def grey(seed: int = 0) -> Any:
+def gray(seed: int = 0) -> Any:
     return np.random.default_rng(seed).integers(0, 256, (T + 1, 16, 20), np.uint8)
 
 
 def colour() -> Any:
-    return np.stack([grey(0), grey(1), grey(2)], axis=3)
+    return np.stack([gray(0), gray(1), gray(2)], axis=3)
 
 
 IMAGES = {
     "colour": (colour(), colour()),
     "colour, channels first": (np.moveaxis(colour(), 3, 1), colour()),
-    "grey": (grey()[..., None], grey()),
-    "grey, channels first": (grey()[:, None], grey()),
-    "grey without an axis": (grey(), grey()),
-    "stack of four greys": (np.stack([grey(i) for i in range(4)], 3), grey(3)),
-    "stack of four greys, first": (np.stack([grey(i) for i in range(4)], 1), grey(3)),
-    "stack of two greys": (np.stack([grey(5), grey(6)], 3), grey(6)),
+    "gray": (gray()[..., None], gray()),
+    "gray, channels first": (gray()[:, None], gray()),
+    "gray without an axis": (gray(), gray()),
+    "stack of four grays": (np.stack([gray(i) for i in range(4)], 3), gray(3)),
+    "stack of four grays, first": (np.stack([gray(i) for i in range(4)], 1), gray(3)),
+    "stack of two grays": (np.stack([gray(5), gray(6)], 3), gray(6)),
     "stack of four colours": (
         np.concatenate([colour() // 2, colour() // 3, colour() // 4, colour()], 3),
         colour(),
@@ -71,7 +71,7 @@ def test_images_of_other_ranges_are_stretched() -> None:
 
 def test_rendered_images_come_first() -> None:
     infos = [{"rendered_img": image, "x": 1} for image in colour()[1:]]
-    frames = clips.frames_of(trajectory(grey(), infos))
+    frames = clips.frames_of(trajectory(gray(), infos))
     np.testing.assert_array_equal(frames, colour()[1:])
 
 
@@ -139,9 +139,9 @@ def test_pair_is_drawn_to_one_scale() -> None:
 
 
 def test_pair_of_images_is_shown_as_it_is() -> None:
-    a, b = clips.frames_of_pair(trajectory(colour()), trajectory(grey()))
+    a, b = clips.frames_of_pair(trajectory(colour()), trajectory(gray()))
     np.testing.assert_array_equal(a, colour())
-    np.testing.assert_array_equal(b[..., 0], grey())
+    np.testing.assert_array_equal(b[..., 0], gray())
 
 
 SIZES = {
@@ -176,7 +176,7 @@ def test_clips_are_what_browsers_play(tmp_path: Path, name: str) -> None:
 BAD_FRAMES = {
     "none": np.zeros((0, 10, 10, 3), np.uint8),
     "one frame alone": np.zeros((10, 10, 3), np.uint8),
-    "grey": np.zeros((2, 10, 10, 1), np.uint8),
+    "gray": np.zeros((2, 10, 10, 1), np.uint8),
     "floats": np.zeros((2, 10, 10, 3)),
 }
 

@@ -16,7 +16,7 @@ from imitation.data.importers.hdf5 import from_hdf5
 from imitation.data.importers.huggingface import from_huggingface
 from imitation.data.importers.minari import export_minari, from_minari
 from imitation.data.importers.npz import from_npz
-from imitation.data.importers.recognise import (
+from imitation.data.importers.recognize import (
     FORMATS,
     import_trajectories,
     stream_trajectories,

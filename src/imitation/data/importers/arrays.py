@@ -20,6 +20,7 @@ __all__ = ["from_arrays", "from_mapping"]
 
 Array = npt.NDArray[Any]
 
+# The arguments of ``from_arrays`` and what mappings and files call them.
 _NAMES = {
     "obs": ("obs", "observations"),
     "acts": ("acts", "actions"),
@@ -30,7 +31,6 @@ _NAMES = {
     "episode_ends": ("episode_ends",),
     "episode_starts": ("episode_starts",),
 }
-"""The arguments of ``from_arrays`` and what mappings and files call them."""
 
 
 def from_arrays(
@@ -207,6 +207,7 @@ def _listed(
             acts=columns["acts"][i],
             rews=columns["rews"][i],
             next_obs=columns["next_obs"][i],
+            # Not said: lists hold whole episodes.
             terminal=done is None or bool(done) or bool(timeout),
             truncated=bool(timeout),
         )
@@ -265,6 +266,7 @@ def _ends(
         is_end |= flags(given["dones"], n_steps, source, "dones")
     if "episode_starts" in given:
         starts = flags(given["episode_starts"], n_steps, source, "episode_starts")
+        # A start marks the step before it as an end; so is the last step of all.
         is_end |= np.append(starts[1:], True)
     if "episode_ends" in given:
         is_end[_checked_ends(given["episode_ends"], n_steps, source) - 1] = True

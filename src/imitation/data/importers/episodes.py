@@ -20,7 +20,7 @@ FinalObs = Literal["error", "repeat", "drop"]
 
 - ``"error"``: refuse the episode.
 - ``"repeat"``: repeat the last observation. Keeps every action and reward, and is exact
-  for behavioural cloning, which never looks at next observations.
+  for behavioral cloning, which never looks at next observations.
 - ``"drop"``: leave out the last action; the episode then ends in a state that is not
   terminal.
 """

@@ -34,7 +34,7 @@ def frames_of(trajectory: Trajectory) -> Frames:
     """Returns the pictures of a trajectory.
 
     Args:
-        trajectory: with rendered images in its infos, image observations (grey, colour
+        trajectory: with rendered images in its infos, image observations (gray, colour
             or stacked, channels first or last) or any others.
 
     Returns:
@@ -62,6 +62,7 @@ def frames_of_pair(first: Trajectory, second: Trajectory) -> tuple[Frames, Frame
     if pictures[0] is not None and pictures[1] is not None:
         return pictures[0], pictures[1]
     a, b = _numbers(first), _numbers(second)
+    # One scale for both, or a flat line could look as lively as a wild one.
     limits = line_plots.limits_of(a.values, b.values)
     return (
         line_plots.draw(a.values, limits, a.names),
@@ -145,12 +146,13 @@ def _rgb(array: Array) -> Frames | None:
     if array.ndim != 4:
         return None
     last, first = array.shape[3], array.shape[1]
+    # Channels first: the short axis leads.
     if last > _MAX_CHANNELS or first < last:
         array = np.moveaxis(array, 1, 3)
     _, height, width, channels = array.shape
     if channels > _MAX_CHANNELS or min(height, width) < _MIN_SIDE:
         return None
-    # A stack of frames has the latest last: of colours, or (also if four) of greys.
+    # A stack of frames has the latest last: of colours, or (also if four) of grays.
     latest = 3 if channels % 3 == 0 else 1
     shown = _to_uint8(array[..., -latest:])
     return np.ascontiguousarray(np.broadcast_to(shown, (*shown.shape[:3], 3)))
@@ -160,6 +162,7 @@ def _to_uint8(images: Array) -> Frames:
     """Brightness in 0..255: of bytes, of [0, 1], else of the range that occurs."""
     if images.dtype == np.uint8:
         return images
+    # NaN would become an arbitrary byte.
     finite = np.nan_to_num(images.astype(np.float64), posinf=0.0, neginf=0.0)
     low, high = finite.min(), finite.max()
     if low >= 0 and high <= 255:

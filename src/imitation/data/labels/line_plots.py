@@ -1,6 +1,6 @@
 """Draws vector observations as moving line plots, for people to watch.
 
-Each number of the observation has a row of its own: its whole course in grey, what has
+Each number of the observation has a row of its own: its whole course in gray, what has
 happened so far in colour, and a dot at the present.
 """
 

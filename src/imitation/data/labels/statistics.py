@@ -19,8 +19,8 @@ __all__ = [
     "read_statistics",
 ]
 
+# So many of the latest verdicts tell how far people agree with the current model.
 RECENT = 100
-"""So many of the latest verdicts tell how far people agree with the current model."""
 
 _VERDICTS = """
 SELECT v.labeller, v.preference, v.time,

@@ -155,6 +155,7 @@ class LabelStore:
 
     def _run_jobs(self) -> None:
         """Runs the jobs that have come so far in one transaction."""
+        # Those that came while another thread's transaction waited for the disk.
         jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
         try:
             self._writer.execute("BEGIN IMMEDIATE")
@@ -176,6 +177,7 @@ class LabelStore:
             self.path,
             timeout=_BUSY_SECONDS,
             isolation_level=None,
+            # Locks of ours serialize the use of each connection.
             check_same_thread=False,
         )
         connection.row_factory = sqlite3.Row
@@ -184,6 +186,7 @@ class LabelStore:
     def _prepare(self) -> None:
         """Sets the file up, or checks that it is of this version."""
         self._writer.execute("PRAGMA journal_mode=WAL")
+        # NORMAL would lose the last commits in a power cut: labels are people's work.
         self._writer.execute("PRAGMA synchronous=FULL")
         self._writer.execute("PRAGMA foreign_keys=ON")
 

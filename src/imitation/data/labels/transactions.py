@@ -69,6 +69,7 @@ def hand_out(
     pairs = connection.execute(_HELD, values).fetchall()
     values["n"] = n - len(pairs)
     pairs += connection.execute(_FREE, values).fetchall()
+    # Ranked by number: everybody sees the oldest pairs first.
     leases = [(pair["id"], labeller, expires, pair["id"]) for pair in pairs]
     connection.executemany(_LEASE, leases)
     return pairs
@@ -104,6 +105,7 @@ def store_verdict(
         raise LabelConflictError(f"pair {verdict.pair_id} {problem}")
     mine = (verdict.pair_id, verdict.labeller)
     connection.execute("DELETE FROM leases WHERE pair_id = ? AND labeller = ?", mine)
+    # The unique index refuses a second verdict, should two requests race.
     cursor = connection.execute(
         "INSERT INTO verdicts (pair_id, labeller, preference, time, key) "
         "VALUES (?, ?, ?, ?, ?)",

@@ -25,8 +25,8 @@ Array = npt.NDArray[Any]
 
 _ALIGNMENT = 64
 _KINDS = "biufc"
+# Bytes of magic string and version, before the length of the header.
 _PREFIX = len(npy.MAGIC_PREFIX) + 2
-"""Bytes of magic string and version, before the length of the header."""
 
 
 def pack(arrays: Sequence[Array]) -> pa.LargeBinaryArray:

@@ -40,8 +40,8 @@ __all__ = [
 
 FORMAT_VERSION = 2
 
+# Columns of one bool per trajectory.
 FLAGS = ("terminal", "truncated")
-"""Columns of one bool per trajectory."""
 
 Array = npt.NDArray[Any]
 
@@ -79,6 +79,7 @@ class Layout:
                 f"{episode}: expected a Trajectory, got {type(trajectory).__name__}"
             )
         columns = array_columns(trajectory)
+        # Any float dtype may share a data set: rewards are not part of a space.
         columns.pop("rews", None)
         return cls(
             {name: (value.dtype, value.shape[1:]) for name, value in columns.items()},

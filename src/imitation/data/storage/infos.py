@@ -57,6 +57,7 @@ class JsonInfos(Sequence[Any]):
 
     def __getitem__(self, key: int | slice) -> "dict[str, Any] | JsonInfos":
         if isinstance(key, slice):
+            # NumPy resolves negative and extended slices, which Arrow does not know.
             steps = np.arange(len(self))[key]
             return JsonInfos(self._texts.take(pa.array(steps)), self._source)
         step = range(len(self))[key]
@@ -74,6 +75,7 @@ class JsonInfos(Sequence[Any]):
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         for step, text in enumerate(self._texts.to_pylist()):
+            # Most steps have no info: parsing would be the whole cost.
             yield {} if text == "{}" else decode(text, f"{self._source}, step {step}")
 
     def __array__(

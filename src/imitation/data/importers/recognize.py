@@ -18,7 +18,7 @@ from imitation.data.storage import legacy
 from imitation.data.types import AnyPath, Trajectory
 from imitation.errors import ArtifactError, DataError
 
-__all__ = ["FORMATS", "import_trajectories", "recognise", "stream_trajectories"]
+__all__ = ["FORMATS", "import_trajectories", "recognize", "stream_trajectories"]
 
 FORMATS = ("hf", "minari", "hdf5", "npz", "legacy")
 """What `format` may be: HuggingFace directories, Minari, HDF5 (robomimic or D4RL),
@@ -38,7 +38,7 @@ def import_trajectories(
     final_obs: FinalObs = "error",
     allow_pickle: bool = False,
 ) -> Sequence[Trajectory]:
-    """Reads demonstrations, recognising what `source` is.
+    """Reads demonstrations, recognizing what `source` is.
 
     Args:
         source: a file, a directory, or the id of a Minari data set on this machine.
@@ -79,7 +79,7 @@ def stream_trajectories(
     return iter(_reader(source, format, split, mask, final_obs, allow_pickle))
 
 
-def recognise(source: AnyPath) -> str:
+def recognize(source: AnyPath) -> str:
     """Finds out what a source is, from its first bytes or the files it holds.
 
     Returns:
@@ -90,7 +90,7 @@ def recognise(source: AnyPath) -> str:
     """
     path = pathlib.Path(os.fsdecode(source))
     if path.is_dir():
-        return _recognise_directory(path)
+        return _recognize_directory(path)
     if not path.exists():
         if _MINARI_ID.fullmatch(os.fsdecode(source)):
             return "minari"
@@ -109,7 +109,7 @@ def recognise(source: AnyPath) -> str:
     )
 
 
-def _recognise_directory(path: pathlib.Path) -> str:
+def _recognize_directory(path: pathlib.Path) -> str:
     markers = {
         "state.json": "hf",
         "dataset_info.json": "hf",
@@ -120,6 +120,7 @@ def _recognise_directory(path: pathlib.Path) -> str:
     for marker, kind in markers.items():
         if (path / marker).is_file():
             return kind
+    # A few names show at a glance which directory was meant.
     names = sorted(entry.name for entry in path.iterdir())[:3]
     raise ArtifactError(
         f"{path} is neither a HuggingFace nor a Minari data set: it "
@@ -145,7 +146,7 @@ def _reader(
     allow_pickle: bool,
 ) -> Any:
     name = os.fsdecode(source)
-    kind = format or recognise(source)
+    kind = format or recognize(source)
     if kind not in FORMATS:
         raise DataError(f"unknown format {kind!r}; choose one of {', '.join(FORMATS)}")
     for option, value, home in (("split", split, "hf"), ("mask", mask, "hdf5")):
