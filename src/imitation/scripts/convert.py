@@ -22,7 +22,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from imitation.data import importers, serialize
-from imitation.data.importers.recognise import recognise
+from imitation.data.importers.recognize import recognize
 from imitation.data.storage import columns
 from imitation.data.types import Trajectory
 from imitation.errors import DataError
@@ -62,7 +62,7 @@ class _Tally:
 
 
 def _convert(arguments: argparse.Namespace) -> None:
-    kind = arguments.from_ or recognise(arguments.source)
+    kind = arguments.from_ or recognize(arguments.source)
     if arguments.to == "hf":
         _check_destination(arguments.dest, overwrite=arguments.overwrite)
     tally = _Tally()

@@ -1,6 +1,6 @@
 """Reading and linking the run directories that Sacred's file observer writes.
 
-Nothing here needs Sacred itself, except to recognise its observer in a live run.
+Nothing here needs Sacred itself, except to recognize its observer in a live run.
 """
 
 import os

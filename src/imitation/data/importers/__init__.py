@@ -1,6 +1,6 @@
 """Bring your own demonstrations: other formats to trajectories, and to Minari.
 
-- ``import_trajectories(source)`` recognises what `source` is and reads it.
+- ``import_trajectories(source)`` recognizes what `source` is and reads it.
 - ``from_arrays``, ``from_mapping``: NumPy arrays, as lists of episodes or end to end.
 - ``from_npz``, ``from_hdf5``, ``from_minari``, ``from_huggingface``: files and
   directories.

@@ -38,7 +38,7 @@ def load_file(path: pathlib.Path, *, allow_pickle: bool) -> list[Trajectory]:
     """Reads a ``.pkl`` or ``.npz`` file of trajectories.
 
     Args:
-        path: the file, recognised by its content.
+        path: the file, recognized by its content.
         allow_pickle: read it although that can run any code its maker put into it.
 
     Returns:
