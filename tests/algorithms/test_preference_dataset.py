@@ -218,7 +218,7 @@ def test_pickles_only_if_asked(tmp_path: pathlib.Path) -> None:
         prefs.PreferenceDataset.load(path)
     assert not (tmp_path / "ran").exists()
     with (
-        pytest.warns(DeprecationWarning, match="save the data set anew"),
+        pytest.warns(DeprecationWarning, match="save the data set again"),
         pytest.raises(ArtifactError, match="not a preference data set"),
     ):
         prefs.PreferenceDataset.load(path, allow_pickle=True)

@@ -1,7 +1,7 @@
 """Learning rewards from comparisons of trajectory fragments, and policies from them.
 
 Christiano et al. (2017), "Deep reinforcement learning from human preferences",
-https://arxiv.org/abs/1706.03741. `PreferenceComparisons` puts the parts together: a
+https://arxiv.org/abs/1706.03741. `PreferenceComparisons` combines the parts: a
 `TrajectoryGenerator` (`AgentTrainer`, or a fixed `TrajectoryDataset`), a `Fragmenter`,
 a `PreferenceGatherer` and a `RewardTrainer`.
 """

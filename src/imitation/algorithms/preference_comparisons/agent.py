@@ -137,7 +137,7 @@ class AgentTrainer(TrajectoryGenerator):
         self.buffering_wrapper = wrappers.BufferingWrapper(venv)
         self._rewarded = RewardedAlgorithm(algorithm, self.buffering_wrapper, reward)
         self.steps_owed = 0
-        # Episodes that training finished before a checkpoint, and nobody sampled.
+        # Episodes that training finished before a checkpoint and that were not sampled.
         self._finished: list[types.TrajectoryWithRew] = []
         super().__init__(custom_logger)
         self.switch_prob = switch_prob

@@ -132,13 +132,13 @@ class PreferenceDataset(th_data.Dataset[Preference]):
         Args:
             path: where `save` wrote; or a file of release 1.0, which is a pickle.
             allow_pickle: read such a file. **It can run any code that its maker put
-                into it**; set this only for files you trust, and save them anew.
+                into it**; set this only for files you trust, and save them again.
 
         Returns:
             The data set.
 
         Raises:
-            ArtifactError: there is none, or it is damaged.
+            ArtifactError: no data set was saved there, or it is damaged.
             UnsafeLoadError: it is a file, and `allow_pickle` was not set.
         """
         location = pathlib.Path(os.fsdecode(path))
@@ -250,7 +250,7 @@ def _load_pickle(path: pathlib.Path, allow_pickle: bool) -> PreferenceDataset:
             "code its maker put into it; if you trust it, pass allow_pickle=True"
         )
     warnings.warn(
-        f"Loading the old file {path}; save the data set anew.",
+        f"Loading the old file {path}; save the data set again.",
         DeprecationWarning,
         stacklevel=3,
     )

@@ -141,7 +141,7 @@ class ActiveSelectionFragmenter(Fragmenter):
         custom_logger: where to log to; None creates a new logger.
 
     Raises:
-        ConfigError: the model is not of an ensemble, or a setting is none of these.
+        ConfigError: the model is not of an ensemble, or a setting is invalid.
     """
 
     def __init__(

@@ -86,7 +86,7 @@ class FragmentArrays:
         """Joins copies of fragments, at least one, all of one environment.
 
         Raises:
-            DataError: there is none, or observations or actions differ in shape.
+            DataError: there is no fragment, or observations or actions differ in shape.
         """
         if not fragments:
             raise DataError("expected at least one fragment, got none")

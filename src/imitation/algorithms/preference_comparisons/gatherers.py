@@ -70,9 +70,9 @@ class PreferenceGatherer(Part, abc.ABC):
     def gather(
         self, fragment_pairs: Sequence[types.TrajectoryWithRewPair]
     ) -> tuple[Sequence[types.TrajectoryPair], Preferences]:
-        """Asks about some pairs, and returns what is known by now.
+        """Asks about new pairs, and returns the answers so far.
 
-        One that does not wait for answers overrides this.
+        A gatherer that does not wait for answers overrides this.
 
         Args:
             fragment_pairs: n new pairs; none in a round without questions, where there
@@ -282,7 +282,7 @@ class HumanGatherer(PreferenceGatherer):
     def _add(
         self, queue: LabelQueue, pairs: Sequence[types.TrajectoryPair]
     ) -> list[int]:
-        """Writes fragments and clips of pairs, and puts them into the queue."""
+        """Writes fragments and clips of pairs, and adds the pairs to the queue."""
         if not len(pairs):
             return []
         name = f"{self._n_calls:04d}-{secrets.token_hex(4)}"
@@ -312,7 +312,7 @@ class HumanGatherer(PreferenceGatherer):
         return queue.add(records)
 
     def _look(self, queue: LabelQueue) -> None:
-        """Notes new pairs of the queue that have fragments; others put the rest in."""
+        """Notes new pairs whose fragments are stored; others may add pairs, too."""
         while True:
             try:
                 pair = queue.pair(self._last_id + 1)
@@ -330,7 +330,7 @@ class HumanGatherer(PreferenceGatherer):
         if n_open == 0:
             return
         self.logger.log(
-            f"Waiting for people to compare {wanted or n_open} pairs; let them run: "
+            f"Waiting for people to compare {wanted or n_open} pairs; ask them to run: "
             f"imitation label {self.queue_dir}"
         )
         end = None if self.timeout is None else time.monotonic() + self.timeout

@@ -127,10 +127,10 @@ class HeldOutPlayer:
 class BestAgent(HeldOutPlayer):
     """Restores the agent that the final reward rates best, after the last round.
 
-    While reward and agent are trained in turns, the agent may lose what it could: once
-    nearly all fragments are equally good, the reward hardly tells states apart, and its
-    noise is what is left to learn from. But the final reward knows early attempts from
-    good ones, so it can choose between the agents of all rounds.
+    While reward and agent are trained in turns, the agent may unlearn what it knew:
+    once nearly all fragments are equally good, the reward hardly tells states apart,
+    and only its noise is left to learn from. But the final reward tells early attempts
+    from good ones, so it can choose between the agents of all rounds.
 
     A callback of `PreferenceComparisons.train` like `HeldOutPlayer`, with the same
     arguments. It remembers the agent after each round that it plays episodes after. The
@@ -203,7 +203,7 @@ def load_held_out(directory: AnyPath) -> HeldOutEpisodes:
         The episodes, of early rounds first.
 
     Raises:
-        ArtifactError: there are none, or a file is damaged.
+        ArtifactError: no episodes were saved there, or a file is damaged.
     """
     location = pathlib.Path(os.fsdecode(directory))
     trajectories: list[types.TrajectoryWithRew] = []

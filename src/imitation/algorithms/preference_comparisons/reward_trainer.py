@@ -71,8 +71,8 @@ class BasicRewardTrainer(RewardTrainer):
     Without a regularizer, AdamW decays weights as torch has it by default, by 0.01 ·
     `lr` a step; with one, nothing but that regularizes.
 
-    Logged are, for epoch k, ``reward/epoch-k/{train,val}/`` ``loss`` and the metrics of
-    the loss, and ``reward/final/{train,val}/…`` for the last one.
+    Logs, for epoch k, ``reward/epoch-k/{train,val}/`` ``loss`` and the metrics of the
+    loss, and ``reward/final/{train,val}/…`` for the last one.
 
     Args:
         preference_model: of the network to train.
@@ -85,7 +85,7 @@ class BasicRewardTrainer(RewardTrainer):
         epochs: passes over the data in one call of `train`.
         lr: the learning rate.
         custom_logger: where to log to; None creates a new logger.
-        regularizer_factory: creates the regularizer; None for none.
+        regularizer_factory: creates the regularizer; None trains without.
 
     Attributes:
         optim: the optimizer.
@@ -158,7 +158,7 @@ class BasicRewardTrainer(RewardTrainer):
             n_pairs: how many there are.
 
         Returns:
-            Indices of both; all and none unless the regularizer adapts.
+            Indices of both; the second are empty unless the regularizer adapts.
 
         Raises:
             DataError: one of the parts would be empty, and must not be.
@@ -194,7 +194,7 @@ class BasicRewardTrainer(RewardTrainer):
         Args:
             dataset: the preferences.
             train: indices to train on; some may come more than once.
-            val: indices to validate on; none to do without.
+            val: indices to validate on; may be empty.
             epoch_multiplier: how many times longer than usual.
 
         Returns:
@@ -302,11 +302,11 @@ class EnsembleTrainer(BasicRewardTrainer):
     """Trains each member of an ensemble on a bootstrap sample (bagging).
 
     Christiano et al. (2017), https://arxiv.org/abs/1706.03741, section 2.2.3: of n
-    pairs, each member is trained on n pairs drawn with replacement, anew in each call
-    of `train`. Pairs kept to validate on are left out of the drawing.
+    pairs, each member is trained on n pairs drawn with replacement in each call of
+    `train`. Pairs held out for validation are not drawn.
 
-    Logged is ``member-i/reward/…`` as by `BasicRewardTrainer`, and of what is final for
-    the members the mean, ``reward/final/…``, and the deviation, ``…_std``.
+    Logs ``member-i/reward/…`` like `BasicRewardTrainer`, and the mean of the members'
+    final values, ``reward/final/…``, with their standard deviation, ``…_std``.
 
     Arguments that are not listed are those of each member's `BasicRewardTrainer`.
 

@@ -92,7 +92,7 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
             over, in [0, 1], to a weight.
 
     Attributes:
-        dataset: the comparisons gathered. Set it before `train` to begin with some that
+        dataset: the comparisons gathered. Set it before `train` to start from some that
             were gathered elsewhere, see `import_preferences`.
         model: the argument `reward_model`.
 
@@ -197,7 +197,7 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
 
         Returns:
             ``reward_loss`` and ``reward_accuracy`` of the last training of the reward,
-            NaN where there is none.
+            NaN if it was not trained.
 
         Raises:
             ConfigError: a total is negative, or there are no comparisons.
