@@ -43,13 +43,6 @@ from imitation.util.threads import training_threads
 
 __all__ = ["AdversarialTrainer", "compute_train_stats"]
 
-_LEAST = {
-    "demo_batch_size": 1,
-    "demo_minibatch_size": 1,
-    "gen_train_timesteps": 1,
-    "n_disc_updates_per_round": 0,
-}
-
 MIN_LOG_TIMESTEPS = 1024
 """Rounds shorter than this, as off-policy generators have, share a line of the log."""
 
@@ -178,11 +171,15 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
 
     def _check_sizes(self) -> None:
         """Raises a ConfigError if a number is out of its range."""
-        for name, least in _LEAST.items():
-            if getattr(self, name) < least:
-                raise ConfigError(
-                    f"{name}={getattr(self, name)} must be at least {least}."
-                )
+        for name, least in (
+            ("demo_batch_size", 1),
+            ("demo_minibatch_size", 1),
+            ("gen_train_timesteps", 1),
+            ("n_disc_updates_per_round", 0),
+        ):
+            value = getattr(self, name)
+            if value < least:
+                raise ConfigError(f"{name}={value} must be at least {least}.")
         size, part = self.demo_batch_size, self.demo_minibatch_size
         if size % part != 0:
             raise ConfigError(
@@ -287,8 +284,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         """Trains the generator on the current reward, to get transitions to compare.
 
         Args:
-            total_timesteps: environment steps to train for; None for
-                `gen_train_timesteps`.
+            total_timesteps: environment steps; None for `gen_train_timesteps`.
             learn_kwargs: keyword arguments of the algorithm's ``learn``.
 
         Raises:
@@ -317,10 +313,9 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         """Updates the discriminator once.
 
         Args:
-            expert_samples: `demo_batch_size` transitions: arrays or tensors under the
-                keys obs, acts, next_obs and dones. None draws the next batch of the
-                demonstrations.
-            gen_samples: the same for the generator. None draws from what it made last.
+            expert_samples: `demo_batch_size` transitions, arrays or tensors as obs,
+                acts, next_obs and dones; None takes the next of the demonstrations.
+            gen_samples: the generator's; None draws from what it did last.
 
         Returns:
             Statistics; see `compute_train_stats`.
@@ -441,7 +436,8 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         net = self._reward_net
         batch = discriminator.make_batch(net, expert, generated, self._log_probs)
         self._disc_updates += 1
-        self._diagnostics.write_graph(net, batch)
+        if self._diagnostics.needs_graph:
+            self._diagnostics.write_graph(net, batch)
         objective = discriminator.Objective(
             net, self.logits_expert_is_high, self.disc_loss, self.disc_options
         )

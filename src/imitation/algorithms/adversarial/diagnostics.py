@@ -111,7 +111,8 @@ class Diagnostics:
         self._writer: SummaryWriter | None = None
         if log_dir is not None:
             self._writer = SummaryWriter(str(parse_path(log_dir) / "summary"))
-        self._needs_graph = self._writer is not None and with_graph
+        self.needs_graph = self._writer is not None and with_graph
+        """Whether `write_graph` is still to be called."""
 
     def log(
         self,
@@ -132,7 +133,7 @@ class Diagnostics:
             Those of `compute_train_stats`; numbers of samples are those of one update.
             With a gradient penalty also ``disc_grad_penalty``, its unweighted mean.
         """
-        joined = Update.joined(updates)
+        joined = Update.joined(updates)  # all rows of a round, not its last minibatch
         stats = compute_train_stats(joined.logits, joined.labels, joined.loss)
         for key in ("n_expert", "n_generated"):
             stats[key] /= len(updates)
@@ -174,15 +175,14 @@ class Diagnostics:
         return found
 
     def write_graph(self, net: th.nn.Module, batch: DiscriminatorBatch) -> None:
-        """Writes the graph of a network once, if it was asked for.
+        """Writes the graph of a network.
 
         Args:
             net: the discriminator's network.
             batch: an example of its inputs.
         """
-        if self._writer is None or not self._needs_graph:
-            return
-        self._needs_graph = False
+        assert self._writer is not None
+        self.needs_graph = False
         inputs = (batch.state, batch.action, batch.next_state, batch.done)
         with (
             networks.evaluating(net),

@@ -72,7 +72,7 @@ class DiscriminatorBatch:
         """Cuts the batch into parts of `size` expert and `size` generator rows."""
         half = len(self) // 2
         if size == half:
-            yield self
+            yield self  # without a copy
             return
 
         def cut(part: th.Tensor, low: int) -> th.Tensor:
@@ -254,12 +254,13 @@ def make_batch(
         log_probs_of: computes log π(a|s) of observations and actions as the environment
             has them, or returns None.
     """
+    # Joined first, so that policy and network are called once for both halves.
     obs, acts, next_obs, dones = (_join(expert[k], generated[k]) for k in FIELDS)
     assert isinstance(acts, th.Tensor) and isinstance(dones, th.Tensor)
     log_probs = log_probs_of(obs, acts)
     state, action, next_state, done = net.preprocess(obs, acts, next_obs, dones)
     labels = th.zeros_like(done)
-    labels[: len(done) // 2] = 1
+    labels[: len(done) // 2] = 1  # the expert's rows come first
     if log_probs is not None:
         log_probs = log_probs.to(done.device)
     return DiscriminatorBatch(state, action, next_state, done, labels, log_probs)

@@ -105,6 +105,7 @@ class RewardNetFromDiscriminatorLogit(RewardNet):
                 normalizers.append(net)
             net = net.base
         rewards = self.predict_th(state, action, next_state, done)
+        # They normalize the reward, not the logit that they were put around.
         for normalizer in reversed(normalizers):  # the innermost first
             rewards = normalizer.normalize(rewards, update_stats)
         return rewards.cpu().numpy()
