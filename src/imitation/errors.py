@@ -5,20 +5,6 @@ Every class also derives from the built-in that the documented interface promise
 an ``ImitationError`` as one line and exits with status 2.
 """
 
-__all__ = [
-    "ArtifactError",
-    "ConfigError",
-    "DataError",
-    "ImitationError",
-    "LabelConflictError",
-    "MissingExtraError",
-    "SettingTypeError",
-    "UnknownPairError",
-    "UnsafeLoadError",
-    "missing_extra",
-    "reason",
-]
-
 
 class ImitationError(Exception):
     """Base of the errors that say what was expected, what came and what to do."""

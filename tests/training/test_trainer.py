@@ -115,6 +115,13 @@ def test_loading_a_state_dict_touches_no_environment() -> None:
     assert loaded.seeds == []
 
 
+def test_a_state_is_shared_by_nobody() -> None:
+    one, other = trained(Regression, 3), Regression(seed=1)
+    other.load_state_dict(one.state_dict())
+    with states.unchanged(Trainer.state_dict, one):
+        other.train(2)
+
+
 def damaged(part: str, value: object) -> State:
     return trained(Regression, 2).state_dict() | {part: value}
 

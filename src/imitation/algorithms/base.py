@@ -20,28 +20,16 @@ from imitation.util import seeding, tensors
 from imitation.util.spaces import Space
 from imitation.util.util import get_first_iter_element
 
-__all__ = [
-    "AnyTransitions",
-    "BaseImitationAlgorithm",
-    "CheckedBatches",
-    "DemonstrationAlgorithm",
-    "TransitionKind",
-    "check_demonstrations",
-    "check_observations",
-    "make_data_loader",
-    "transitions_of",
-]
-
 HORIZON_DOCS = "docs/guide/variable_horizon.md"
 
 TransitionKind = TypeVar("TransitionKind", bound=types.TransitionsMinimal)
 
+# Demonstrations: trajectories, transitions, or batches as mappings.
 AnyTransitions = (
     Iterable[types.Trajectory]
     | Iterable[types.TransitionMapping]
     | types.TransitionsMinimal
 )
-"""Demonstrations: trajectories, transitions, or batches as mappings."""
 
 
 class BaseImitationAlgorithm(Trainer, abc.ABC):

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch as th
 from gymnasium import spaces
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -26,38 +25,27 @@ from imitation.errors import ConfigError, DataError
 from imitation.util import networks
 from imitation.util.plain_policies import plain_network
 from imitation.util.seeding import make_seeds
+from imitation.util.spaces import Space
 from imitation.util.tensors import safe_to_tensor
 
-__all__ = [
-    "AnyPolicy",
-    "PolicyCallable",
-    "evaluating",
-    "policy_to_callable",
-    "quick_actor",
-]
-
-Array = npt.NDArray[Any]
+Array = np.ndarray
 VecObs = Array | dict[str, Array]
 State = tuple[Array, ...] | None
 
+# ``(obs, state, episode_start) -> (acts, state)``, for all environments at once.
+# ``obs`` has shape ``(n_envs, *observation_shape)`` (or is a dictionary of such
+# arrays); ``state`` is what the previous call returned, None at first;
+# ``episode_start``, shape ``(n_envs,)`` and bool, marks environments that have just
+# been reset; ``acts`` has shape ``(n_envs, *action_shape)``.
 PolicyCallable = Callable[[VecObs, State, Array | None], tuple[Array, State]]
-"""``(obs, state, episode_start) -> (acts, state)``, for all environments at once.
-
-``obs`` has shape ``(n_envs, *observation_shape)`` (or is a dictionary of such arrays);
-``state`` is what the previous call returned, None at first; ``episode_start``, shape
-``(n_envs,)`` and bool, marks environments that have just been reset; ``acts`` has shape
-``(n_envs, *action_shape)``.
-"""
 
 # A quick ``predict``: from observations to actions, for all environments at once.
 Actor = Callable[[Array], Array]
 
+# An algorithm, a policy, a function, or None for uniformly random actions. A function
+# may be a full ``PolicyCallable``, or take only ``obs``; it may return only the
+# actions.
 AnyPolicy = BaseAlgorithm | BasePolicy | Callable[..., Any] | None
-"""An algorithm, a policy, a function, or None for uniformly random actions.
-
-A function may be a full ``PolicyCallable``, or take only ``obs``; it may return only
-the actions.
-"""
 
 
 def policy_to_callable(
@@ -133,9 +121,7 @@ def evaluating(policy: AnyPolicy) -> Iterator[tuple[th.nn.Module, ...]]:
         yield (network,)
 
 
-def _random_actions(
-    space: spaces.Space[Any], rng: np.random.Generator | None
-) -> PolicyCallable:
+def _random_actions(space: Space, rng: np.random.Generator | None) -> PolicyCallable:
     if rng is not None:
         # The environment's own space keeps its generator.
         space = copy.deepcopy(space)
@@ -253,7 +239,7 @@ def _image_hint(policy: BaseAlgorithm | BasePolicy, venv: VecEnv) -> str:
     )
 
 
-def _shape(space: spaces.Space[Any]) -> Any:
+def _shape(space: Space) -> Any:
     if isinstance(space, spaces.Dict):
         return {k: _shape(v) for k, v in space.spaces.items()}
     if isinstance(space, spaces.Discrete):
@@ -307,6 +293,7 @@ def quick_actor(policy: BasePolicy, deterministic: bool) -> Actor | None:
             output = output + th.randn_like(output) * log_std.detach().exp()
         assert isinstance(space, spaces.Box)
         acts: Array = output.cpu().numpy().reshape(-1, *space.shape)
-        return np.clip(acts, space.low, space.high)
+        clipped: Array = np.clip(acts, space.low, space.high)
+        return clipped
 
     return act

@@ -12,9 +12,7 @@ from imitation.data import tree, types
 from imitation.errors import ConfigError, DataError
 from imitation.util.seeding import make_rng
 
-__all__ = ["Buffer", "ReplayBuffer", "num_samples"]
-
-Array = npt.NDArray[Any]
+Array = np.ndarray
 Shape = tuple[int, ...]
 ObsShape = Shape | Mapping[str, Shape]
 ObsDtype = npt.DTypeLike | Mapping[str, npt.DTypeLike]

@@ -19,13 +19,10 @@ from collections.abc import (
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from imitation.errors import DataError
 
-__all__ = ["DictObs", "Observation"]
-
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
@@ -179,8 +176,8 @@ class DictObs:
         return f"DictObs({{{', '.join(arrays)}}})"
 
 
+# A batch of observations: one array, or one array per key.
 Observation = Array | DictObs
-"""A batch of observations: one array, or one array per key."""
 
 
 def _with_equal_keys(dictobs: Iterable[DictObs]) -> list[DictObs]:

@@ -15,15 +15,12 @@ from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from imitation.data import types
 from imitation.data.record import says_truncated
 from imitation.errors import DataError
 
-__all__ = ["EMPTY_INFO", "TrajectoryAccumulator", "VecEpisodes", "infos_array"]
-
-Array = npt.NDArray[Any]
+Array = np.ndarray
 VecObs = types.Observation | Mapping[str, Array]
 
 # Vector steps that fit into the arrays of ``VecEpisodes`` before they first grow.
@@ -47,8 +44,8 @@ class _EmptyInfo(dict[str, Any]):
         return "EMPTY_INFO"
 
 
+# Stands for a missing info: equal to ``{}``, shared, and refuses to be changed.
 EMPTY_INFO: Mapping[str, Any] = _EmptyInfo()
-"""Stands for a missing info: equal to ``{}``, shared, and refuses to be changed."""
 
 
 def infos_array(infos: Sequence[Mapping[str, Any]]) -> Array:

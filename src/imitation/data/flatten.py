@@ -8,15 +8,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from imitation.data import types
 from imitation.data.episodes import EMPTY_INFO
 from imitation.errors import DataError
 
-__all__ = ["flatten_pairs", "flatten_trajectories", "flatten_trajectories_with_rew"]
-
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 
 def flatten_trajectories(

@@ -5,8 +5,6 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["GrowingArray"]
-
 
 class GrowingArray:
     """Rows of one shape; appending n of them costs O(n), however many there are.

@@ -15,12 +15,6 @@ from imitation.errors import DataError
 if TYPE_CHECKING:
     import datasets
 
-__all__ = [
-    "TrajectoryDatasetSequence",
-    "trajectories_to_dataset",
-    "trajectories_to_dict",
-]
-
 
 class TrajectoryDatasetSequence(Sequence[Trajectory]):
     """A wrapper to present an HF dataset as a sequence of trajectories.

@@ -9,16 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from imitation.data import types
 from imitation.errors import ConfigError, DataError
 from imitation.util import seeding, tensors
 
-__all__ = ["DEFAULT_KEYS", "BatchLoader", "samples_at_a_time"]
-
+# Fields that a batch holds when the transitions have them.
 DEFAULT_KEYS = ("obs", "acts", "next_obs", "dones", "truncated", "rews", "infos")
-"""Fields that a batch holds when the transitions have them."""
 
 # How many samples are gathered at a time, if their batches fit.
 CHUNK_SAMPLES = 4096
@@ -26,7 +23,7 @@ CHUNK_SAMPLES = 4096
 # A chunk of large samples, such as images, is at most this big (or one batch).
 CHUNK_BYTES = 1 << 24
 
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 
 class BatchLoader:

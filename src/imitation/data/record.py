@@ -14,19 +14,6 @@ from imitation.data import tree
 from imitation.data.dict_obs import DictObs, Observation
 from imitation.errors import DataError
 
-__all__ = [
-    "Record",
-    "as_array",
-    "as_infos",
-    "as_observation",
-    "checked_flags",
-    "checked_rewards",
-    "dataclass_quick_asdict",
-    "length",
-    "read_only_view",
-    "says_truncated",
-]
-
 Array = np.ndarray
 
 

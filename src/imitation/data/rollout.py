@@ -13,7 +13,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from stable_baselines3 import DQN
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -53,7 +52,7 @@ __all__ = [
     "unwrap_traj",
 ]
 
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 GenTrajTerminationCond = Callable[[Sequence[types.TrajectoryWithRew]], bool]
 """Given the episodes finished so far, whether to start no more."""

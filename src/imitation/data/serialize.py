@@ -28,8 +28,6 @@ from imitation.data.types import AnyPath, Trajectory, TrajectoryWithRew
 from imitation.errors import ArtifactError, DataError, reason
 from imitation.util import artifacts
 
-__all__ = ["load", "load_with_rewards", "save"]
-
 _TABLE = "data-00000-of-00001.arrow"
 _CARD = "imitation.json"
 _INFO = "dataset_info.json"

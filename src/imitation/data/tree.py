@@ -24,36 +24,14 @@ from imitation.data.dict_obs import DictObs, Observation
 from imitation.errors import DataError
 from imitation.util import tensors
 
-__all__ = [
-    "ArrayOrTensor",
-    "Index",
-    "Tree",
-    "as_observation",
-    "assign",
-    "check_alike",
-    "concatenate",
-    "flatten",
-    "leaves",
-    "length",
-    "map",
-    "stack",
-    "take",
-    "to_tensors",
-    "unflatten",
-    "unwrap",
-    "with_spaces",
-    "wrap",
-    "zip_leaves",
-]
-
+# A leaf.
 ArrayOrTensor: TypeAlias = np.ndarray | th.Tensor
-"""A leaf."""
 
+# A leaf, or leaves by key.
 Tree: TypeAlias = ArrayOrTensor | Mapping[str, ArrayOrTensor] | DictObs
-"""A leaf, or leaves by key."""
 
+# Anything that indexes a leaf along its first axis (axes, for a tuple).
 Index: TypeAlias = int | slice | Sequence[int] | ArrayOrTensor | tuple[object, ...]
-"""Anything that indexes a leaf along its first axis (axes, for a tuple)."""
 
 T = TypeVar("T", bound=Tree)
 Leaf = TypeVar("Leaf", bound=ArrayOrTensor)

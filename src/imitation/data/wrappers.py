@@ -10,7 +10,6 @@ from typing import Any, SupportsFloat
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 from typing_extensions import override
@@ -18,8 +17,7 @@ from typing_extensions import override
 from imitation.data import types
 from imitation.data.episodes import VecEpisodes
 from imitation.data.flatten import flatten_trajectories_with_rew
-
-__all__ = ["BufferingWrapper", "RolloutInfoWrapper"]
+from imitation.util.spaces import Env
 
 Popped = tuple[Sequence[types.TrajectoryWithRew], Sequence[int]]
 
@@ -48,7 +46,7 @@ class BufferingWrapper(VecEnvWrapper):
         self.error_on_premature_event = error_on_premature_reset
         self.n_transitions = None
         self._episodes: VecEpisodes | None = None
-        self._actions: npt.NDArray[Any] | None = None
+        self._actions: np.ndarray | None = None
         self._finished: list[types.TrajectoryWithRew] = []
         self._ep_lens: list[int] = []
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
@@ -69,7 +67,7 @@ class BufferingWrapper(VecEnvWrapper):
         return obs
 
     @override
-    def step_async(self, actions: npt.NDArray[Any]) -> None:
+    def step_async(self, actions: np.ndarray) -> None:
         if self._episodes is None:
             raise RuntimeError("BufferingWrapper step before reset(): call reset().")
         if self._actions is not None:
@@ -162,7 +160,7 @@ class RolloutInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
         env: the environment whose observations and rewards are wanted.
     """
 
-    def __init__(self, env: gym.Env[Any, Any]) -> None:
+    def __init__(self, env: Env) -> None:
         super().__init__(env)
         self._obs: list[Any] = []
         self._rews: list[SupportsFloat] = []

@@ -40,24 +40,17 @@ from imitation.data.episodes import EMPTY_INFO, infos_array
 from imitation.errors import ConfigError, DataError
 from imitation.util.spaces import Env, Info, Space, StepResult, Wrapper
 
-__all__ = [
-    "INDICATOR",
-    "AbsorbingStateWrapper",
-    "absorb_trajectories",
-    "absorbing_space",
-]
-
 Array = np.ndarray
 TrajectoryT = TypeVar("TrajectoryT", bound=types.Trajectory)
 
+# Key of the indicator in dictionary observations.
 INDICATOR = "absorbing"
-"""Key of the indicator in dictionary observations."""
 
+# Key of observations that are neither vectors nor dictionaries.
 OBS = "obs"
-"""Key of observations that are neither vectors nor dictionaries."""
 
+# Key of the record of a `Monitor` in the info of an episode's last step.
 EPISODE = "episode"
-"""Key of the record of a `Monitor` in the info of an episode's last step."""
 
 
 class AbsorbingStateWrapper(Wrapper, gym.utils.RecordConstructorArgs):

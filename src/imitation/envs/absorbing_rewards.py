@@ -7,8 +7,6 @@ from imitation.envs.absorbing import INDICATOR
 from imitation.rewards.reward_nets import ForwardWrapper
 from imitation.rewards.reward_nets.base import TensorObs
 
-__all__ = ["AbsorbingActionMask"]
-
 
 class AbsorbingActionMask(ForwardWrapper):
     """Hides from a reward network the actions taken in the absorbing state.

@@ -8,10 +8,8 @@ from typing_extensions import override
 from imitation.util import seeding
 from imitation.util.spaces import Env, Info, StepResult, Wrapper
 
-__all__ = ["EPISODE_SEED_KEY", "EpisodeSeedWrapper"]
-
+# Key of the infos for the seed with which their episode was reset.
 EPISODE_SEED_KEY = "episode_seed"
-"""Key of the infos for the seed with which their episode was reset."""
 
 
 class EpisodeSeedWrapper(Wrapper):

@@ -16,8 +16,6 @@ from imitation.data.labels.clips import RENDERED_KEY
 from imitation.errors import ConfigError, DataError
 from imitation.util.spaces import Env, StepResult, Wrapper
 
-__all__ = ["PackedImage", "RenderImageInfoWrapper", "prepare_headless"]
-
 Frame = npt.NDArray[np.uint8]
 
 

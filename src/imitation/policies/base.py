@@ -21,21 +21,11 @@ from imitation.errors import ConfigError
 from imitation.util import networks, seeding
 from imitation.util.spaces import Space
 
-__all__ = [
-    "FeedForward32Policy",
-    "NonTrainablePolicy",
-    "NormalizeFeaturesExtractor",
-    "RandomPolicy",
-    "SAC1024Policy",
-    "ZeroPolicy",
-    "check_spaces",
-]
-
+# The observation of one environment: `[*obs]`, or one such array per key.
 SingleObs = np.ndarray | dict[str, np.ndarray]
-"""The observation of one environment: `[*obs]`, or one such array per key."""
 
+# The action of one environment, an element of the action space.
 Action = npt.ArrayLike
-"""The action of one environment, an element of the action space."""
 
 
 class NonTrainablePolicy(BasePolicy, abc.ABC):

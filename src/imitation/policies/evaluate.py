@@ -38,10 +38,8 @@ from imitation.util import seeding
 from imitation.util.statistics import mean_interval
 from imitation.util.threads import training_threads
 
-__all__ = ["Episodes", "Evaluation", "evaluate"]
-
+# Steps of every environment after which an evaluation without an episode gives up.
 MAX_STEPS_WITHOUT_EPISODE = 100_000
-"""Steps of every environment after which an evaluation without an episode gives up."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

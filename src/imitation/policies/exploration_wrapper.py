@@ -9,8 +9,6 @@ from imitation.data import rollout, tree
 from imitation.errors import ConfigError
 from imitation.util import seeding
 
-__all__ = ["ExplorationWrapper"]
-
 
 class ExplorationWrapper:
     """Acts by a policy and at random in turns.

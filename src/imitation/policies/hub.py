@@ -13,13 +13,11 @@ from huggingface_hub import constants, errors
 
 from imitation.errors import ArtifactError
 
-__all__ = ["fetch", "is_reachable"]
-
+# The hub's address: `https://huggingface.co`, unless `HF_ENDPOINT` is set.
 ENDPOINT = constants.ENDPOINT
-"""The hub's address: `https://huggingface.co`, unless `HF_ENDPOINT` is set."""
 
+# Seconds to wait for the hub's first answer.
 TIMEOUT_S = 3.0
-"""Seconds to wait for the hub's first answer."""
 
 
 def fetch(repo_id: str, filename: str) -> pathlib.Path:

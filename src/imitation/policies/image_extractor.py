@@ -16,8 +16,6 @@ from imitation.util.spaces import Space
 from imitation.vision.backbones.convolutional import nature_convolutions
 from imitation.vision.images import channels_and_sides, cnn_transpose
 
-__all__ = ["DictImageExtractor", "ImageExtractor"]
-
 
 class ImageExtractor(BaseFeaturesExtractor):
     """Features of one image.

@@ -21,13 +21,7 @@ from imitation.policies import base
 from imitation.util import util
 from imitation.util.spaces import Env, Space
 
-__all__ = [
-    "ATARI_ACTION_NAMES_TO_KEYS",
-    "AtariInteractivePolicy",
-    "DiscreteInteractivePolicy",
-    "ImageObsDiscreteInteractivePolicy",
-]
-
+# Keys for the 18 Atari actions: directions around S, with Shift to fire as well.
 ATARI_ACTION_NAMES_TO_KEYS = {
     "NOOP": "1",
     "FIRE": "2",
@@ -48,10 +42,9 @@ ATARI_ACTION_NAMES_TO_KEYS = {
     "DOWNRIGHTFIRE": "C",
     "DOWNLEFTFIRE": "Z",
 }
-"""Keys for the 18 Atari actions: directions around S, with Shift to fire as well."""
 
+# Backends of Matplotlib that cannot show a figure in a window.
 _FILE_BACKENDS = {"agg", "cairo", "pdf", "pgf", "ps", "svg", "template"}
-"""Backends of Matplotlib that cannot show a figure in a window."""
 
 
 class DiscreteInteractivePolicy(base.NonTrainablePolicy, abc.ABC):

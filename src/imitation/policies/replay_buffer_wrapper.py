@@ -39,12 +39,10 @@ from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
 from imitation.util import tensors
 from imitation.util.spaces import Space
 
-__all__ = ["ReplayBufferRewardWrapper", "relabel", "unrelabel"]
-
 Samples = ReplayBufferSamples | DictReplayBufferSamples
 
+# Key of the infos for the reward that a `RewardVecEnvWrapper` replaced.
 ORIGINAL = "original_env_rew"
-"""Key of the infos for the reward that a `RewardVecEnvWrapper` replaced."""
 
 
 class ReplayBufferRewardWrapper(ReplayBuffer):

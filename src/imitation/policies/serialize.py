@@ -26,25 +26,16 @@ from imitation.policies import base, experts, hub
 from imitation.util import artifacts, policy_io
 from imitation.util.registry import Registry, build_loader_fn_require_space
 
-__all__ = [
-    "PolicyLoaderFn",
-    "SavePolicyCallback",
-    "load_policy",
-    "load_stable_baselines_model",
-    "policy_registry",
-    "save_stable_model",
-]
-
 Algorithm = TypeVar("Algorithm", bound=BaseAlgorithm)
 
+# Takes a `VecEnv` and then its own keyword arguments; returns a policy.
 PolicyLoaderFn = Callable[..., BasePolicy]
-"""Takes a `VecEnv` and then its own keyword arguments; returns a policy."""
 
+# Loaders by policy type; `policy_registry.register(name, loader)` adds yours.
 policy_registry: Registry[PolicyLoaderFn] = Registry()
-"""Loaders by policy type; `policy_registry.register(name, loader)` adds yours."""
 
+# Owner of the hub's experts; the bundled experts stand in for these.
 DEFAULT_ORGANIZATION = "HumanCompatibleAI"
-"""Owner of the hub's experts; the bundled experts stand in for these."""
 
 _logger = logging.getLogger(__name__)
 

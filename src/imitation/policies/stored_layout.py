@@ -16,8 +16,6 @@ import torch as th
 from imitation.errors import ConfigError
 from imitation.util.spaces import Space
 
-__all__ = ["StoredLayout"]
-
 
 @dataclasses.dataclass(frozen=True)
 class StoredLayout:

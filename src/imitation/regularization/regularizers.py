@@ -16,18 +16,8 @@ from imitation.errors import ConfigError
 from imitation.regularization.updaters import LambdaUpdater, LossType
 from imitation.util import logger as imit_logger
 
-__all__ = [
-    "LossRegularizer",
-    "LpRegularizer",
-    "Regularizer",
-    "RegularizerFactory",
-    "Scalar",
-    "WeightDecayRegularizer",
-    "WeightRegularizer",
-]
-
+# A number, or a tensor of shape ``()``.
 Scalar = th.Tensor | float
-"""A number, or a tensor of shape ``()``."""
 
 R = TypeVar("R")
 Self = TypeVar("Self", bound="Regularizer[Any]")

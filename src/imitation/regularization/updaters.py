@@ -7,13 +7,11 @@ import torch as th
 
 from imitation.errors import ConfigError
 
-__all__ = ["IntervalParamScaler", "LambdaUpdater", "LossType"]
-
+# A loss: a number, or a tensor of shape ``()``.
 LossType = th.Tensor | float
-"""A loss: a number, or a tensor of shape ``()``."""
 
+# Machine precision: tolerance of comparisons with a bound.
 EPS = float(np.finfo(float).eps)
-"""Machine precision: tolerance of comparisons with a bound."""
 
 
 class LambdaUpdater(Protocol):

@@ -19,31 +19,15 @@ from imitation.reports.runs import (
 )
 from imitation.reports.svg import number
 
-__all__ = [
-    "SHOWN",
-    "Checkpoint",
-    "accuracy",
-    "checkpoint_list",
-    "checkpoints",
-    "discriminator",
-    "is_adversarial",
-    "lead",
-    "return_figure",
-    "returns",
-    "steps",
-    "true_return",
-    "warnings",
-]
-
+# Prefix of the discriminator's metrics.
 DISC = "mean/disc/"
-"""Prefix of the discriminator's metrics."""
 
 TRUE_RETURN = "mean/gen/rollout/ep_rew_mean"
 LEARNED_RETURN = "mean/gen/rollout/ep_rew_wrapped_mean"
 EVALUATION = ("eval/return_mean", "eval/return_std", "eval/timesteps")
 
+# Prefixes of the metrics that these sections show, or that tell nothing more.
 SHOWN = (TRUE_RETURN, LEARNED_RETURN, *EVALUATION, DISC)
-"""Prefixes of the metrics that these sections show, or that tell nothing more."""
 
 _CLOCKS = (EVALUATION[2], "mean/gen/time/total_timesteps")
 

@@ -17,16 +17,14 @@ import numpy.typing as npt
 from imitation.errors import DataError
 from imitation.reports.blocks import Html, data_uri
 
-__all__ = ["Film", "Frame", "encode", "films", "shrink"]
-
+# RGB, shape (height, width, 3).
 Frame = npt.NDArray[np.uint8]
-"""RGB, shape (height, width, 3)."""
 
+# The largest animation that `encode` makes.
 MAX_BYTES = 600_000
-"""The largest animation that `encode` makes."""
 
+# Animations side by side on a wide screen; more are put into equally long rows.
 _MAX_COLUMNS = 4
-"""Animations side by side on a wide screen; more are put into equally long rows."""
 
 _QUALITIES = (80, 60, 40, 20, 5)
 

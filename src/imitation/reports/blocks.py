@@ -10,28 +10,9 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import NewType
 
-__all__ = [
-    "Html",
-    "bullets",
-    "code",
-    "columns",
-    "commands",
-    "data_uri",
-    "details",
-    "figure",
-    "join",
-    "notice",
-    "paragraph",
-    "table",
-    "text",
-]
-
+# Markup that is ready to be put into a page; plain text is escaped first. At run time
+# both are strings, so an `Html` argument must come from a function of this module.
 Html = NewType("Html", str)
-"""Markup that is ready to be put into a page; plain text is escaped first.
-
-At run time both are strings, so an `Html` argument must come from a function of this
-module.
-"""
 
 
 def text(value: str) -> Html:

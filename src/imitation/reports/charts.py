@@ -15,17 +15,7 @@ from imitation.reports.runs import (
 )
 from imitation.reports.svg import number
 
-__all__ = [
-    "Look",
-    "compared_charts",
-    "curve",
-    "estimates",
-    "figure",
-    "metric_charts",
-    "return_figures",
-    "times",
-]
-
+# Metrics that are not results and get no chart.
 _COUNTERS = {
     *CLOCKS,
     *("bc/epoch", "bc/samples_so_far", "dagger/round_num", "train/n_updates"),
@@ -33,16 +23,15 @@ _COUNTERS = {
     *("mean/disc/n_expert", "mean/disc/n_generated"),
     "mean/disc/disc_proportion_expert_true",
 }
-"""Metrics that are not results and get no chart."""
 
+# Prefix of metrics of a policy that is trained within another algorithm.
 _GENERATOR = "mean/gen/"
-"""Prefix of metrics of a policy that is trained within another algorithm."""
 
+# Prefixes of the metrics that come first.
 _RETURNS = ("rollout/", "eval/", f"{_GENERATOR}rollout/")
-"""Prefixes of the metrics that come first."""
 
+# Metrics that are the edges of another one's band.
 _BANDS = {"rollout/return_mean": ("rollout/return_min", "rollout/return_max")}
-"""Metrics that are the edges of another one's band."""
 
 
 @dataclasses.dataclass(frozen=True)

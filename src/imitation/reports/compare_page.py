@@ -16,10 +16,8 @@ from imitation.reports.runs import RunRecord
 from imitation.reports.svg import number
 from imitation.util.statistics import Interval, mean_interval
 
-__all__ = ["build"]
-
+# Prefixes of the settings that say where a run writes, not what it does.
 _SAME = ("logging.", "resume")
-"""Prefixes of the settings that say where a run writes, not what it does."""
 
 
 def build(runs: Sequence[RunRecord]) -> Report:

@@ -17,13 +17,11 @@ from imitation.reports.charts import Look
 from imitation.reports.runs import RunRecord
 from imitation.reports.svg import number
 
-__all__ = ["highlights", "lead", "maps", "reward_maps", "visit_maps"]
-
+# More states than this are not drawn.
 MAX_STATES = 4000
-"""More states than this are not drawn."""
 
+# States side by side where they are not the cells of a grid.
 COLUMNS = 10
-"""States side by side where they are not the cells of a grid."""
 
 
 def lead(run: RunRecord) -> str:

@@ -9,8 +9,6 @@ from imitation.reports.blocks import Html
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath
 
-__all__ = ["Report"]
-
 _TEMPLATE = """\
 <!DOCTYPE html>
 <html lang="en">

@@ -16,16 +16,14 @@ from imitation.reports.blocks import Html
 from imitation.reports.svg import CHARACTER, LINE, RIGHT, WIDTH, label, line
 from imitation.util.statistics import Interval
 
-__all__ = ["Level", "Row", "Series", "forest", "graph", "heat_map"]
-
+# Up to this many cells of a map hold their values.
 MAX_WRITTEN = 100
-"""Up to this many cells of a map hold their values."""
 
+# Opacity of a map's largest value: text stays readable on it, on dark pages too.
 DARKEST = 0.6
-"""Opacity of a map's largest value: text stays readable on it, on dark pages too."""
 
+# Class of the color of negative values beside positive ones.
 BELOW = "c1"
-"""Class of the color of negative values beside positive ones."""
 
 _HEIGHT = 224.0
 _MAX_DOTS = 40

@@ -13,16 +13,14 @@ from imitation.reports.runs import Episode, RunRecord
 from imitation.reports.svg import number
 from imitation.util.statistics import Interval
 
-__all__ = ["build", "highlights", "is_preferences", "leaves", "mean_with_error"]
-
+# Prefixes of the statistics, in the order of the table.
 _STATISTICS = ("n_traj", "return_", "len_", "monitor_")
-"""Prefixes of the statistics, in the order of the table."""
 
+# Episodes that a point of the curve of monitored returns averages.
 _WINDOW = 20
-"""Episodes that a point of the curve of monitored returns averages."""
 
+# About the most points of that curve: one per pixel.
 _POINTS = 500
-"""About the most points of that curve: one per pixel."""
 
 
 def build(run: RunRecord) -> Report:

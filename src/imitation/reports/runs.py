@@ -21,22 +21,10 @@ from imitation.errors import ArtifactError
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath
 
-__all__ = [
-    "CLOCKS",
-    "Episode",
-    "MetricRow",
-    "RunRecord",
-    "checkpoint_commands",
-    "find_clock",
-    "interpolated",
-    "joined",
-    "read_metrics",
-    "read_run",
-]
-
+# The numbers logged at one moment, by name.
 MetricRow = Mapping[str, float]
-"""The numbers logged at one moment, by name."""
 
+# Metrics that measure the progress of a run, and their units.
 CLOCKS = {
     "mean/gen/time/total_timesteps": "environment steps",
     "mean/agent/time/total_timesteps": "environment steps",
@@ -47,7 +35,6 @@ CLOCKS = {
     "iteration": "iterations",
     "step": "step",
 }
-"""Metrics that measure the progress of a run, and their units."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,23 +16,16 @@ from imitation.errors import DataError
 from imitation.util import seeding
 from imitation.util.statistics import Interval, bootstrap_interval
 
-__all__ = [
-    "correlation",
-    "normalized_interval",
-    "rank_correlation",
-    "share_interval",
-]
-
 Floats = npt.NDArray[np.float64]
+# Returns of single episodes, shape (n_episodes,).
 Scores = npt.ArrayLike
-"""Returns of single episodes, shape (n_episodes,)."""
 
 N_PAIR_RESAMPLES = 2_000
 
 _SEED = 0
 
+# The 97.5% quantile of the normal distribution.
 _Z = 1.959963984540054
-"""The 97.5% quantile of the normal distribution."""
 
 
 def normalized_interval(
@@ -124,9 +117,9 @@ def rank_correlation(first: npt.ArrayLike, second: npt.ArrayLike) -> Interval:
 
 
 def _normalized(
-    scores: npt.NDArray[Any],
-    expert: npt.NDArray[Any],
-    random: npt.NDArray[Any],
+    scores: np.ndarray,
+    expert: np.ndarray,
+    random: np.ndarray,
     axis: int = -1,
 ) -> Any:
     low = random.mean(axis)

@@ -16,36 +16,17 @@ from typing import NamedTuple
 
 from imitation.reports.blocks import Html
 
-__all__ = [
-    "CHARACTER",
-    "LINE",
-    "RIGHT",
-    "WIDTH",
-    "Scale",
-    "element",
-    "extent",
-    "label",
-    "legend",
-    "line",
-    "number",
-    "padded",
-    "picture",
-    "ticks",
-    "x_axis",
-    "y_axis",
-]
-
+# Of a plot: half of a desktop page, the whole of a phone's.
 WIDTH = 480.0
-"""Of a plot: half of a desktop page, the whole of a phone's."""
 
+# Height of a line of text.
 LINE = 15.0
-"""Height of a line of text."""
 
+# Greatest width of a character, to reserve space for labels.
 CHARACTER = 8.0
-"""Greatest width of a character, to reserve space for labels."""
 
+# Right end of axes, which leaves space for half a number.
 RIGHT = WIDTH - 32.0
-"""Right end of axes, which leaves space for half a number."""
 
 
 class Scale(NamedTuple):

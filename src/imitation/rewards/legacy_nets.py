@@ -14,8 +14,6 @@ from imitation.errors import ArtifactError, reason
 from imitation.rewards import reward_nets
 from imitation.util.constructors import remembered_arguments
 
-__all__ = ["converted"]
-
 
 def converted(loaded: Any) -> Any:
     """Turns an unpickled network of release 1.0 into one of this version.

@@ -14,15 +14,6 @@ from imitation.rewards.reward_nets.base import RewardNet
 from imitation.util import tensors
 from imitation.util.spaces import Space
 
-__all__ = [
-    "RewardFn",
-    "check_finite",
-    "check_shape",
-    "check_spaces",
-    "checked_rewards",
-    "network_of",
-]
-
 
 class RewardFn(Protocol):
     """A reward of transitions, as a function of arrays."""

@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
@@ -23,6 +22,7 @@ from imitation.rewards.reward_function import (
     check_spaces,
     checked_rewards,
 )
+from imitation.util.spaces import Env
 
 __all__ = [
     "RewardVecEnvWrapper",
@@ -59,7 +59,7 @@ class RewardVecEnvWrapper(VecEnvWrapper):
             reward network for spaces of another shape.
     """
 
-    envs: Sequence[gym.Env[Any, Any]]
+    envs: Sequence[Env]
     """The environments beneath, where they live in this process."""
 
     def __init__(

@@ -35,33 +35,19 @@ from imitation.util import artifacts, rebuilding
 from imitation.util.paths import AnyPath
 from imitation.util.registry import Registry
 
-__all__ = [
-    "RewardFnLoaderFn",
-    "ValidateRewardFn",
-    "WrapperStructureError",
-    "load_reward",
-    "load_reward_net",
-    "load_zero",
-    "reward_registry",
-    "save_reward_net",
-]
-
 KIND = "reward_net"
 
+# Takes a path and a `VecEnv`, then keyword arguments; returns a reward function.
 RewardFnLoaderFn = Callable[..., RewardFn]
-"""Takes a path and a `VecEnv`, then keyword arguments; returns a reward function."""
 
+# Loaders by reward type; `reward_registry.register(name, loader)` adds yours. -
+# ``RewardNet_shaped``: what a `ShapedRewardNet` predicts. - ``RewardNet_unshaped``:
+# what the network inside the shaping predicts, if there is any. -
+# ``RewardNet_normalized``: the processed rewards of a `NormalizedRewardNet`. -
+# ``RewardNet_unnormalized``: what is predicted without processing. -
+# ``RewardNet_std_added``: the processed rewards of an `AddSTDRewardWrapper`, without
+# normalization around it. - ``zero``: 0 for every transition.
 reward_registry: Registry[RewardFnLoaderFn] = Registry()
-"""Loaders by reward type; `reward_registry.register(name, loader)` adds yours.
-
-- ``RewardNet_shaped``: what a `ShapedRewardNet` predicts.
-- ``RewardNet_unshaped``: what the network inside the shaping predicts, if there is any.
-- ``RewardNet_normalized``: the processed rewards of a `NormalizedRewardNet`.
-- ``RewardNet_unnormalized``: what is predicted without processing.
-- ``RewardNet_std_added``: the processed rewards of an `AddSTDRewardWrapper`, without
-  normalization around it.
-- ``zero``: 0 for every transition.
-"""
 
 
 def save_reward_net(net: RewardNet, path: AnyPath) -> None:

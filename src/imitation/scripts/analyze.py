@@ -24,18 +24,16 @@ from imitation.util.sacred import SacredDicts, dict_get_nested
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["analysis_ex", "analyze_imitation", "gather_tb_directories", "main_console"]
-
 _logger = logging.getLogger("imitation.scripts.analyze")  # also as __main__
 
 _FAILED = ("FAILED", "INTERRUPTED", "TIMEOUT")
 
+# The columns that each level of verbosity adds; the last level has all of them.
 _COLUMNS = (
     ("algo", "env_name", "imit_return_summary"),
     ("expert_return_summary", "n_expert_demos"),
     ("run_name", "seed", "status"),
 )
-"""The columns that each level of verbosity adds; the last level has all of them."""
 
 
 def analyze_imitation(settings: AnalyzeSettings, run: RunHandle) -> "pd.DataFrame":

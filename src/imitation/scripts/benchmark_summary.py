@@ -18,8 +18,6 @@ from imitation.scripts.command_line import OneLineParser, main_of
 if TYPE_CHECKING:
     from imitation.reports.benchmarks.collect import Run
 
-__all__ = ["main", "name_damaged"]
-
 
 def _summarize(arguments: Sequence[str]) -> None:
     parsed = _parser().parse_args(arguments)

@@ -19,8 +19,6 @@ from imitation.errors import ArtifactError, ConfigError
 from imitation.scripts import settings as typed
 from imitation.scripts.ingredients.logging import SETTINGS_FILE, LoggingSettings
 
-__all__ = ["CommandSettings", "RunHandle", "Script", "read_run"]
-
 _FORMAT = 1
 
 

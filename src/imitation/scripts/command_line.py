@@ -13,8 +13,6 @@ from typing_extensions import override
 
 from imitation.errors import ConfigError, ImitationError
 
-__all__ = ["OneLineParser", "guarded", "main_of"]
-
 
 class OneLineParser(argparse.ArgumentParser):
     """Raises a `ConfigError` where argparse would print the usage and exit."""

@@ -29,8 +29,6 @@ from imitation.errors import DataError
 from imitation.scripts import command_line
 from imitation.util.progress import progress_bar
 
-__all__ = ["main"]
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command.

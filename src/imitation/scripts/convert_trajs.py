@@ -20,8 +20,6 @@ from imitation.data.types import AnyPath
 from imitation.errors import DataError
 from imitation.scripts import command_line
 
-__all__ = ["main", "update_traj_file_in_place"]
-
 
 def update_traj_file_in_place(path_str: AnyPath, /) -> pathlib.Path:
     """Converts pickle or npz file to the new HuggingFace format.

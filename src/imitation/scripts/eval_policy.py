@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import gymnasium as gym
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 
@@ -23,18 +22,11 @@ from imitation.scripts.ingredients.reward import replace_reward
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.scripts.settings import building
 from imitation.util import util, video_wrapper
-
-__all__ = [
-    "InteractiveRender",
-    "eval_policy",
-    "eval_policy_ex",
-    "main_console",
-    "video_wrapper_factory",
-]
+from imitation.util.spaces import Env
 
 _logger = logging.getLogger("imitation.scripts.eval_policy")  # also as __main__
 
-EnvWrapper = Callable[[gym.Env[Any, Any], int], gym.Env[Any, Any]]
+EnvWrapper = Callable[[Env, int], Env]
 
 
 class InteractiveRender(VecEnvWrapper):
@@ -73,13 +65,11 @@ def video_wrapper_factory(log_dir: pathlib.Path, **kwargs: Any) -> EnvWrapper:
     return functools.partial(_record, log_dir, kwargs)
 
 
-def _record(
-    log_dir: pathlib.Path, kwargs: Mapping[str, Any], env: gym.Env[Any, Any], i: int
-) -> gym.Env[Any, Any]:
+def _record(log_dir: pathlib.Path, kwargs: Mapping[str, Any], env: Env, i: int) -> Env:
     return video_wrapper.VideoWrapper(env, log_dir / "videos" / str(i), **kwargs)
 
 
-def _keep_rollout(env: gym.Env[Any, Any], i: int) -> gym.Env[Any, Any]:
+def _keep_rollout(env: Env, i: int) -> Env:
     del i
     return wrappers.RolloutInfoWrapper(env)
 

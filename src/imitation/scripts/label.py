@@ -16,15 +16,13 @@ from imitation.data.labels.queue import FILE_NAME, LabelQueue
 from imitation.errors import ArtifactError, ConfigError, missing_extra
 from imitation.scripts.command_line import OneLineParser, main_of
 
-__all__ = ["QUEUE_DIR", "find_queue", "main"]
-
 _DEFAULT_PORT = 8765
 
+# Where a run's directory has its queue.
 QUEUE_DIR = "label_queue"
-"""Where a run's directory has its queue."""
 
+# Where else a queue may lie.
 _PLACES = ("", QUEUE_DIR, "labels")
-"""Where else a queue may lie."""
 
 _WAIT_SECONDS = 0.5
 

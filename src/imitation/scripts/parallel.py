@@ -18,8 +18,6 @@ from imitation.scripts.studies.study import run_study
 if TYPE_CHECKING:
     from ray.tune import ExperimentAnalysis
 
-__all__ = ["main_console", "parallel", "parallel_ex", "run_or_load"]
-
 
 def parallel(settings: ParallelSettings, run: RunHandle) -> "ExperimentAnalysis":
     """Runs many trials of another experiment in parallel.

@@ -20,16 +20,7 @@ from imitation.scripts.config.train_preference_comparisons import (
 from imitation.scripts.ingredients.rl import StepProgress
 from imitation.scripts.settings import building
 from imitation.util.logger import HierarchicalLogger
-
-__all__ = [
-    "WatchedAgent",
-    "load_preferences",
-    "load_trajectories",
-    "make_agent",
-    "make_fragmenter",
-    "make_gatherer",
-    "make_reward_trainer",
-]
+from imitation.util.spaces import Space
 
 Settings = TrainPreferenceComparisonsSettings
 
@@ -240,7 +231,7 @@ def _check_fits(trajectory: types.Trajectory, venv: VecEnv, what: str) -> None:
             )
 
 
-def _shapes(space: gym.Space[Any]) -> dict[str, tuple[int, ...] | None]:
+def _shapes(space: Space) -> dict[str, tuple[int, ...] | None]:
     """The shape of a space, or of each part of a dictionary."""
     if isinstance(space, gym.spaces.Dict):
         return {key: part.shape for key, part in space.spaces.items()}

@@ -13,8 +13,6 @@ from imitation.errors import ConfigError
 from imitation.scripts.benchmark_summary import name_damaged
 from imitation.scripts.command_line import OneLineParser, main_of
 
-__all__ = ["main"]
-
 
 def _compare(arguments: Sequence[str]) -> None:
     parsed = _parser().parse_args(arguments)

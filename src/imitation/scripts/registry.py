@@ -17,15 +17,6 @@ if TYPE_CHECKING:
     from imitation.scripts.command import CommandSettings
     from imitation.scripts.sacred_adapter import SacredExperiment
 
-__all__ = [
-    "COMMANDS",
-    "Command",
-    "Resume",
-    "entry_points",
-    "experiments",
-    "load_experiment",
-]
-
 _SCRIPTS = "imitation.scripts"
 
 
@@ -216,8 +207,8 @@ _ROWS = (
     ),
 )
 
+# Every command by name, in the order in which they are listed.
 COMMANDS: Mapping[str, Command] = {command.name: command for command in _ROWS}
-"""Every command by name, in the order in which they are listed."""
 
 
 def experiments(*, repeatable: bool = False) -> dict[str, Command]:

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from imitation.errors import ConfigError
 from imitation.scripts.command_line import OneLineParser, main_of
 
-__all__ = ["main"]
-
 
 def _report(arguments: Sequence[str]) -> None:
     parsed = _parser().parse_args(arguments)

@@ -25,12 +25,10 @@ from imitation.scripts.command_line import guarded
 from imitation.scripts.ingredients.logging import SETTINGS_FILE
 from imitation.scripts.ingredients.wb import wandb_finish
 
-__all__ = ["Invocation", "SacredExperiment"]
-
 S = TypeVar("S", bound=CommandSettings)
 
+# Where the documented commands store their Sacred runs, from the current directory.
 SACRED_ROOT = pathlib.Path("output", "sacred")
-"""Where the documented commands store their Sacred runs, from the current directory."""
 
 
 @dataclasses.dataclass(frozen=True)

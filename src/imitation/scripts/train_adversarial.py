@@ -34,8 +34,6 @@ from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.util.logger import HierarchicalLogger
 from imitation.util.progress import progress_bar
 
-__all__ = ["airl", "gail", "main_console", "train_adversarial", "train_adversarial_ex"]
-
 Stats = Mapping[str, Mapping[str, float]]
 
 _logger = logging.getLogger("imitation.scripts.train_adversarial")  # also as __main__

@@ -25,8 +25,6 @@ from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.util.logger import HierarchicalLogger
 from imitation.util.progress import progress_bar
 
-__all__ = ["main_console", "train_density", "train_density_ex"]
-
 _logger = logging.getLogger("imitation.scripts.train_density")  # also as __main__
 
 

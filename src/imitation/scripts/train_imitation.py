@@ -42,8 +42,6 @@ from imitation.util import util
 from imitation.util.logger import HierarchicalLogger
 from imitation.util.progress import progress_bar
 
-__all__ = ["bc", "dagger", "iq_learn", "main_console", "sqil", "train_imitation_ex"]
-
 Stats = Mapping[str, Mapping[str, float]]
 T = TypeVar("T", bound=ExpertReplayTrainer)
 

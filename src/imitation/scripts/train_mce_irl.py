@@ -29,8 +29,6 @@ from imitation.util import seeding
 from imitation.util.logger import HierarchicalLogger
 from imitation.util.progress import progress_bar
 
-__all__ = ["main_console", "train_mce_irl", "train_mce_irl_ex"]
-
 _logger = logging.getLogger("imitation.scripts.train_mce_irl")  # also as __main__
 
 

@@ -43,14 +43,6 @@ from imitation.util.paths import AnyPath
 from imitation.util.progress import progress_bar
 from imitation.util.vec_envs import PostWrapper
 
-__all__ = [
-    "main_console",
-    "save_checkpoint",
-    "save_model",
-    "train_preference_comparisons",
-    "train_preference_comparisons_ex",
-]
-
 Settings = TrainPreferenceComparisonsSettings
 
 # Also as __main__.

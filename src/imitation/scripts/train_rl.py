@@ -31,8 +31,6 @@ from imitation.util.progress import progress_bar
 
 _logger = logging.getLogger("imitation.scripts.train_rl")  # also as __main__
 
-__all__ = ["main_console", "train_rl", "train_rl_ex"]
-
 
 def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
     """Trains a policy with reinforcement learning and saves it with rollouts.

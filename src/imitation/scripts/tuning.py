@@ -28,13 +28,11 @@ if TYPE_CHECKING:
     from ray.tune import ExperimentAnalysis
     from ray.tune.experiment import Trial
 
-__all__ = ["evaluate_trial", "find_best_trial", "main_console", "tune", "tuning_ex"]
-
 _logger = logging.getLogger("imitation.scripts.tuning")  # also as __main__
 
 _BOOKKEEPING = (DIRECTORY, "__trial_index__")
+# The first seed of evaluations; those of searches are below.
 _EVALUATION_SEEDS = 2**30
-"""The first seed of evaluations; those of searches are below."""
 
 
 def tune(settings: TuningSettings, run: RunHandle) -> None:

@@ -17,15 +17,6 @@ from imitation.training.trainer import Trainer
 from imitation.util import networks
 from imitation.util.spaces import Space
 
-__all__ = [
-    "actor_parameters",
-    "check_algorithm",
-    "check_gradients",
-    "check_imitates",
-    "check_reward_net",
-    "sample_transitions",
-]
-
 T = TypeVar("T", bound=Trainer)
 
 Arrays: TypeAlias = np.ndarray | dict[str, np.ndarray]

@@ -15,12 +15,6 @@ from imitation.policies import experts
 from imitation.policies.serialize import load_policy
 from imitation.util import seeding, util
 
-__all__ = [
-    "generate_expert_trajectories",
-    "lazy_generate_expert_trajectories",
-    "make_expert_transition_loader",
-]
-
 
 def generate_expert_trajectories(
     env_id: str, num_trajectories: int, rng: np.random.Generator

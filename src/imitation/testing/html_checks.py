@@ -4,8 +4,6 @@ import html.parser
 import re
 from collections.abc import Sequence
 
-__all__ = ["check_page"]
-
 _VOID = frozenset(("br", "hr", "img", "input", "link", "meta", "source"))
 _LOADING = frozenset(("src", "srcset", "poster", "data", "background"))
 _FETCH = re.compile(r"url\(|@import", re.IGNORECASE)

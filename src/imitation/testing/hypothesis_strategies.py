@@ -12,18 +12,9 @@ from imitation.data import types
 from imitation.data.episodes import infos_array
 from imitation.util.spaces import Info, Space
 
-__all__ = [
-    "gym_spaces",
-    "info_dict_contents",
-    "trajectories_list",
-    "trajectories_with_reward_list",
-    "trajectories_without_reward_list",
-    "trajectory",
-    "trajectory_length",
-]
-
 Strategy = st.SearchStrategy
 
+# Spaces that every part of the data layer supports.
 gym_spaces: Strategy[Space] = st.sampled_from(
     [
         gym.spaces.Discrete(3),
@@ -33,8 +24,8 @@ gym_spaces: Strategy[Space] = st.sampled_from(
         gym.spaces.Box(-np.inf, np.inf, shape=(2,)),
     ]
 )
-"""Spaces that every part of the data layer supports."""
 
+# Contents of an info dictionary; all plain JSON, infinite floats aside.
 info_dict_contents: Strategy[Info] = st.dictionaries(
     keys=st.text(),
     values=st.one_of(
@@ -44,10 +35,9 @@ info_dict_contents: Strategy[Info] = st.dictionaries(
         st.lists(st.floats(allow_nan=False)),
     ),
 )
-"""Contents of an info dictionary; all plain JSON, infinite floats aside."""
 
+# The number of actions of a trajectory.
 trajectory_length: Strategy[int] = st.integers(min_value=1, max_value=10)
-"""The number of actions of a trajectory."""
 
 
 def _samples(space: Space, n: int, seed: int) -> np.ndarray:
@@ -83,23 +73,23 @@ def _trajectories(
 _shared_obs_space = st.shared(gym_spaces, key="obs_space")
 _shared_act_space = st.shared(gym_spaces, key="act_space")
 
+# One trajectory, with or without rewards.
 trajectory: Strategy[types.Trajectory] = st.one_of(
     _trajectories(gym_spaces, gym_spaces, False),
     _trajectories(gym_spaces, gym_spaces, True),
 )
-"""One trajectory, with or without rewards."""
 
+# Trajectories without rewards that share their spaces.
 trajectories_without_reward_list: Strategy[list[types.Trajectory]] = st.lists(
     _trajectories(_shared_obs_space, _shared_act_space, False), min_size=1, max_size=10
 )
-"""Trajectories without rewards that share their spaces."""
 
+# Trajectories with rewards that share their spaces.
 trajectories_with_reward_list: Strategy[list[types.Trajectory]] = st.lists(
     _trajectories(_shared_obs_space, _shared_act_space, True), min_size=1, max_size=10
 )
-"""Trajectories with rewards that share their spaces."""
 
+# Trajectories that share their spaces and all have rewards, or all have none.
 trajectories_list: Strategy[list[types.Trajectory]] = st.one_of(
     trajectories_without_reward_list, trajectories_with_reward_list
 )
-"""Trajectories that share their spaces and all have rewards, or all have none."""

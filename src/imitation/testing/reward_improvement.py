@@ -7,8 +7,6 @@ from scipy import stats
 
 from imitation.errors import DataError
 
-__all__ = ["is_significant_reward_improvement", "mean_reward_improved_by"]
-
 
 def is_significant_reward_improvement(
     old_rewards: Iterable[float],

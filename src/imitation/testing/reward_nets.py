@@ -10,8 +10,6 @@ from imitation.rewards import reward_nets
 from imitation.rewards.reward_nets.base import TensorObs
 from imitation.util.spaces import Space
 
-__all__ = ["MockRewardNet", "make_ensemble"]
-
 
 def make_ensemble(
     obs_space: Space,

@@ -11,8 +11,6 @@ from imitation.training.trainer import Trainer
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath, parse_path
 
-__all__ = ["BEST", "FINAL", "LATEST", "Checkpoints"]
-
 LATEST, BEST, FINAL = "latest", "best", "final"
 _SCORE = "score.json"
 

@@ -25,12 +25,6 @@ from imitation.training.sb3_learning import as_callbacks, optimizers_of
 from imitation.util import optimizers
 from imitation.util.threads import training_threads
 
-__all__ = [
-    "RewardedAlgorithm",
-    "check_environment",
-    "retrain_policy",
-]
-
 
 class RewardedAlgorithm:
     """An algorithm that learns from a reward network instead of its environment.

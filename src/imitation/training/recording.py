@@ -13,8 +13,6 @@ from typing_extensions import override
 from imitation.data import buffer, tree
 from imitation.errors import ConfigError, DataError
 
-__all__ = ["GeneratorSamples", "Obs", "StepRecorder", "Steps"]
-
 Obs = np.ndarray | dict[str, np.ndarray]
 
 

@@ -22,8 +22,6 @@ from imitation.util import artifacts, seeding
 from imitation.util.artifacts import State
 from imitation.util.threads import training_threads
 
-__all__ = ["RLTrainer"]
-
 _NORMALIZATION = "reward_normalization.json"
 
 

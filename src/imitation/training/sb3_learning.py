@@ -22,15 +22,6 @@ from imitation.errors import ConfigError
 from imitation.training.checkpoints import Checkpoints
 from imitation.training.trainer import Trainer
 
-__all__ = [
-    "SaveBetweenRollouts",
-    "as_callbacks",
-    "default_train_timesteps",
-    "optimizers_of",
-    "progress_over",
-    "timesteps_of_round",
-]
-
 
 def default_train_timesteps(algo: BaseAlgorithm) -> int:
     """Returns the environment steps between two updates of an algorithm.

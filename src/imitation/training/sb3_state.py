@@ -17,16 +17,6 @@ from imitation.data import tree
 from imitation.util import seeding
 from imitation.util.artifacts import State
 
-__all__ = [
-    "algorithm_state",
-    "learned_state",
-    "load_algorithm_state",
-    "load_learned_state",
-    "random_state",
-    "restart_episodes",
-    "restore_random_state",
-]
-
 COUNTERS = (
     "num_timesteps",
     "_n_updates",

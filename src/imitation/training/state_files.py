@@ -5,10 +5,9 @@ strings, None, arrays and tensors. It is stored as a directory of ``state.json``
 structure) and ``tensors.safetensors`` (the arrays), replaced atomically.
 """
 
-import copy
 import os
 import pathlib
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -17,8 +16,6 @@ import torch as th
 from imitation.errors import ArtifactError, reason
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath
-
-__all__ = ["load_state", "put_state", "save_state", "write_state"]
 
 FORMAT_VERSION = 1
 _TENSOR, _ARRAY, _KEYED = "__tensor__", "__array__", "__keyed__"
@@ -85,47 +82,6 @@ def load_state(path: AnyPath, kind: str) -> dict[str, Any]:
         raise ArtifactError(f"{directory} lacks the tensor {error}") from error
     except (TypeError, ValueError) as error:
         raise ArtifactError(f"{directory} is damaged: {reason(error)}") from error
-
-
-def put_state(
-    path: AnyPath,
-    kind: str,
-    own: Mapping[str, Any],
-    put: Callable[[Mapping[str, Any]], None],
-) -> None:
-    """Puts a trainer into a saved state, or leaves it as it is.
-
-    Args:
-        path: the checkpoint's directory.
-        kind: what the state must belong to.
-        own: the trainer's state now, which is copied. Under "kinds" are names of
-            classes, by what they are to the trainer, that the saved state must share,
-            for states of different classes may fit each other.
-        put: puts the trainer into a state, or raises an error half way.
-
-    Raises:
-        ArtifactError: there is no checkpoint, or one that does not fit; the trainer has
-            its own state again.
-    """
-    state = load_state(path, kind)
-    kinds = state.get("kinds")
-    for name, cls in own["kinds"].items():
-        saved = kinds.get(name) if isinstance(kinds, dict) else None
-        if saved != cls:
-            raise ArtifactError(
-                f"{os.fsdecode(path)} is a state with the {name} {saved}, this trainer "
-                f"has {cls}; make it with the arguments of the saved one"
-            )
-    before = copy.deepcopy(dict(own))
-    try:
-        put(state)
-    except Exception as error:  # whatever NumPy, torch and others raise
-        put(before)
-        lines = str(error).splitlines() or [repr(error)]
-        raise ArtifactError(
-            f"{os.fsdecode(path)} does not fit this trainer; make it with the "
-            f"arguments of the saved one: {lines[-1].strip()}"
-        ) from error
 
 
 def _flatten(value: Any, name: str, tensors: dict[str, th.Tensor | np.ndarray]) -> Any:

@@ -107,34 +107,13 @@ class Trainer:
         """Takes over a state, or stays as it is; touches no file and no environment.
 
         Args:
-            state: from `state_dict` of a trainer made with the same arguments.
+            state: from `state_dict` of a trainer created with the same arguments.
 
         Raises:
             ArtifactError: the state does not fit; nothing has changed.
         """
-        own = self.state_dict()
-        kinds = state.get("kinds")
-        for role, cls in own["kinds"].items():
-            saved = kinds.get(role) if isinstance(kinds, Mapping) else None
-            if saved != cls:
-                raise ArtifactError(
-                    f"the state has the {role} {saved}, this trainer has {cls}; create "
-                    "the trainer with the arguments of the saved one"
-                )
-        # Modules and optimizers return references: `restore` would overwrite them.
-        before = copy.deepcopy(own)
-        try:
-            self.restore(state)
-        except ArtifactError:
-            self.restore(before)
-            raise
-        except Exception as error:  # whatever NumPy, torch and others raise
-            self.restore(before)
-            lines = str(error).splitlines() or [repr(error)]
-            raise ArtifactError(
-                "the state does not fit this trainer; create the trainer with the "
-                f"arguments of the saved one: {lines[-1].strip()}"
-            ) from error
+        # Torch's optimizers would share the tensors of a state they are given.
+        self._take_over(copy.deepcopy(state))
 
     @final
     def save(self, path: AnyPath) -> None:
@@ -172,8 +151,34 @@ class Trainer:
                 f"env_seed, got {seed!r}"
             )
         try:
-            self.load_state_dict(state)
+            self._take_over(state)
         except ArtifactError as error:
             raise ArtifactError(f"{parse_path(path)}: {error}") from error
         if seed is not None:
             self.restart_episodes(seed)
+
+    def _take_over(self, state: State) -> None:
+        """Restores a state that nobody else holds, or its own where it does not fit."""
+        own = self.state_dict()
+        kinds = state.get("kinds")
+        for role, cls in own["kinds"].items():
+            saved = kinds.get(role) if isinstance(kinds, Mapping) else None
+            if saved != cls:
+                raise ArtifactError(
+                    f"the state has the {role} {saved}, this trainer has {cls}; create "
+                    "the trainer with the arguments of the saved one"
+                )
+        # Modules and optimizers return references: `restore` would overwrite them.
+        before = copy.deepcopy(own)
+        try:
+            self.restore(state)
+        except ArtifactError:
+            self.restore(before)
+            raise
+        except Exception as error:  # whatever NumPy, torch and others raise
+            self.restore(before)
+            lines = str(error).splitlines() or [repr(error)]
+            raise ArtifactError(
+                "the state does not fit this trainer; create the trainer with the "
+                f"arguments of the saved one: {lines[-1].strip()}"
+            ) from error

@@ -16,8 +16,6 @@ from imitation.errors import ArtifactError
 from imitation.util import artifacts, spaces
 from imitation.util.constructors import Unsavable
 
-__all__ = ["from_json", "to_json"]
-
 _CLASS, _SPACE, _MODULE = "__class__", "__space__", "__module__"
 
 

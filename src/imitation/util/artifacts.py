@@ -30,26 +30,11 @@ from imitation.errors import ArtifactError, reason
 from imitation.util.constructors import remember_arguments
 from imitation.util.paths import AnyPath
 
-__all__ = [
-    "JSON",
-    "State",
-    "class_path",
-    "is_yours",
-    "read_json",
-    "read_tensors",
-    "register_class",
-    "replacing_directory",
-    "replacing_file",
-    "resolve_class",
-    "write_json",
-    "write_tensors",
-]
-
+# What ``json`` reads and writes.
 JSON: TypeAlias = Any
-"""What ``json`` reads and writes."""
 
+# Nested dictionaries and lists of arrays, tensors, numbers, text and None.
 State: TypeAlias = dict[str, Any]
-"""Nested dictionaries and lists of arrays, tensors, numbers, text and None."""
 
 C = TypeVar("C", bound=type)
 

@@ -13,8 +13,6 @@ import gymnasium as gym
 import numpy as np
 from torch import nn
 
-__all__ = ["Arguments", "Unsavable", "remember_arguments", "remembered_arguments"]
-
 C = TypeVar("C", bound=type)
 
 _ATTRIBUTE = "_constructor_arguments"

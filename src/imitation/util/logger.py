@@ -18,13 +18,6 @@ from typing_extensions import override
 from imitation.errors import ConfigError, MissingExtraError
 from imitation.util.paths import AnyPath, parse_path
 
-__all__ = [
-    "HierarchicalLogger",
-    "WandbOutputFormat",
-    "configure",
-    "make_output_format",
-]
-
 _FORMATS = ("stdout", "log", "csv", "json", "tensorboard", "wandb")
 _DEFAULT_FORMATS = ("stdout", "log", "csv")
 

@@ -12,8 +12,6 @@ from typing_extensions import override
 
 from imitation.errors import ConfigError, DataError
 
-__all__ = ["BaseNorm", "EMANorm", "RunningNorm"]
-
 # Numbers in a batch below which one slow operation beats several quick ones.
 SMALL = 1024
 

@@ -6,8 +6,6 @@ from typing import Any
 
 import torch as th
 
-__all__ = ["fused", "make_optimizer"]
-
 # Optimisers whose fused form does in one call what takes a dozen calls otherwise.
 FUSED = (th.optim.Adam, th.optim.AdamW)
 

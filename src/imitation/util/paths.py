@@ -7,10 +7,8 @@ import uuid
 
 from imitation.errors import ConfigError
 
-__all__ = ["AnyPath", "make_unique_timestamp", "parse_optional_path", "parse_path"]
-
+# What a function that takes a path accepts.
 AnyPath = str | bytes | os.PathLike[str] | os.PathLike[bytes]
-"""What a function that takes a path accepts."""
 
 
 def parse_path(

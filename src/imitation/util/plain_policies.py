@@ -15,11 +15,9 @@ from stable_baselines3.common import distributions, torch_layers
 from stable_baselines3.common.policies import ActorCriticPolicy, BasePolicy
 from stable_baselines3.common.preprocessing import is_image_space
 
-__all__ = ["PlainNetwork", "plain_network"]
-
+# From observations, shape ``(B, *observation_shape)``, to the output of the action
+# layer: logits of shape ``(B, n_actions)``, or means of shape ``(B, action_dim)``.
 PlainNetwork = Callable[[th.Tensor], th.Tensor]
-"""From observations, shape ``(B, *observation_shape)``, to the output of the action
-layer: logits of shape ``(B, n_actions)``, or means of shape ``(B, action_dim)``."""
 
 # A policy that overrides one of these may be more than its layers.
 _METHODS = (

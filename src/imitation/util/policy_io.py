@@ -17,8 +17,6 @@ from imitation.errors import ArtifactError, UnsafeLoadError
 from imitation.util import arguments, artifacts, seeding
 from imitation.util.paths import AnyPath
 
-__all__ = ["load_policy", "save_policy", "unset_learning_rate", "write_policy"]
-
 FORMAT_VERSION = 1
 
 

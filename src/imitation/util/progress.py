@@ -5,8 +5,6 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-__all__ = ["progress_bar"]
-
 # Seconds between two states of the bar where they pile up, as in a log file.
 LOG_FILE_INTERVAL = 10.0
 

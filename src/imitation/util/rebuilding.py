@@ -25,8 +25,6 @@ from imitation.util.constructors import (
     remembered_arguments,
 )
 
-__all__ = ["Rebuildable", "describe", "rebuild", "rebuild_pickled", "tensors_of"]
-
 FORMAT_VERSION = 1
 
 Document = dict[str, Any]

@@ -10,19 +10,10 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError, ImitationError
 
-__all__ = [
-    "LoaderFn",
-    "Registry",
-    "RegistryKeyError",
-    "build_loader_fn_require_env",
-    "build_loader_fn_require_space",
-    "load_attr",
-]
-
 T = TypeVar("T")
 
+# What a registry commonly holds: a function from an environment to an object.
 LoaderFn = Callable[..., T]
-"""What a registry commonly holds: a function from an environment to an object."""
 
 
 class RegistryKeyError(ImitationError, KeyError):

@@ -14,15 +14,6 @@ from imitation.errors import ArtifactError, ConfigError
 from imitation.util.artifacts import read_json
 from imitation.util.paths import AnyPath, parse_path
 
-__all__ = [
-    "SacredDicts",
-    "build_sacred_symlink",
-    "dict_get_nested",
-    "dir_contains_sacred_jsons",
-    "filter_subdirs",
-    "get_sacred_dir_from_run",
-]
-
 
 class SacredDicts(NamedTuple):
     """What a run directory says: `config.json` and `run.json`."""

@@ -8,8 +8,6 @@ from imitation.errors import ArtifactError
 from imitation.util.paths import AnyPath, parse_path
 from imitation.util.sacred import SacredDicts, dict_get_nested, filter_subdirs
 
-__all__ = ["find_sacred_runs", "group_runs_by_algo_and_env"]
-
 
 def find_sacred_runs(
     run_path: AnyPath, only_completed_runs: bool = False

@@ -14,19 +14,6 @@ import torch as th
 
 from imitation.errors import ArtifactError
 
-__all__ = [
-    "forked_torch_rng",
-    "make_rng",
-    "make_seeds",
-    "numpy_seeded",
-    "restore_rng",
-    "restore_torch_rng",
-    "rng_from_state",
-    "rng_state",
-    "torch_rng_state",
-    "torch_seeded",
-]
-
 
 def make_rng(rng: np.random.Generator | int | None = None) -> np.random.Generator:
     """Returns `rng` itself, or a new generator seeded by an int or by the system.

@@ -9,30 +9,20 @@ from gymnasium import spaces
 
 from imitation.errors import ArtifactError
 
-__all__ = [
-    "Env",
-    "Info",
-    "Space",
-    "StepResult",
-    "Wrapper",
-    "space_from_json",
-    "space_to_json",
-]
-
+# An observation or action space, whatever its elements are.
 Space: TypeAlias = spaces.Space[Any]
-"""An observation or action space, whatever its elements are."""
 
+# An environment, whatever its observations and actions are.
 Env: TypeAlias = gym.Env[Any, Any]
-"""An environment, whatever its observations and actions are."""
 
+# A wrapper of such an environment.
 Wrapper: TypeAlias = gym.Wrapper[Any, Any, Any, Any]
-"""A wrapper of such an environment."""
 
+# Info of a step.
 Info: TypeAlias = dict[str, Any]
-"""Info of a step."""
 
+# Observation, reward, terminated, truncated and info.
 StepResult: TypeAlias = tuple[Any, SupportsFloat, bool, bool, Info]
-"""Observation, reward, terminated, truncated and info."""
 
 
 def space_to_json(space: Space) -> dict[str, Any]:

@@ -14,12 +14,10 @@ import numpy.typing as npt
 from imitation.errors import DataError
 from imitation.util import seeding
 
-__all__ = ["N_RESAMPLES", "Interval", "bootstrap_interval", "mean_interval"]
-
 Floats = npt.NDArray[np.float64]
 
+# With this number, the 2.5% and 97.5% percentiles are order statistics.
 N_RESAMPLES = 9_999
-"""With this number, the 2.5% and 97.5% percentiles are order statistics."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,8 +10,6 @@ import torch as th
 
 from imitation.errors import ConfigError
 
-__all__ = ["safe_to_numpy", "safe_to_tensor", "tensor_iter_norm"]
-
 
 def safe_to_tensor(array: np.ndarray | th.Tensor, **kwargs: Any) -> th.Tensor:
     """Converts a NumPy array to a torch tensor, sharing memory where that is safe.

@@ -14,8 +14,6 @@ import torch as th
 
 from imitation.errors import ConfigError
 
-__all__ = ["training_threads"]
-
 # Up to this many trainable parameters, one thread is at least as fast as several.
 SMALL_NETWORK_PARAMETERS = 1_000_000
 

@@ -17,10 +17,9 @@ from stable_baselines3.common.vec_env import DummyVecEnv, SubprocVecEnv, VecEnv
 
 from imitation.errors import ConfigError, MissingExtraError
 from imitation.util.seeding import make_rng, make_seeds
+from imitation.util.spaces import Env
 
-__all__ = ["UnknownEnvError", "find_env_spec", "make_vec_env"]
-
-PostWrapper = Callable[[gym.Env[Any, Any], int], gym.Env[Any, Any]]
+PostWrapper = Callable[[Env, int], Env]
 
 # Packages to import for the environments of a namespace.
 _NAMESPACE_PACKAGES = {"ALE": "ale_py", "seals": "seals"}
@@ -86,7 +85,7 @@ def make_vec_env(
         list(post_wrappers or []),
     )
     seeds = make_seeds(make_rng(rng), n_envs)
-    makers: list[Callable[[], gym.Env[Any, Any]]] = [
+    makers: list[Callable[[], Env]] = [
         functools.partial(make_one, i, seed) for i, seed in enumerate(seeds)
     ]
     if parallel:
@@ -155,11 +154,11 @@ def _make_env(
     post_wrappers: list[PostWrapper],
     index: int,
     seed: int,
-) -> gym.Env[Any, Any]:
+) -> Env:
     """Makes, seeds and wraps one environment, possibly in another process."""
     try:
         with _quiet_bounds():
-            env: gym.Env[Any, Any] = gym.make(
+            env: Env = gym.make(
                 spec, max_episode_steps=max_episode_steps, **env_make_kwargs
             )
     except (gym.error.DependencyNotInstalled, ModuleNotFoundError) as error:

@@ -11,8 +11,7 @@ from typing_extensions import override
 
 from imitation.errors import ConfigError, DataError, missing_extra
 from imitation.util.artifacts import replacing_file
-
-__all__ = ["VideoRecorder", "VideoWrapper"]
+from imitation.util.spaces import Env
 
 _DEFAULT_FPS = 30
 
@@ -110,7 +109,7 @@ class VideoWrapper(gym.Wrapper[Any, Any, Any, Any]):
 
     def __init__(
         self,
-        env: gym.Env[Any, Any],
+        env: Env,
         directory: pathlib.Path,
         single_video: bool = True,
     ) -> None:

@@ -10,8 +10,6 @@ from stable_baselines3.common import preprocessing
 from imitation.errors import ConfigError
 from imitation.util.spaces import Space
 
-__all__ = ["channels_and_sides", "cnn_transpose", "is_image", "num_channels"]
-
 
 def is_image(space: Space) -> bool:
     """Returns whether a space holds images: three axes of bytes from 0 to 255."""

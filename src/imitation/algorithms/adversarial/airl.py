@@ -29,10 +29,8 @@ from imitation.rewards import reward_nets
 from imitation.rewards.reward_nets.base import RewardNet, TensorObs
 from imitation.util import networks, tensors
 
-__all__ = ["AIRL", "STOCHASTIC_POLICIES", "action_log_probs"]
-
+# Policies that can tell the probability of an action.
 STOCHASTIC_POLICIES = (ActorCriticPolicy, SACPolicy)
-"""Policies that can tell the probability of an action."""
 
 
 class AIRL(common.AdversarialTrainer):

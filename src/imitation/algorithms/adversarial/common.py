@@ -43,8 +43,8 @@ from imitation.util.threads import training_threads
 
 __all__ = ["AdversarialTrainer", "compute_train_stats"]
 
+# Rounds shorter than this, as off-policy generators have, share a line of the log.
 MIN_LOG_TIMESTEPS = 1024
-"""Rounds shorter than this, as off-policy generators have, share a line of the log."""
 
 
 class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):

@@ -14,10 +14,8 @@ from imitation.util import logger as imit_logger
 from imitation.util import networks, seeding
 from imitation.util.paths import AnyPath, parse_path
 
-__all__ = ["Diagnostics", "compute_train_stats"]
-
+# Rounds in a row before a warning.
 PATIENCE = 10
-"""Rounds in a row before a warning."""
 
 SATURATED_ACCURACY, SATURATED_ENTROPY = 0.99, 0.02
 COLLAPSED_SHARE = 0.01

@@ -26,25 +26,11 @@ from imitation.training.trainer import State
 from imitation.util import networks, seeding
 from imitation.util.spaces import Space
 
-__all__ = [
-    "FIELDS",
-    "DiscriminatorBatch",
-    "EndlessBatches",
-    "Objective",
-    "Samples",
-    "Update",
-    "check_network",
-    "check_samples",
-    "depends_on_action",
-    "expert_batches",
-    "make_batch",
-]
-
+# The parts of a transition that a discriminator sees.
 FIELDS = ("obs", "acts", "next_obs", "dones")
-"""The parts of a transition that a discriminator sees."""
 
+# Transitions as the environment gives them: arrays or tensors by name of field.
 Samples: TypeAlias = Mapping[str, tree.Tree]
-"""Transitions as the environment gives them: arrays or tensors by name of field."""
 
 
 @dataclasses.dataclass(frozen=True)

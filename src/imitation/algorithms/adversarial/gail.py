@@ -25,8 +25,6 @@ from imitation.errors import ConfigError
 from imitation.rewards import reward_nets
 from imitation.rewards.reward_nets.base import Obs, RewardNet, Rows, TensorObs
 
-__all__ = ["GAIL", "RewardNetFromDiscriminatorLogit"]
-
 
 class RewardNetFromDiscriminatorLogit(RewardNet):
     r"""Turns the logits of a discriminator into a reward for the generator.

@@ -10,19 +10,10 @@ from typing import Literal
 import torch as th
 from torch.nn import functional
 
-__all__ = [
-    "REWARD_FORMS",
-    "RewardForm",
-    "bernoulli_entropy",
-    "discriminator_loss",
-    "r1_penalty",
-    "wgan_gp_penalty",
-]
-
 RewardForm = Literal["softplus", "airl", "fairl"]
 
+# Beyond this FAIRL's reward is that of this logit: −ℓ·eˡ would overflow.
 FAIRL_MAX_LOGIT = 5.0
-"""Beyond this FAIRL's reward is that of this logit: −ℓ·eˡ would overflow."""
 
 
 def _fairl(logits: th.Tensor) -> th.Tensor:
@@ -30,20 +21,17 @@ def _fairl(logits: th.Tensor) -> th.Tensor:
     return -bounded * bounded.exp()
 
 
+# Rewards of the generator as functions of the logit ℓ, by name. - softplus: −log(1 − D)
+# = softplus(ℓ) ≥ 0, the reward of GAIL (Ho and Ermon 2016, with the labels swapped),
+# which minimizes the Jensen-Shannon divergence. - airl: log D − log(1 − D) = ℓ, of
+# either sign, which minimizes the reverse KL divergence (Fu et al. 2018). - fairl:
+# −ℓ·eˡ, which minimizes the forward KL divergence (Ghasemipour et al. 2020, "A
+# Divergence Minimization Perspective on Imitation Learning Methods", section 4).
 REWARD_FORMS: dict[str, Callable[[th.Tensor], th.Tensor]] = {
     "softplus": functional.softplus,
     "airl": lambda logits: logits,
     "fairl": _fairl,
 }
-"""Rewards of the generator as functions of the logit ℓ, by name.
-
-- softplus: −log(1 − D) = softplus(ℓ) ≥ 0, the reward of GAIL (Ho and Ermon 2016, with
-  the labels swapped), which minimizes the Jensen-Shannon divergence.
-- airl: log D − log(1 − D) = ℓ, of either sign, which minimizes the reverse KL
-  divergence (Fu et al. 2018).
-- fairl: −ℓ·eˡ, which minimizes the forward KL divergence (Ghasemipour et al. 2020, "A
-  Divergence Minimization Perspective on Imitation Learning Methods", section 4).
-"""
 
 
 def discriminator_loss(

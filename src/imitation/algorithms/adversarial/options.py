@@ -9,8 +9,6 @@ from torch.nn.utils import parametrizations, parametrize
 
 from imitation.errors import ConfigError
 
-__all__ = ["DiscriminatorOptions", "add_spectral_norm", "without_spectral_norm"]
-
 GRADIENT_PENALTIES = (None, "r1", "wgan-gp")
 
 M = TypeVar("M", bound=th.nn.Module)

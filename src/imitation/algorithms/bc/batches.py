@@ -9,8 +9,6 @@ from imitation.data import types
 from imitation.data.loader import BatchLoader
 from imitation.errors import ConfigError
 
-__all__ = ["BatchIteratorWithEpochEndCallback", "Grouped", "enumerate_batches"]
-
 
 @dataclasses.dataclass(frozen=True)
 class BatchIteratorWithEpochEndCallback:

@@ -12,8 +12,6 @@ from imitation.util import logger as imit_logger
 from imitation.util import seeding
 from imitation.util.artifacts import State
 
-__all__ = ["BCLogger", "RolloutStatsComputer"]
-
 
 @dataclasses.dataclass(frozen=True)
 class RolloutStatsComputer:

@@ -24,8 +24,6 @@ from imitation.util import tensors
 from imitation.util.plain_policies import PlainNetwork, plain_network
 from imitation.util.spaces import Space
 
-__all__ = ["BCTrainingMetrics", "BehaviorCloningLossCalculator", "policy_inputs"]
-
 TensorObs = th.Tensor | dict[str, th.Tensor]
 
 

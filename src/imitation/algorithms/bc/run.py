@@ -30,10 +30,8 @@ from imitation.training.trainer import State, Trainer
 from imitation.util.plain_policies import PlainNetwork, plain_network
 from imitation.util.progress import progress_bar
 
-__all__ = ["Call", "Learner", "Pending", "Schedule", "TrainOptions", "TrainingRun"]
-
+# A value as a function of the share of training that remains, from 1 to 0.
 Schedule: TypeAlias = Callable[[float], float]
-"""A value as a function of the share of training that remains, from 1 to 0."""
 
 
 @dataclasses.dataclass

@@ -16,13 +16,6 @@ from imitation.policies import image_extractor
 from imitation.util import optimizers, policy_io, seeding
 from imitation.util.spaces import Space
 
-__all__ = [
-    "check_settings",
-    "check_spaces",
-    "default_policy",
-    "make_optimizer",
-]
-
 
 def check_settings(
     batch_size: int,

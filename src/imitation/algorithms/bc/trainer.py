@@ -40,8 +40,6 @@ from imitation.util import logger as imit_logger
 from imitation.util.paths import AnyPath, parse_path
 from imitation.util.spaces import Space
 
-__all__ = ["BC", "reconstruct_policy"]
-
 
 class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
     """Behavioral cloning: supervised learning on expert observation-action pairs.

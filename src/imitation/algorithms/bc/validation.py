@@ -15,8 +15,6 @@ from imitation.errors import ConfigError, DataError
 from imitation.util import networks
 from imitation.util.artifacts import State
 
-__all__ = ["EarlyStopping", "Validator", "split_demonstrations"]
-
 # Parts of the loss that are logged for held-out data.
 MEASURED = ("neglogp", "prob_true_act", "loss")
 

@@ -16,7 +16,6 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
@@ -30,18 +29,7 @@ from imitation.errors import ConfigError, DataError
 from imitation.util import seeding, threads
 from imitation.util.spaces import Space
 
-__all__ = [
-    "EpisodeRecord",
-    "Expert",
-    "InteractiveTrajectoryCollector",
-    "RoundSize",
-    "check_expert_spaces",
-    "collect",
-    "collected_records",
-    "demonstration_name",
-]
-
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,8 +199,8 @@ def demonstration_name(index: int, random_bytes: bytes, prefix: str = "") -> str
     return f"{start}dagger-demo-{index:04d}-{unique}.npz"
 
 
+# What can label states: an SB3 policy or algorithm (a person is one), a function.
 Expert = BasePolicy | BaseAlgorithm | Callable[..., Any]
-"""What can label states: an SB3 policy or algorithm (a person is one), a function."""
 
 
 @dataclasses.dataclass(frozen=True)

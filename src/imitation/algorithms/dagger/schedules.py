@@ -15,14 +15,6 @@ from typing_extensions import override
 
 from imitation.errors import ConfigError
 
-__all__ = [
-    "BetaSchedule",
-    "ExponentialBetaSchedule",
-    "LinearBetaSchedule",
-    "describe_schedule",
-    "schedule_from_description",
-]
-
 
 class BetaSchedule(abc.ABC):
     """Computes beta, the share of actions taken by the expert, from the round."""

@@ -24,8 +24,6 @@ from imitation.errors import ConfigError
 from imitation.util import logger as imit_logger
 from imitation.util import progress
 
-__all__ = ["SimpleDAggerTrainer"]
-
 
 class SimpleDAggerTrainer(DAggerTrainer):
     """DAgger with an expert policy: collects and trains by itself.

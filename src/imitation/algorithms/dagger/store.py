@@ -8,11 +8,9 @@ their episodes once, not N times.
 
 import pathlib
 from collections.abc import Iterator
-from typing import Any
 
 import gymnasium as gym
 import numpy as np
-import numpy.typing as npt
 
 from imitation.data import types
 from imitation.data.growing import GrowingArray
@@ -20,9 +18,7 @@ from imitation.data.storage import episode_files
 from imitation.errors import DataError
 from imitation.util.spaces import Space
 
-__all__ = ["DemonstrationStore", "load_file"]
-
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 
 class DemonstrationStore:

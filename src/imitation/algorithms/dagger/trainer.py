@@ -37,8 +37,6 @@ from imitation.training.trainer import State
 from imitation.util import artifacts, policy_io, seeding
 from imitation.util import logger as imit_logger
 
-__all__ = ["LATEST", "DAggerTrainer", "NeedsDemosException", "reconstruct_trainer"]
-
 LATEST = "checkpoint-latest.pt"
 
 _logger = logging.getLogger(__name__)

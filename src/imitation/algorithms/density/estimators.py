@@ -15,20 +15,11 @@ from typing_extensions import override
 
 from imitation.errors import ConfigError
 
-__all__ = [
-    "DensityEstimate",
-    "DensityOptions",
-    "GaussianKernelDensity",
-    "NearestNeighborDensity",
-    "TreeKernelDensity",
-    "make_estimate",
-]
-
 ESTIMATORS = ("kernel", "knn")
 KERNELS = ("gaussian", "tophat", "epanechnikov", "exponential", "linear", "cosine")
 
+# Pairs of a query and a sample in one step of the work; they fit into a cache.
 BLOCK = 2**18
-"""Pairs of a query and a sample in one step of the work; they fit into a cache."""
 
 
 class DensityEstimate(Protocol):

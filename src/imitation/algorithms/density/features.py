@@ -15,16 +15,8 @@ from imitation.errors import ConfigError, DataError
 from imitation.util.spaces import Space
 from imitation.util.util import get_first_iter_element
 
-__all__ = [
-    "DensityType",
-    "Samples",
-    "TransitionFeatures",
-    "flatten_batch",
-    "samples_of",
-]
-
+# Features of demonstrations, each ``(N, F)``: by time step, or all under None.
 Samples = Mapping[int | None, np.ndarray]
-"""Features of demonstrations, each ``(N, F)``: by time step, or all under None."""
 
 
 FLAT_SPACES = (

@@ -30,8 +30,6 @@ from imitation.util import artifacts
 from imitation.util.paths import AnyPath
 from imitation.util.spaces import space_from_json, space_to_json
 
-__all__ = ["DensityReward", "StepCounter"]
-
 FORMAT_VERSION = 1
 _STATIONARY = "all"
 

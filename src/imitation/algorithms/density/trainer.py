@@ -51,8 +51,6 @@ from imitation.util import seeding
 from imitation.util.paths import AnyPath
 from imitation.util.threads import training_threads
 
-__all__ = ["DensityAlgorithm", "roll_out"]
-
 MANY_FEATURES = 100
 
 NOT_TRAINED = "there is no density yet: call train() first"

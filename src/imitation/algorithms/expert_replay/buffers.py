@@ -19,16 +19,14 @@ from imitation.data import tree
 from imitation.errors import ConfigError, DataError
 from imitation.util.spaces import Space
 
-__all__ = ["SQILDictReplayBuffer", "SQILReplayBuffer", "expert_rows"]
-
 Samples = ReplayBufferSamples | DictReplayBufferSamples
 
 EXPERT_REWARD, OWN_REWARD = 1.0, 0.0
 MAX_REDRAWS = 1000
 
 Obs = np.ndarray | dict[str, np.ndarray]
+# Observations before and after, actions and ends of some transitions.
 Gathered = tuple[Obs, Obs, np.ndarray, np.ndarray]
-"""Observations before and after, actions and ends of some transitions."""
 
 
 def expert_rows(samples: Samples) -> th.Tensor:

@@ -21,13 +21,6 @@ from imitation.errors import DataError, ImitationError
 from imitation.util.spaces import Space
 from imitation.util.util import get_first_iter_element
 
-__all__ = [
-    "StoredTransitions",
-    "UnsupportedDemonstrationsError",
-    "channels_first",
-    "stored_transitions",
-]
-
 NEEDED = ("obs", "acts", "next_obs", "dones")
 
 Obs = TypeVar("Obs", bound=tree.Tree)

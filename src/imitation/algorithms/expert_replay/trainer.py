@@ -34,13 +34,12 @@ from imitation.util import optimizers, seeding
 from imitation.util.paths import AnyPath
 from imitation.util.threads import training_threads
 
-__all__ = ["ExpertReplayTrainer"]
-
 SUITABLE = "SoftQ or DQN for discrete actions, SAC, TD3 or DDPG for continuous ones"
 
+# Errors of constructors of algorithms about their arguments.
 UNFIT = (AssertionError, AttributeError, KeyError, RuntimeError, TypeError, ValueError)
-"""Errors of constructors of algorithms about their arguments."""
 
+# The least values of arguments that constructors do not check.
 LEAST = {
     "batch_size": 1,
     "buffer_size": 1,
@@ -48,7 +47,6 @@ LEAST = {
     "learning_starts": 0,
     "target_update_interval": 1,
 }
-"""The least values of arguments that constructors do not check."""
 
 
 class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):

@@ -21,8 +21,6 @@ from imitation.algorithms.iq_learn.losses import IQTerms, iq_terms
 from imitation.algorithms.soft_q import SoftQ, SoftQPolicy, soft_value
 from imitation.errors import ConfigError
 
-__all__ = ["IQSAC", "IQSoftQ"]
-
 
 def _check_chi2_alpha(chi2_alpha: float) -> float:
     if not (math.isfinite(chi2_alpha) and chi2_alpha > 0):

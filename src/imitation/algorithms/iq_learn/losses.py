@@ -18,8 +18,6 @@ import dataclasses
 
 import torch as th
 
-__all__ = ["IQTerms", "inverse_bellman", "iq_terms"]
-
 
 @dataclasses.dataclass(frozen=True)
 class IQTerms:

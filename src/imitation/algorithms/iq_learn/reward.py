@@ -24,13 +24,11 @@ from imitation.rewards.reward_nets import RewardNet
 from imitation.util.policy_io import unset_learning_rate
 from imitation.util.spaces import Space
 
-__all__ = ["ActorCriticReward", "InverseSoftQReward", "SoftQReward", "recover_reward"]
-
+# Actions over which V(s') is averaged where they are continuous.
 N_NOISE = 16
-"""Actions over which V(s') is averaged where they are continuous."""
 
+# Keeps the density of actions finite at their bounds, as in Stable-Baselines3.
 SQUASH_EPSILON = 1e-6
-"""Keeps the density of actions finite at their bounds, as in Stable-Baselines3."""
 
 
 class InverseSoftQReward(RewardNet, abc.ABC):

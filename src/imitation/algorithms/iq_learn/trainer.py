@@ -18,8 +18,6 @@ from imitation.util import logger as imit_logger
 from imitation.util.paths import AnyPath
 from imitation.util.progress import progress_bar as make_progress_bar
 
-__all__ = ["IQLearn"]
-
 
 class IQLearn(ExpertReplayTrainer):
     """Inverse soft Q-learning: one Q-function for both reward and policy.

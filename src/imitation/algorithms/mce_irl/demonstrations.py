@@ -13,11 +13,9 @@ from imitation.envs.tabular.layouts import Array
 from imitation.envs.tabular.model import TabularModel
 from imitation.errors import ConfigError, DataError
 
-__all__ = ["Demonstrated", "read_demonstrations"]
-
+# Relative tolerance on the sum of an occupancy measure: measures are counted in
+# float32, and written with few digits.
 TOLERANCE = 1e-3
-"""Relative tolerance on the sum of an occupancy measure: measures are counted in
-float32, and written with few digits."""
 
 
 @dataclasses.dataclass(frozen=True)

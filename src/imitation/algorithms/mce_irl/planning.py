@@ -19,16 +19,6 @@ from imitation.envs.tabular.layouts import Array, Matrix
 from imitation.envs.tabular.model import TabularArrays, TabularModel, read_model
 from imitation.errors import ConfigError, DataError
 
-__all__ = [
-    "check_discount",
-    "corrected_occupancy",
-    "cumulative",
-    "mce_occupancy_measures",
-    "mce_partition_fh",
-    "occupancy",
-    "partition",
-]
-
 
 def mce_partition_fh(
     env: TabularArrays, *, reward: Matrix | None = None, discount: float = 1.0

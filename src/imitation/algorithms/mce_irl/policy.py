@@ -18,8 +18,6 @@ from imitation.errors import ArtifactError, ConfigError, DataError
 from imitation.util import artifacts, seeding, spaces
 from imitation.util.paths import AnyPath
 
-__all__ = ["ObservingPolicy", "TabularPolicy", "soft_optimal_expert", "states_of"]
-
 KIND = "tabular_policy"
 
 

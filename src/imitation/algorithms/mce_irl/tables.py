@@ -9,8 +9,6 @@ from imitation.errors import ArtifactError
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath
 
-__all__ = ["Tables", "load_tables"]
-
 
 @dataclasses.dataclass(frozen=True)
 class Tables:

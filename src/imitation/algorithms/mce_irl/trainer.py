@@ -51,8 +51,6 @@ from imitation.util.optimizers import make_optimizer
 from imitation.util.paths import AnyPath
 from imitation.util.threads import training_threads
 
-__all__ = ["MCEIRL", "Plan", "squeeze_r"]
-
 OBJECTIVES = ("likelihood", "occupancy")
 
 

@@ -28,8 +28,6 @@ from imitation.util.artifacts import State
 from imitation.util.paths import AnyPath
 from imitation.util.threads import training_threads
 
-__all__ = ["AgentTrainer", "TrajectoryDataset", "TrajectoryGenerator", "as_network"]
-
 
 class TrajectoryGenerator(Part, abc.ABC):
     """Generates trajectories, and may train an agent to do it."""

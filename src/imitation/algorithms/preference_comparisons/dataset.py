@@ -20,13 +20,11 @@ from imitation.training import state_files as checkpoint
 from imitation.util.artifacts import State
 from imitation.util.paths import AnyPath
 
-__all__ = ["PreferenceDataset", "preference_collate_fn"]
-
 Preference = tuple[types.TrajectoryPair, float]
 
 KIND = "preference_dataset"
+# Begins the names of columns of observations; their keys follow.
 OBS = "obs "
-"""Begins the names of columns of observations; their keys follow."""
 
 
 class PreferenceDataset(th_data.Dataset[Preference]):

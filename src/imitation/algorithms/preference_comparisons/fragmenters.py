@@ -17,8 +17,6 @@ from imitation.util import logger as imit_logger
 from imitation.util import seeding
 from imitation.util.artifacts import State
 
-__all__ = ["ActiveSelectionFragmenter", "Fragmenter", "RandomFragmenter"]
-
 KINDS = ("logit", "probability", "label")
 
 

@@ -24,26 +24,15 @@ from imitation.rewards.reward_nets.inputs import TensorObs
 from imitation.util import tensors
 from imitation.util.artifacts import State
 
-__all__ = [
-    "FragmentArrays",
-    "Inputs",
-    "PairBatch",
-    "PairStore",
-    "Steps",
-    "cut",
-    "pack",
-    "unpack",
-]
-
 Indices = npt.NDArray[np.int64]
 Obs = np.ndarray | dict[str, np.ndarray]
 T = TypeVar("T", bound=types.Trajectory)
 
+# States, actions, next states and dones as a reward network's `forward` takes them.
 Inputs = tuple[TensorObs, th.Tensor, TensorObs, th.Tensor]
-"""States, actions, next states and dones as a reward network's `forward` takes them."""
 
+# Up to this size, preprocessed tensors of a whole data set are kept while training.
 MAX_PREPARED_BYTES = 2**29
-"""Up to this size, preprocessed tensors of a whole data set are kept while training."""
 
 
 class Steps(TypedDict):

@@ -37,8 +37,6 @@ from imitation.util import logger as imit_logger
 from imitation.util.artifacts import JSON, State
 from imitation.util.paths import AnyPath, parse_path
 
-__all__ = ["HumanGatherer", "PreferenceGatherer", "SyntheticGatherer"]
-
 Preferences = npt.NDArray[np.float32]
 
 KIND = "fragments"

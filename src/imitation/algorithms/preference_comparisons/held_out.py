@@ -30,8 +30,6 @@ from imitation.training import sb3_state, state_files
 from imitation.util import seeding
 from imitation.util.paths import AnyPath, parse_path
 
-__all__ = ["BestAgent", "HeldOutEpisodes", "HeldOutPlayer", "load_held_out"]
-
 KIND, AGENT_KIND = "held_out_episodes", "preference_agent"
 _AGENTS = "agents"
 UNKNOWN_SEED = -1

@@ -29,13 +29,11 @@ from imitation.errors import ArtifactError, DataError, reason
 from imitation.util.artifacts import JSON
 from imitation.util.paths import AnyPath
 
-__all__ = ["import_preferences"]
-
 SIDES = ("first", "second")
 WORDS = {"first": 1.0, "equal": 0.5, "second": 0.0}
 
+# Pairs that are added at a time.
 CHUNK = 1000
-"""Pairs that are added at a time."""
 
 
 def import_preferences(

@@ -21,8 +21,6 @@ from imitation.data import types
 
 Loss = Callable[[th.Tensor, th.Tensor], th.Tensor]
 
-__all__ = ["CrossEntropyRewardLoss", "LossAndMetrics", "RewardLoss"]
-
 
 class LossAndMetrics(NamedTuple):
     """A loss, and what describes the same batch."""

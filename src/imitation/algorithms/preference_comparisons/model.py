@@ -20,8 +20,6 @@ from imitation.data import types
 from imitation.errors import ConfigError
 from imitation.rewards.reward_nets import AddSTDRewardWrapper, RewardEnsemble, RewardNet
 
-__all__ = ["PreferenceModel", "get_base_model"]
-
 
 def get_base_model(reward_model: RewardNet) -> RewardNet:
     """Returns the network inside all wrappers."""

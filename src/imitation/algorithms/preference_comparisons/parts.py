@@ -7,8 +7,6 @@ from imitation.util import logger as imit_logger
 from imitation.util import seeding
 from imitation.util.artifacts import State
 
-__all__ = ["Part", "check_positive", "check_within"]
-
 
 class Part:
     """A part that logs, and whose state goes into checkpoints.

@@ -25,13 +25,11 @@ from imitation.util import networks, optimizers, seeding
 from imitation.util.artifacts import State
 from imitation.util.threads import training_threads
 
-__all__ = ["BasicRewardTrainer", "EnsembleTrainer", "RewardTrainer"]
-
 Indices = npt.NDArray[np.int64]
 Metrics = dict[str, float]
 
+# Of more epochs than this, only so many are logged, evenly spaced.
 MAX_LOGGED_EPOCHS = 20
-"""Of more epochs than this, only so many are logged, evenly spaced."""
 
 
 class RewardTrainer(Part, abc.ABC):

@@ -8,23 +8,15 @@ import numpy as np
 from imitation.errors import ConfigError
 from imitation.util.util import oric
 
-__all__ = [
-    "QUERY_SCHEDULES",
-    "QuerySchedule",
-    "comparisons_by_round",
-    "even_parts",
-    "schedule_of",
-]
-
+# From the share of the training that is over, in [0, 1], to a weight.
 QuerySchedule = Callable[[float], float]
-"""From the share of the training that is over, in [0, 1], to a weight."""
 
+# The schedules that have a name.
 QUERY_SCHEDULES: dict[str, QuerySchedule] = {
     "constant": lambda t: 1.0,
     "hyperbolic": lambda t: 1.0 / (1.0 + t),
     "inverse_quadratic": lambda t: 1.0 / (1.0 + t**2),
 }
-"""The schedules that have a name."""
 
 
 def schedule_of(query_schedule: str | QuerySchedule) -> QuerySchedule:

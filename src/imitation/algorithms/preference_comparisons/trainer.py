@@ -50,8 +50,6 @@ from imitation.util import rebuilding, seeding
 from imitation.util.artifacts import State
 from imitation.util.paths import AnyPath
 
-__all__ = ["PreferenceComparisons"]
-
 
 class PreferenceComparisons(base.BaseImitationAlgorithm):
     """Learns a reward from comparisons of trajectory fragments.

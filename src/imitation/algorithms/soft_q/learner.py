@@ -23,8 +23,6 @@ from imitation.algorithms.soft_q.policies import (
     SoftQPolicy,
 )
 
-__all__ = ["SoftQ"]
-
 
 class SoftQ(DQN):
     """Soft Q-learning: DQN with a soft value as target and a Boltzmann policy.

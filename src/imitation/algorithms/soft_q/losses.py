@@ -13,8 +13,6 @@ As α → 0 these become the maximum, the greedy policy, and the error of Q-lear
 import torch as th
 from torch.nn import functional
 
-__all__ = ["log_policy", "soft_bellman_loss", "soft_value"]
-
 
 def soft_value(q_values: th.Tensor, temperature: float) -> th.Tensor:
     """Computes V(s) = α log Σ_a exp(Q(s, a) / α).

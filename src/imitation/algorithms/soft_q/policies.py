@@ -19,13 +19,6 @@ from imitation.algorithms.soft_q.losses import log_policy
 from imitation.errors import ConfigError
 from imitation.util.spaces import Space
 
-__all__ = [
-    "CnnSoftQPolicy",
-    "MultiInputSoftQPolicy",
-    "SoftQNetwork",
-    "SoftQPolicy",
-]
-
 
 class SoftQNetwork(QNetwork):
     """A Q-network that samples actions with probability ∝ exp(Q(s, a) / α).

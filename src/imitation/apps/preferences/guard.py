@@ -14,10 +14,8 @@ from starlette.datastructures import Headers, MutableHeaders, QueryParams
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-__all__ = ["MAX_BODY_BYTES", "Guard", "cookie_name"]
-
+# More than any request of the page needs.
 MAX_BODY_BYTES = 4096
-"""More than any request of the page needs."""
 
 _MAX_URL_BYTES = 2048
 _MAX_HEAD_BYTES = 16 * 1024

@@ -10,8 +10,6 @@ import numpy.typing as npt
 
 from imitation.errors import ArtifactError, missing_extra, reason
 
-__all__ = ["Clip", "picture", "read_clip", "side_by_side"]
-
 Frames = npt.NDArray[np.uint8]
 
 _BLOCK = "▀"

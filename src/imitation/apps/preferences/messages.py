@@ -7,25 +7,15 @@ import pydantic
 
 from imitation.data.labels.queue import Verdict
 
-__all__ = [
-    "CHOICES",
-    "AnswerIn",
-    "Choice",
-    "LabellerName",
-    "LeaseIn",
-    "UndoIn",
-    "verdict_out",
-]
-
 Choice = Literal["first", "second", "equal", "skip"]
 
+# The preference that each choice stands for.
 CHOICES: dict[Choice, float | None] = {
     "first": 1.0,
     "second": 0.0,
     "equal": 0.5,
     "skip": None,
 }
-"""The preference that each choice stands for."""
 
 _NAMES = {preference: choice for choice, preference in CHOICES.items()}
 
@@ -39,12 +29,12 @@ def _clean_name(name: str) -> str:
 
 
 _Number = Annotated[int, pydantic.Field(ge=1, lt=2**53)]
+# A person's name.
 LabellerName = Annotated[
     str,
     pydantic.Field(min_length=1, max_length=64),
     pydantic.AfterValidator(_clean_name),
 ]
-"""A person's name."""
 
 
 class _Message(pydantic.BaseModel):

@@ -28,8 +28,6 @@ from imitation.errors import (
     UnknownPairError,
 )
 
-__all__ = ["QUESTION", "create_app"]
-
 QUESTION = "Which clip is better?"
 
 _PAGE = {

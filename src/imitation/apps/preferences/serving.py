@@ -12,8 +12,6 @@ from starlette.types import ASGIApp
 
 from imitation.errors import ArtifactError, ConfigError, reason
 
-__all__ = ["is_local", "links", "listen", "read_token", "serve"]
-
 _TOKEN_FILE = "token"
 _MAX_CONNECTIONS = 512
 

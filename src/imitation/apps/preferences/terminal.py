@@ -18,16 +18,14 @@ from imitation.apps.preferences.half_blocks import Clip, read_clip, side_by_side
 from imitation.data.labels.queue import LabelQueue
 from imitation.errors import ArtifactError, LabelConflictError, UnknownPairError
 
-__all__ = ["run"]
-
+# The input is over.
 END = "end"
-"""The input is over."""
 
+# No key came in time.
 NOTHING = "nothing"
-"""No key came in time."""
 
+# Waits so many seconds (None: for ever) for a key and returns its name.
 KeyReader = Callable[[float | None], str]
-"""Waits so many seconds (None: for ever) for a key and returns its name."""
 
 _ARROWS = {b"A": "up", b"B": "down", b"C": "right", b"D": "left"}
 _ESCAPE_SECONDS = 0.05

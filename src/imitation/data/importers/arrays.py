@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from imitation.data.importers.episodes import (
     FinalObs,
@@ -16,9 +15,7 @@ from imitation.data.importers.episodes import (
 from imitation.data.types import DictObs, Trajectory
 from imitation.errors import DataError
 
-__all__ = ["from_arrays", "from_mapping"]
-
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 # The arguments of ``from_arrays`` and what mappings and files call them.
 _NAMES = {

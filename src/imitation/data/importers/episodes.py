@@ -5,25 +5,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from imitation.data.storage.columns import Layout
 from imitation.data.types import DictObs, Trajectory, TrajectoryWithRew
 from imitation.errors import DataError
 
-__all__ = ["FinalObs", "RawEpisode", "build", "checked", "flags"]
+Array = np.ndarray
 
-Array = npt.NDArray[Any]
-
+# What to do when the observation after the last action was not recorded. - ``"error"``:
+# refuse the episode. - ``"repeat"``: repeat the last observation. Keeps every action
+# and reward, and is exact for behavioral cloning, which never looks at next
+# observations. - ``"drop"``: leave out the last action; the episode then ends in a
+# state that is not terminal.
 FinalObs = Literal["error", "repeat", "drop"]
-"""What to do when the observation after the last action was not recorded.
-
-- ``"error"``: refuse the episode.
-- ``"repeat"``: repeat the last observation. Keeps every action and reward, and is exact
-  for behavioral cloning, which never looks at next observations.
-- ``"drop"``: leave out the last action; the episode then ends in a state that is not
-  terminal.
-"""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -20,8 +20,6 @@ from imitation.data.importers.episodes import FinalObs, RawEpisode, build, check
 from imitation.data.types import AnyPath, Trajectory
 from imitation.errors import DataError, missing_extra, reason
 
-__all__ = ["from_hdf5", "read_hdf5"]
-
 _TRUNCATED = ("truncated", "timeouts", "truncations")
 
 

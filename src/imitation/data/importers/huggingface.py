@@ -9,8 +9,6 @@ from imitation.data.types import AnyPath, Trajectory
 from imitation.errors import DataError
 from imitation.util import artifacts
 
-__all__ = ["from_huggingface"]
-
 
 def from_huggingface(
     path: AnyPath, *, split: str | None = None

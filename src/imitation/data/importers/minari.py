@@ -16,8 +16,7 @@ from imitation.data.importers.episodes import RawEpisode, build, checked
 from imitation.data.storage.columns import Layout
 from imitation.data.types import AnyPath, DictObs, Trajectory, TrajectoryWithRew
 from imitation.errors import DataError, missing_extra, reason
-
-__all__ = ["export_minari", "from_minari", "read_minari"]
+from imitation.util.spaces import Env, Space
 
 
 def from_minari(source: AnyPath) -> list[Trajectory]:
@@ -56,9 +55,9 @@ def export_minari(
     trajectories: Sequence[Trajectory],
     dataset_id: str,
     *,
-    observation_space: gym.Space[Any] | None = None,
-    action_space: gym.Space[Any] | None = None,
-    env: str | gym.Env[Any, Any] | None = None,
+    observation_space: Space | None = None,
+    action_space: Space | None = None,
+    env: str | Env | None = None,
     description: str | None = None,
 ) -> pathlib.Path:
     """Writes trajectories as a new Minari data set.
@@ -195,7 +194,7 @@ def _buffer(number: int, trajectory: Trajectory) -> Any:
     )
 
 
-def _observation_space(layout: Layout) -> gym.Space[Any]:
+def _observation_space(layout: Layout) -> Space:
     boxes = {name: _box(*space) for name, space in layout.spaces.items()}
     if "obs" in boxes:
         return boxes["obs"]
@@ -205,7 +204,7 @@ def _observation_space(layout: Layout) -> gym.Space[Any]:
     )
 
 
-def _action_space(trajectories: Sequence[Trajectory]) -> gym.Space[Any]:
+def _action_space(trajectories: Sequence[Trajectory]) -> Space:
     first = trajectories[0].acts
     if first.ndim > 1 or first.dtype.kind not in "iu":
         return _box(first.dtype, first.shape[1:])
@@ -215,9 +214,7 @@ def _action_space(trajectories: Sequence[Trajectory]) -> gym.Space[Any]:
     return gym.spaces.Discrete(high - start + 1, start=start)
 
 
-def _check_fit(
-    layout: Layout, observation_space: gym.Space[Any], action_space: gym.Space[Any]
-) -> None:
+def _check_fit(layout: Layout, observation_space: Space, action_space: Space) -> None:
     """Checks the shapes, which Minari itself does not."""
     spaces: dict[str, Any] = {"obs": observation_space}
     if isinstance(observation_space, gym.spaces.Dict):

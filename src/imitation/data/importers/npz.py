@@ -6,16 +6,13 @@ import zipfile
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from imitation.data.importers.arrays import from_mapping
 from imitation.data.importers.episodes import FinalObs
 from imitation.data.types import AnyPath, Trajectory
 from imitation.errors import DataError
 
-__all__ = ["from_npz"]
-
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 
 def from_npz(path: AnyPath, *, final_obs: FinalObs = "error") -> list[Trajectory]:

@@ -18,12 +18,10 @@ from imitation.data.storage import legacy
 from imitation.data.types import AnyPath, Trajectory
 from imitation.errors import ArtifactError, DataError
 
-__all__ = ["FORMATS", "import_trajectories", "recognize", "stream_trajectories"]
-
+# What `format` may be: HuggingFace directories, Minari, HDF5 (robomimic or D4RL),
+# ``.npz`` files of plain arrays, and ``.pkl`` and ``.npz`` files of releases before
+# 1.0.
 FORMATS = ("hf", "minari", "hdf5", "npz", "legacy")
-"""What `format` may be: HuggingFace directories, Minari, HDF5 (robomimic or D4RL),
-``.npz`` files of plain arrays, and ``.pkl`` and ``.npz`` files of releases before
-1.0."""
 
 _HDF5_MAGIC = b"\x89HDF\r\n\x1a\n"
 _MINARI_ID = re.compile(r"([\w-]+/)*[\w-]+-v\d+")

@@ -6,7 +6,7 @@ the infos, the observations if they are images, or a line plot of the observatio
 
 import pathlib
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,13 +17,11 @@ from imitation.errors import DataError
 from imitation.util.paths import AnyPath, parse_path
 from imitation.util.video_wrapper import VideoRecorder
 
-__all__ = ["RENDERED_KEY", "frames_of", "frames_of_pair", "write_clip"]
-
-Array = npt.NDArray[Any]
+Array = np.ndarray
 Frames = npt.NDArray[np.uint8]
 
+# Where infos hold the picture of the state after their step.
 RENDERED_KEY = "rendered_img"
-"""Where infos hold the picture of the state after their step."""
 
 _SMALL, _LARGE = 240, 720
 _MAX_CHANNELS = 16

@@ -11,13 +11,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["MAX_ROWS", "draw", "limits_of"]
-
 Frames = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
 
+# More numbers than this are not drawn.
 MAX_ROWS = 8
-"""More numbers than this are not drawn."""
 
 _WIDTH = 480
 _ROW_HEIGHT = 56
@@ -30,7 +28,7 @@ _RULE = "#eceff4"
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
-def limits_of(*values: npt.NDArray[Any]) -> Floats:
+def limits_of(*values: np.ndarray) -> Floats:
     """Returns the range of each number, to draw several plots to one scale.
 
     Args:
@@ -49,7 +47,7 @@ def limits_of(*values: npt.NDArray[Any]) -> Floats:
 
 
 def draw(
-    values: npt.NDArray[Any],
+    values: np.ndarray,
     limits: Floats | None = None,
     names: Sequence[str] | None = None,
 ) -> Frames:

@@ -5,10 +5,8 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["PREFERENCES", "Answer", "PairRecord", "QueuedPair", "Verdict"]
-
+# The first clip is better, both are equal, the second is better.
 PREFERENCES = (1.0, 0.5, 0.0)
-"""The first clip is better, both are equal, the second is better."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,14 +11,6 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-__all__ = [
-    "Agreement",
-    "LabellerStatistics",
-    "QueueStatistics",
-    "krippendorff_alpha",
-    "read_statistics",
-]
-
 # So many of the latest verdicts tell how far people agree with the current model.
 RECENT = 100
 

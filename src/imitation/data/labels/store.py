@@ -14,10 +14,8 @@ from typing import Any, Generic, TypeVar, cast
 
 from imitation.errors import ArtifactError, reason
 
-__all__ = ["FILE_NAME", "LabelStore"]
-
+# Name of the file in the directory of a queue.
 FILE_NAME = "labels.sqlite3"
-"""Name of the file in the directory of a queue."""
 
 _VERSION = 1
 _BUSY_SECONDS = 30.0

@@ -10,8 +10,6 @@ from collections.abc import Iterable
 from imitation.data.labels.records import Verdict
 from imitation.errors import LabelConflictError, UnknownPairError
 
-__all__ = ["hand_out", "overlap", "retire", "store_verdict", "undo_verdict"]
-
 _OTHERS = """(
     SELECT count(*) FROM leases l
     WHERE l.pair_id = p.id AND l.labeller != :labeller AND l.expires > :now

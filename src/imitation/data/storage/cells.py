@@ -13,15 +13,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from numpy.lib import format as npy
 
 from imitation.errors import DataError
 
-__all__ = ["is_list", "pack", "unpack", "unpack_list"]
-
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 _ALIGNMENT = 64
 _KINDS = "biufc"

@@ -22,28 +22,18 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from imitation.data.storage import cells, infos
 from imitation.data.types import DictObs, Trajectory, TrajectoryWithRew
 from imitation.errors import DataError
 
-__all__ = [
-    "FORMAT_VERSION",
-    "Layout",
-    "array_columns",
-    "check_columns",
-    "read_row",
-    "record_batch",
-]
-
 FORMAT_VERSION = 2
 
 # Columns of one bool per trajectory.
 FLAGS = ("terminal", "truncated")
 
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 _OBS = "obs"
 _OBS_KEY = "obs/"

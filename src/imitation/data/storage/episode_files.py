@@ -17,18 +17,15 @@ import zlib
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from imitation.data import types
 from imitation.errors import ArtifactError, DataError
 from imitation.util import artifacts
 
-__all__ = ["is_episode", "read_episode", "write_episode"]
-
 FORMAT = "imitation.episode"
 FORMAT_VERSION = 1
 
-Array = npt.NDArray[Any]
+Array = np.ndarray
 
 
 def write_episode(path: types.AnyPath, trajectory: types.Trajectory) -> None:

@@ -21,8 +21,6 @@ from imitation.data.dict_obs import DictObs
 from imitation.data.storage import jsonpickle_text
 from imitation.errors import DataError
 
-__all__ = ["JsonInfos", "decode", "encode", "encode_episode"]
-
 _TAG = "py/"
 _TRUNCATED = "TimeLimit.truncated"
 
@@ -80,7 +78,7 @@ class JsonInfos(Sequence[Any]):
 
     def __array__(
         self, dtype: npt.DTypeLike | None = None, copy: bool | None = None
-    ) -> npt.NDArray[Any]:
+    ) -> np.ndarray:
         """An object array of all the dictionaries, shape ``(T,)``."""
         array = np.empty(len(self), dtype=object)
         for step, info in enumerate(self):

@@ -17,8 +17,6 @@ import numpy as np
 
 from imitation.errors import DataError
 
-__all__ = ["read"]
-
 _TAG = "py/"
 _DTYPE = re.compile(r"[biufc]\d+")
 _DTYPE_NAME = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)|complex(64|128)")

@@ -12,12 +12,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from imitation.data.types import Trajectory, TrajectoryWithRew
 from imitation.errors import ArtifactError, UnsafeLoadError, reason
-
-__all__ = ["is_npz", "is_pickle", "load_file"]
 
 _ZIP_MAGIC = b"PK\x03\x04"
 _PICKLE_MAGIC = b"\x80"
@@ -114,7 +111,7 @@ def _load_npz(path: pathlib.Path) -> list[Trajectory]:
         raise ArtifactError(f"cannot read {path}: {reason(error)}") from error
 
 
-def _cut(content: dict[str, npt.NDArray[Any]]) -> list[Trajectory]:
+def _cut(content: dict[str, np.ndarray]) -> list[Trajectory]:
     ends = content["indices"]
     # Each episode has one observation more than actions.
     obs = np.split(content["obs"], ends + np.arange(1, len(ends) + 1))

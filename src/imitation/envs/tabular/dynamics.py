@@ -9,10 +9,8 @@ import numpy as np
 from imitation.envs.tabular.layouts import Array, Matrix, as_rows, is_dense
 from imitation.errors import DataError
 
-__all__ = ["Dynamics"]
-
+# Tolerance of the sum of a row, which is not exactly 1 in float32.
 TOLERANCE = 1e-5
-"""Tolerance of the sum of a row, which is not exactly 1 in float32."""
 
 
 class Dynamics:

@@ -13,8 +13,6 @@ from imitation.envs.tabular.model import TabularModel, check_horizon, check_init
 from imitation.errors import ConfigError, DataError
 from imitation.util.spaces import Env, Info
 
-__all__ = ["ExposeState", "TabularEnv"]
-
 
 class TabularEnv(gym.Env[Any, np.int64]):
     """A finite-horizon decision process with S states and A actions, from arrays.

@@ -17,8 +17,6 @@ from imitation.errors import ArtifactError, ConfigError, DataError, reason
 from imitation.util import artifacts, seeding
 from imitation.util.paths import AnyPath
 
-__all__ = ["load_mdp", "random_mdp", "save_mdp"]
-
 _SPARSE = ("transition_data", "transition_indices", "transition_indptr")
 
 

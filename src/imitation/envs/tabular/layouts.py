@@ -12,24 +12,20 @@ import torch as th
 
 from imitation.errors import DataError
 
-__all__ = ["Array", "Matrix", "as_rows", "is_dense", "real"]
-
 Array: TypeAlias = np.ndarray
 
+# A function of (state, action, next state) in one of the layouts of `as_rows`. scipy's
+# sparse matrices have no types to speak of, so this cannot be a union.
 Matrix: TypeAlias = Any
-"""A function of (state, action, next state) in one of the layouts of `as_rows`.
 
-scipy's sparse matrices have no types to speak of, so this cannot be a union.
-"""
-
+# Share of non-zero values up to which products with sparse matrices are faster.
 MAX_DENSITY = 0.2
-"""Share of non-zero values up to which products with sparse matrices are faster."""
 
+# Numbers of float64 in a cache line.
 LINE = 8
-"""Numbers of float64 in a cache line."""
 
+# Numbers, 2 MiB, by which the memory of a dense matrix is larger than it.
 SPARE = 2**18
-"""Numbers, 2 MiB, by which the memory of a dense matrix is larger than it."""
 
 LAYOUTS = (
     "an array or torch tensor of shape (S, A, S), a sparse one of that shape or of "

@@ -9,8 +9,6 @@ from imitation.envs.tabular.dynamics import Dynamics
 from imitation.envs.tabular.layouts import Array, Matrix, real
 from imitation.errors import ConfigError, DataError
 
-__all__ = ["TabularArrays", "TabularModel", "read_model"]
-
 
 class TabularArrays(Protocol):
     """An environment with S states and A actions whose dynamics are known.

@@ -29,25 +29,15 @@ from imitation.errors import DataError
 from imitation.util import seeding
 from imitation.util.statistics import Interval
 
-__all__ = [
-    "N_RESAMPLES",
-    "Profile",
-    "Strata",
-    "iqm_interval",
-    "mean_interval",
-    "performance_profile",
-    "probability_of_improvement",
-]
-
 Floats = npt.NDArray[np.float64]
+# The scores of the runs of each environment, each of shape (n_runs,).
 Strata = Sequence[npt.ArrayLike]
-"""The scores of the runs of each environment, each of shape (n_runs,)."""
 
+# Resamples by default; the bounds of two seeds then differ by about 1%.
 N_RESAMPLES = 10_000
-"""Resamples by default; the bounds of two seeds then differ by about 1%."""
 
+# Numbers that a resample may hold at once: 32 MB.
 _CHUNK = 4_000_000
-"""Numbers that a resample may hold at once: 32 MB."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,26 +14,15 @@ from imitation.errors import ArtifactError
 from imitation.util.paths import AnyPath, parse_path
 from imitation.util.sacred import SacredDicts, dict_get_nested, filter_subdirs
 
-__all__ = [
-    "COMPLETED",
-    "DAMAGED",
-    "HOUSEKEEPING",
-    "Run",
-    "algorithm_of",
-    "env_of",
-    "read_runs",
-    "run_directories",
-]
-
 COMPLETED = "COMPLETED"
+# The status of a run whose files cannot be read.
 DAMAGED = "DAMAGED"
-"""The status of a run whose files cannot be read."""
 
+# Commands that start or read other runs and have no score of their own.
 HOUSEKEEPING = ("parallel", "tune", "analyze_imitation", "gather_tb_directories")
-"""Commands that start or read other runs and have no score of their own."""
 
+# Names of commands in releases before 1.0, with those of today.
 _LEGACY_NAMES = {"train_bc": "bc", "train_dagger": "dagger"}
-"""Names of commands in releases before 1.0, with those of today."""
 
 
 @dataclasses.dataclass(frozen=True)

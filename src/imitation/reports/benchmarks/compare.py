@@ -8,8 +8,6 @@ from imitation.reports.benchmarks import aggregates
 from imitation.reports.benchmarks.collect import Run
 from imitation.util.statistics import Interval
 
-__all__ = ["FolderComparison", "choose_algorithm", "compare"]
-
 
 @dataclasses.dataclass(frozen=True)
 class FolderComparison:

@@ -15,16 +15,6 @@ from imitation.reports.benchmarks.tables import INTRODUCTION, Section, Table, se
 from imitation.reports.page import Report
 from imitation.util import artifacts
 
-__all__ = [
-    "FORMATS",
-    "check_suffix",
-    "to_csv",
-    "to_html",
-    "to_latex",
-    "to_markdown",
-    "write",
-]
-
 _TITLE = "Benchmark Summary"
 
 
@@ -90,13 +80,13 @@ def to_html(summary: Summary) -> str:
     return report.to_html()
 
 
+# Writers of a summary, by the suffix of the file.
 FORMATS: Mapping[str, Callable[[Summary], str]] = {
     ".csv": to_csv,
     ".html": to_html,
     ".md": to_markdown,
     ".tex": to_latex,
 }
-"""Writers of a summary, by the suffix of the file."""
 
 
 def check_suffix(path: pathlib.Path) -> None:

@@ -21,10 +21,8 @@ from imitation.reports.benchmarks.collect import Run
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath
 
-__all__ = ["Reference", "bundled", "find_references", "read_references"]
-
+# The command whose runs by release 1.0 stored another expert score.
 _MIXED = "dagger"
-"""The command whose runs by release 1.0 stored another expert score."""
 
 
 @dataclasses.dataclass(frozen=True)

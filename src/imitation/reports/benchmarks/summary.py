@@ -20,13 +20,11 @@ from imitation.reports.benchmarks.collect import (
 from imitation.reports.benchmarks.references import Reference
 from imitation.util.statistics import Interval
 
-__all__ = ["Algorithm", "Comparison", "Score", "Summary", "summarize"]
-
+# Commands whose runs are references or of no account, not results.
 _NOT_TRAINED = ("eval_policy", *HOUSEKEEPING)
-"""Commands whose runs are references or of no account, not results."""
 
+# Of performance profiles, in normalized score.
 THRESHOLDS = np.linspace(0, 1.25, 126).round(2)
-"""Of performance profiles, in normalized score."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Sequence
 from imitation.reports.benchmarks.summary import Algorithm, Score, Summary
 from imitation.util.statistics import Interval
 
-__all__ = ["INTRODUCTION", "Section", "Table", "sections"]
-
+# An explanation of the numbers for the reader.
 INTRODUCTION = (
     "Scores are mean returns of the evaluated policies, normalized by a random policy "
     "and an expert, the same ones for all runs of an environment: (score - random) / "
@@ -16,7 +15,6 @@ INTRODUCTION = (
     "stratified bootstrap intervals: runs are resampled within each environment "
     "(Agarwal et al., 2021, arXiv:2108.13264)."
 )
-"""An explanation of the numbers for the reader."""
 
 _PROFILE_AT = (0.25, 0.5, 0.75, 0.9, 0.95)
 

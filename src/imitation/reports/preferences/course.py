@@ -15,30 +15,19 @@ from imitation.reports.charts import Look
 from imitation.reports.runs import RunRecord, checkpoint_commands, interpolated
 from imitation.reports.svg import number
 
-__all__ = [
-    "HELD_OUT_DIR",
-    "SHOWN",
-    "HeldOut",
-    "checkpoint_list",
-    "highlights",
-    "lead",
-    "learning",
-    "returns",
-]
-
+# Episodes that the agent plays apart from the training, below the run directory.
 HELD_OUT_DIR = "held_out"
-"""Episodes that the agent plays apart from the training, below the run directory."""
 
 TRUE_RETURN = "mean/agent/rollout/ep_rew_mean"
 LEARNED_RETURN = "mean/agent/rollout/ep_rew_wrapped_mean"
 REWARD = "reward/final/"
 CLOCK = "mean/agent/time/total_timesteps"
 
+# Prefixes of the metrics that these sections show, or that tell nothing more.
 SHOWN = (
     *(TRUE_RETURN, LEARNED_RETURN, REWARD, CLOCK),
     *("mean/reward/", "member-", "mean/member-", "mean/preferences/"),
 )
-"""Prefixes of the metrics that these sections show, or that tell nothing more."""
 
 
 Floats = npt.NDArray[np.float64]

@@ -28,25 +28,17 @@ from imitation.reports import animation
 from imitation.rewards.reward_nets import RewardNet
 from imitation.util import networks, tensors, vec_envs
 
-__all__ = [
-    "RankedFragment",
-    "extreme_fragments",
-    "film_fragments",
-    "learned_rewards",
-    "replay",
-]
-
 Floats = npt.NDArray[np.float64]
 Frames = npt.NDArray[np.uint8]
 
+# Of the animations, in pixels.
 WIDTH = 280
-"""Of the animations, in pixels."""
 
+# Of an animation; of more, every n-th is shown.
 MAX_FRAMES = 40
-"""Of an animation; of more, every n-th is shown."""
 
+# Steps per second where the environment does not say.
 DRAWN_FPS = 20.0
-"""Steps per second where the environment does not say."""
 
 _logger = logging.getLogger(__name__)
 

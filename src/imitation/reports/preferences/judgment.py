@@ -32,11 +32,9 @@ from imitation.rewards.serialize import load_reward_net
 from imitation.util.logger import HierarchicalLogger
 from imitation.util.statistics import Interval
 
-__all__ = ["Judged", "fragments", "judge", "lead", "reward_quality"]
-
 N_PAIRS = 500
+# Number of the best and of the worst fragments that are shown.
 N_FRAGMENTS = 3
-"""Number of the best and of the worst fragments that are shown."""
 
 _SEED = 0
 

@@ -18,24 +18,10 @@ from imitation.reports.statistics import share_interval
 from imitation.util import networks
 from imitation.util.statistics import Interval
 
-__all__ = [
-    "Accuracy",
-    "Bin",
-    "Disagreement",
-    "Predictions",
-    "accuracy",
-    "calibration",
-    "calibration_error",
-    "cross_entropy",
-    "disagreement",
-    "predict",
-    "true_accuracy",
-]
-
 Floats = npt.NDArray[np.float64]
 
+# Pairs that go through the network at once, which bounds memory.
 _BATCH = 64
-"""Pairs that go through the network at once, which bounds memory."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -14,8 +14,6 @@ from imitation.util import networks, rebuilding
 from imitation.util.spaces import Space
 from imitation.vision.images import cnn_transpose, is_image, num_channels
 
-__all__ = ["BasicPotentialCNN", "CnnRewardNet"]
-
 
 class CnnRewardNet(RewardNet):
     """A convolutional network of the images of a transition.

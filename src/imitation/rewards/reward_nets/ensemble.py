@@ -21,8 +21,6 @@ from imitation.rewards.reward_nets.stacked import StackedMembers
 from imitation.util import tensors
 from imitation.util.spaces import Space
 
-__all__ = ["RewardEnsemble"]
-
 
 class RewardEnsemble(RewardNetWithVariance):
     """The mean of several reward networks.
@@ -155,5 +153,5 @@ class RewardEnsemble(RewardNetWithVariance):
         return tensors.safe_to_tensor(mean).to(self.device)
 
 
+# Not an attribute: it is no part of the ensemble when that is copied or saved.
 _STACKS: WeakKeyDictionary[RewardEnsemble, StackedMembers] = WeakKeyDictionary()
-"""Not an attribute: it is no part of the ensemble when that is copied or saved."""

@@ -14,10 +14,8 @@ from imitation.util.spaces import Space
 from imitation.vision.backbones.convolutional import SMALL_FEATURES, small_cnn
 from imitation.vision.images import channels_and_sides, cnn_transpose, is_image
 
-__all__ = ["TensorObs", "VectorFeatures", "check_lengths", "encode", "encode_leaf"]
-
+# Observations that a network takes, ``(B, ...)``, or one such tensor per key.
 TensorObs = Tensor | dict[str, Tensor]
-"""Observations that a network takes, ``(B, ...)``, or one such tensor per key."""
 
 PLAIN = (spaces.Box, spaces.Discrete, spaces.MultiDiscrete, spaces.MultiBinary)
 

@@ -13,8 +13,6 @@ from imitation.rewards.reward_nets.inputs import TensorObs, VectorFeatures
 from imitation.util import networks, rebuilding
 from imitation.util.spaces import Space
 
-__all__ = ["BasicPotentialMLP", "BasicRewardNet"]
-
 
 class BasicRewardNet(RewardNet):
     """A multi-layer perceptron of the flattened, joined parts of a transition.

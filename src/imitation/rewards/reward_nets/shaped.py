@@ -16,8 +16,6 @@ from imitation.rewards.reward_nets.mlp import BasicPotentialMLP, BasicRewardNet
 from imitation.rewards.reward_nets.wrappers import ForwardWrapper
 from imitation.util.spaces import Space
 
-__all__ = ["BasicShapedRewardNet", "ShapedRewardNet"]
-
 
 class ShapedRewardNet(ForwardWrapper):
     """Adds the difference of a potential to the rewards of another network.

@@ -21,8 +21,6 @@ from imitation.rewards.reward_nets.wrappers import NormalizedRewardNet
 from imitation.util import networks
 from imitation.util.norm_layers import BaseNorm, EMANorm, RunningNorm
 
-__all__ = ["StackedMembers"]
-
 NORMS = (RunningNorm, EMANorm)
 ELEMENTWISE = (
     nn.Identity,
@@ -36,11 +34,11 @@ ELEMENTWISE = (
     nn.Softplus,
     nn.Tanh,
 )
+# Layers that change nothing in evaluation, or only the shape.
 SKIPPED = (nn.Dropout, networks.SqueezeLayer)
-"""Layers that change nothing in evaluation, or only the shape."""
 
+# Rows from which on the networks are evaluated one after the other on a CPU.
 MANY_ROWS = 512
-"""Rows from which on the networks are evaluated one after the other on a CPU."""
 
 T = TypeVar("T", bound=nn.Module)
 Parts = tuple[TensorObs, Tensor, TensorObs, Tensor]

@@ -24,14 +24,6 @@ from imitation.rewards.reward_nets.base import (
 )
 from imitation.util import networks, tensors
 
-__all__ = [
-    "AddSTDRewardWrapper",
-    "ForwardWrapper",
-    "NormalizedRewardNet",
-    "PredictProcessedWrapper",
-    "RewardNetWrapper",
-]
-
 
 class RewardNetWrapper(RewardNet):
     """A reward network that changes what another one does.

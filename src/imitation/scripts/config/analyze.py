@@ -8,8 +8,6 @@ from typing_extensions import override
 from imitation.scripts.command import CommandSettings
 from imitation.scripts.settings import require, setting
 
-__all__ = ["AnalyzeSettings"]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AnalyzeSettings(CommandSettings):

@@ -26,8 +26,6 @@ from imitation.scripts.ingredients.rl import (
 )
 from imitation.scripts.settings import group, setting
 
-__all__ = ["AgentSettings", "ExpertDataSettings", "PolicyCommandSettings"]
-
 _logger = logging.getLogger(__name__)
 
 

@@ -7,20 +7,8 @@ from collections.abc import Mapping
 
 from imitation.scripts.ingredients.policy import PolicySettings
 
-__all__ = [
-    "ACROBOT",
-    "CARTPOLE",
-    "ENVIRONMENTS",
-    "MOUNTAIN_CAR",
-    "MUJOCO",
-    "NORMALIZED",
-    "PENDULUM",
-    "Preset",
-    "environment_presets",
-]
-
+# Settings by (dotted) name.
 Preset = Mapping[str, object]
-"""Settings by (dotted) name."""
 
 ENVIRONMENTS: Mapping[str, str] = {
     "acrobot": "Acrobot-v1",

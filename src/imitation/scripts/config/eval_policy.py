@@ -15,8 +15,6 @@ from imitation.scripts.ingredients.reward import check_reward
 from imitation.scripts.settings import When, group, setting
 from imitation.util.video_wrapper import VideoWrapper
 
-__all__ = ["EvalPolicySettings"]
-
 _NONE: Mapping[str, Any] = {}
 
 _PRESETS: Mapping[str, Mapping[str, Any]] = {

@@ -13,13 +13,11 @@ from imitation.scripts.settings import check_keys, expand_dotted, merge, setting
 from imitation.scripts.studies import spaces
 from imitation.util.paths import make_unique_timestamp
 
-__all__ = ["ParallelSettings", "check_types"]
-
+# Arguments of ray.tune.run that the command fills in.
 _FILLED = (
     *("run_or_experiment", "name", "config", "num_samples", "resources_per_trial"),
     *("resume", "resume_config", "restore", "trial_dirname_creator"),
 )
-"""Arguments of ray.tune.run that the command fills in."""
 
 _EXAMPLE_RL: Mapping[str, Any] = {
     "sacred_ex_name": "train_rl",

@@ -25,14 +25,13 @@ from imitation.scripts.settings import (
     setting,
 )
 
-__all__ = ["ALGORITHMS", "TrainAdversarialSettings"]
-
+# The trainers by command.
 ALGORITHMS: Mapping[str, type[common.AdversarialTrainer]] = {
     "gail": gail.GAIL,
     "airl": airl.AIRL,
 }
-"""The trainers by command."""
 
+# Arguments of the trainers that the commands fill in themselves.
 _FILLED = (
     "custom_logger",
     "demonstrations",
@@ -43,7 +42,6 @@ _FILLED = (
     "rng",
     "venv",
 )
-"""Arguments of the trainers that the commands fill in themselves."""
 
 _POSITIVE = Rule(at_least=1)
 _ENTRIES = {

@@ -12,8 +12,6 @@ from imitation.scripts.config import environments as envs
 from imitation.scripts.config.bases import AgentSettings, ExpertDataSettings
 from imitation.scripts.settings import Settings, When, group, setting
 
-__all__ = ["DensitySettings", "TrainDensitySettings"]
-
 _KERNEL = When("estimator", ("kernel",))
 _KNN = When("estimator", ("knn",))
 

@@ -20,8 +20,6 @@ from imitation.scripts.ingredients.rl import RLSettings
 from imitation.scripts.ingredients.sqil import SQILSettings
 from imitation.scripts.settings import Settings, group, setting
 
-__all__ = ["DAggerSettings", "TrainImitationSettings"]
-
 # Enough for the bundled experts: larger steps than the default reach them in 10 epochs.
 _CLASSIC = {"bc.optimizer_kwargs.lr": 1e-3}
 

@@ -19,8 +19,6 @@ from imitation.scripts.settings import (
     setting,
 )
 
-__all__ = ["MCESettings", "TabularRewardSettings", "TrainMCEIRLSettings"]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TabularRewardSettings(Settings):

@@ -25,13 +25,11 @@ from imitation.scripts.settings import (
 )
 from imitation.util.vec_envs import find_env_spec
 
-__all__ = ["GATHERERS", "TrainPreferenceComparisonsSettings"]
-
 _SYNTHETIC = ClassPath("imitation.algorithms.preference_comparisons:SyntheticGatherer")
 _HUMAN = ClassPath("imitation.algorithms.preference_comparisons:HumanGatherer")
 
+# The gatherers by short name.
 GATHERERS: Mapping[str, ClassPath] = {"synthetic": _SYNTHETIC, "human": _HUMAN}
-"""The gatherers by short name."""
 
 _HAS_AGENT = When("trajectory_path", (None,))
 _NONE: Mapping[str, Any] = {}

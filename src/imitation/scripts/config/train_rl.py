@@ -18,8 +18,6 @@ from imitation.scripts.config.environments import (
 from imitation.scripts.ingredients.reward import check_reward
 from imitation.scripts.settings import When, setting
 
-__all__ = ["TrainRLSettings"]
-
 _KWARGS: Mapping[str, Any] = {}
 _SAVES_ROLLOUTS = When("rollout_save_final")
 

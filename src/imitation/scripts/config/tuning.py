@@ -11,8 +11,6 @@ from imitation.scripts.command import CommandSettings
 from imitation.scripts.config.parallel import ParallelSettings
 from imitation.scripts.settings import When, build, merge, setting, to_config
 
-__all__ = ["TuningSettings"]
-
 _NONE: Mapping[str, Any] = {}
 
 

@@ -11,10 +11,8 @@ from imitation.util import artifacts
 from imitation.util.paths import make_unique_timestamp
 from imitation.util.progress import progress_bar
 
-__all__ = ["make_report", "run"]
-
+# Default parent of the output directory, which is then named by its start.
 DEFAULT_ROOT = pathlib.Path("output", "demo")
-"""Default parent of the output directory, which is then named by its start."""
 
 RESULTS_FILE = "results.json"
 

@@ -19,19 +19,17 @@ from imitation.scripts.ingredients.environment import EnvironmentSettings, make_
 from imitation.util.seeding import torch_seeded
 from imitation.util.threads import training_threads
 
-__all__ = ["Shot", "film", "film_grid"]
-
+# Of the films, in pixels.
 WIDTH = 280
-"""Of the films, in pixels."""
 
+# Frames per second, about; every n-th step is shown.
 FPS = 16.0
-"""Frames per second, about; every n-th step is shown."""
 
+# Side of a grid world's cell in pixels, before the picture is scaled to its width.
 CELL = 80
-"""Side of a grid world's cell in pixels, before the picture is scaled to its width."""
 
+# Steps of a grid world shown per second.
 GRID_FPS = 3.0
-"""Steps of a grid world shown per second."""
 
 _PLAIN, _BEST, _WORST = "#eef1f4", "#a6d8ba", "#efb3a5"
 _INK, _TRAIL, _WALKER = "#57606a", "#7fa9d6", "#0a66b7"

@@ -28,13 +28,11 @@ from imitation.scripts.demo.study import (
 )
 from imitation.util.statistics import Interval
 
-__all__ = ["Measured", "build"]
-
+# The normalized score that the first sentence calls nearly the expert's.
 NEARLY = 0.95
-"""The normalized score that the first sentence calls nearly the expert's."""
 
+# Period in which the page reloads itself while rows are missing.
 RELOAD_SECONDS = 10
-"""Period in which the page reloads itself while rows are missing."""
 
 _LIBRARIES = ("imitation", "torch", "stable-baselines3", "gymnasium", "numpy", "seals")
 

@@ -19,13 +19,11 @@ from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Literal, Protocol
 
-__all__ = ["Row", "State", "run_rows"]
-
+# More would only fill the memory: each process holds its own torch.
 MAX_WORKERS = 8
-"""More would only fill the memory: each process holds its own torch."""
 
+# The file in a row's directory that takes its output.
 OUTPUT = "output.txt"
-"""The file in a row's directory that takes its output."""
 
 
 class Row(Protocol):

@@ -30,28 +30,16 @@ from imitation.scripts.ingredients.logging import SETTINGS_FILE
 from imitation.util import artifacts, seeding
 from imitation.util.statistics import Interval, mean_interval
 
-__all__ = [
-    "ENVIRONMENTS",
-    "EXPERT",
-    "RANDOM",
-    "Cell",
-    "DemoEnvironment",
-    "Options",
-    "Result",
-    "cells",
-    "normalized",
-]
-
+# Labels of the references.
 EXPERT, RANDOM = "Expert", "Random"
-"""Labels of the references."""
 
 Floats = npt.NDArray[np.float64]
 
+# Number of colors that the report has for rows.
 N_COLORS = 8
-"""Number of colors that the report has for rows."""
 
+# The result of a cell, written last.
 RESULT_FILE = "demo.json"
-"""The result of a cell, written last."""
 
 
 @dataclasses.dataclass(frozen=True)

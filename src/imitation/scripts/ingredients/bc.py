@@ -25,13 +25,12 @@ from imitation.scripts.settings import (
 )
 from imitation.util.logger import HierarchicalLogger
 
-__all__ = ["BCSettings", "make_bc", "make_or_load_policy"]
-
 _SCHEDULES: Mapping[str, Callable[[float], float]] = {
     "linear": lambda remaining: remaining,
     "cosine": lambda remaining: 0.5 * (1 - math.cos(math.pi * remaining)),
 }
 
+# Arguments of `BC.train` that the commands fill in themselves.
 _OURS = frozenset(
     (
         "checkpoint_dir",
@@ -43,7 +42,6 @@ _OURS = frozenset(
         "resume",
     )
 )
-"""Arguments of `BC.train` that the commands fill in themselves."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

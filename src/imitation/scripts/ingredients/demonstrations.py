@@ -16,13 +16,6 @@ from imitation.scripts.ingredients.environment import (
 from imitation.scripts.ingredients.expert import ExpertSettings, get_expert_policy
 from imitation.scripts.settings import Settings, When, setting
 
-__all__ = [
-    "DemonstrationsSettings",
-    "get_expert_trajectories",
-    "reward_stats",
-    "with_expert_stats",
-]
-
 _HUB = When("source", ("huggingface",))
 
 

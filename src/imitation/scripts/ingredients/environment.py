@@ -7,7 +7,6 @@ import pathlib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
-import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 from typing_extensions import override
@@ -15,9 +14,8 @@ from typing_extensions import override
 from imitation.data import wrappers
 from imitation.scripts.settings import Settings, building, require, setting
 from imitation.util import util
+from imitation.util.spaces import Env
 from imitation.util.vec_envs import PostWrapper, find_env_spec
-
-__all__ = ["EnvironmentSettings", "make_rollout_venv", "make_venv"]
 
 _NONE: Mapping[str, Any] = {}
 _COSTLY = ("mujoco", "box2d", "ale_py", "shimmy", "robotics", "dm_control")
@@ -125,6 +123,6 @@ def make_rollout_venv(
         yield venv
 
 
-def _keep_rollout(env: gym.Env[Any, Any], index: int) -> gym.Env[Any, Any]:
+def _keep_rollout(env: Env, index: int) -> Env:
     del index
     return wrappers.RolloutInfoWrapper(env)

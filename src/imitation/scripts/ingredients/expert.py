@@ -20,8 +20,6 @@ from imitation.errors import ConfigError
 from imitation.policies import serialize
 from imitation.scripts.settings import Settings, building, setting
 
-__all__ = ["ExpertSettings", "get_expert_policy"]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExpertSettings(Settings):

@@ -6,8 +6,6 @@ from typing import ClassVar
 from imitation.scripts.ingredients.off_policy import ExpertReplaySettings, Learners
 from imitation.scripts.settings import ClassPath, When, setting
 
-__all__ = ["IQLearnSettings"]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class IQLearnSettings(ExpertReplaySettings):

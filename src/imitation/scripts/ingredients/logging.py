@@ -21,13 +21,11 @@ from imitation.scripts.settings import Settings, When, group, setting
 if TYPE_CHECKING:
     from imitation.util.logger import HierarchicalLogger
 
-__all__ = ["LoggingSettings", "make_log_dir", "setup_logging"]
-
+# The file in a run directory from which the run can be resumed.
 SETTINGS_FILE = "settings.json"
-"""The file in a run directory from which the run can be resumed."""
 
+# Formats that survive a kill and are read back at once.
 _RECORDS = ("csv", "json")
-"""Formats that survive a kill and are read back at once."""
 
 _FORMATS = ("csv", "json", "log", "stdout", "tensorboard", "wandb")
 

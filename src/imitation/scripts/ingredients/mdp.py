@@ -22,14 +22,6 @@ from imitation.scripts.settings import Settings, When, building, setting
 from imitation.util import seeding
 from imitation.util.vec_envs import find_env_spec
 
-__all__ = [
-    "MdpDemonstrationsSettings",
-    "MdpSettings",
-    "make_mdp",
-    "make_state_venv",
-    "mdp_demonstrations",
-]
-
 _REGISTERED = When("path", (None,))
 
 

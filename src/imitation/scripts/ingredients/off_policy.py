@@ -21,13 +21,7 @@ from imitation.scripts.settings import (
     load_class,
     setting,
 )
-
-__all__ = [
-    "ExpertReplaySettings",
-    "Learners",
-    "algorithm_arguments",
-    "check_off_policy",
-]
+from imitation.util.spaces import Space
 
 FILLED_IN = (
     "policy",
@@ -49,7 +43,7 @@ class Learners:
     continuous: ClassPath
     """For continuous actions."""
 
-    def for_space(self, action_space: gym.Space[Any]) -> ClassPath:
+    def for_space(self, action_space: Space) -> ClassPath:
         """Returns the one that can act in a space."""
         discrete = isinstance(action_space, gym.spaces.Discrete)
         return self.discrete if discrete else self.continuous
@@ -153,9 +147,7 @@ def algorithm_arguments(
     }
 
 
-def _policy(
-    policy: PolicySettings, observation_space: gym.Space[Any]
-) -> str | type[BasePolicy]:
+def _policy(policy: PolicySettings, observation_space: Space) -> str | type[BasePolicy]:
     if not policy.is_default:
         return policy.load_cls()
     if isinstance(observation_space, gym.spaces.Dict):

@@ -21,8 +21,6 @@ from imitation.scripts.settings import (
 )
 from imitation.util.seeding import torch_seeded
 
-__all__ = ["PolicySettings", "make_policy"]
-
 FEED_FORWARD_32 = ClassPath("imitation.policies.base:FeedForward32Policy")
 
 

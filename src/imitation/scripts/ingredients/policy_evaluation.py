@@ -12,8 +12,6 @@ from stable_baselines3.common.vec_env import VecEnv
 from imitation.data import rollout
 from imitation.scripts.settings import Settings, setting
 
-__all__ = ["PolicyEvaluationSettings", "eval_policy"]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PolicyEvaluationSettings(Settings):

@@ -27,12 +27,11 @@ from imitation.scripts.ingredients.environment import EnvironmentSettings, make_
 from imitation.scripts.label import QUEUE_DIR
 from imitation.scripts.settings import Settings, When, setting
 from imitation.util import seeding
+from imitation.util.spaces import Env
 from imitation.util.vec_envs import PostWrapper, find_env_spec
 
-__all__ = ["HELD_OUT_DIR", "PeopleSettings", "announce", "keep_aside", "rendered"]
-
+# Where in a run's directory the held-out episodes are.
 HELD_OUT_DIR = "held_out"
-"""Where in a run's directory the held-out episodes are."""
 
 _logger = logging.getLogger(__name__)
 
@@ -108,7 +107,7 @@ def rendered(
     return changed, [functools.partial(_keep_frames, scale=scale)]
 
 
-def _keep_frames(env: gym.Env[Any, Any], index: int, scale: float) -> gym.Env[Any, Any]:
+def _keep_frames(env: Env, index: int, scale: float) -> Env:
     del index
     return RenderImageInfoWrapper(env, scale)
 
@@ -118,7 +117,7 @@ def _try_to_render(gym_id: str, kwargs: dict[str, Any]) -> np.ndarray | None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            env: gym.Env[Any, Any] = gym.make(find_env_spec(gym_id), **kwargs)
+            env: Env = gym.make(find_env_spec(gym_id), **kwargs)
             try:
                 env.reset(seed=0)
                 frame: Any = env.render()
@@ -169,6 +168,6 @@ def keep_aside(
             player.forget()
 
 
-def _tell_seeds(env: gym.Env[Any, Any], index: int) -> gym.Env[Any, Any]:
+def _tell_seeds(env: Env, index: int) -> Env:
     del index
     return EpisodeSeedWrapper(env)

@@ -25,8 +25,6 @@ from imitation.scripts.settings import (
 from imitation.util.networks import BaseNorm
 from imitation.util.seeding import torch_seeded
 
-__all__ = ["RewardSettings", "check_reward", "make_reward_net", "replace_reward"]
-
 _NETS = "imitation.rewards.reward_nets"
 _RUNNING_NORM = ClassPath("imitation.util.networks:RunningNorm")
 _EMA_NORM = ClassPath("imitation.util.networks:EMANorm")

@@ -39,13 +39,6 @@ from imitation.scripts.settings import (
 )
 from imitation.util import policy_io
 
-__all__ = [
-    "RLSettings",
-    "StepProgress",
-    "load_rl_algo_from_path",
-    "make_rl_algo",
-]
-
 _PPO = ClassPath("stable_baselines3:PPO")
 _SAC = ClassPath("stable_baselines3:SAC")
 

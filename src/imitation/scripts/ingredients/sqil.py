@@ -7,8 +7,6 @@ from typing import Any, ClassVar
 from imitation.scripts.ingredients.off_policy import ExpertReplaySettings, Learners
 from imitation.scripts.settings import ClassPath, setting
 
-__all__ = ["SQILSettings"]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SQILSettings(ExpertReplaySettings):

@@ -9,8 +9,6 @@ from typing import Any, ClassVar
 from imitation.errors import ConfigError, missing_extra
 from imitation.scripts.settings import Settings, building, setting
 
-__all__ = ["WandbSettings", "wandb_finish", "wandb_init"]
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WandbSettings(Settings):

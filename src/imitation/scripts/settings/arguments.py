@@ -9,8 +9,6 @@ from typing import Any
 from imitation.errors import ConfigError, ImitationError
 from imitation.scripts.settings.conversion import class_path
 
-__all__ = ["building", "check_keys", "load_class", "load_classes"]
-
 _CLASS_KEYS = ("_class", "_cls", "_fn", "_layer", "activation")
 
 

@@ -8,10 +8,8 @@ import typing
 from collections.abc import Mapping
 from typing import Any, NewType
 
-__all__ = ["ClassPath", "class_path", "convert", "describe", "plain", "to_config"]
-
+# The name of a class, "module:attribute"; "module.attribute" is understood too.
 ClassPath = NewType("ClassPath", str)
-"""The name of a class, "module:attribute"; "module.attribute" is understood too."""
 
 _CLASS_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 

@@ -24,20 +24,9 @@ from imitation.scripts.settings.conversion import plain
 from imitation.scripts.settings.nested import flatten, merge
 from imitation.scripts.settings.schema import field_types
 
-__all__ = [
-    "Rule",
-    "Settings",
-    "When",
-    "check_effects",
-    "check_paths",
-    "group",
-    "require",
-    "setting",
-]
-
 T = TypeVar("T")
+# The key of a field's metadata under which its `_Declaration` is.
 _KEY = "imitation"
-"""The key of a field's metadata under which its `_Declaration` is."""
 
 
 @dataclasses.dataclass(frozen=True)

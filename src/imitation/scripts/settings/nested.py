@@ -4,8 +4,6 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["expand_dotted", "flatten", "merge"]
-
 
 def merge(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
     """Merges two nested mappings; `update` wins, neither is changed."""

@@ -13,8 +13,6 @@ from typing import Any, TypeVar
 from imitation.errors import ConfigError
 from imitation.scripts.settings.conversion import convert, describe
 
-__all__ = ["build", "field_docs", "field_types", "sub_settings"]
-
 T = TypeVar("T")
 
 

@@ -19,15 +19,6 @@ from imitation.errors import ArtifactError, ConfigError
 from imitation.scripts.settings import flatten
 from imitation.util import artifacts
 
-__all__ = [
-    "Journal",
-    "TrialRecord",
-    "clear_error",
-    "read_trial",
-    "write_error",
-    "write_result",
-]
-
 _STUDY = "study.json"
 _TRIAL = "trial.json"
 _RESULT = "result.json"

@@ -23,18 +23,10 @@ from imitation.scripts.studies.journal import Journal, TrialRecord, write_error
 from imitation.scripts.studies.spaces import describe, realize, spaces_in
 from imitation.scripts.studies.trial import DIRECTORY
 
-__all__ = [
-    "Progress",
-    "Proposals",
-    "SearchedProposals",
-    "StudySearcher",
-    "VariantProposals",
-]
-
 _logger = logging.getLogger(__name__)
 
+# Ray's own key for the number of a repetition.
 _REPEAT = "__trial_index__"
-"""Ray's own key for the number of a repetition."""
 
 
 class Proposals(Protocol):

@@ -16,16 +16,7 @@ import numpy as np
 
 from imitation.errors import ConfigError, missing_extra
 
-__all__ = [
-    "KINDS",
-    "describe",
-    "import_tune",
-    "realize",
-    "space_of",
-    "spaces_in",
-    "with_first",
-]
-
+# The functions of ray.tune that make a space.
 KINDS = (
     "grid_search",
     "choice",
@@ -41,7 +32,6 @@ KINDS = (
     "qrandn",
     "sample_from",
 )
-"""The functions of ray.tune that make a space."""
 
 _LISTS = ("grid_search", "choice")
 _LIVE = "only in the process that started it: "

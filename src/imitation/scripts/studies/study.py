@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
     from imitation.scripts.studies.search import Proposals
 
-__all__ = ["run_study"]
-
 _logger = logging.getLogger(__name__)
 
+# What Ray reads from the environment: no telemetry, relative paths mean what they mean,
+# no TensorBoard files of its own, and a trial without the metric has no score.
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_CHDIR_TO_TRIAL_DIR": "0",
@@ -31,15 +31,13 @@ _ENVIRONMENT = {
     "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
     "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
 }
-"""What Ray reads from the environment: no telemetry, relative paths mean what they
-mean, no TensorBoard files of its own, and a trial without the metric has no score."""
 
+# Defaults of init_kwargs; what trials print is in their directories.
 _INIT = {"include_dashboard": False, "log_to_driver": False, "logging_level": "warning"}
-"""Defaults of init_kwargs; what trials print is in their directories."""
 
 
+# How often to start Ray, which gives up by itself on a machine that is busy.
 _ATTEMPTS = 3
-"""How often to start Ray, which gives up by itself on a machine that is busy."""
 
 
 def run_study(

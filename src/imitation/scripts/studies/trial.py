@@ -18,18 +18,11 @@ from imitation.scripts.studies.journal import (
     write_result,
 )
 
-__all__ = [
-    "DIRECTORY",
-    "finish_trial",
-    "numbers",
-    "run_trial",
-]
-
+# The key of a trial's directory in the configuration that Ray knows.
 DIRECTORY = "__directory__"
-"""The key of a trial's directory in the configuration that Ray knows."""
 
+# How long a worker waits for one that a killed driver has left behind.
 _LOCK_S = 120.0
-"""How long a worker waits for one that a killed driver has left behind."""
 
 
 def run_trial(config: Mapping[str, Any]) -> None:

@@ -8,13 +8,11 @@ from torch import nn
 
 from imitation.util import networks
 
-__all__ = ["SMALL_FEATURES", "nature_convolutions", "small_cnn"]
-
+# Sides in pixels below which the strides of the Nature network leave nothing.
 SMALLEST_FOR_NATURE = 36
-"""Sides in pixels below which the strides of the Nature network leave nothing."""
 
+# Number of features of `small_cnn`.
 SMALL_FEATURES = 32
-"""Number of features of `small_cnn`."""
 
 
 def nature_convolutions(channels: int, side: int) -> nn.Sequential:

@@ -2,8 +2,7 @@
 
 from imitation.scripts.demo.rows import DemoRow
 
-__all__ = ["FAST", "LEARNED_FROM", "POLICY", "ROW", "SETTINGS"]
-
+# Words of GAIL and AIRL for CartPole; its preset has the hyperparameters of PPO.
 SETTINGS = (
     "reward.normalize_output_disable",
     "discriminator.gradient_penalty=r1",
@@ -17,7 +16,6 @@ SETTINGS = (
     # Saving the state would abandon the episodes in flight.
     "state_interval=0",
 )
-"""Words of GAIL and AIRL for CartPole; its preset has the hyperparameters of PPO."""
 
 FAST = (
     "total_timesteps=640",

@@ -2,15 +2,13 @@
 
 from imitation.scripts.demo.rows import DemoRow
 
-__all__ = ["PENDULUM", "ROW"]
-
+# Words of SQIL and IQ-Learn for Pendulum.
 PENDULUM = (
     "demonstrations.n_expert_demos=60",
     "policy.policy_kwargs.net_arch=[64,64]",
     "rl.rl_kwargs.learning_rate=lin_1e-3",
     "rl.rl_kwargs.learning_starts=500",
 )
-"""Words of SQIL and IQ-Learn for Pendulum."""
 
 _COMMON = (
     # As many updates as steps; a row of the log when all five episodes have ended.
