@@ -6,17 +6,18 @@
 import pytest
 import torch as th
 
-from imitation.data import rollout, types
+from imitation.algorithms.adversarial.discriminator import FIELDS
+from imitation.data import rollout
 from imitation.testing.checks import check_gradients
 from reference import tiny_envs
 from reference.adversarial_trainers import make_trainer, weights
 
 
 def sides(n=16):
+    """Transitions for the expert's side and as many for the generator's."""
     flat = rollout.flatten_trajectories(tiny_envs.expert_trajectories(8, seed=3))
-    fields = types.dataclass_quick_asdict(flat)
-    del fields["infos"]
-    return [{k: v[low : low + n] for k, v in fields.items()} for low in (0, n)]
+    rows = slice(n), slice(n, 2 * n)
+    return [{key: getattr(flat, key)[part] for key in FIELDS} for part in rows]
 
 
 def sgd(tmp_path, **settings):
@@ -32,12 +33,9 @@ def test_updates_follow_the_gradient_of_the_loss(tmp_path):
     expert, generated = sides()
     net = trainer.reward_train.base
     before = {name: p.detach().clone() for name, p in net.named_parameters()}
-    with th.enable_grad():
-        one, other = (
-            net(*net.preprocess(*side.values())) for side in (expert, generated)
-        )
-        # 1/2 E_expert[(D - 1)²] + 1/2 E_policy[D²], each over its own samples.
-        loss = 0.5 * ((one - 1) ** 2).mean() + 0.5 * (other**2).mean()
+    one, other = (net(*net.preprocess(*s.values())) for s in (expert, generated))
+    # 1/2 E_expert[(D - 1)²] + 1/2 E_policy[D²], each over its own samples.
+    loss = 0.5 * ((one - 1) ** 2).mean() + 0.5 * (other**2).mean()
     gradients = th.autograd.grad(loss, list(net.parameters()))
     stats = trainer.train_disc(expert_samples=expert, gen_samples=generated)
     assert stats["disc_loss"] == pytest.approx(loss.item(), rel=1e-6)

@@ -65,7 +65,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         demo_minibatch_size: accumulate gradients over minibatches of this many samples
             of each kind, to bound memory; a factor of `demo_batch_size`, the default.
         n_disc_updates_per_round: discriminator updates in a round.
-        log_dir: where TensorBoard summaries go.
+        log_dir: of TensorBoard's summaries.
         disc_opt_cls: optimizer class of the discriminator.
         disc_opt_kwargs: its keyword arguments.
         gen_train_timesteps: environment steps of a round; None for one rollout
@@ -244,8 +244,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         return loss
 
     def _log_probs(self, obs: TensorObs, acts: th.Tensor) -> th.Tensor | None:
-        """Computes log π(a|s) as the logits need it, shape ``(B,)``, or nothing."""
-        del obs, acts
+        """Computes log π(a|s), shape ``(B,)``, if the logits need it."""
         return None
 
     @override
