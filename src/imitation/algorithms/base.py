@@ -104,13 +104,13 @@ class BaseImitationAlgorithm(Trainer, abc.ABC):
         super().restore(state)
         self._horizon = state["horizon"]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Leaves out the logger, which holds open files."""
         state = self.__dict__.copy()
         del state["_logger"]
         return state
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: dict[str, object]) -> None:
         self.__dict__.update(state)
         # Open files cannot be pickled: the copy logs to a temporary directory.
         self._logger = imit_logger.configure()
@@ -372,7 +372,7 @@ def _check_values(name: str, values: Any, space: Space) -> None:
         )
 
 
-def _integer_bounds(space: Space) -> tuple[Any, Any] | None:
+def _integer_bounds(space: Space) -> tuple[object, object] | None:
     """Returns the least and largest values of a space of integers, else None."""
     match space:
         case gym.spaces.Discrete():

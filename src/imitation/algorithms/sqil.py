@@ -46,7 +46,7 @@ class SQIL(ExpertReplayTrainer):
         policy: str | type[BasePolicy],
         custom_logger: imit_logger.HierarchicalLogger | None = None,
         rl_algo_class: type[OffPolicyAlgorithm] = SoftQ,
-        rl_kwargs: Mapping[str, Any] | None = None,
+        rl_kwargs: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(
             venv=venv,

@@ -254,7 +254,7 @@ def _episode_chart(episodes: Sequence[Episode]) -> Html:
     return charts.figure(title, [line], "episodes", note)
 
 
-def leaves(settings: Mapping[str, Any], path: str) -> Iterator[tuple[str, Any]]:
+def leaves(settings: Mapping[str, object], path: str) -> Iterator[tuple[str, Any]]:
     """Yields the dotted name and the value of each setting in nested mappings.
 
     Args:

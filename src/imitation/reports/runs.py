@@ -87,7 +87,7 @@ class RunRecord:
 
     def setting(self, *path: str) -> Any:
         """Returns a setting by its nested names; None if there is none."""
-        value: Any = self.settings
+        value: object = self.settings
         for name in path:
             value = value.get(name) if isinstance(value, Mapping) else None
         return value
@@ -304,7 +304,7 @@ def _from_tensorboard(directory: pathlib.Path) -> list[dict[str, float]]:
     return [{"step": float(step), **rows[step]} for step in sorted(rows)]
 
 
-def _read_object(path: pathlib.Path) -> Mapping[str, Any]:
+def _read_object(path: pathlib.Path) -> Mapping[str, object]:
     content = artifacts.read_json(path)
     if not isinstance(content, Mapping):
         raise ArtifactError(f"{path} does not describe a run")

@@ -198,7 +198,7 @@ class GeneratorSamples:
         """Returns the transitions, in an order that `load_state_dict` restores."""
         return {} if self._buffer is None else self._buffer.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: Mapping[str, object]) -> None:
         """Restores what `state_dict` returned."""
         self._buffer = None
         if state:

@@ -21,7 +21,7 @@ FORMAT_VERSION = 1
 _TENSOR, _ARRAY, _KEYED = "__tensor__", "__array__", "__keyed__"
 
 
-def save_state(path: AnyPath, kind: str, state: Mapping[str, Any]) -> None:
+def save_state(path: AnyPath, kind: str, state: Mapping[str, object]) -> None:
     """Saves a nested state as a directory, atomically.
 
     Args:
@@ -37,7 +37,9 @@ def save_state(path: AnyPath, kind: str, state: Mapping[str, Any]) -> None:
         write_state(directory, kind, state)
 
 
-def write_state(directory: pathlib.Path, kind: str, state: Mapping[str, Any]) -> None:
+def write_state(
+    directory: pathlib.Path, kind: str, state: Mapping[str, object]
+) -> None:
     """Writes the files of a state into a directory; see `save_state`."""
     tensors: dict[str, th.Tensor | np.ndarray] = {}
     tree = _flatten(state, kind, tensors)
@@ -84,7 +86,9 @@ def load_state(path: AnyPath, kind: str) -> dict[str, Any]:
         raise ArtifactError(f"{directory} is damaged: {reason(error)}") from error
 
 
-def _flatten(value: Any, name: str, tensors: dict[str, th.Tensor | np.ndarray]) -> Any:
+def _flatten(
+    value: object, name: str, tensors: dict[str, th.Tensor | np.ndarray]
+) -> object:
     """Moves arrays and tensors out of a nested state, leaving their names."""
     if isinstance(value, th.Tensor | np.ndarray):
         while name in tensors:  # keys 0 and "0", or "a/b" and "a" of "b"
@@ -107,7 +111,7 @@ def _flatten(value: Any, name: str, tensors: dict[str, th.Tensor | np.ndarray]) 
     raise TypeError(f"a checkpoint cannot hold {name}, a {type(value).__name__}")
 
 
-def _restore(value: Any, tensors: Mapping[str, th.Tensor]) -> Any:
+def _restore(value: object, tensors: Mapping[str, th.Tensor]) -> object:
     """Returns arrays and tensors to a nested state."""
     if isinstance(value, list):
         return [_restore(item, tensors) for item in value]

@@ -112,7 +112,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         n_disc_updates_per_round: int = 2,
         log_dir: AnyPath = "output/",
         disc_opt_cls: type[th.optim.Optimizer] = th.optim.Adam,
-        disc_opt_kwargs: Mapping[str, Any] | None = None,
+        disc_opt_kwargs: Mapping[str, object] | None = None,
         gen_train_timesteps: int | None = None,
         gen_replay_buffer_capacity: int | None = None,
         custom_logger: imit_logger.HierarchicalLogger | None = None,

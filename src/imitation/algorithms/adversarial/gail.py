@@ -89,7 +89,7 @@ class RewardNetFromDiscriminatorLogit(RewardNet):
         next_state: Obs,
         done: Rows,
         update_stats: bool = True,
-        **kwargs: Any,
+        **kwargs: object,
     ) -> np.ndarray:
         """Computes the rewards to train on, normalized if the discriminator is.
 

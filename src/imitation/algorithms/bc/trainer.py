@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import pathlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import torch as th
@@ -88,7 +87,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
         batch_size: int = 32,
         minibatch_size: int | None = None,
         optimizer_cls: type[th.optim.Optimizer] = th.optim.Adam,
-        optimizer_kwargs: Mapping[str, Any] | None = None,
+        optimizer_kwargs: Mapping[str, object] | None = None,
         ent_weight: float = 1e-3,
         l2_weight: float = 0.0,
         device: str | th.device = "auto",

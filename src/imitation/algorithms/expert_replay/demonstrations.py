@@ -162,7 +162,7 @@ def _flattened(
             for traj in trajectories
         )
     if isinstance(first, Mapping):
-        return _joined(list(cast(Iterable[Mapping[str, Any]], items)))
+        return _joined(list(cast(Iterable[Mapping[str, object]], items)))
     raise _unsupported(first)
 
 

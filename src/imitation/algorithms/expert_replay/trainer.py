@@ -81,7 +81,7 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         policy: str | type[BasePolicy],
         rl_algo_class: type[OffPolicyAlgorithm],
         custom_logger: imit_logger.HierarchicalLogger | None = None,
-        rl_kwargs: Mapping[str, Any] | None = None,
+        rl_kwargs: Mapping[str, object] | None = None,
     ) -> None:
         kwargs = dict(rl_kwargs or {})
         _check_rl_kwargs(self.name, kwargs)
@@ -275,7 +275,7 @@ class ExpertReplayTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         )
 
 
-def _check_rl_kwargs(name: str, kwargs: Mapping[str, Any]) -> None:
+def _check_rl_kwargs(name: str, kwargs: Mapping[str, object]) -> None:
     for key in ("replay_buffer_class", "replay_buffer_kwargs"):
         if key in kwargs:
             raise ConfigError(

@@ -1,7 +1,6 @@
 """Training IQ-Learn: with an environment or from demonstrations alone."""
 
 from collections.abc import Mapping
-from typing import Any
 
 import gymnasium as gym
 from stable_baselines3.common.buffers import ReplayBuffer
@@ -43,7 +42,7 @@ class IQLearn(ExpertReplayTrainer):
         policy: str | type[BasePolicy],
         custom_logger: imit_logger.HierarchicalLogger | None = None,
         rl_algo_class: type[OffPolicyAlgorithm] | None = None,
-        rl_kwargs: Mapping[str, Any] | None = None,
+        rl_kwargs: Mapping[str, object] | None = None,
     ) -> None:
         if rl_algo_class is None:
             discrete = isinstance(venv.action_space, gym.spaces.Discrete)

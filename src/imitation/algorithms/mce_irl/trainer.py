@@ -143,7 +143,7 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
         reward_net: RewardNet,
         rng: np.random.Generator | None = None,
         optimizer_cls: type[th.optim.Optimizer] = th.optim.Adam,
-        optimizer_kwargs: Mapping[str, Any] | None = None,
+        optimizer_kwargs: Mapping[str, object] | None = None,
         discount: float = 1.0,
         linf_eps: float = 1e-3,
         grad_l2_eps: float = 1e-4,
@@ -203,7 +203,7 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
                 times ("Cannot compute discounted OM from timeless Transitions.").
             TypeError: they are of an unsupported kind.
         """
-        arrays: Any = getattr(self.env, "unwrapped", self.env)
+        arrays: object = getattr(self.env, "unwrapped", self.env)
         self._demonstrated = read_demonstrations(
             demonstrations,
             self._model,
@@ -278,7 +278,7 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
         net = self.reward_net
         observations = th.as_tensor(self._observations, dtype=net.dtype)
         # The reward is of states only; a network that looks at more fails.
-        missing: Any = None
+        missing: object = None
         return squeeze_r(net(observations.to(net.device), missing, missing, missing))
 
     def tables(self) -> Tables:

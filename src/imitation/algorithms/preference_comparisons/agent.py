@@ -43,7 +43,7 @@ class TrajectoryGenerator(Part, abc.ABC):
             The trajectories, with the rewards of the environment, not learned ones.
         """
 
-    def train(self, steps: int, **kwargs: Any) -> None:
+    def train(self, steps: int, **kwargs: object) -> None:
         """Trains the agent, if there is one.
 
         Args:

@@ -332,7 +332,7 @@ class EnsembleTrainer(BasicRewardTrainer):
         epochs: int = 1,
         lr: float = 1e-3,
         custom_logger: imit_logger.HierarchicalLogger | None = None,
-        regularizer_factory: RegularizerFactory[Regularizer[Any]] | None = None,
+        regularizer_factory: RegularizerFactory[Regularizer[object]] | None = None,
     ) -> None:
         if preference_model.ensemble_model is None:
             raise TypeError(

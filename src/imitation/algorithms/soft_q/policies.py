@@ -46,7 +46,7 @@ class SoftQNetwork(QNetwork):
         return sampled
 
     @override
-    def _get_constructor_parameters(self) -> dict[str, Any]:
+    def _get_constructor_parameters(self) -> dict[str, object]:
         # SB3 constructs a saved network from these.
         parameters = super()._get_constructor_parameters()
         return {**parameters, "temperature": self.temperature}
@@ -104,7 +104,7 @@ class SoftQPolicy(DQNPolicy):
         return SoftQNetwork(temperature=self.temperature, **arguments).to(self.device)
 
     @override
-    def _get_constructor_parameters(self) -> dict[str, Any]:
+    def _get_constructor_parameters(self) -> dict[str, object]:
         parameters = super()._get_constructor_parameters()
         return {**parameters, "temperature": self.temperature}
 

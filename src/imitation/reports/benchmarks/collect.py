@@ -91,7 +91,7 @@ def read_runs(*roots: AnyPath) -> list[Run]:
     return _last_parts(list(found.values()))
 
 
-def algorithm_of(run: Mapping[str, Any]) -> str:
+def algorithm_of(run: Mapping[str, object]) -> str:
     """Returns the command of a run by its ``run.json``; "" if it is not known."""
     command = run.get("command")
     if not isinstance(command, str):
@@ -99,7 +99,7 @@ def algorithm_of(run: Mapping[str, Any]) -> str:
     return _LEGACY_NAMES.get(command, command)
 
 
-def env_of(config: Mapping[str, Any]) -> str:
+def env_of(config: Mapping[str, object]) -> str:
     """Returns the environment's id by ``config.json``; "" if it is not known.
 
     For arrays from a file, as of a tabular environment, that is the file's name.
@@ -170,7 +170,7 @@ def _last_parts(runs: Sequence[Run]) -> list[Run]:
     ]
 
 
-def _mean_return(stats: Any) -> float | None:
+def _mean_return(stats: object) -> float | None:
     """Returns the environment's own return, which a learned reward does not change."""
     if not isinstance(stats, Mapping):
         return None

@@ -134,7 +134,7 @@ def reward_quality(judged: Judged) -> list[Html]:
     ]
 
 
-def fragments(judged: Judged, environment: Mapping[str, Any]) -> list[Html]:
+def fragments(judged: Judged, environment: Mapping[str, object]) -> list[Html]:
     """Shows the fragments with the highest and the lowest learned return.
 
     Args:
