@@ -35,7 +35,7 @@ def preferred(meta: Any) -> float:
 
 
 @contextlib.contextmanager
-def labeller(
+def labeler(
     directory: Any, answer: Callable[[Any], float | None] = preferred, name: str = "Ada"
 ) -> Iterator[None]:
     """Somebody who answers whatever is asked, in a thread."""
@@ -85,11 +85,11 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_waits_for_all(tmp_path: pathlib.Path) -> None:
     gatherer = prefs.HumanGatherer(tmp_path)
     given = pairs(4)
-    with labeller(tmp_path):
+    with labeler(tmp_path):
         returned, answers = gatherer.gather(given)
     assert list(returned) == given
     assert answers.dtype == np.float32 and answers.tolist() == expected(given)
-    with labeller(tmp_path):
+    with labeler(tmp_path):
         assert gatherer(given).tolist() == expected(given)
 
 
@@ -155,7 +155,7 @@ def test_a_skipped_pair_gives_no_preference(tmp_path: pathlib.Path) -> None:
     gatherer = prefs.HumanGatherer(tmp_path)
     given = pairs(3)
     answers = iter([1.0, None, 0.5] * 2)
-    with labeller(tmp_path, lambda meta: next(answers)):
+    with labeler(tmp_path, lambda meta: next(answers)):
         returned, preferences = gatherer.gather(given)
         assert list(returned) == [given[0], given[2]]
         assert preferences.tolist() == [1.0, 0.5]
@@ -168,8 +168,8 @@ def test_several_people_give_their_mean(tmp_path: pathlib.Path) -> None:
         queue.set_overlap(2)
     given = pairs(2)
     with (
-        labeller(tmp_path, lambda meta: 1.0, "Ada"),
-        labeller(tmp_path, lambda meta: meta["index"] * 1.0, "Bo"),
+        labeler(tmp_path, lambda meta: 1.0, "Ada"),
+        labeler(tmp_path, lambda meta: meta["index"] * 1.0, "Bo"),
     ):
         returned, preferences = gatherer.gather(given)
     assert list(returned) == given and preferences.tolist() == [0.5, 1.0]
@@ -195,7 +195,7 @@ def test_at_first_it_waits_for_something_to_train_on(tmp_path: pathlib.Path) -> 
     gatherer = prefs.HumanGatherer(tmp_path, mode="async", min_answers=2)
     given = pairs(3)
     answers = iter([None, 1.0, 1.0])
-    with labeller(tmp_path, lambda meta: next(answers)):
+    with labeler(tmp_path, lambda meta: next(answers)):
         returned, _ = gatherer.gather(given)
     assert list(returned) == given[1:]
     started = time.monotonic()
@@ -282,7 +282,7 @@ def test_a_whole_training(tmp_path: pathlib.Path, mode: Any) -> None:
         rng=rng,
         custom_logger=imit_logger.configure(tmp_path, ["csv"]),
     )
-    with labeller(tmp_path / "queue", lambda meta: 1.0):
+    with labeler(tmp_path / "queue", lambda meta: 1.0):
         trainer.train(0, 12)
     assert 1 <= len(trainer.dataset) <= 12
     if mode == "sync":

@@ -50,7 +50,7 @@ def read(directory: pathlib.Path, *lines: str, **kwargs: Any) -> Any:
 def test_fragments_and_preferences(directory: pathlib.Path) -> None:
     dataset = read(
         directory,
-        entry(at(trajectory=1, start=2, stop=5), at(stop=3), 0.25, labeller="Ada"),
+        entry(at(trajectory=1, start=2, stop=5), at(stop=3), 0.25, labeler="Ada"),
         "",
         entry(at("single/one.npz", start=2), at(trajectory=1, start=6), "first"),
         entry(at(), at(), "equal"),

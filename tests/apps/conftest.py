@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from apps.labelling_app import App
+from apps.labeling_app import App
 from imitation.data.labels import clips
 from imitation.data.labels.queue import LabelQueue, PairRecord
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from apps.labelling_app import App
+from apps.labeling_app import App
 from imitation.data.labels.queue import LabelQueue
 
 pytest.importorskip("fastapi", reason="needs the extra 'apps'")

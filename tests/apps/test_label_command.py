@@ -34,10 +34,14 @@ BAD_ARGUMENTS = {
     "overlap of words": (["queue", "--overlap", "two"], "invalid int value: 'two'"),
     "unknown host": (["queue", "--host", "256.0.0.1"], "cannot listen on 256.0.0.1"),
     "name that is long": (
-        ["queue", "--terminal", "--labeller", "x" * 65],
-        "a labeller's name of 1 to 64 printable characters",
+        ["queue", "--terminal", "--labeler", "x" * 65],
+        "a labeler's name of 1 to 64 printable characters",
     ),
-    "unknown option": (["queue", "--colour"], "unrecognized arguments: --colour"),
+    "name that is long, by the old option": (
+        ["queue", "--terminal", "--labeller", "x" * 65],
+        "a labeler's name of 1 to 64 printable characters",
+    ),
+    "unknown option": (["queue", "--color"], "unrecognized arguments: --color"),
 }
 
 

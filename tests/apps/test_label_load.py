@@ -12,16 +12,16 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from apps.labelling_app import App
+from apps.labeling_app import App
 from imitation.data.labels.queue import LabelQueue
 
 pytest.importorskip("fastapi", reason="needs the extra 'apps'")
 pytest.importorskip("uvicorn", reason="needs the extra 'apps'")
 
-N_LABELLERS = 20
+N_LABELERS = 20
 
 
-class Labeller(threading.Thread):
+class Labeler(threading.Thread):
     """Labels as the page does, as fast as it can, until there is nothing left."""
 
     def __init__(self, app: App, name: str) -> None:
@@ -51,7 +51,7 @@ class Labeller(threading.Thread):
                 reply = self.app.request(
                     "POST",
                     path,
-                    {"labeller": self.name, **body},
+                    {"labeler": self.name, **body},
                     connection=self.connection,
                 )
             except (OSError, http.client.HTTPException):
@@ -67,13 +67,13 @@ class Labeller(threading.Thread):
 
 def label_all(app: App, queue: LabelQueue, n_pairs: int) -> list[float]:
     """Lets everybody label and checks what is stored; returns the answers' times."""
-    people = [Labeller(app, f"labeller {i}") for i in range(N_LABELLERS)]
+    people = [Labeler(app, f"labeler {i}") for i in range(N_LABELERS)]
     for person in people:
         person.start()
     for person in people:
         person.join()
         person.connection.close()
-    stored = [(a.pair_id, a.labeller, a.preference) for a in queue.answers()]
+    stored = [(a.pair_id, a.labeler, a.preference) for a in queue.answers()]
     assert Counter(pair for pair, _, _ in stored) == Counter(range(1, n_pairs + 1))
     assert set(stored) == {
         (pair, person.name, preference)
@@ -91,7 +91,7 @@ def test_twenty_people_lose_no_answer(
     seconds = label_all(run_app(queue), queue, n_pairs)
     assert len(seconds) == n_pairs
     p50, p99 = 1000 * np.quantile(seconds, [0.5, 0.99])
-    text = f"{N_LABELLERS} labellers, {n_pairs} labels: answer p50 {p50:.0f} ms"
+    text = f"{N_LABELERS} labelers, {n_pairs} labels: answer p50 {p50:.0f} ms"
     sys.stdout.write(f"\n{text}, p99 {p99:.0f} ms\n")
 
 

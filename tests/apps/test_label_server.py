@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from apps.labelling_app import App
+from apps.labeling_app import App
 from imitation.data.labels.queue import LabelQueue, PairRecord
 
 pytest.importorskip("fastapi", reason="needs the extra 'apps'")
@@ -48,7 +48,7 @@ def answer(**changes: Any) -> dict[str, Any]:
     """A valid answer about pair 2, but for the changes."""
     return {
         "pair": 2,
-        "labeller": "ann",
+        "labeler": "ann",
         "choice": "first",
         "key": "some-unique-key",
         **changes,
@@ -87,7 +87,7 @@ GETS: dict[str, tuple[int, str, dict[str, str]]] = {
     "clip of a word": (404, "/clips/one/first", {}),
     "oversized header": (431, "/", {"X-Big": "a" * 40_000}),
     "oversized URL": (414, "/" + "a" * 40_000, {}),
-    "name in a query": (422, "/api/state?labeller=%00", {}),
+    "name in a query": (422, "/api/state?labeler=%00", {}),
     "no name in a query": (422, "/api/state", {}),
     "answer by GET": (405, ANSWERS, {}),
 }
@@ -118,11 +118,11 @@ BODIES: dict[str, tuple[int, Any]] = {
     "stolen key": (409, answer(key="stored-before")),
     "short key": (422, answer(key="k")),
     "long key": (422, answer(key="k" * 65)),
-    "no name": (422, answer(labeller="")),
-    "blank name": (422, answer(labeller="  ")),
-    "long name": (422, answer(labeller="a" * 65)),
-    "name with controls": (422, answer(labeller="a\x00\x1b[2J")),
-    "name that is SQL": (409, answer(labeller="'; DROP TABLE pairs;--")),
+    "no name": (422, answer(labeler="")),
+    "blank name": (422, answer(labeler="  ")),
+    "long name": (422, answer(labeler="a" * 65)),
+    "name with controls": (422, answer(labeler="a\x00\x1b[2J")),
+    "name that is SQL": (409, answer(labeler="'; DROP TABLE pairs;--")),
 }
 
 POSTS: dict[str, tuple[int, str, Any, dict[str, str]]] = {
@@ -130,11 +130,11 @@ POSTS: dict[str, tuple[int, str, Any, dict[str, str]]] = {
     "wrong token": (401, ANSWERS, answer(), {"Authorization": "Bearer " + "x" * 32}),
     "empty token": (401, ANSWERS, answer(), {"Authorization": "Bearer "}),
     "token of another kind": (401, ANSWERS, answer(), {"Authorization": "Basic eDp5"}),
-    "lease of none": (422, LEASE, {"labeller": "eve", "n": 0}, {}),
-    "lease of all": (422, LEASE, {"labeller": "eve", "n": 10_000}, {}),
-    "undo for another": (404, UNDO, {"labeller": "eve", "verdict": 1}, {}),
-    "undo of nothing": (404, UNDO, {"labeller": "eve"}, {}),
-    "undo of an unknown verdict": (404, UNDO, {"labeller": "ann", "verdict": 77}, {}),
+    "lease of none": (422, LEASE, {"labeler": "eve", "n": 0}, {}),
+    "lease of all": (422, LEASE, {"labeler": "eve", "n": 10_000}, {}),
+    "undo for another": (404, UNDO, {"labeler": "eve", "verdict": 1}, {}),
+    "undo of nothing": (404, UNDO, {"labeler": "eve"}, {}),
+    "undo of an unknown verdict": (404, UNDO, {"labeler": "ann", "verdict": 77}, {}),
     "form": (415, ANSWERS, b"pair=2", {"Content-Type": "multipart/form-data"}),
     "JSON sent as text": (415, ANSWERS, answer(), {"Content-Type": "text/plain"}),
     "another site": (403, ANSWERS, answer(), {"Sec-Fetch-Site": "cross-site"}),
@@ -197,7 +197,7 @@ def test_bodies_of_unannounced_length_are_bounded(app: App, queue: LabelQueue) -
 
 def test_bodies_that_are_cut_off_store_nothing(app: App, queue: LabelQueue) -> None:
     before = queue.verdicts()
-    body = b'{"pair":2,"labeller":"ann","choice":"first","key":"12345678"}'
+    body = b'{"pair":2,"labeler":"ann","choice":"first","key":"12345678"}'
     request = head(app, "Transfer-Encoding: chunked") + b"%x\r\n%s\r\n" % (
         len(body),
         body,
@@ -271,17 +271,17 @@ def test_app_listens_on_loopback_alone(app: App) -> None:
             socket.create_connection((str(address), app.port), timeout=1)
 
 
-def test_pairs_are_labelled(
+def test_pairs_are_labeled(
     make_queue: MakeQueue, run_app: RunApp, clip_bytes: bytes
 ) -> None:
     """A whole session: lease, clips, answers, skip, undo, the numbers in the end."""
     queue = make_queue(
         4, lambda i: {"model_probability": 0.9, "secret": "of the model"}
     )
-    app = run_app(queue, "--overlap", "2", "--labeller", "ann", "--question", "Which?")
+    app = run_app(queue, "--overlap", "2", "--labeler", "ann", "--question", "Which?")
     session = app.request("GET", "/api/session").json
-    assert (session["question"], session["labeller"]) == ("Which?", "ann")
-    leased = app.request("POST", LEASE, {"labeller": "ann", "n": 4})
+    assert (session["question"], session["labeler"]) == ("Which?", "ann")
+    leased = app.request("POST", LEASE, {"labeler": "ann", "n": 4})
     assert leased.json == {"pairs": [{"pair": i} for i in range(1, 5)]}
     assert b"model" not in leased.body, "nothing that could sway people"
     clip = app.request("GET", "/clips/1/second")
@@ -305,20 +305,20 @@ def test_pairs_are_labelled(
         (3, 0.5),
     ]
 
-    undone = app.request("POST", UNDO, {"labeller": "ann", "verdict": 2})
+    undone = app.request("POST", UNDO, {"labeler": "ann", "verdict": 2})
     assert (undone.status, undone.json["pair"]) == (200, 2)
-    assert app.request("POST", LEASE, {"labeller": "ann"}).json == {
+    assert app.request("POST", LEASE, {"labeler": "ann"}).json == {
         "pairs": [{"pair": 2}]
     }
 
-    app.request("POST", LEASE, {"labeller": "bob", "n": 4})
-    app.request("POST", ANSWERS, answer(labeller="bob", pair=1, key="one of Bob's"))
-    app.request("POST", ANSWERS, answer(labeller="bob", pair=3, key="two of Bob's"))
-    state = app.request("GET", "/api/state?labeller=ann").json
+    app.request("POST", LEASE, {"labeler": "bob", "n": 4})
+    app.request("POST", ANSWERS, answer(labeler="bob", pair=1, key="one of Bob's"))
+    app.request("POST", ANSWERS, answer(labeler="bob", pair=3, key="two of Bob's"))
+    state = app.request("GET", "/api/state?labeler=ann").json
     assert [row["choice"] for row in state["history"]] == ["skip", "equal", "first"]
     assert (state["pairs"], state["pending"]) == (4, 2)
     assert state["people"] == {"agree": 1, "of": 2}
-    [ann] = [row for row in state["labellers"] if row["name"] == "ann"]
+    [ann] = [row for row in state["labelers"] if row["name"] == "ann"]
     assert (ann["labels"], ann["skips"]) == (2, 1)
     assert ann["model"] == {"agree": 1, "of": 1}
     assert ann["others"] == {"agree": 1, "of": 2}
@@ -330,7 +330,7 @@ def test_restart_after_a_kill_goes_on_with_the_same_link(
     queue = make_queue(2)
     app = run_app(queue)
     url = app.url
-    app.request("POST", LEASE, {"labeller": "ann"})
+    app.request("POST", LEASE, {"labeler": "ann"})
     app.kill()
     app.start()
     assert app.url == url
@@ -343,7 +343,7 @@ def test_restart_after_a_kill_goes_on_with_the_same_link(
 
 
 def test_names_are_spelt_in_one_way(app: App, queue: LabelQueue) -> None:
-    path = "/api/state?labeller="
+    path = "/api/state?labeler="
     reply = app.request("GET", f"{path}%20ann%20%20")
     assert [row["pair"] for row in reply.json["history"]] == [1]
 

@@ -1,4 +1,4 @@
-"""Labelling in a terminal: a real one, and lines of a script."""
+"""Labeling in a terminal: a real one, and lines of a script."""
 
 import os
 import pty
@@ -24,7 +24,7 @@ def test_script_labels_by_lines(make_queue: MakeQueue) -> None:
     queue = make_queue(6)
     lines = "left\nRIGHT\n\nwhat\ndown\ns\nu\nu\nleft\nright\nq\nleft\n"
     done = subprocess.run(
-        [*COMMAND, str(queue.directory), "--terminal", "--labeller", "ann"],
+        [*COMMAND, str(queue.directory), "--terminal", "--labeler", "ann"],
         input=lines,
         capture_output=True,
         text=True,
@@ -97,7 +97,7 @@ class Terminal:
 def test_person_labels_by_single_keys(make_queue: MakeQueue) -> None:
     queue = make_queue(4)
     directory = str(queue.directory)
-    terminal = Terminal(*COMMAND, directory, "--terminal", "--labeller", "ann")
+    terminal = Terminal(*COMMAND, directory, "--terminal", "--labeler", "ann")
     terminal.wait_for(r"\x1b\[38;2;\d+;\d+;\d+;48;2;\d+;\d+;\d+m▀+")
     terminal.press(b"\x1b[D")
     terminal.wait_for("Pair 1: left. Saved")

@@ -258,7 +258,7 @@ def test_several_runs_are_compared(tmp_path):
     assert all(f"{name} goes from 200 to 50" in ends for name in "abcd")
 
 
-def test_runs_are_labelled_by_what_tells_them_apart(tmp_path):
+def test_runs_are_labeled_by_what_tells_them_apart(tmp_path):
     for parent in ("x", "y"):
         (tmp_path / parent).mkdir()
     paths = [make_run(tmp_path / parent / "run") for parent in ("x", "y")]

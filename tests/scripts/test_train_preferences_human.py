@@ -81,7 +81,7 @@ def somebody(monkeypatch, line="left"):
     """``imitation label run --terminal --wait`` in a thread."""
     lines = Lines(f"{line}\n")
     monkeypatch.setattr(sys, "stdin", lines)
-    arguments = ["run", "--terminal", "--wait", "--labeller", "Ada"]
+    arguments = ["run", "--terminal", "--wait", "--labeler", "Ada"]
     statuses = []
     thread = threading.Thread(target=lambda: statuses.append(label.main(arguments)))
     thread.start()
@@ -123,7 +123,7 @@ def test_a_run_whose_preferences_come_from_a_terminal(workdir, monkeypatch, caps
     assert out.splitlines().count(line) == 1
     assert label.find_queue(pathlib.Path("run")) == pathlib.Path("run/label_queue")
     assert saved().preferences.tolist() == [1.0] * 6
-    assert [a.labeller for a in answers()] == ["Ada"] * 6
+    assert [a.labeler for a in answers()] == ["Ada"] * 6
 
 
 def test_clips_show_what_the_environment_renders(workdir, monkeypatch):

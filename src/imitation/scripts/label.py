@@ -96,7 +96,7 @@ def _in_browser(queue: LabelQueue, parsed: argparse.Namespace) -> None:
 
     token = serving.read_token(queue.directory, renew=parsed.new_token)
     app = server.create_app(
-        queue, token, question=parsed.question, labeller=parsed.labeler or ""
+        queue, token, question=parsed.question, labeler=parsed.labeler or ""
     )
     listener = serving.listen(parsed.host, parsed.port)
     port = listener.getsockname()[1]

@@ -1,5 +1,6 @@
 """The label queue: its rules one by one, and against a slow version of all of them."""
 
+import contextlib
 import random
 import signal
 import sqlite3
@@ -63,7 +64,7 @@ def test_pairs_come_in_order_and_their_answers_are_read(queue: LabelQueue) -> No
     assert queue.pending() == 1
     [answer] = queue.answers()
     assert isinstance(answer, Answer)
-    assert (answer.pair_id, answer.preference, answer.labeller) == (1, 0.0, "ann")
+    assert (answer.pair_id, answer.preference, answer.labeler) == (1, 0.0, "ann")
     assert queue.answers(since=answer.id) == []
     assert ids(queue.lease("ann", 5)) == [2]
 
@@ -179,10 +180,10 @@ def test_retired_pairs_are_final(queue: LabelQueue) -> None:
 def test_pairs_are_retired_with_enough_verdicts_only(queue: LabelQueue) -> None:
     queue.add([PairRecord()] * 3)
     queue.set_overlap(2)
-    for labeller in ("ann", "bob"):
-        queue.lease(labeller, 3)
-        queue.submit(1, labeller, 1.0)
-        queue.submit(2, labeller, None)
+    for labeler in ("ann", "bob"):
+        queue.lease(labeler, 3)
+        queue.submit(1, labeler, 1.0)
+        queue.submit(2, labeler, None)
     queue.undo("ann")  # of the second pair
     assert queue.retire([1, 2, 3], 2) == {1: [1.0, 1.0]}
     assert queue.pending() == 2
@@ -300,8 +301,81 @@ def test_files_of_another_version_are_told(tmp_path: Path) -> None:
     connection = sqlite3.connect(tmp_path / label_queue.FILE_NAME)
     connection.execute("PRAGMA user_version=7")
     connection.close()
-    with pytest.raises(ArtifactError, match="expected version 1, got 7"):
+    with pytest.raises(ArtifactError, match="expected version 2 or older, got 7"):
         LabelQueue(tmp_path)
+
+
+VERSION_1 = """
+CREATE TABLE pairs (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    clip_a TEXT,
+    clip_b TEXT,
+    meta TEXT NOT NULL,
+    model_probability REAL,
+    n_verdicts INTEGER NOT NULL DEFAULT 0,
+    retired INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX open_pairs ON pairs (retired, n_verdicts, id);
+CREATE TABLE verdicts (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    pair_id INTEGER NOT NULL REFERENCES pairs (id),
+    labeller TEXT NOT NULL,
+    preference REAL,
+    time REAL NOT NULL,
+    undone INTEGER NOT NULL DEFAULT 0,
+    key TEXT UNIQUE
+);
+CREATE UNIQUE INDEX one_verdict_each ON verdicts (pair_id, labeller) WHERE undone = 0;
+CREATE INDEX verdicts_of ON verdicts (labeller, id) WHERE undone = 0;
+CREATE TABLE leases (
+    pair_id INTEGER NOT NULL REFERENCES pairs (id),
+    labeller TEXT NOT NULL,
+    expires REAL NOT NULL,
+    rank REAL NOT NULL,
+    PRIMARY KEY (pair_id, labeller)
+);
+CREATE TABLE settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+INSERT INTO settings VALUES ('overlap', 2);
+INSERT INTO pairs (meta, n_verdicts, retired)
+    VALUES ('{"iteration": 1}', 2, 1), ('{}', 1, 0), ('{}', 1, 0), ('{}', 0, 0);
+INSERT INTO verdicts (pair_id, labeller, preference, time, undone, key) VALUES
+    (1, 'ann', 1.0, 10.0, 0, 'key of a'), (1, 'bob', 0.5, 11.0, 0, 'key of b'),
+    (2, 'ann', NULL, 12.0, 0, NULL), (3, 'ann', 0.0, 13.0, 1, NULL),
+    (3, 'ann', 1.0, 14.0, 0, NULL);
+INSERT INTO leases VALUES (4, 'ann', 1e12, 4.0);
+PRAGMA user_version=1;
+"""
+
+
+def test_file_of_version_1_keeps_its_verdicts_and_takes_new_ones(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / label_queue.FILE_NAME
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        connection.executescript(VERSION_1)
+    with LabelQueue(tmp_path, create=False) as queue:
+        stored = [(v.id, v.pair_id, v.labeler, v.preference) for v in queue.verdicts()]
+        before = [(1, 1, "ann", 1.0), (2, 1, "bob", 0.5), (3, 2, "ann", None)]
+        assert stored == [*before, (5, 3, "ann", 1.0)]
+        assert queue.submit(1, "ann", 1.0, key="key of a").id == 1
+        assert ids(queue.lease("ann", 8)) == [4]
+        assert queue.submit(4, "ann", 0.5).id == 6
+        with pytest.raises(LabelConflictError, match="judged by ann before"):
+            queue.submit(3, "ann", 1.0)
+        assert queue.undo("ann", 5).pair_id == 3
+        assert ids(queue.lease("bob", 8)) == [2, 3, 4]
+    LabelQueue(tmp_path / "new").close()
+    schema = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY name"
+    with (
+        contextlib.closing(sqlite3.connect(file)) as migrated,
+        contextlib.closing(sqlite3.connect(tmp_path / "new" / file.name)) as created,
+    ):
+        assert migrated.execute("PRAGMA user_version").fetchone() == (2,)
+        unquoted = [
+            (*row[:3], row[3] and row[3].replace('"', ""))
+            for row in migrated.execute(schema)
+        ]
+        assert unquoted == created.execute(schema).fetchall()
 
 
 def test_overlap_is_checked(queue: LabelQueue) -> None:
@@ -324,7 +398,7 @@ def test_many_threads_share_a_queue_and_lose_nothing(queue: LabelQueue) -> None:
     for thread in threads:
         thread.join()
     assert sorted(pair for pair, _ in stored) == list(range(1, 61))
-    assert {(a.pair_id, a.labeller) for a in queue.answers()} == set(stored)
+    assert {(a.pair_id, a.labeler) for a in queue.answers()} == set(stored)
 
 
 def test_step_that_fails_leaves_those_beside_it_alone(queue: LabelQueue) -> None:

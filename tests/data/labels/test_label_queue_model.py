@@ -167,9 +167,9 @@ class QueueMachine(RuleBasedStateMachine):
 
     @invariant()
     def agrees(self) -> None:
-        stored = {(v.pair_id, v.labeller): v.preference for v in self.queue.verdicts()}
+        stored = {(v.pair_id, v.labeler): v.preference for v in self.queue.verdicts()}
         assert stored == self.given
-        answers = [(a.pair_id, a.labeller) for a in self.queue.answers()]
+        answers = [(a.pair_id, a.labeler) for a in self.queue.answers()]
         assert answers == [k for k, v in self.given.items() if v is not None]
         pending = sum(self.wants(pair) for pair in range(1, self.n_pairs + 1))
         assert self.queue.pending() == pending

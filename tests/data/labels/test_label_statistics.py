@@ -73,8 +73,8 @@ def test_statistics_of_a_queue(tmp_path: Path) -> None:
     assert (found.pairs, found.judged, found.pending) == (5, 5, 4)
     # Pairs 1 and 2 can be compared: Ann agrees once, Bob twice, Cleo once.
     assert found.model == Agreement(4, 5)
-    ann, bob, cleo = found.labellers
-    assert [person.name for person in found.labellers] == ["ann", "bob", "cleo"]
+    ann, bob, cleo = found.labelers
+    assert [person.name for person in found.labelers] == ["ann", "bob", "cleo"]
     assert (ann.labels, bob.labels, bob.skips) == (5, 3, 1)
     assert (ann.model, bob.model, cleo.model) == (
         Agreement(1, 2),
@@ -93,5 +93,5 @@ def test_statistics_of_a_queue(tmp_path: Path) -> None:
 def test_statistics_of_an_empty_queue(tmp_path: Path) -> None:
     with LabelQueue(tmp_path) as queue:
         found = queue.statistics()
-    assert (found.pairs, found.labellers, found.alpha) == (0, (), None)
+    assert (found.pairs, found.labelers, found.alpha) == (0, (), None)
     assert found.model == found.people == Agreement(0, 0)

@@ -30,7 +30,7 @@ def _clean_name(name: str) -> str:
 
 _Number = Annotated[int, pydantic.Field(ge=1, lt=2**53)]
 # A person's name.
-LabellerName = Annotated[
+LabelerName = Annotated[
     str,
     pydantic.Field(min_length=1, max_length=64),
     pydantic.AfterValidator(_clean_name),
@@ -46,7 +46,7 @@ class _Message(pydantic.BaseModel):
 class LeaseIn(_Message):
     """A labeler asks for pairs."""
 
-    labeller: LabellerName
+    labeler: LabelerName
     n: Annotated[int, pydantic.Field(ge=1, le=8)] = 1
 
 
@@ -54,7 +54,7 @@ class AnswerIn(_Message):
     """A labeler judges a pair."""
 
     pair: _Number
-    labeller: LabellerName
+    labeler: LabelerName
     choice: Choice
     key: Annotated[str, pydantic.Field(min_length=8, max_length=64)]
 
@@ -62,7 +62,7 @@ class AnswerIn(_Message):
 class UndoIn(_Message):
     """A labeler takes a verdict back; the latest one without a number."""
 
-    labeller: LabellerName
+    labeler: LabelerName
     verdict: _Number | None = None
 
 

@@ -48,7 +48,7 @@ _HISTORY = 50
 
 
 def create_app(
-    queue: LabelQueue, token: str, *, question: str = QUESTION, labeller: str = ""
+    queue: LabelQueue, token: str, *, question: str = QUESTION, labeler: str = ""
 ) -> ASGIApp:
     """Makes the application.
 
@@ -56,7 +56,7 @@ def create_app(
         queue: what is labeled. The caller closes it after the application has ended.
         token: the secret that every request must hold.
         question: what people are asked about each pair.
-        labeller: whose name the page proposes.
+        labeler: whose name the page proposes.
 
     Returns:
         An ASGI application.
@@ -68,8 +68,8 @@ def create_app(
     statistics = _Statistics(queue)
 
     @app.get("/api/state")
-    def state(labeller: messages.LabellerName) -> dict[str, Any]:
-        history = queue.verdicts(labeller, last=_HISTORY)
+    def state(labeler: messages.LabelerName) -> dict[str, Any]:
+        history = queue.verdicts(labeler, last=_HISTORY)
         return {
             **dataclasses.asdict(statistics.read()),
             "history": [messages.verdict_out(verdict) for verdict in reversed(history)],
@@ -78,7 +78,7 @@ def create_app(
     @app.get("/api/session")
     def session() -> dict[str, Any]:
         name = cookie_name(token)  # differs from queue to queue, and is no secret
-        return {"question": question, "labeller": labeller, "queue": name}
+        return {"question": question, "labeler": labeler, "queue": name}
 
     return Guard(app, token)
 
@@ -109,18 +109,18 @@ def _add_labeling(app: fastapi.FastAPI, queue: LabelQueue) -> None:
 
     @app.post("/api/lease")
     def lease(asked: messages.LeaseIn) -> dict[str, Any]:
-        pairs = queue.lease(asked.labeller, asked.n)
+        pairs = queue.lease(asked.labeler, asked.n)
         return {"pairs": [{"pair": pair.id} for pair in pairs]}
 
     @app.post("/api/answers", status_code=201)
     def answer(given: messages.AnswerIn) -> dict[str, Any]:
         preference = messages.CHOICES[given.choice]
-        verdict = queue.submit(given.pair, given.labeller, preference, key=given.key)
+        verdict = queue.submit(given.pair, given.labeler, preference, key=given.key)
         return messages.verdict_out(verdict)
 
     @app.post("/api/undo")
     def undo(asked: messages.UndoIn) -> dict[str, Any]:
-        return messages.verdict_out(queue.undo(asked.labeller, asked.verdict))
+        return messages.verdict_out(queue.undo(asked.labeler, asked.verdict))
 
     @app.get("/clips/{pair}/{side}")
     def clip(

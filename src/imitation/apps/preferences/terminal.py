@@ -40,12 +40,12 @@ _MAX_COLUMNS = 72
 _REST_SECONDS = 0.7
 
 
-def run(queue: LabelQueue, labeller: str, question: str, out: TextIO) -> bool:
+def run(queue: LabelQueue, labeler: str, question: str, out: TextIO) -> bool:
     """Asks about pairs until there are none, or the person stops.
 
     Args:
         queue: the label queue.
-        labeller: whose answers these are.
+        labeler: whose answers these are.
         question: what is asked about each pair.
         out: where to write; keys are read from the process's input.
 
@@ -57,9 +57,9 @@ def run(queue: LabelQueue, labeller: str, question: str, out: TextIO) -> bool:
         MissingExtraError: PyAV is not installed, and clips shall play here.
     """
     with key_reader() as read_key:
-        dialog = _Dialog(queue, labeller, read_key, out)
+        dialog = _Dialog(queue, labeler, read_key, out)
         dialog.say(f"{question}\n{_HELP}")
-        while pairs := queue.lease(labeller):
+        while pairs := queue.lease(labeler):
             if not dialog.ask(pairs[0].id):
                 return False
         dialog.say("There is nothing to label now.")
@@ -70,10 +70,10 @@ class _Dialog:
     """Asks one person."""
 
     def __init__(
-        self, queue: LabelQueue, labeller: str, read_key: KeyReader, out: TextIO
+        self, queue: LabelQueue, labeler: str, read_key: KeyReader, out: TextIO
     ) -> None:
         self._queue = queue
-        self._labeller = labeller
+        self._labeler = labeler
         self._read_key = read_key
         self._out = out
 
@@ -99,8 +99,8 @@ class _Dialog:
     def _decide(self, pair_id: int, key: str) -> str:
         """Stores what a key says."""
         if key == "u":
-            return f"Pair {self._queue.undo(self._labeller).pair_id} is back."
-        self._queue.submit(pair_id, self._labeller, _PREFERENCES[key])
+            return f"Pair {self._queue.undo(self._labeler).pair_id} is back."
+        self._queue.submit(pair_id, self._labeler, _PREFERENCES[key])
         return f"Pair {pair_id}: {'skip' if key == 's' else key}. Saved."
 
     def _watch(self, pair_id: int) -> str:

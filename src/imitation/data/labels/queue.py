@@ -1,6 +1,6 @@
 """A queue of pairs of clips that people compare, safe for any number of processes.
 
-A trainer adds pairs and reads the answers; the labelling app hands pairs out and
+A trainer adds pairs and reads the answers; the labeling app hands pairs out and
 stores what people say. Both may run, stop, be killed and come back at any time: all
 there is lies in one SQLite file, and what a method has returned for is on disk.
 
@@ -47,7 +47,7 @@ __all__ = [
 LEASE_SECONDS = 600.0
 _POLL_SECONDS = 0.2
 _MAX_NAME = 64
-_COLUMNS = "v.pair_id, v.preference, v.labeller, v.time, v.id"
+_COLUMNS = "v.pair_id, v.preference, v.labeler, v.time, v.id"
 
 
 class LabelQueue:
@@ -129,25 +129,25 @@ class LabelQueue:
             raise ArtifactError(f"the clip {name} of pair {pair_id} is missing")
         return path
 
-    def lease(self, labeller: str, n: int = 1) -> list[QueuedPair]:
-        """Hands out pairs: those the labeller holds already first.
+    def lease(self, labeler: str, n: int = 1) -> list[QueuedPair]:
+        """Hands out pairs: those the labeler holds already first.
 
         Args:
-            labeller: who will judge them.
+            labeler: who will judge them.
             n: how many at most; more than one lets clips load ahead.
 
         Returns:
             The pairs in the order to judge them; none if there are none for them now.
 
         Raises:
-            DataError: the labeller's name is empty or long.
+            DataError: the labeler's name is empty or long.
         """
-        _check_name(labeller)
+        _check_name(labeler)
         now = time.time()
         expires = now + self.lease_seconds
         rows = self._store.write(
             lambda connection: transactions.hand_out(
-                connection, labeller, n, now, expires
+                connection, labeler, n, now, expires
             )
         )
         return [_pair(row) for row in rows]
@@ -155,7 +155,7 @@ class LabelQueue:
     def submit(
         self,
         pair_id: int,
-        labeller: str,
+        labeler: str,
         preference: float | None,
         *,
         key: str | None = None,
@@ -163,8 +163,8 @@ class LabelQueue:
         """Stores a verdict; it is on disk when this returns.
 
         Args:
-            pair_id: a pair that was handed to the labeller.
-            labeller: whose verdict it is.
+            pair_id: a pair that was handed to the labeler.
+            labeler: whose verdict it is.
             preference: one of `PREFERENCES`, or None to skip.
             key: any text that is unique to this decision. A repeat with the same key,
                 as after a lost connection, changes nothing.
@@ -177,35 +177,35 @@ class LabelQueue:
             UnknownPairError: there is no such pair.
             LabelConflictError: the pair was judged, retired, or is in other hands.
         """
-        _check_name(labeller)
+        _check_name(labeler)
         if preference is not None and preference not in PREFERENCES:
             raise DataError(
                 f"expected a preference of {PREFERENCES} or None, got {preference!r}"
             )
-        verdict = Verdict(pair_id, preference, labeller, time.time(), 0)
+        verdict = Verdict(pair_id, preference, labeler, time.time(), 0)
         return self._store.write(
             lambda connection: transactions.store_verdict(connection, verdict, key)
         )
 
-    def undo(self, labeller: str, verdict_id: int | None = None) -> Verdict:
-        """Takes a verdict back; its pair is handed to the labeller next.
+    def undo(self, labeler: str, verdict_id: int | None = None) -> Verdict:
+        """Takes a verdict back; its pair is handed to the labeler next.
 
         Args:
-            labeller: who gave it.
-            verdict_id: the verdict; None for the labeller's latest. One that is undone
+            labeler: who gave it.
+            verdict_id: the verdict; None for the labeler's latest. One that is undone
                 already stays so.
 
         Returns:
             The verdict that does not count any more.
 
         Raises:
-            UnknownPairError: the labeller gave no such verdict.
+            UnknownPairError: the labeler gave no such verdict.
             LabelConflictError: it is used for training already.
         """
         expires = time.time() + self.lease_seconds
         return self._store.write(
             lambda connection: transactions.undo_verdict(
-                connection, labeller, verdict_id, expires
+                connection, labeler, verdict_id, expires
             )
         )
 
@@ -219,15 +219,15 @@ class LabelQueue:
         return [Answer(*row) for row in found]
 
     def verdicts(
-        self, labeller: str | None = None, last: int | None = None
+        self, labeler: str | None = None, last: int | None = None
     ) -> list[Verdict]:
         """Returns the verdicts that count, oldest first.
 
         Args:
-            labeller: only theirs.
+            labeler: only theirs.
             last: only so many of the latest.
         """
-        condition, values = ("v.labeller = ?", [labeller]) if labeller else ("1", [])
+        condition, values = ("v.labeler = ?", [labeler]) if labeler else ("1", [])
         limit = -1 if last is None else last
         found = self._select(condition, (*values, limit), "DESC LIMIT ?")
         return [Verdict(*row) for row in reversed(found)]
@@ -367,9 +367,9 @@ def _pair(row: sqlite3.Row) -> QueuedPair:
     return QueuedPair(row["clip_a"], row["clip_b"], json.loads(row["meta"]), row["id"])
 
 
-def _check_name(labeller: str) -> None:
-    if not 1 <= len(labeller) <= _MAX_NAME or not labeller.isprintable():
+def _check_name(labeler: str) -> None:
+    if not 1 <= len(labeler) <= _MAX_NAME or not labeler.isprintable():
         raise DataError(
-            f"expected a labeller's name of 1 to {_MAX_NAME} printable characters, "
-            f"got {labeller[:80]!r}"
+            f"expected a labeler's name of 1 to {_MAX_NAME} printable characters, "
+            f"got {labeler[:80]!r}"
         )

@@ -53,7 +53,7 @@ class Verdict:
     preference: float | None
     """One of `PREFERENCES`, or None for a skip."""
 
-    labeller: str
+    labeler: str
     """Who said it."""
 
     time: float

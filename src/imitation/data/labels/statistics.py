@@ -1,4 +1,4 @@
-"""How labelling goes: progress, and how far people and the reward model agree.
+"""How labeling goes: progress, and how far people and the reward model agree.
 
 A verdict *agrees* with the reward model if it prefers the clip that the model preferred
 when the pair was queued; ties and skips do not count. Two people agree about a pair if
@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 RECENT = 100
 
 _VERDICTS = """
-SELECT v.labeller, v.preference, v.time,
+SELECT v.labeler, v.preference, v.time,
     CASE WHEN v.preference IS NULL OR v.preference = 0.5
         OR p.model_probability IS NULL OR p.model_probability = 0.5 THEN NULL
         ELSE (v.preference = 1) = (p.model_probability > 0.5) END AS agrees
@@ -23,10 +23,10 @@ FROM verdicts v JOIN pairs p ON p.id = v.pair_id
 WHERE v.undone = 0
 """
 
-_LABELLERS = f"""
-SELECT labeller, count(*) - count(preference) AS skips, count(preference) AS labels,
+_LABELERS = f"""
+SELECT labeler, count(*) - count(preference) AS skips, count(preference) AS labels,
     max(time) AS latest, total(agrees) AS agree, count(agrees) AS comparable
-FROM ({_VERDICTS}) GROUP BY labeller ORDER BY labels DESC, labeller
+FROM ({_VERDICTS}) GROUP BY labeler ORDER BY labels DESC, labeler
 """
 
 _RECENT = f"""
@@ -37,7 +37,7 @@ SELECT total(agrees) AS agree, count(agrees) AS comparable FROM (
 """
 
 _SEVERAL = """
-SELECT v.pair_id, v.labeller, v.preference FROM verdicts v
+SELECT v.pair_id, v.labeler, v.preference FROM verdicts v
 WHERE v.undone = 0 AND v.preference IS NOT NULL AND v.pair_id IN (
     SELECT p.id FROM pairs p WHERE p.n_verdicts > 1
 ) ORDER BY v.pair_id
@@ -63,7 +63,7 @@ class Agreement:
 
 
 @dataclasses.dataclass(frozen=True)
-class LabellerStatistics:
+class LabelerStatistics:
     """What one person did."""
 
     name: str
@@ -87,7 +87,7 @@ class LabellerStatistics:
 
 @dataclasses.dataclass(frozen=True)
 class QueueStatistics:
-    """How labelling goes as a whole."""
+    """How labeling goes as a whole."""
 
     pairs: int
     """Pairs ever added."""
@@ -107,7 +107,7 @@ class QueueStatistics:
     alpha: float | None
     """Krippendorff's alpha of all people; None where it is not defined."""
 
-    labellers: tuple[LabellerStatistics, ...]
+    labelers: tuple[LabelerStatistics, ...]
     """Everybody with a verdict, the most diligent first."""
 
 
@@ -125,19 +125,19 @@ def read_statistics(connection: sqlite3.Connection, overlap: int) -> QueueStatis
     recent = connection.execute(_RECENT).fetchone()
     judgements: dict[int, dict[str, float]] = {}
     for row in connection.execute(_SEVERAL):
-        judgements.setdefault(row["pair_id"], {})[row["labeller"]] = row["preference"]
+        judgements.setdefault(row["pair_id"], {})[row["labeler"]] = row["preference"]
     with_others = _with_others(judgements.values())
     both = list(with_others.values())
-    labellers = tuple(
-        LabellerStatistics(
-            name=row["labeller"],
+    labelers = tuple(
+        LabelerStatistics(
+            name=row["labeler"],
             labels=row["labels"],
             skips=row["skips"],
             latest=row["latest"],
             model=Agreement(int(row["agree"]), row["comparable"]),
-            others=with_others.get(row["labeller"], Agreement(0, 0)),
+            others=with_others.get(row["labeler"], Agreement(0, 0)),
         )
-        for row in connection.execute(_LABELLERS)
+        for row in connection.execute(_LABELERS)
     )
     return QueueStatistics(
         pairs=progress["pairs"],
@@ -147,7 +147,7 @@ def read_statistics(connection: sqlite3.Connection, overlap: int) -> QueueStatis
         # Each comparison of two people was counted for both.
         people=Agreement(sum(a.agree for a in both) // 2, sum(a.of for a in both) // 2),
         alpha=krippendorff_alpha([list(j.values()) for j in judgements.values()]),
-        labellers=labellers,
+        labelers=labelers,
     )
 
 

@@ -17,7 +17,8 @@ from imitation.errors import ArtifactError, reason
 # Name of the file in the directory of a queue.
 FILE_NAME = "labels.sqlite3"
 
-_VERSION = 1
+# 1 called the labeler `labeller`.
+_VERSION = 2
 _BUSY_SECONDS = 30.0
 
 _SCHEMA = """
@@ -34,20 +35,20 @@ CREATE INDEX open_pairs ON pairs (retired, n_verdicts, id);
 CREATE TABLE verdicts (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     pair_id INTEGER NOT NULL REFERENCES pairs (id),
-    labeller TEXT NOT NULL,
+    labeler TEXT NOT NULL,
     preference REAL,
     time REAL NOT NULL,
     undone INTEGER NOT NULL DEFAULT 0,
     key TEXT UNIQUE
 );
-CREATE UNIQUE INDEX one_verdict_each ON verdicts (pair_id, labeller) WHERE undone = 0;
-CREATE INDEX verdicts_of ON verdicts (labeller, id) WHERE undone = 0;
+CREATE UNIQUE INDEX one_verdict_each ON verdicts (pair_id, labeler) WHERE undone = 0;
+CREATE INDEX verdicts_of ON verdicts (labeler, id) WHERE undone = 0;
 CREATE TABLE leases (
     pair_id INTEGER NOT NULL REFERENCES pairs (id),
-    labeller TEXT NOT NULL,
+    labeler TEXT NOT NULL,
     expires REAL NOT NULL,
     rank REAL NOT NULL,
-    PRIMARY KEY (pair_id, labeller)
+    PRIMARY KEY (pair_id, labeler)
 );
 CREATE TABLE settings (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 INSERT INTO settings VALUES ('overlap', 1);
@@ -182,21 +183,27 @@ class LabelStore:
         return connection
 
     def _prepare(self) -> None:
-        """Sets the file up, or checks that it is of this version."""
+        """Creates the tables, or brings those of an older version up to this one."""
         self._writer.execute("PRAGMA journal_mode=WAL")
         # NORMAL would lose the last commits in a power cut: labels are people's work.
         self._writer.execute("PRAGMA synchronous=FULL")
         self._writer.execute("PRAGMA foreign_keys=ON")
 
-        def create(connection: sqlite3.Connection) -> None:
+        def create_or_migrate(connection: sqlite3.Connection) -> None:
             (version,) = connection.execute("PRAGMA user_version").fetchone()
             if version == 0:
                 for statement in _SCHEMA.split(";\n"):
                     connection.execute(statement)
-                connection.execute(f"PRAGMA user_version={_VERSION}")
+            elif version == 1:
+                for table in ("verdicts", "leases"):
+                    # Indexes and keys that name the column follow by themselves.
+                    connection.execute(
+                        f"ALTER TABLE {table} RENAME COLUMN labeller TO labeler"
+                    )
             elif version != _VERSION:
                 raise sqlite3.DatabaseError(
-                    f"expected version {_VERSION}, got {version}"
+                    f"expected version {_VERSION} or older, got {version}"
                 )
+            connection.execute(f"PRAGMA user_version={_VERSION}")
 
-        self.write(create)
+        self.write(create_or_migrate)

@@ -1,6 +1,6 @@
 """The steps of a label queue, each inside a transaction of its store.
 
-A lease is *live* until it expires. A pair has *room* for a labeller while its verdicts
+A lease is *live* until it expires. A pair has *room* for a labeler while its verdicts
 and the live leases of others are fewer than the overlap.
 """
 
@@ -12,12 +12,12 @@ from imitation.errors import LabelConflictError, UnknownPairError
 
 _OTHERS = """(
     SELECT count(*) FROM leases l
-    WHERE l.pair_id = p.id AND l.labeller != :labeller AND l.expires > :now
+    WHERE l.pair_id = p.id AND l.labeler != :labeler AND l.expires > :now
 )"""
 
 _HELD = f"""
 SELECT p.* FROM leases mine JOIN pairs p ON p.id = mine.pair_id
-WHERE mine.labeller = :labeller AND p.retired = 0 AND p.n_verdicts < :overlap
+WHERE mine.labeler = :labeler AND p.retired = 0 AND p.n_verdicts < :overlap
 AND (mine.expires > :now OR p.n_verdicts + {_OTHERS} < :overlap)
 ORDER BY mine.rank LIMIT :n
 """
@@ -26,19 +26,19 @@ _FREE = f"""
 SELECT p.* FROM pairs p
 WHERE p.retired = 0 AND p.n_verdicts < :overlap
 AND NOT EXISTS (
-    SELECT 1 FROM leases l WHERE l.pair_id = p.id AND l.labeller = :labeller
+    SELECT 1 FROM leases l WHERE l.pair_id = p.id AND l.labeler = :labeler
 )
 AND NOT EXISTS (
     SELECT 1 FROM verdicts v
-    WHERE v.pair_id = p.id AND v.labeller = :labeller AND v.undone = 0
+    WHERE v.pair_id = p.id AND v.labeler = :labeler AND v.undone = 0
 )
 AND p.n_verdicts + {_OTHERS} < :overlap
 ORDER BY p.id LIMIT :n
 """
 
 _LEASE = """
-INSERT INTO leases (pair_id, labeller, expires, rank) VALUES (?, ?, ?, ?)
-ON CONFLICT (pair_id, labeller) DO UPDATE SET expires = excluded.expires
+INSERT INTO leases (pair_id, labeler, expires, rank) VALUES (?, ?, ?, ?)
+ON CONFLICT (pair_id, labeler) DO UPDATE SET expires = excluded.expires
 """
 
 
@@ -49,13 +49,13 @@ def overlap(connection: sqlite3.Connection) -> int:
 
 
 def hand_out(
-    connection: sqlite3.Connection, labeller: str, n: int, now: float, expires: float
+    connection: sqlite3.Connection, labeler: str, n: int, now: float, expires: float
 ) -> list[sqlite3.Row]:
-    """Leases pairs: those that the labeller holds already, then free ones.
+    """Leases pairs: those that the labeler holds already, then free ones.
 
     Args:
         connection: in a writing transaction.
-        labeller: who wants them.
+        labeler: who wants them.
         n: how many at most.
         now: the time, in seconds since 1970.
         expires: when the leases end.
@@ -63,12 +63,12 @@ def hand_out(
     Returns:
         The pairs' rows, in the order to judge them.
     """
-    values = {"labeller": labeller, "now": now, "overlap": overlap(connection), "n": n}
+    values = {"labeler": labeler, "now": now, "overlap": overlap(connection), "n": n}
     pairs = connection.execute(_HELD, values).fetchall()
     values["n"] = n - len(pairs)
     pairs += connection.execute(_FREE, values).fetchall()
     # Ranked by number: everybody sees the oldest pairs first.
-    leases = [(pair["id"], labeller, expires, pair["id"]) for pair in pairs]
+    leases = [(pair["id"], labeler, expires, pair["id"]) for pair in pairs]
     connection.executemany(_LEASE, leases)
     return pairs
 
@@ -76,7 +76,7 @@ def hand_out(
 def store_verdict(
     connection: sqlite3.Connection, verdict: Verdict, key: str | None
 ) -> Verdict:
-    """Stores a verdict on a pair that was handed to its labeller.
+    """Stores a verdict on a pair that was handed to its labeler.
 
     Args:
         connection: in a writing transaction.
@@ -101,11 +101,11 @@ def store_verdict(
     problem = _problem(connection, pair, verdict)
     if problem is not None:
         raise LabelConflictError(f"pair {verdict.pair_id} {problem}")
-    mine = (verdict.pair_id, verdict.labeller)
-    connection.execute("DELETE FROM leases WHERE pair_id = ? AND labeller = ?", mine)
+    mine = (verdict.pair_id, verdict.labeler)
+    connection.execute("DELETE FROM leases WHERE pair_id = ? AND labeler = ?", mine)
     # The unique index refuses a second verdict, should two requests race.
     cursor = connection.execute(
-        "INSERT INTO verdicts (pair_id, labeller, preference, time, key) "
+        "INSERT INTO verdicts (pair_id, labeler, preference, time, key) "
         "VALUES (?, ?, ?, ?, ?)",
         (*mine, verdict.preference, verdict.time, key),
     )
@@ -115,15 +115,15 @@ def store_verdict(
 
 def undo_verdict(
     connection: sqlite3.Connection,
-    labeller: str,
+    labeler: str,
     verdict_id: int | None,
     expires: float,
 ) -> Verdict:
-    """Takes a verdict back and hands its pair to the labeller again, as the next.
+    """Takes a verdict back and hands its pair to the labeler again, as the next.
 
     Args:
         connection: in a writing transaction.
-        labeller: who gave the verdict.
+        labeler: who gave the verdict.
         verdict_id: its number; None for the latest. One that is undone stays so.
         expires: when the lease of the pair ends.
 
@@ -131,21 +131,21 @@ def undo_verdict(
         The verdict.
 
     Raises:
-        UnknownPairError: this labeller gave no such verdict.
+        UnknownPairError: this labeler gave no such verdict.
         LabelConflictError: the verdict is used for training.
     """
-    latest = "SELECT max(id) FROM verdicts WHERE labeller = ? AND undone = 0"
+    latest = "SELECT max(id) FROM verdicts WHERE labeler = ? AND undone = 0"
     if verdict_id is None:
-        verdict_id = connection.execute(latest, (labeller,)).fetchone()[0]
+        verdict_id = connection.execute(latest, (labeler,)).fetchone()[0]
     if verdict_id is None:
-        raise UnknownPairError(f"{labeller} gave no verdict yet")
+        raise UnknownPairError(f"{labeler} gave no verdict yet")
     row = connection.execute(
         "SELECT v.undone, p.retired FROM verdicts v JOIN pairs p ON p.id = v.pair_id "
-        "WHERE v.id = ? AND v.labeller = ?",
-        (verdict_id, labeller),
+        "WHERE v.id = ? AND v.labeler = ?",
+        (verdict_id, labeler),
     ).fetchone()
     if row is None:
-        raise UnknownPairError(f"{labeller} gave no verdict {verdict_id}")
+        raise UnknownPairError(f"{labeler} gave no verdict {verdict_id}")
     verdict = _read_verdict(connection, verdict_id)
     if row["undone"]:
         return verdict
@@ -156,7 +156,7 @@ def undo_verdict(
     connection.execute("UPDATE verdicts SET undone = 1 WHERE id = ?", (verdict_id,))
     _count_verdict(connection, verdict.pair_id, -1)
     # Before every pair that is ranked by its number, the one undone last first.
-    connection.execute(_LEASE, (verdict.pair_id, labeller, expires, -expires))
+    connection.execute(_LEASE, (verdict.pair_id, labeler, expires, -expires))
     return verdict
 
 
@@ -194,8 +194,8 @@ def _with_key(
     row = connection.execute(query, (key,)).fetchone()
     if row is None:
         return None
-    stored = (row["pair_id"], row["labeller"], row["preference"], row["undone"])
-    if stored != (verdict.pair_id, verdict.labeller, verdict.preference, 0):
+    stored = (row["pair_id"], row["labeler"], row["preference"], row["undone"])
+    if stored != (verdict.pair_id, verdict.labeler, verdict.preference, 0):
         raise LabelConflictError(
             "this decision was stored with other content, or was undone since"
         )
@@ -205,22 +205,22 @@ def _with_key(
 def _problem(
     connection: sqlite3.Connection, pair: sqlite3.Row, verdict: Verdict
 ) -> str | None:
-    """Why a labeller may not judge a pair now; None if they may."""
-    values = {"id": pair["id"], "labeller": verdict.labeller, "now": verdict.time}
+    """Why a labeler may not judge a pair now; None if they may."""
+    values = {"id": pair["id"], "labeler": verdict.labeler, "now": verdict.time}
     if pair["retired"]:
         return "is no longer wanted"
     judged = (
         "SELECT 1 FROM verdicts "
-        "WHERE pair_id = :id AND labeller = :labeller AND undone = 0"
+        "WHERE pair_id = :id AND labeler = :labeler AND undone = 0"
     )
     if connection.execute(judged, values).fetchone():
-        return f"was judged by {verdict.labeller} before; undo that to change it"
+        return f"was judged by {verdict.labeler} before; undo that to change it"
     lease = connection.execute(
-        "SELECT expires FROM leases WHERE pair_id = :id AND labeller = :labeller",
+        "SELECT expires FROM leases WHERE pair_id = :id AND labeler = :labeler",
         values,
     ).fetchone()
     if lease is None:
-        return f"was not handed to {verdict.labeller}"
+        return f"was not handed to {verdict.labeler}"
     room = f"SELECT p.n_verdicts + {_OTHERS} FROM pairs p WHERE p.id = :id"
     taken = connection.execute(room, values).fetchone()[0]
     wanted = overlap(connection)
@@ -238,5 +238,5 @@ def _count_verdict(
 
 
 def _read_verdict(connection: sqlite3.Connection, verdict_id: int | None) -> Verdict:
-    query = "SELECT pair_id, preference, labeller, time, id FROM verdicts WHERE id = ?"
+    query = "SELECT pair_id, preference, labeler, time, id FROM verdicts WHERE id = ?"
     return Verdict(*connection.execute(query, (verdict_id,)).fetchone())

@@ -15,7 +15,7 @@ const RENEW = 120000; // milliseconds between renewals of the lease
 const $ = (id) => document.getElementById(id);
 const server = connect(showTrouble);
 const clips = new Map(); // pair -> promise of two object URLs
-let labeller = "";
+let labeler = "";
 let queue = ""; // tells this run's queue from others that this browser has seen
 let current = null; // the pair on the screen
 let latest = null; // the number of the labeler's latest verdict
@@ -32,7 +32,7 @@ const player = new Player(
 
 async function next() {
   clearTimeout(polling);
-  const { pairs } = await server.post("/api/lease", { labeller, n: AHEAD });
+  const { pairs } = await server.post("/api/lease", { labeler, n: AHEAD });
   const wanted = pairs.map(({ pair }) => pair);
   forgetClips(wanted);
   wanted.forEach(load);
@@ -92,7 +92,7 @@ async function choose(choice) {
   if (busy || current === null) return;
   setBusy(true);
   mark(choice);
-  const decision = { pair: current, labeller, choice, key: newKey() };
+  const decision = { pair: current, labeler, choice, key: newKey() };
   localStorage.setItem("unsent", JSON.stringify({ queue, decision }));
   await send(decision);
   await next();
@@ -112,8 +112,11 @@ async function send(decision) {
 // What a page that was closed, or a server that was killed, has left behind.
 async function sendUnsent() {
   const unsent = JSON.parse(localStorage.getItem("unsent"));
-  if (unsent?.queue === queue) await send(unsent.decision);
-  else localStorage.removeItem("unsent");
+  if (unsent?.queue === queue) {
+    // A page of an earlier release has stored the name under another key.
+    const { labeller, ...decision } = unsent.decision;
+    await send(labeller ? { labeler: labeller, ...decision } : decision);
+  } else localStorage.removeItem("unsent");
 }
 
 async function undo(verdict) {
@@ -124,7 +127,7 @@ async function undo(verdict) {
   }
   setBusy(true);
   try {
-    const { pair } = await server.post("/api/undo", { labeller, verdict });
+    const { pair } = await server.post("/api/undo", { labeler, verdict });
     say(`Pair ${pair} is back; what you said about it does not count.`);
   } catch (error) {
     if (!(error instanceof Refused) || error.status === 401) throw error;
@@ -136,10 +139,10 @@ async function undo(verdict) {
 // ---- What else is on the page
 
 async function refresh() {
-  const path = `/api/state?labeller=${encodeURIComponent(labeller)}`;
+  const path = `/api/state?labeler=${encodeURIComponent(labeler)}`;
   const state = await server.get(path);
   latest = state.history[0]?.verdict ?? null;
-  showState(state, labeller, (verdict) => act(() => undo(verdict.verdict)));
+  showState(state, labeler, (verdict) => act(() => undo(verdict.verdict)));
   $("undo").disabled = $("undo-waiting").disabled = latest === null;
   const elsewhere = state.pending > 0;
   $("waiting-title").textContent = elsewhere ? "Nothing for you right now" : "All caught up";
@@ -193,7 +196,7 @@ const act = (action) => guarded(action);
 function askName() {
   return new Promise((resolve) => {
     const dialog = $("name-dialog");
-    $("name").value = labeller;
+    $("name").value = labeler;
     dialog.showModal();
     $("name").select();
     dialog.addEventListener("close", () => resolve($("name").value.trim()), { once: true });
@@ -202,16 +205,16 @@ function askName() {
 
 async function setName(ask, proposed) {
   let name = ask ? "" : localStorage.getItem("name") || proposed;
-  while (!name) name = (await askName()) || (ask ? labeller : "");
-  labeller = name.normalize("NFC").replace(/\s+/g, " ");
-  localStorage.setItem("name", labeller);
-  $("who").textContent = `Labeling as ${labeller}`;
+  while (!name) name = (await askName()) || (ask ? labeler : "");
+  labeler = name.normalize("NFC").replace(/\s+/g, " ");
+  localStorage.setItem("name", labeler);
+  $("who").textContent = `Labeling as ${labeler}`;
 }
 
 async function rename() {
   if (busy) return;
   setBusy(true);
-  await setName(true, labeller);
+  await setName(true, labeler);
   await next();
 }
 
@@ -261,7 +264,7 @@ document.addEventListener("keydown", (event) => {
 // A page that nobody looks at lets its pairs go; one that is looked at keeps them.
 setInterval(() => {
   if (!document.hidden && current !== null && !busy) {
-    server.post("/api/lease", { labeller, n: AHEAD }).catch(() => {});
+    server.post("/api/lease", { labeler, n: AHEAD }).catch(() => {});
   }
 }, RENEW);
 
@@ -270,7 +273,7 @@ guarded(async () => {
   queue = session.queue;
   $("question").textContent = session.question;
   document.title = `${session.question} · imitation`;
-  await setName(false, session.labeller);
+  await setName(false, session.labeler);
   await sendUnsent();
   await next();
 });

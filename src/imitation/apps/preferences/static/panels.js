@@ -12,8 +12,8 @@ export function choiceName(choice) {
   return { first, second, equal: "Equal", skip: "Skipped" }[choice];
 }
 
-export function showState(state, labeller, onChange) {
-  const me = state.labellers.find(({ name }) => name === labeller)
+export function showState(state, labeler, onChange) {
+  const me = state.labelers.find(({ name }) => name === labeler)
     ?? { labels: 0, skips: 0, model: { agree: 0, of: 0 }, others: { agree: 0, of: 0 } };
   showProgress(state);
   $("mine").textContent = me.labels;
@@ -54,8 +54,8 @@ function showHistory(history, onChange) {
   }));
 }
 
-function showEverybody({ labellers, people, alpha, model }) {
-  $("everybody").replaceChildren(...labellers.map((one) => {
+function showEverybody({ labelers, people, alpha, model }) {
+  $("everybody").replaceChildren(...labelers.map((one) => {
     const row = document.createElement("tr");
     const name = element("th", one.name);
     name.scope = "row";
