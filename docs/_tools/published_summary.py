@@ -2,7 +2,7 @@
 
 Two things went wrong there. The intervals of mean and interquartile mean were printed
 across each other: the array of bounds was indexed the wrong way round. And DAgger's
-scores were normalised by a weaker expert than those of the other algorithms.
+scores were normalized by a weaker expert than those of the other algorithms.
 """
 
 import json
@@ -25,15 +25,15 @@ def published() -> Mapping[str, Any]:
 def references(summary: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
     """The random and the expert score that explain the printed rows, by environment.
 
-    score = random + normalised · (expert − random) is a line through the printed pairs
+    score = random + normalized · (expert − random) is a line through the printed pairs
     of the algorithms that used the same expert; it is fitted by least squares.
     """
     found = {}
     for i, env in enumerate(summary["environments"]):
         rows = [summary["algorithms"][name] for name in CONSISTENT]
-        normalised = [row["normalized"][i][0] for row in rows]
+        normalized = [row["normalized"][i][0] for row in rows]
         scores = [row["score"][i][0] for row in rows]
-        span, random = np.polyfit(normalised, scores, 1)
+        span, random = np.polyfit(normalized, scores, 1)
         found[env] = float(random), float(random + span)
     return found
 
@@ -41,14 +41,14 @@ def references(summary: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
 def implied_expert(
     summary: Mapping[str, Any], name: str, env: str, random: float
 ) -> float:
-    """The expert score that an algorithm's own row was normalised by."""
+    """The expert score that an algorithm's own row was normalized by."""
     i = summary["environments"].index(env)
     row = summary["algorithms"][name]
     return random + (row["score"][i][0] - random) / row["normalized"][i][0]
 
 
 def rescaled(summary: Mapping[str, Any], name: str) -> dict[str, float]:
-    """An algorithm's mean scores, normalised by the same references as all others."""
+    """An algorithm's mean scores, normalized by the same references as all others."""
     scores = summary["algorithms"][name]["score"]
     return {
         env: (scores[i][0] - random) / (expert - random)

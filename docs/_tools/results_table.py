@@ -440,7 +440,7 @@ def run_all() -> str:
                 f"{scaled:.3f}".replace("-", "−"),
             ]
         )
-    header = ["", "task", "mean return of each seed", "normalised, mean"]
+    header = ["", "task", "mean return of each seed", "normalized, mean"]
     return (
         f"{table(header, rows)}\n\nThe presets' settings as they are, sampled actions, "
         "20 episodes of the expert or 500 noisy synthetic comparisons: `python "

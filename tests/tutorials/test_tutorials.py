@@ -19,7 +19,8 @@ import pytest
 from imitation.data import huggingface_utils, rollout, serialize
 from imitation.policies import experts
 from imitation.policies.experts import load_expert
-from imitation.reports import preferences_episodes
+from imitation.reports import statistics
+from imitation.reports.preferences import fragments
 from imitation.testing.reward_improvement import is_significant_reward_improvement
 from imitation.util import util
 from imitation.util.util import make_vec_env
@@ -172,10 +173,10 @@ def test_tutorial_of_preference_comparisons() -> None:
     episodes = rollout.rollout(
         agent, venv, sample_until, rng=variables["rng"], unwrap=False
     )
-    learned = preferences_episodes.learned_rewards(variables["reward_net"], episodes)
+    learned = fragments.learned_rewards(variables["reward_net"], episodes)
     true = [float(episode.rews.sum()) for episode in episodes]
     returns = [float(rewards.sum()) for rewards in learned]
-    assert preferences_episodes.correlation(true, returns).value > 0.5
+    assert statistics.correlation(true, returns).value > 0.5
 
 
 @pytest.mark.slow

@@ -4,7 +4,7 @@
   learned, what was saved.
 - `imitation.reports.preferences.quality`: numbers that measure a learned reward.
 - `imitation.reports.preferences.judgment`: the sections that show these numbers.
-- `imitation.reports.preferences.films`: fragments of episodes in motion.
+- `imitation.reports.preferences.fragments`: fragments of episodes in motion.
 """
 
 from imitation.reports.preferences.course import (
