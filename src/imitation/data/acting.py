@@ -226,7 +226,7 @@ def _check_policy_shapes(policy: BasePolicy, venv: VecEnv) -> None:
 
 
 def _image_hint(policy: BaseAlgorithm | BasePolicy, venv: VecEnv) -> str:
-    """What to do if the spaces differ only in where the image channels are."""
+    """Advises if the spaces differ only in the place of the image channels."""
     space = venv.observation_space
     if not (isinstance(space, spaces.Box) and is_image_space(space)):
         return ""

@@ -10,6 +10,7 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import tree, types
 from imitation.errors import ConfigError, DataError
+from imitation.util.artifacts import State
 from imitation.util.seeding import make_rng
 
 Array = np.ndarray
@@ -18,14 +19,8 @@ ObsShape = Shape | Mapping[str, Shape]
 ObsDtype = npt.DTypeLike | Mapping[str, npt.DTypeLike]
 
 
-def num_samples(data: Mapping[Any, Array]) -> int:
-    """Counts the samples in a dictionary of arrays.
-
-    Args:
-        data: arrays with the same length.
-
-    Returns:
-        That length.
+def num_samples(data: Mapping[str, Array]) -> int:
+    """Returns the common length of arrays.
 
     Raises:
         DataError: the lengths differ, or there is no array.
@@ -93,17 +88,10 @@ class Buffer:
         *,
         rng: np.random.Generator | None = None,
     ) -> "Buffer":
-        """Makes a buffer that holds the given data, with its shapes and dtypes.
+        """Creates a buffer that holds the given data, with its shapes and dtypes.
 
-        Args:
-            data: arrays by key, with the same length.
-            capacity: as for the constructor; None takes the length of the data.
-            truncate_ok: store only the last ``capacity`` samples if there are more,
-                instead of an error.
-            rng: as for the constructor.
-
-        Returns:
-            A buffer, full unless ``capacity`` is larger than the data.
+        Without a capacity, that of the data. The rest is as for the constructor and
+        ``store``.
 
         Raises:
             DataError: ``data`` is empty, its lengths differ, or it does not fit.
@@ -156,8 +144,8 @@ class Buffer:
         """Draws samples uniformly with replacement.
 
         Args:
-            n_samples: how many.
-            rng: decides which, instead of the buffer's own generator.
+            n_samples: the number of samples.
+            rng: used in place of the buffer's own generator.
 
         Returns:
             By key, a new array of shape ``(n_samples, *sample_shapes[key])``.
@@ -176,7 +164,7 @@ class Buffer:
         """Returns the number of samples stored, at most ``capacity``."""
         return self._size
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Returns the samples in the order they are stored, and where the next goes."""
         arrays = {key: array[: self._size] for key, array in self._arrays.items()}
         return {"arrays": arrays, "next": self._next}
@@ -184,20 +172,12 @@ class Buffer:
     @classmethod
     def from_state(
         cls,
-        state: Mapping[str, Any],
+        state: State,
         capacity: int,
         *,
         rng: np.random.Generator | None = None,
     ) -> "Buffer":
-        """Makes a buffer like the one whose `state_dict` is given.
-
-        Args:
-            state: what `state_dict` returned.
-            capacity: that of the buffer.
-            rng: as for the constructor.
-
-        Returns:
-            A buffer that stores and samples as the other one would.
+        """Creates a buffer that stores and samples as the one with this `state_dict`.
 
         Raises:
             DataError: the state holds more samples than the capacity.
@@ -316,17 +296,10 @@ class ReplayBuffer:
         *,
         rng: np.random.Generator | None = None,
     ) -> "ReplayBuffer":
-        """Makes a buffer that holds the given transitions.
+        """Creates a buffer that holds the given transitions.
 
-        Args:
-            transitions: at least one.
-            capacity: as for the constructor; None takes the number of transitions.
-            truncate_ok: store only the last ``capacity`` transitions if there are more,
-                instead of an error.
-            rng: as for the constructor.
-
-        Returns:
-            A buffer ready for sampling.
+        Without a capacity, that of the transitions. The rest is as for the constructor
+        and ``store``.
 
         Raises:
             DataError: there are no transitions, or more than the capacity.
@@ -368,18 +341,7 @@ class ReplayBuffer:
     def sample(
         self, n_samples: int, rng: np.random.Generator | None = None
     ) -> types.Transitions:
-        """Draws transitions uniformly with replacement.
-
-        Args:
-            n_samples: how many.
-            rng: decides which, instead of the buffer's own generator.
-
-        Returns:
-            A batch of ``n_samples`` transitions.
-
-        Raises:
-            DataError: the buffer is empty.
-        """
+        """Draws transitions uniformly with replacement, as ``Buffer.sample`` does."""
         data = self._buffer.sample(n_samples, rng)
         # Rows of what was checked when it was stored.
         return types.Transitions.unchecked(

@@ -52,13 +52,7 @@ class DictObs:
 
     @classmethod
     def from_obs_list(cls, obs_list: Iterable[Mapping[str, Any]]) -> "DictObs":
-        """Stacks single observations along a new first axis.
-
-        Args:
-            obs_list: observations as the environment returns them.
-
-        Returns:
-            Arrays of shape ``(len(obs_list), *observation_shape)`` by key.
+        """Stacks observations of an environment along a new first axis.
 
         Raises:
             DataError: the list is empty or the observations' keys differ.
@@ -71,37 +65,38 @@ class DictObs:
     def stack(cls, dictobs_list: Iterable["DictObs"], axis: int = 0) -> "DictObs":
         """Stacks the arrays of each key along a new axis.
 
-        Args:
-            dictobs_list: observations with equal keys and shapes.
-            axis: the position of the new axis.
-
-        Returns:
-            A single instance.
-
         Raises:
             DataError: the list is empty or the keys differ.
         """
-        parts = _with_equal_keys(dictobs_list)
-        return cls({k: np.stack([p.get(k) for p in parts], axis) for k in parts[0]._d})
+        return cls._join(np.stack, dictobs_list, axis)
 
     @classmethod
     def concatenate(cls, dictobs_list: Iterable["DictObs"], axis: int = 0) -> "DictObs":
         """Concatenates the arrays of each key along an existing axis.
 
-        Args:
-            dictobs_list: observations with equal keys.
-            axis: the axis to join.
-
-        Returns:
-            A single instance.
-
         Raises:
             DataError: the list is empty or the keys differ.
         """
-        parts = _with_equal_keys(dictobs_list)
-        return cls(
-            {k: np.concatenate([p.get(k) for p in parts], axis) for k in parts[0]._d}
-        )
+        return cls._join(np.concatenate, dictobs_list, axis)
+
+    @classmethod
+    def _join(
+        cls,
+        join: Callable[[list[Array], int], Array],
+        dictobs_list: Iterable["DictObs"],
+        axis: int,
+    ) -> "DictObs":
+        parts = list(dictobs_list)
+        if not parts:
+            raise DataError("Empty list of DictObs: at least one is needed to join.")
+        keys = parts[0].keys()
+        for part in parts:
+            if part.keys() != keys:
+                raise DataError(
+                    f"Inconsistent keys: {sorted(part.keys())} differ from "
+                    f"{sorted(keys)}; every observation needs the same keys."
+                )
+        return cls({k: join([part.get(k) for part in parts], axis) for k in keys})
 
     @property
     def dict_len(self) -> int:
@@ -114,7 +109,7 @@ class DictObs:
         return {k: v.shape for k, v in self._d.items()}
 
     @property
-    def dtype(self) -> dict[str, np.dtype[Any]]:
+    def dtype(self) -> dict[str, np.dtype]:
         """The dtype of each array by key."""
         return {k: v.dtype for k, v in self._d.items()}
 
@@ -159,6 +154,7 @@ class DictObs:
                 f"DictObs is indexed along time, got the key {index!r}; use "
                 f".get({index!r}) for the array of a key."
             )
+        # One row of a 1-D array is a NumPy scalar, which a DictObs does not hold.
         return type(self)({k: np.asarray(v[index]) for k, v in self._d.items()})
 
     def __iter__(self) -> Iterator["DictObs"]:
@@ -178,16 +174,3 @@ class DictObs:
 
 # A batch of observations: one array, or one array per key.
 Observation = Array | DictObs
-
-
-def _with_equal_keys(dictobs: Iterable[DictObs]) -> list[DictObs]:
-    parts = list(dictobs)
-    if not parts:
-        raise DataError("Empty list of DictObs: at least one is needed to join them.")
-    for part in parts:
-        if part.keys() != parts[0].keys():
-            raise DataError(
-                f"Inconsistent keys: {sorted(part.keys())} differ from "
-                f"{sorted(parts[0].keys())}; every observation needs the same keys."
-            )
-    return parts

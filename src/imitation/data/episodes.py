@@ -12,12 +12,12 @@ first of the next episode. Two classes put episodes back together:
 """
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
 from imitation.data import types
-from imitation.data.record import says_truncated
+from imitation.data.record import Info, as_infos, says_truncated
 from imitation.errors import DataError
 
 Array = np.ndarray
@@ -30,7 +30,7 @@ INITIAL_CAPACITY = 128
 class _EmptyInfo(dict[str, Any]):
     """An empty info dictionary that can be shared: nothing can be added to it."""
 
-    def _refuse(self, *args: Any, **kwargs: Any) -> Any:
+    def _refuse(self, *args: object, **kwargs: object) -> NoReturn:
         raise TypeError(
             "This empty info is shared by all transitions without one; replace it by a "
             "new dict instead of changing it."
@@ -45,21 +45,7 @@ class _EmptyInfo(dict[str, Any]):
 
 
 # Stands for a missing info: equal to ``{}``, shared, and refuses to be changed.
-EMPTY_INFO: Mapping[str, Any] = _EmptyInfo()
-
-
-def infos_array(infos: Sequence[Mapping[str, Any]]) -> Array:
-    """Puts info dictionaries into an array.
-
-    Args:
-        infos: the dictionaries.
-
-    Returns:
-        Shape ``(len(infos),)``, dtype object.
-    """
-    array = np.empty(len(infos), dtype=object)
-    array[:] = list(infos)
-    return array
+EMPTY_INFO: Info = _EmptyInfo()
 
 
 class VecEpisodes:
@@ -77,15 +63,17 @@ class VecEpisodes:
 
     def __init__(self, obs: VecObs, *, keep_infos: bool = True) -> None:
         first = _by_key(obs)
-        self._is_dict = _is_dict(obs)
+        self._is_dict = isinstance(obs, Mapping | types.DictObs)
         self.n_envs = len(next(iter(first.values())))
         self._keep_infos = keep_infos
         # Time-major arrays of shape (capacity, n_envs, ...); row `_now` holds the
         # current observations, rows `_starts[i].._now` the episode of environment i.
-        self._obs = {k: _room_for(v) for k, v in first.items()}
+        self._obs = {
+            k: np.empty((INITIAL_CAPACITY, *v.shape), v.dtype) for k, v in first.items()
+        }
         self._acts: Array | None = None
         self._rews: Array | None = None
-        self._infos: list[Sequence[Mapping[str, Any]]] = []
+        self._infos: list[Sequence[Info]] = []
         self._capacity = INITIAL_CAPACITY
         self._now = 0
         self._starts = np.zeros(self.n_envs, dtype=np.int64)
@@ -97,7 +85,7 @@ class VecEpisodes:
         obs: VecObs,
         rews: Array,
         dones: Array,
-        infos: Sequence[Mapping[str, Any]],
+        infos: Sequence[Info],
     ) -> list[types.TrajectoryWithRew]:
         """Adds one vector step and returns the episodes it ended.
 
@@ -153,15 +141,14 @@ class VecEpisodes:
         """
         self._starts[envs] = self._now
 
-    def _cut(
-        self, env: int, last_info: Mapping[str, Any] | None
-    ) -> types.TrajectoryWithRew:
+    def _cut(self, env: int, last_info: Info | None) -> types.TrajectoryWithRew:
         """Copies the steps of one environment out; `last_info` None is a fragment."""
         start, end = int(self._starts[env]), self._now
         assert self._acts is not None and self._rews is not None and end > start
         obs = {k: v[start : end + 1, env].copy() for k, v in self._obs.items()}
         if last_info is not None:
             last_obs = _terminal_observation(env, last_info)
+            # The row holds the first observation of the next episode already.
             for key, value in obs.items():
                 value[-1] = last_obs[key]
         if self._keep_infos:
@@ -172,7 +159,7 @@ class VecEpisodes:
         return types.TrajectoryWithRew(
             obs=_from_keys(obs, self._is_dict),
             acts=self._acts[start:end, env].copy(),
-            infos=infos_array(infos),
+            infos=as_infos(infos),
             terminal=last_info is not None,
             truncated=says_truncated(last_info),
             rews=self._rews[start:end, env].copy(),
@@ -232,7 +219,8 @@ class TrajectoryAccumulator:
         columns = self.partial_trajectories.setdefault(key, {})
         for name, value in step_dict.items():
             if name == "obs":
-                value = _from_keys(_by_key(value), _is_dict(value))
+                is_dict = isinstance(value, Mapping | types.DictObs)
+                value = _from_keys(_by_key(value), is_dict)
             columns.setdefault(name, []).append(value)
 
     def finish_trajectory(
@@ -261,7 +249,7 @@ class TrajectoryAccumulator:
         return types.TrajectoryWithRew(
             obs=types.stack_maybe_dictobs(columns["obs"]),
             acts=np.stack(columns["acts"]),
-            infos=infos_array(columns["infos"]) if "infos" in columns else None,
+            infos=as_infos(columns["infos"]) if "infos" in columns else None,
             terminal=terminal,
             rews=np.stack(columns["rews"]),
         )
@@ -272,19 +260,14 @@ class TrajectoryAccumulator:
         obs: VecObs,
         rews: Array,
         dones: Array,
-        infos: Sequence[Mapping[str, Any]],
+        infos: Sequence[Info],
     ) -> list[types.TrajectoryWithRew]:
         """Adds a vector step under the keys 0, 1, … and finishes the ended episodes.
 
         Every key needs its first observation before: ``add_step({"obs": obs[i]}, i)``.
         A finished episode's key is restarted with the first observation of the next.
 
-        Args:
-            acts: actions passed to ``venv.step``, shape ``(n_envs, *action_shape)``.
-            obs: observations it returned, shape ``(n_envs, *observation_shape)``.
-            rews: rewards it returned, shape ``(n_envs,)``.
-            dones: which episodes ended, shape ``(n_envs,)``, bool.
-            infos: info dictionaries it returned, length ``n_envs``.
+        The arguments are those of ``VecEpisodes.add``.
 
         Returns:
             One trajectory for each True in ``dones``.
@@ -295,7 +278,7 @@ class TrajectoryAccumulator:
         """
         acts, rews = np.array(acts), np.array(rews)
         arrays = {k: v.copy() for k, v in _by_key(obs).items()}
-        is_dict = _is_dict(obs)
+        is_dict = isinstance(obs, Mapping | types.DictObs)
         finished = []
         for i, done in enumerate(dones):
             if i not in self.partial_trajectories:
@@ -318,7 +301,7 @@ class TrajectoryAccumulator:
         return finished
 
 
-def _terminal_observation(env: int, info: Mapping[str, Any]) -> dict[str, Array]:
+def _terminal_observation(env: int, info: Info) -> dict[str, Array]:
     """The observation that ended an episode, by key."""
     if "terminal_observation" not in info:
         raise DataError(
@@ -328,11 +311,7 @@ def _terminal_observation(env: int, info: Mapping[str, Any]) -> dict[str, Array]
     return _by_key(info["terminal_observation"])
 
 
-def _is_dict(obs: VecObs) -> bool:
-    return isinstance(obs, Mapping | types.DictObs)
-
-
-def _by_key(obs: Any) -> dict[str, Array]:
+def _by_key(obs: object) -> dict[str, Array]:
     """The arrays of a dictionary observation by key, or a lone array under ``""``."""
     if isinstance(obs, np.ndarray):  # the common case, and quick to tell
         return {"": obs}
@@ -346,11 +325,7 @@ def _from_keys(obs: dict[str, Array], is_dict: bool) -> types.Observation:
     return types.DictObs(obs) if is_dict else obs[""]
 
 
-def _room_for(row: Array) -> Array:
-    return np.empty((INITIAL_CAPACITY, *row.shape), row.dtype)
-
-
-def _write(array: Array | None, capacity: int, index: int, row: Any) -> Array:
+def _write(array: Array | None, capacity: int, index: int, row: Array) -> Array:
     """Writes a row; makes the array on the first one, widens it if the dtype grows."""
     row = np.asarray(row)
     if array is None:

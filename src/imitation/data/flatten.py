@@ -91,7 +91,7 @@ def flatten_pairs(
 
 
 def _ends(trajs: Sequence[types.Trajectory]) -> Array:
-    """Where each trajectory ends in the batch."""
+    """Returns the end of each trajectory in the batch, exclusive."""
     if not trajs:
         raise DataError("expected at least one trajectory to flatten, got none.")
     return np.cumsum([len(traj) for traj in trajs])
@@ -101,7 +101,7 @@ def _flattened(trajs: Sequence[types.Trajectory]) -> dict[str, Any]:
     ends = _ends(trajs)
     dones = np.zeros(ends[-1], dtype=bool)
     dones[ends - 1] = [traj.terminal for traj in trajs]
-    truncated = np.zeros_like(dones)
+    truncated = np.zeros_like(dones)  # of whole trajectories, so only at their ends
     truncated[ends - 1] = [traj.truncated for traj in trajs]
     return {
         "obs": _joined_obs([traj.obs for traj in trajs], slice(None, -1)),

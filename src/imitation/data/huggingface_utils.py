@@ -58,7 +58,7 @@ class TrajectoryDatasetSequence(Sequence[Trajectory]):
 
     @property
     def has_rewards(self) -> bool:
-        """Whether the trajectories are ``TrajectoryWithRew``."""
+        """True if the trajectories are ``TrajectoryWithRew``."""
         return "rews" in self._dataset.column_names
 
     def __len__(self) -> int:

@@ -6,13 +6,15 @@ Python per sample, no dictionary per sample.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import TypeAlias, cast
 
 import numpy as np
+import torch as th
 
-from imitation.data import types
+from imitation.data import tree, types
 from imitation.errors import ConfigError, DataError
 from imitation.util import seeding, tensors
+from imitation.util.artifacts import State
 
 # Fields that a batch holds when the transitions have them.
 DEFAULT_KEYS = ("obs", "acts", "next_obs", "dones", "truncated", "rews", "infos")
@@ -77,7 +79,7 @@ class BatchLoader:
         self._chunk = max(1, bounded // batch_size) * batch_size
         self._position = 0
         self._epoch_start = seeding.rng_state(self._rng)
-        self._resumed: Mapping[str, Any] | None = None
+        self._resumed: State | None = None
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -91,7 +93,7 @@ class BatchLoader:
 
     @property
     def position(self) -> int:
-        """How many batches of the current epoch have been handed out."""
+        """The number of batches of the current epoch handed out so far."""
         return self._position
 
     def __iter__(self) -> Iterator[types.TransitionMapping]:
@@ -107,7 +109,7 @@ class BatchLoader:
                 yield _cut(gathered, low, low + self.batch_size)
         self._position = 0
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Returns the order and the position within the current epoch, as JSON."""
         return {
             "n_samples": self._n_samples,
@@ -116,7 +118,7 @@ class BatchLoader:
             "rng": seeding.rng_state(self._rng),
         }
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Makes the next pass continue where `state` was taken.
 
         Args:
@@ -149,44 +151,42 @@ class BatchLoader:
             seeding.restore_rng(self._rng, state["rng"])
         return order
 
-    def _gather(self, order: Array | None, start: int, end: int) -> dict[str, Any]:
-        where: Any = slice(start, end) if order is None else order[start:end]
-        return {key: _take(value, where) for key, value in self._fields.items()}
+    def _gather(self, order: Array | None, start: int, end: int) -> "_Chunk":
+        where = slice(start, end) if order is None else order[start:end]
+
+        def take(field: Array) -> th.Tensor | Array:
+            rows = field[where]
+            if field.dtype == object:
+                return rows
+            # A slice is a view: batches must not share memory with the demonstrations.
+            return tensors.safe_to_tensor(rows.copy() if order is None else rows)
+
+        fields = self._fields.items()
+        return {key: tree.map(take, tree.unwrap(value)) for key, value in fields}
 
 
 def samples_at_a_time(
     transitions: types.TransitionsMinimal, keys: Sequence[str]
 ) -> int:
-    """Says how many samples to hold at once: bounded in number and in bytes.
-
-    Args:
-        transitions: where they come from.
-        keys: the fields that will be held.
+    """Bounds the samples to hold at once, in number and in bytes of the given fields.
 
     Returns:
         At least 1, at most the number of transitions (or 1 if there are none).
     """
     fields = types.dataclass_quick_asdict(transitions)
-    sample_bytes = sum(_row_bytes(fields[key]) for key in keys)
+    leaves = [leaf for key in keys for leaf in tree.leaves(fields[key])]
+    sample_bytes = sum(leaf.nbytes // max(1, len(leaf)) for leaf in leaves)
     bounded = min(CHUNK_SAMPLES, CHUNK_BYTES // max(1, sample_bytes))
-    return max(1, min(bounded, len(transitions)))
+    return int(max(1, min(bounded, len(transitions))))
 
 
-def _take(value: Any, where: Any) -> Any:
-    """Copies rows out of a field as tensors; info dictionaries stay an array."""
-    if isinstance(value, types.DictObs):
-        return {key: _take(array, where) for key, array in value.items()}
-    if value.dtype == object:
-        return value[where]
-    return tensors.safe_to_tensor(
-        # A slice is a view: batches must not share memory with the demonstrations.
-        value[where].copy() if isinstance(where, slice) else value[where]
-    )
+# Tensors, or dictionaries of them; info dictionaries in an array.
+_Chunk: TypeAlias = Mapping[str, Array | th.Tensor | dict[str, Array | th.Tensor]]
 
 
-def _cut(gathered: dict[str, Any], low: int, high: int) -> types.TransitionMapping:
+def _cut(gathered: _Chunk, low: int, high: int) -> types.TransitionMapping:
     """Cuts one batch out of a chunk."""
-    batch: dict[str, Any] = {}
+    batch: dict[str, object] = {}
     for key, value in gathered.items():
         if isinstance(value, dict):
             batch[key] = {name: part[low:high] for name, part in value.items()}
@@ -195,10 +195,3 @@ def _cut(gathered: dict[str, Any], low: int, high: int) -> types.TransitionMappi
         else:
             batch[key] = value[low:high]
     return cast(types.TransitionMapping, batch)
-
-
-def _row_bytes(value: Any) -> int:
-    """Memory of one row of a field."""
-    if isinstance(value, types.DictObs):
-        return sum(_row_bytes(array) for array in value.values())
-    return int(value.dtype.itemsize * np.prod(value.shape[1:], dtype=np.int64))

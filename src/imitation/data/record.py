@@ -1,4 +1,4 @@
-"""What the data classes of ``imitation.data.types`` share.
+"""The base of the data classes of ``imitation.data.types``, and their checks.
 
 A `Record` is compared by value and shows the shapes of its arrays. Their constructors
 convert and check fields with the functions here, once, where data enters the library.
@@ -6,7 +6,7 @@ convert and check fields with the functions here, once, where data enters the li
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from imitation.data.dict_obs import DictObs, Observation
 from imitation.errors import DataError
 
 Array = np.ndarray
+
+# What `step` of an environment returns beside the observation.
+Info: TypeAlias = Mapping[str, Any]
 
 
 class Record:
@@ -74,7 +77,7 @@ def as_observation(name: str, value: object) -> Observation:
 def as_array(name: str, value: object) -> Array:
     """Converts a value to an array of numbers; raises DataError if it is not one."""
     try:
-        array: Array = np.asanyarray(value)
+        array: Array = np.asanyarray(value)  # keeps subclasses, such as memory maps
     except ValueError as error:
         raise DataError(
             f"{name} must be one array, got ragged entries: {error}."
@@ -146,6 +149,7 @@ def says_truncated(info: object) -> bool:
     Stable-Baselines3 sets it in the last info of every episode; it is False if the
     environment terminates in the very step in which it also truncates.
     """
+    # Other libraries' infos may hold anything in place of a dictionary.
     return isinstance(info, Mapping) and bool(info.get("TimeLimit.truncated", False))
 
 
@@ -157,6 +161,7 @@ def read_only_view(value: Observation) -> Observation:
 def _read_only_view(array: Array) -> Array:
     if not array.flags.writeable:
         return array
+    # Of a view: the caller's own array stays writable.
     view = array.view()
     view.flags.writeable = False
     return view

@@ -64,7 +64,7 @@ _log = logging.getLogger(__name__)
 
 
 def unwrap_traj(traj: types.TrajectoryWithRew) -> types.TrajectoryWithRew:
-    """Puts back the observations and rewards that ``RolloutInfoWrapper`` recorded.
+    """Restores the observations and rewards that ``RolloutInfoWrapper`` recorded.
 
     They are those of the environment beneath all other wrappers. Unwrap before saving:
     saved infos are JSON, which keeps values but not dtypes.
@@ -93,14 +93,11 @@ def unwrap_traj(traj: types.TrajectoryWithRew) -> types.TrajectoryWithRew:
 
 
 def make_min_episodes(n: int) -> GenTrajTerminationCond:
-    """Makes a condition that holds after ``n`` episodes.
+    """Creates a condition that holds after ``n`` episodes.
 
     Args:
         n: the number of episodes, positive. There may be more if several environments
             finish at once.
-
-    Returns:
-        The condition.
 
     Raises:
         ConfigError: ``n`` is not positive.
@@ -109,13 +106,10 @@ def make_min_episodes(n: int) -> GenTrajTerminationCond:
 
 
 def make_min_timesteps(n: int) -> GenTrajTerminationCond:
-    """Makes a condition that holds at the first episode's end after ``n`` steps.
+    """Creates a condition that holds at the first episode's end after ``n`` steps.
 
     Args:
         n: the number of steps, positive, counted over all finished episodes.
-
-    Returns:
-        The condition.
 
     Raises:
         ConfigError: ``n`` is not positive.
@@ -126,14 +120,11 @@ def make_min_timesteps(n: int) -> GenTrajTerminationCond:
 def make_sample_until(
     min_timesteps: int | None = None, min_episodes: int | None = None
 ) -> GenTrajTerminationCond:
-    """Makes a condition on the number of steps and of episodes; both must hold.
+    """Creates a condition on the number of steps and of episodes; both must hold.
 
     Args:
         min_timesteps: the least number of steps in finished episodes, or None.
         min_episodes: the least number of finished episodes, or None.
-
-    Returns:
-        The condition.
 
     Raises:
         ConfigError: both are None, or one is not positive.
@@ -260,7 +251,7 @@ def _collect(
                 f"environments, the policy returned {acts.shape}."
             )
         obs, rews, dones, infos = venv.step(acts)
-        # Once there is enough, what an idle environment ends is not an episode of ours.
+        # Idle environments go on stepping, but their episodes no longer count.
         ended = dones & needed if enough else dones
         finished = episodes.add(acts, obs, rews, ended, infos)
         waited = 0 if finished else waited + 1
@@ -374,7 +365,7 @@ def rollout(
         venv: the environments; each wrapped in ``RolloutInfoWrapper`` if ``unwrap``.
         sample_until: the condition to stop, see ``make_sample_until``.
         rng: see ``generate_trajectories``.
-        unwrap: put back the observations and rewards of the innermost environment; see
+        unwrap: restore the observations and rewards of the innermost environment; see
             ``unwrap_traj``.
         exclude_infos: set ``infos`` to None, which saves much space.
         verbose: log ``rollout_stats`` at level INFO.

@@ -213,7 +213,7 @@ def _batches(
 
 
 def _dataset_info(layout: columns.Layout) -> dict[str, Any]:
-    """What ``datasets`` calls the features, spelled out so as not to import it."""
+    """Describes the features as ``datasets`` does, without importing it."""
     cell = {"dtype": "large_binary", "_type": "Value"}
     texts = {"dtype": "large_string", "_type": "Value"}
     others = {

@@ -63,6 +63,7 @@ def map(fn: Callable[..., object], value: object) -> object:
         The results, by the same keys. For a ``DictObs``, ``fn`` must return arrays; use
         ``tree.map(fn, tree.unwrap(obs))`` for any other result.
     """
+    # Not a Mapping: its length and iteration are those of an array of observations.
     if isinstance(value, DictObs):
         return value.map_arrays(cast(Callable[[np.ndarray], np.ndarray], fn))
     if isinstance(value, Mapping):
@@ -88,14 +89,7 @@ def leaves(value: object) -> object:
 
 
 def zip_leaves(first: Tree, second: Tree) -> Iterator[tuple[ArrayOrTensor, ...]]:
-    """Pairs the leaves of two trees by key.
-
-    Args:
-        first: a tree.
-        second: one with the same keys, in any order.
-
-    Returns:
-        Pairs of leaves, in the order of `first`.
+    """Pairs the leaves of two trees by key, in the order of the first.
 
     Raises:
         DataError: the keys differ, or only one is a dictionary.
@@ -118,11 +112,6 @@ def take(value: T, index: Index) -> T:
 
 def assign(target: Tree, index: Index, values: Tree) -> None:
     """Writes ``target[index] = values`` in place, leaf by leaf.
-
-    Args:
-        target: a tree of writable leaves.
-        index: the place in each.
-        values: a tree with the same keys, whose leaves broadcast to that place.
 
     Raises:
         DataError: the keys differ, or only one is a dictionary.
@@ -165,9 +154,6 @@ def length(value: Tree) -> int:
 
 def check_alike(parts: Sequence[Tree]) -> None:
     """Checks that trees have the same structure.
-
-    Args:
-        parts: trees, of any shapes.
 
     Raises:
         DataError: there is no part, arrays and dictionaries are mixed, or keys differ.
@@ -217,11 +203,7 @@ def unwrap(value: object) -> object:
 def as_observation(value: Tree) -> Observation:
     """Converts tensors to arrays and a dictionary to a ``DictObs``.
 
-    Args:
-        value: a tree of arrays or tensors, on any device.
-
-    Returns:
-        The same values, without a copy if they are arrays or CPU tensors.
+    Nothing is copied but tensors of other devices than the CPU.
     """
     if isinstance(value, np.ndarray | th.Tensor):
         return tensors.safe_to_numpy(value)
@@ -229,14 +211,7 @@ def as_observation(value: Tree) -> Observation:
 
 
 def to_tensors(value: Tree) -> th.Tensor | dict[str, th.Tensor]:
-    """Converts each leaf to a tensor, sharing memory where that is safe.
-
-    Args:
-        value: a tree of arrays or tensors.
-
-    Returns:
-        A tensor, or a dictionary of tensors for a dictionary or a ``DictObs``.
-    """
+    """Converts each leaf to a tensor, sharing memory where that is safe."""
     if isinstance(value, np.ndarray | th.Tensor):
         return tensors.safe_to_tensor(value)
     return {key: tensors.safe_to_tensor(leaf) for key, leaf in value.items()}
@@ -337,7 +312,7 @@ def _join(
             return join_tensors(cast(list[th.Tensor], parts), axis)
         return join_arrays(cast(list[np.ndarray], parts), axis)
 
-    trees: Sequence[Tree] = list(parts)
+    trees: Sequence[Tree] = list(parts)  # an iterator would be used up by the check
     check_alike(trees)
     first = trees[0]
     if not isinstance(first, DictObs | Mapping):

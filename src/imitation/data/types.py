@@ -20,7 +20,7 @@ from torch.utils import data as th_data
 
 from imitation.data import record, tree
 from imitation.data.dict_obs import DictObs, Observation
-from imitation.data.record import Record, dataclass_quick_asdict, says_truncated
+from imitation.data.record import Info, Record, dataclass_quick_asdict, says_truncated
 from imitation.errors import DataError
 from imitation.util.paths import AnyPath
 
@@ -99,7 +99,7 @@ class Trajectory(Record):
     acts: Array
     """Actions, shape ``(T, *action_shape)``."""
 
-    infos: Array | Sequence[Mapping[str, Any]] | None
+    infos: Array | Sequence[Info] | None
     """Info dictionaries, length ``T``, or None.
 
     They are what the environment's ``step`` returns beside the observation; a
@@ -196,9 +196,7 @@ TrajectoryWithRewPair = Pair[TrajectoryWithRew]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
-class TransitionsMinimal(
-    Record, th_data.Dataset[Mapping[str, Any]], Sequence[Mapping[str, Any]]
-):
+class TransitionsMinimal(Record, th_data.Dataset[Info], Sequence[Info]):
     """A batch of observations and actions; a torch ``Dataset`` and a ``Sequence``.
 
     Usually made by ``rollout.flatten_trajectories``. ``transitions[i]`` is a dictionary
@@ -244,7 +242,7 @@ class TransitionsMinimal(
         return len(self.acts)
 
     @overload
-    def __getitem__(self, key: int) -> Mapping[str, Any]: ...
+    def __getitem__(self, key: int) -> Info: ...
 
     @overload
     def __getitem__(
@@ -268,6 +266,7 @@ class TransitionsMinimal(
         Args:
             **fields: every field of the class.
         """
+        # Past `__init__`, so past `__post_init__`, which checks.
         batch = object.__new__(cls)
         batch.__setstate__(fields)
         return batch
@@ -472,13 +471,14 @@ def _collate(name: str, values: list[Any]) -> Any:
     return th_data.default_collate(values)
 
 
-def _ends_truncated(infos: Array | Sequence[Mapping[str, Any]] | None) -> bool:
+def _ends_truncated(infos: Array | Sequence[Info] | None) -> bool:
     return infos is not None and len(infos) > 0 and says_truncated(infos[-1])
 
 
 def _truncations(dones: Array, infos: Array) -> Array:
     """Reads from the infos which of the episodes that end were truncated."""
     truncated = np.zeros(dones.shape, dtype=bool)
+    # Only where an episode ends: infos may be parsed lazily, or be very many.
     for i in np.flatnonzero(dones[: len(infos)]).tolist():
         truncated[i] = says_truncated(infos[i])
     return truncated

@@ -14,7 +14,7 @@ from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
 from typing_extensions import override
 
-from imitation.data import types
+from imitation.data import tree, types
 from imitation.data.episodes import VecEpisodes
 from imitation.data.flatten import flatten_trajectories_with_rew
 from imitation.util.spaces import Env
@@ -96,7 +96,7 @@ class BufferingWrapper(VecEnvWrapper):
 
     @property
     def finished_trajectories(self) -> Sequence[types.TrajectoryWithRew]:
-        """What `pop_finished_trajectories` would return, without popping it."""
+        """The result of `pop_finished_trajectories`, without popping it."""
         return tuple(self._finished)
 
     def pop_finished_trajectories(self) -> Popped:
@@ -162,11 +162,11 @@ class RolloutInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
 
     def __init__(self, env: Env) -> None:
         super().__init__(env)
-        self._obs: list[Any] = []
+        self._obs: list[types.Observation] = []
         self._rews: list[SupportsFloat] = []
 
     @override
-    def reset(self, **kwargs: Any) -> tuple[Any, dict[str, Any]]:
+    def reset(self, **kwargs: Any) -> tuple[object, dict[str, Any]]:
         obs, info = self.env.reset(**kwargs)
         self._obs = [_copied(obs)]
         self._rews = []
@@ -174,8 +174,8 @@ class RolloutInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
 
     @override
     def step(
-        self, action: Any
-    ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+        self, action: object
+    ) -> tuple[object, SupportsFloat, bool, bool, dict[str, Any]]:
         obs, rew, terminated, truncated, info = self.env.step(action)
         self._obs.append(_copied(obs))
         self._rews.append(rew)
@@ -184,18 +184,18 @@ class RolloutInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
             rews = np.array(self._rews)
             if not np.issubdtype(rews.dtype, np.floating):
                 rews = rews.astype(np.float64)
-            rollout = {"obs": types.stack_maybe_dictobs(self._obs), "rews": rews}
+            rollout = {"obs": tree.stack(self._obs), "rews": rews}
             info = {**info, "rollout": rollout}
         return obs, rew, terminated, truncated, info
 
 
-def _copied(obs: Any) -> types.Observation:
+def _copied(obs: object) -> types.Observation:
     """A copy that stays as it is when the environment reuses its arrays."""
     if isinstance(obs, dict):
         return types.DictObs({k: np.array(v) for k, v in obs.items()})
     return np.array(obs)
 
 
-def _as_observation(obs: VecEnvObs) -> Any:
+def _as_observation(obs: VecEnvObs) -> np.ndarray | dict[str, np.ndarray]:
     assert not isinstance(obs, tuple), "Stable-Baselines3 has no tuple observations"
     return obs

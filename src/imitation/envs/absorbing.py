@@ -36,7 +36,8 @@ import numpy.typing as npt
 from typing_extensions import override
 
 from imitation.data import tree, types
-from imitation.data.episodes import EMPTY_INFO, infos_array
+from imitation.data.episodes import EMPTY_INFO
+from imitation.data.record import as_infos
 from imitation.errors import ConfigError, DataError
 from imitation.util.spaces import Env, Info, Space, StepResult, Wrapper
 
@@ -273,7 +274,7 @@ def _padded_infos(infos: Sequence[Any] | Array, extra: int) -> Array:
     padded = [*before, last, *[EMPTY_INFO] * extra]
     if episode:
         padded[-1] = episode
-    return infos_array(padded)
+    return as_infos(padded)
 
 
 def _split(info: Mapping[str, Any]) -> tuple[Info, Info]:

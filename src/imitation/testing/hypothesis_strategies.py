@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from imitation.data import types
-from imitation.data.episodes import infos_array
+from imitation.data.record import as_infos
 from imitation.util.spaces import Info, Space
 
 Strategy = st.SearchStrategy
@@ -59,7 +59,7 @@ def _trajectories(
     info = draw(info_dict_contents)
     obs = _samples(draw(obs_spaces), length + 1, seed)
     acts = _samples(draw(act_spaces), length, seed)
-    infos = infos_array([dict(info) for _ in range(length)])
+    infos = as_infos([dict(info) for _ in range(length)])
     terminal = draw(st.booleans())
     if not with_reward:
         return types.Trajectory(obs=obs, acts=acts, infos=infos, terminal=terminal)

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from imitation.data import tree
 from imitation.data.importers.episodes import (
     FinalObs,
     RawEpisode,
@@ -12,7 +13,7 @@ from imitation.data.importers.episodes import (
     checked,
     flags,
 )
-from imitation.data.types import DictObs, Trajectory
+from imitation.data.types import Trajectory
 from imitation.errors import DataError
 
 Array = np.ndarray
@@ -219,7 +220,9 @@ def _cut(
     source: str,
 ) -> Iterator[RawEpisode]:
     n_steps = len(acts)
-    for key, column in _leaves(obs=obs, rews=rews, next_obs=next_obs):
+    given = {"obs": obs, "rews": rews, "next_obs": next_obs}
+    present = {key: column for key, column in given.items() if column is not None}
+    for key, column in tree.flatten(present).items():
         if _length(column, source) != n_steps:
             raise DataError(
                 f"{source}: {key} has {len(column)} entries, but acts has {n_steps}; "
@@ -230,6 +233,7 @@ def _cut(
         steps = slice(start, end)
         yield RawEpisode(
             name=f"episode {i}",
+            # T rows, as of acts: the last observation comes from next_obs.
             obs=_sliced(obs, steps),
             acts=acts[steps],
             rews=_sliced(rews, steps),
@@ -272,6 +276,7 @@ def _ends(
     if "dones" in given:
         terminal = flags(given["dones"], n_steps, source, "dones") | truncated
     ends = (np.flatnonzero(is_end) + 1).tolist()
+    # Steps after the last end are an unfinished episode.
     if n_steps and (not ends or ends[-1] != n_steps):
         ends.append(n_steps)
     return ends, terminal, truncated
@@ -292,18 +297,8 @@ def _checked_ends(value: Any, n_steps: int, source: str) -> Array:
     return ends
 
 
-def _leaves(**columns: Any) -> Iterator[tuple[str, Any]]:
-    for key, column in columns.items():
-        if isinstance(column, DictObs | Mapping):
-            yield from ((f"{key}/{name}", part) for name, part in column.items())
-        elif column is not None:
-            yield key, column
-
-
 def _sliced(column: Any, steps: slice) -> Any:
-    if isinstance(column, DictObs | Mapping):
-        return {name: part[steps] for name, part in column.items()}
-    return None if column is None else column[steps]
+    return None if column is None else tree.take(column, steps)
 
 
 def _length(column: Any, source: str) -> int:

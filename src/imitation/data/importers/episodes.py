@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from imitation.data import tree
 from imitation.data.storage.columns import Layout
 from imitation.data.types import DictObs, Trajectory, TrajectoryWithRew
 from imitation.errors import DataError
@@ -25,7 +26,7 @@ class RawEpisode:
     """The arrays of one episode as a file holds them, not yet checked."""
 
     name: str
-    """What error messages call it, such as "episode 3" or "demo_3"."""
+    """The name in error messages, such as "episode 3" or "demo_3"."""
 
     obs: Any
     """Observations, shape ``(T + 1, ...)`` or ``(T, ...)``; or a mapping of such."""
@@ -74,7 +75,10 @@ def build(raw: RawEpisode, source: str, final_obs: FinalObs = "error") -> Trajec
     rews = None if raw.rews is None else _rewards(raw.rews, len(acts), where)
     if len(acts) == 0:
         raise DataError(f"{where}: acts is empty; an episode needs at least one action")
-    n_obs = _common_length(obs, where)
+    lengths = {name: len(array) for name, array in obs.items()}
+    n_obs = next(iter(lengths.values()))
+    if set(lengths.values()) != {n_obs}:
+        raise DataError(f"{where}: the keys of obs differ in length: {lengths}")
     if n_obs not in (len(acts), len(acts) + 1):
         raise DataError(
             f"{where}: obs has {n_obs} entries for {len(acts)} acts; expected "
@@ -161,10 +165,7 @@ def _trajectory(
     rews: Array | None,
     where: str,
 ) -> Trajectory:
-    observation: Any = obs.get("obs")
-    if observation is None:
-        prefix = len("obs/")
-        observation = DictObs({name[prefix:]: array for name, array in obs.items()})
+    observation = tree.wrap(tree.unflatten(obs)["obs"])
     try:
         if rews is None:
             return Trajectory(observation, acts, None, terminal, truncated=truncated)
@@ -193,13 +194,6 @@ def _observations(value: Any, where: str, key: str) -> dict[str, Array]:
         f"obs/{name}": _array(part, where, f"{key}/{name}")
         for name, part in value.items()
     }
-
-
-def _common_length(obs: Mapping[str, Array], where: str) -> int:
-    lengths = {name: len(array) for name, array in obs.items()}
-    if len(set(lengths.values())) > 1:
-        raise DataError(f"{where}: the keys of obs differ in length: {lengths}")
-    return next(iter(lengths.values()))
 
 
 def _with_last(

@@ -12,9 +12,10 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
+from imitation.data import tree
 from imitation.data.importers.episodes import RawEpisode, build, checked
 from imitation.data.storage.columns import Layout
-from imitation.data.types import AnyPath, DictObs, Trajectory, TrajectoryWithRew
+from imitation.data.types import AnyPath, Trajectory, TrajectoryWithRew
 from imitation.errors import DataError, missing_extra, reason
 from imitation.util.spaces import Env, Space
 
@@ -182,26 +183,22 @@ def _checked_layout(trajectories: Sequence[Trajectory]) -> Layout:
 def _buffer(number: int, trajectory: Trajectory) -> Any:
     assert isinstance(trajectory, TrajectoryWithRew)
     collector = importlib.import_module("minari.data_collector")
-    obs = trajectory.obs
     is_last = np.arange(len(trajectory)) == len(trajectory) - 1
     return collector.EpisodeBuffer(
         id=number,
-        observations=obs.unwrap() if isinstance(obs, DictObs) else obs,
+        observations=tree.unwrap(trajectory.obs),
         actions=trajectory.acts,
         rewards=trajectory.rews,
+        # Neither for a fragment: Minari accepts episodes that have not ended.
         terminations=is_last & bool(trajectory.terminated),
         truncations=is_last & bool(trajectory.truncated),
     )
 
 
 def _observation_space(layout: Layout) -> Space:
-    boxes = {name: _box(*space) for name, space in layout.spaces.items()}
-    if "obs" in boxes:
-        return boxes["obs"]
-    prefix = "obs/"
-    return gym.spaces.Dict(
-        {n[len(prefix) :]: b for n, b in boxes.items() if n.startswith(prefix)}
-    )
+    boxes: dict[str, Space] = {n: _box(*space) for n, space in layout.spaces.items()}
+    obs = tree.unflatten(boxes)["obs"]
+    return gym.spaces.Dict(obs) if isinstance(obs, dict) else obs
 
 
 def _action_space(trajectories: Sequence[Trajectory]) -> Space:
@@ -210,6 +207,7 @@ def _action_space(trajectories: Sequence[Trajectory]) -> Space:
         return _box(first.dtype, first.shape[1:])
     low = min(int(trajectory.acts.min()) for trajectory in trajectories)
     high = max(int(trajectory.acts.max()) for trajectory in trajectories)
+    # Gymnasium's actions count from 0 unless some are negative, whichever occur.
     start = min(low, 0)
     return gym.spaces.Discrete(high - start + 1, start=start)
 
@@ -235,7 +233,7 @@ def _check_fit(layout: Layout, observation_space: Space, action_space: Space) ->
             )
 
 
-def _box(dtype: np.dtype[Any], shape: tuple[int, ...]) -> gym.spaces.Box:
+def _box(dtype: np.dtype, shape: tuple[int, ...]) -> gym.spaces.Box:
     if dtype.kind == "f":
         return gym.spaces.Box(-np.inf, np.inf, shape, dtype.type)
     if dtype.kind == "b":

@@ -3,7 +3,6 @@
 import os
 import pathlib
 import zipfile
-from typing import Any
 
 import numpy as np
 
@@ -30,30 +29,21 @@ def from_npz(path: AnyPath, *, final_obs: FinalObs = "error") -> list[Trajectory
             Python objects. The message names the file.
     """
     name = os.fsdecode(path)
-    data: dict[str, Array] = {}
+    key, data = "", {}
     try:
         with (
             pathlib.Path(name).open("rb") as file,
             np.load(file, allow_pickle=False) as archive,
         ):
             for key in archive.files:
-                data[key] = _entry(archive, key, name)
+                data[key] = np.asarray(archive[key])
     except (OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise DataError(f"cannot read {name} as .npz: {error}") from error
-    except DataError:
-        raise
     except ValueError as error:
+        if "pickle" in str(error):
+            raise DataError(
+                f"{name}: {key} holds Python objects, which reading would unpickle; "
+                "save it as an array of numbers"
+            ) from error
         raise DataError(f"cannot read {name} as .npz: {error}") from error
     return from_mapping(data, final_obs=final_obs, source=name)
-
-
-def _entry(archive: Any, key: str, name: str) -> Array:
-    try:
-        return np.asarray(archive[key])
-    except ValueError as error:
-        if "pickle" not in str(error):
-            raise
-        raise DataError(
-            f"{name}: {key} holds Python objects, which reading would unpickle; save "
-            "it as an array of numbers"
-        ) from error

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from imitation.data import tree
 from imitation.data.labels import line_plots
 from imitation.data.types import DictObs, Trajectory
 from imitation.errors import DataError
@@ -32,7 +33,7 @@ def frames_of(trajectory: Trajectory) -> Frames:
     """Returns the pictures of a trajectory.
 
     Args:
-        trajectory: with rendered images in its infos, image observations (gray, colour
+        trajectory: with rendered images in its infos, image observations (gray, color
             or stacked, channels first or last) or any others.
 
     Returns:
@@ -47,15 +48,7 @@ def frames_of(trajectory: Trajectory) -> Frames:
 
 
 def frames_of_pair(first: Trajectory, second: Trajectory) -> tuple[Frames, Frames]:
-    """Returns the pictures of two trajectories, line plots drawn to one scale.
-
-    Args:
-        first: as for `frames_of`.
-        second: as for `frames_of`.
-
-    Returns:
-        The frames of each.
-    """
+    """Returns the pictures of two trajectories, line plots drawn to one scale."""
     pictures = _pictures(first), _pictures(second)
     if pictures[0] is not None and pictures[1] is not None:
         return pictures[0], pictures[1]
@@ -120,8 +113,7 @@ def _pictures(trajectory: Trajectory) -> Frames | None:
                 f"{rendered.shape[1:]} as {RENDERED_KEY!r}"
             )
         return pictures
-    obs = trajectory.obs
-    parts = list(obs.values()) if isinstance(obs, DictObs) else [obs]
+    parts = tree.leaves(trajectory.obs)
     return next((image for part in parts if (image := _rgb(part)) is not None), None)
 
 
@@ -150,7 +142,7 @@ def _rgb(array: Array) -> Frames | None:
     _, height, width, channels = array.shape
     if channels > _MAX_CHANNELS or min(height, width) < _MIN_SIDE:
         return None
-    # A stack of frames has the latest last: of colours, or (also if four) of grays.
+    # A stack of frames has the latest last: of colors, or (also if four) of grays.
     latest = 3 if channels % 3 == 0 else 1
     shown = _to_uint8(array[..., -latest:])
     return np.ascontiguousarray(np.broadcast_to(shown, (*shown.shape[:3], 3)))
@@ -171,7 +163,7 @@ def _to_uint8(images: Array) -> Frames:
 
 
 def _resizer(height: int, width: int) -> Callable[[Frames], Frames]:
-    """What brings frames to a size that is pleasant to watch."""
+    """Returns a function that scales frames to a size that is pleasant to watch."""
     from PIL import Image
 
     factor = -(-_SMALL // min(height, width))

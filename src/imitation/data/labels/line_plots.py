@@ -1,15 +1,18 @@
 """Draws vector observations as moving line plots, for people to watch.
 
 Each number of the observation has a row of its own: its whole course in gray, what has
-happened so far in colour, and a dot at the present.
+happened so far in color, and a dot at the present.
 """
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from PIL import Image, ImageDraw
 
 Frames = npt.NDArray[np.uint8]
 Floats = npt.NDArray[np.float64]
@@ -22,10 +25,10 @@ _ROW_HEIGHT = 56
 _LEFT, _RIGHT, _MARGIN = 92, 12, 8
 _PAPER = "#ffffff"
 _INK = "#3b4252"
-_GREY = "#c4cad4"
+_GRAY = "#c4cad4"
 _RULE = "#eceff4"
-# Okabe and Ito's colours, which colour-blind people can tell apart.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+# Okabe and Ito's colors, which color-blind people can tell apart.
+_COLORS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 
 
 def limits_of(*values: np.ndarray) -> Floats:
@@ -71,13 +74,13 @@ def draw(
     paper = _paper(names, limits, values.shape[1])
     drawing = ImageDraw.Draw(paper)
     for row in range(n_rows):
-        _line(drawing, points[:, row], _GREY, 2)
+        _line(drawing, points[:, row], _GRAY, 2)
     frames = []
     for now in range(len(values)):
-        # The coloured part only grows, so it is drawn on, segment by segment.
+        # The colored part only grows, so it is drawn on, segment by segment.
         for row in range(n_rows):
-            colour = _COLOURS[row % len(_COLOURS)]
-            _line(drawing, points[max(now - 1, 0) : now + 1, row], colour, 3)
+            color = _COLORS[row % len(_COLORS)]
+            _line(drawing, points[max(now - 1, 0) : now + 1, row], color, 3)
         frame = paper.copy()
         _dots(ImageDraw.Draw(frame), points[now])
         frames.append(np.asarray(frame, dtype=np.uint8))
@@ -89,6 +92,7 @@ def _points(values: Floats, limits: Floats) -> Floats:
     n_times, n_rows = values.shape
     low, high = limits[:, 0], limits[:, 1]
     span = np.where(high > low, high - low, 1.0)
+    # A number that never changes is drawn in the middle of its row.
     share = np.where(high > low, (values - low) / span, 0.5)
     share = np.where(np.isfinite(values), share, np.nan)
     inner = _ROW_HEIGHT - 2 * _MARGIN
@@ -99,7 +103,7 @@ def _points(values: Floats, limits: Floats) -> Floats:
     )
 
 
-def _paper(names: Sequence[str], limits: Floats, n_numbers: int) -> Any:
+def _paper(names: Sequence[str], limits: Floats, n_numbers: int) -> "Image.Image":
     """An image with the rows' rules, names and scales."""
     from PIL import Image, ImageDraw, ImageFont
 
@@ -126,16 +130,18 @@ def _paper(names: Sequence[str], limits: Floats, n_numbers: int) -> Any:
     return paper
 
 
-def _line(drawing: Any, points: Floats, colour: str, width: int) -> None:
+def _line(
+    drawing: "ImageDraw.ImageDraw", points: Floats, color: str, width: int
+) -> None:
     """Joins the points, leaving gaps where one is missing."""
     for start, end in itertools.pairwise(points):
         if np.isfinite([start, end]).all():
-            drawing.line([*start, *end], fill=colour, width=width)
+            drawing.line([*start, *end], fill=color, width=width)
 
 
-def _dots(drawing: Any, points: Floats) -> None:
+def _dots(drawing: "ImageDraw.ImageDraw", points: Floats) -> None:
     """Marks the present of each row."""
     for row, (x, y) in enumerate(points):
         if np.isfinite(y):
-            colour = _COLOURS[row % len(_COLOURS)]
-            drawing.ellipse([x - 4, y - 4, x + 4, y + 4], fill=colour, outline=_PAPER)
+            color = _COLORS[row % len(_COLORS)]
+            drawing.ellipse([x - 4, y - 4, x + 4, y + 4], fill=color, outline=_PAPER)

@@ -76,11 +76,7 @@ class LabelQueue:
     def add(self, pairs: Sequence[PairRecord]) -> list[int]:
         """Adds pairs at the end of the queue, all of them or none.
 
-        Args:
-            pairs: the pairs. Clips are written before they are added.
-
-        Returns:
-            Their numbers.
+        Clips must be written before. Returns the numbers of the pairs.
 
         Raises:
             DataError: a clip lies outside the queue's directory, or meta data are
@@ -97,11 +93,7 @@ class LabelQueue:
         return [pair_id for pair_id in ids if pair_id is not None]
 
     def pair(self, pair_id: int) -> QueuedPair:
-        """Returns a pair.
-
-        Raises:
-            UnknownPairError: there is none of that number.
-        """
+        """Returns a pair; raises UnknownPairError if there is none of that number."""
         query = "SELECT * FROM pairs WHERE id = ?"
         with self._store.reading() as connection:
             row = connection.execute(query, (pair_id,)).fetchone()
@@ -133,11 +125,11 @@ class LabelQueue:
         """Hands out pairs: those the labeler holds already first.
 
         Args:
-            labeler: who will judge them.
-            n: how many at most; more than one lets clips load ahead.
+            labeler: the person who will judge them.
+            n: the greatest number; with more than one, clips can load ahead.
 
         Returns:
-            The pairs in the order to judge them; none if there are none for them now.
+            The pairs in the order to judge them, possibly none.
 
         Raises:
             DataError: the labeler's name is empty or long.
@@ -221,12 +213,7 @@ class LabelQueue:
     def verdicts(
         self, labeler: str | None = None, last: int | None = None
     ) -> list[Verdict]:
-        """Returns the verdicts that count, oldest first.
-
-        Args:
-            labeler: only theirs.
-            last: only so many of the latest.
-        """
+        """Returns the verdicts that count, of one person or the latest, in order."""
         condition, values = ("v.labeler = ?", [labeler]) if labeler else ("1", [])
         limit = -1 if last is None else last
         found = self._select(condition, (*values, limit), "DESC LIMIT ?")
@@ -238,11 +225,7 @@ class LabelQueue:
             return read_statistics(connection, transactions.overlap(connection))
 
     def pending(self, ids: Collection[int] | None = None) -> int:
-        """Returns how many pairs still want verdicts.
-
-        Args:
-            ids: among these pairs; None for all.
-        """
+        """Counts the pairs, of these or of all, that still want verdicts."""
         query = (
             "SELECT id FROM pairs WHERE retired = 0 AND n_verdicts < "
             "(SELECT value FROM settings WHERE name = 'overlap')"
@@ -258,10 +241,10 @@ class LabelQueue:
 
         Args:
             ids: the pairs; None for all there are.
-            timeout: give up after so many seconds; None waits for ever.
+            timeout: in seconds; None waits forever.
 
         Returns:
-            Whether all of them have their verdicts; False after the timeout.
+            True when all of them have their verdicts, False after the timeout.
         """
         end = None if timeout is None else time.monotonic() + timeout
         while self.pending(ids):
@@ -297,7 +280,7 @@ class LabelQueue:
 
     @property
     def overlap(self) -> int:
-        """How many people shall judge each pair."""
+        """The number of people who judge each pair."""
         with self._store.reading() as connection:
             return transactions.overlap(connection)
 
@@ -342,8 +325,16 @@ class LabelQueue:
     ) -> tuple[str | None, str | None, str, float | None]:
         """A pair as it is stored, checked."""
         for name in (pair.clip_a, pair.clip_b):
-            if name is not None:
-                self._check_clip(name)
+            if name is None:
+                continue
+            path = pathlib.PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or name != path.as_posix():
+                raise DataError(
+                    "expected the name of a clip relative to the queue's directory "
+                    f"{self.directory}, got {name!r}"
+                )
+            if not (self.directory / path).is_file():
+                raise DataError(f"the clip {name!r} is not in {self.directory}")
         try:
             meta = json.dumps(dict(pair.meta))
         except (TypeError, ValueError, RecursionError) as error:
@@ -351,16 +342,6 @@ class LabelQueue:
                 f"expected meta data that JSON can hold, got {pair.meta!r}"
             ) from error
         return pair.clip_a, pair.clip_b, meta, pair.model_probability
-
-    def _check_clip(self, name: str) -> None:
-        path = pathlib.PurePosixPath(name)
-        if path.is_absolute() or ".." in path.parts or name != path.as_posix():
-            raise DataError(
-                "expected the name of a clip relative to the queue's directory "
-                f"{self.directory}, got {name!r}"
-            )
-        if not (self.directory / path).is_file():
-            raise DataError(f"the clip {name!r} is not in {self.directory}")
 
 
 def _pair(row: sqlite3.Row) -> QueuedPair:

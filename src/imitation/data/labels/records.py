@@ -1,9 +1,8 @@
-"""What a label queue holds: pairs of clips, and what people said about them."""
+"""The contents of a label queue: pairs of clips, and people's verdicts on them."""
 
 import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any
 
 # The first clip is better, both are equal, the second is better.
 PREFERENCES = (1.0, 0.5, 0.0)
@@ -19,7 +18,7 @@ class PairRecord:
     clip_b: str | None = None
     """File of the second clip."""
 
-    meta: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    meta: Mapping[str, object] = dataclasses.field(default_factory=dict)
     """Anything that JSON can hold. People see none of it before they answer.
 
     The app knows ``iteration`` (of the training run), ``model_probability`` (that the
@@ -28,7 +27,7 @@ class PairRecord:
 
     @property
     def model_probability(self) -> float | None:
-        """What the reward model thought of the pair, if the meta data say so."""
+        """The reward model's probability that the first clip is better, if known."""
         value = self.meta.get("model_probability")
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
@@ -45,7 +44,7 @@ class QueuedPair(PairRecord):
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What a person said about a pair, be it that they cannot tell."""
+    """A person's answer about a pair: a preference or a skip."""
 
     pair_id: int
     """The pair."""
@@ -54,10 +53,10 @@ class Verdict:
     """One of `PREFERENCES`, or None for a skip."""
 
     labeler: str
-    """Who said it."""
+    """The person's name."""
 
     time: float
-    """When, in seconds since 1970."""
+    """Time of the answer, in seconds since 1970."""
 
     id: int
     """Grows with every verdict of the queue."""

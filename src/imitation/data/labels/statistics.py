@@ -1,4 +1,4 @@
-"""How labeling goes: progress, and how far people and the reward model agree.
+"""Progress of labeling, and agreement between people and with the reward model.
 
 A verdict *agrees* with the reward model if it prefers the clip that the model preferred
 when the pair was queued; ties and skips do not count. Two people agree about a pair if
@@ -53,7 +53,7 @@ FROM pairs
 
 @dataclasses.dataclass(frozen=True)
 class Agreement:
-    """How often two agreed."""
+    """A count of agreements."""
 
     agree: int
     """Times they did."""
@@ -64,10 +64,10 @@ class Agreement:
 
 @dataclasses.dataclass(frozen=True)
 class LabelerStatistics:
-    """What one person did."""
+    """The work of one person."""
 
     name: str
-    """Who."""
+    """The person's name."""
 
     labels: int
     """Preferences given, ties included."""
@@ -87,7 +87,7 @@ class LabelerStatistics:
 
 @dataclasses.dataclass(frozen=True)
 class QueueStatistics:
-    """How labeling goes as a whole."""
+    """Progress and agreement of a whole queue."""
 
     pairs: int
     """Pairs ever added."""

@@ -68,6 +68,7 @@ class _Job(Generic[T]):
 
     def run(self, connection: sqlite3.Connection) -> None:
         """Takes the step, without a trace if it raises."""
+        # Jobs share a transaction: one that fails must not undo the others.
         connection.execute("SAVEPOINT job")
         try:
             self._outcome = self._step(connection)
@@ -123,11 +124,7 @@ class LabelStore:
         Waiting for the disk takes longer than everything else. So what other threads
         have asked for meanwhile goes into one transaction, and all wait once.
 
-        Args:
-            step: what to do with the connection. If it raises, nothing is stored.
-
-        Returns:
-            What `step` returns.
+        Returns what the step returns. If it raises, nothing is stored.
         """
         job = _Job(step)
         self._jobs.append(job)

@@ -1,4 +1,4 @@
-"""The steps of a label queue, each inside a transaction of its store.
+"""The steps of a label queue, each inside a writing transaction of its store.
 
 A lease is *live* until it expires. A pair has *room* for a labeler while its verdicts
 and the live leases of others are fewer than the overlap.
@@ -51,17 +51,9 @@ def overlap(connection: sqlite3.Connection) -> int:
 def hand_out(
     connection: sqlite3.Connection, labeler: str, n: int, now: float, expires: float
 ) -> list[sqlite3.Row]:
-    """Leases pairs: those that the labeler holds already, then free ones.
+    """Leases up to n pairs: those that the labeler holds already, then free ones.
 
-    Args:
-        connection: in a writing transaction.
-        labeler: who wants them.
-        n: how many at most.
-        now: the time, in seconds since 1970.
-        expires: when the leases end.
-
-    Returns:
-        The pairs' rows, in the order to judge them.
+    Times are in seconds since 1970. Returns the pairs' rows, in the order to judge.
     """
     values = {"labeler": labeler, "now": now, "overlap": overlap(connection), "n": n}
     pairs = connection.execute(_HELD, values).fetchall()
@@ -76,16 +68,10 @@ def hand_out(
 def store_verdict(
     connection: sqlite3.Connection, verdict: Verdict, key: str | None
 ) -> Verdict:
-    """Stores a verdict on a pair that was handed to its labeler.
+    """Stores a verdict on a pair that was handed to its labeler; returns it as stored.
 
-    Args:
-        connection: in a writing transaction.
-        verdict: the verdict; its id is ignored.
-        key: identifies the decision. With the key of a stored verdict, this is a repeat
-            of the same request and changes nothing.
-
-    Returns:
-        The verdict as stored.
+    The key identifies the decision. With the key of a stored verdict, this is a repeat
+    of the same request and changes nothing. The id of the given verdict is ignored.
 
     Raises:
         UnknownPairError: there is no such pair.
@@ -121,14 +107,7 @@ def undo_verdict(
 ) -> Verdict:
     """Takes a verdict back and hands its pair to the labeler again, as the next.
 
-    Args:
-        connection: in a writing transaction.
-        labeler: who gave the verdict.
-        verdict_id: its number; None for the latest. One that is undone stays so.
-        expires: when the lease of the pair ends.
-
-    Returns:
-        The verdict.
+    Without an id it is the labeler's latest. One that is undone already stays so.
 
     Raises:
         UnknownPairError: this labeler gave no such verdict.
@@ -163,15 +142,9 @@ def undo_verdict(
 def retire(
     connection: sqlite3.Connection, ids: Iterable[int], n_verdicts: int
 ) -> list[int]:
-    """Hands pairs out no more.
+    """Hands pairs out no more; returns those that are retired now.
 
-    Args:
-        connection: in a writing transaction.
-        ids: the pairs.
-        n_verdicts: pairs with fewer verdicts stay, unless they were retired before.
-
-    Returns:
-        The pairs that are retired now.
+    Pairs with fewer verdicts than `n_verdicts` stay, unless retired before.
     """
     query = "SELECT id FROM pairs WHERE id = ? AND (retired = 1 OR n_verdicts >= ?)"
     rows = [

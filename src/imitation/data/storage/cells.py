@@ -119,7 +119,7 @@ def unpack_list(values: pa.Array) -> Array:
 
 
 def is_list(kind: pa.DataType) -> bool:
-    """Whether a column holds lists, of any kind Arrow has."""
+    """Returns True for columns of lists, of any kind that Arrow has."""
     return bool(
         pa.types.is_list(kind)
         or pa.types.is_large_list(kind)
@@ -132,7 +132,7 @@ def _padded(size: int) -> int:
 
 
 @functools.lru_cache(maxsize=4096)
-def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+def _header(dtype: np.dtype, shape: tuple[int, ...]) -> bytes:
     stream = io.BytesIO()
     description = npy.dtype_to_descr(dtype)
     npy.write_array_header_1_0(
@@ -142,7 +142,7 @@ def _header(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
 
 
 @functools.lru_cache(maxsize=4096)
-def _parsed(header: bytes) -> tuple[np.dtype[Any], tuple[int, ...], Any]:
+def _parsed(header: bytes) -> tuple[np.dtype, tuple[int, ...], Any]:
     stream = io.BytesIO(header)
     try:
         version = npy.read_magic(stream)

@@ -9,7 +9,8 @@ column         Arrow type           content
 ``obs/<key>``  large_binary         instead of ``obs``: one column per key of a dict
 ``acts``       large_binary         ``.npy`` cell, shape ``(T, ...)``
 ``infos``      large_list of text   JSON of each step, or null where there are no infos
-``terminal``   bool                 whether the trajectory ends in a terminal state
+``terminal``   bool                 true if the episode ends with the trajectory
+``truncated``  bool                 true if a time limit ended it; absent in older data
 ``rews``       large_binary         ``.npy`` cell, shape ``(T,)``; absent if no rewards
 =============  ===================  ==================================================
 
@@ -24,6 +25,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from imitation.data import tree
 from imitation.data.storage import cells, infos
 from imitation.data.types import DictObs, Trajectory, TrajectoryWithRew
 from imitation.errors import DataError
@@ -42,28 +44,20 @@ _INFOS = pa.large_list(pa.large_string())
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """What all trajectories of one data set share."""
+    """The spaces and columns that all trajectories of a data set share."""
 
-    spaces: Mapping[str, tuple[np.dtype[Any], tuple[int, ...]]]
+    spaces: Mapping[str, tuple[np.dtype, tuple[int, ...]]]
     """dtype and shape of one step of every column of observations and actions."""
 
     has_rewards: bool
-    """Whether the trajectories have rewards."""
+    """True if the trajectories have rewards."""
 
     episode: str
     """The trajectory it was taken from ("episode 3"), for error messages."""
 
     @classmethod
-    def of(cls, trajectory: Any, episode: str) -> "Layout":
-        """Describes one trajectory.
-
-        Args:
-            trajectory: a ``Trajectory``.
-            episode: what error messages call it, such as "episode 3".
-
-        Raises:
-            DataError: it is not a trajectory.
-        """
+    def of(cls, trajectory: object, episode: str) -> "Layout":
+        """Describes one trajectory; raises DataError for anything else."""
         if not isinstance(trajectory, Trajectory):
             raise DataError(
                 f"{episode}: expected a Trajectory, got {type(trajectory).__name__}"
@@ -116,18 +110,15 @@ class Layout:
 
 
 def array_columns(trajectory: Trajectory) -> dict[str, Array]:
-    """The arrays of a trajectory by column name: observations, actions, rewards."""
+    """Returns observations, actions and rewards by column name."""
     if isinstance(trajectory.obs, DictObs):
-        for key, _ in trajectory.obs.items():
+        for key in trajectory.obs.unwrap():
             if not isinstance(key, str):
                 raise DataError(
                     f"observations have the key {key!r}, a {type(key).__name__}; only "
                     "text keys can be saved"
                 )
-        columns = {f"{_OBS_KEY}{k}": v for k, v in trajectory.obs.items()}
-    else:
-        columns = {_OBS: trajectory.obs}
-    columns["acts"] = trajectory.acts
+    columns = tree.flatten({_OBS: trajectory.obs, "acts": trajectory.acts})
     if isinstance(trajectory, TrajectoryWithRew):
         columns["rews"] = trajectory.rews
     return columns
@@ -235,7 +226,11 @@ def read_row(row: pa.Table, episode: int) -> Trajectory:
             raise DataError("terminal is null")
         steps_infos = _infos(row, episode)
         parts = (obs, _array(row, "acts"), steps_infos, terminal)
-        truncated = _truncated(row, terminal, steps_infos)
+        if "truncated" in row.column_names and row.column("truncated")[0].is_valid:
+            truncated = bool(row.column("truncated")[0].as_py())
+        else:  # in older data sets only the infos tell
+            truncated = steps_infos is not None and steps_infos.ends_truncated()
+        truncated = truncated and terminal
         if "rews" in row.column_names:
             rews = _array(row, "rews")
             return TrajectoryWithRew(*parts, rews, truncated=truncated)
@@ -265,13 +260,6 @@ def _infos(row: pa.Table, episode: int) -> infos.JsonInfos | None:
     return infos.JsonInfos(scalar.values, f"episode {episode}")
 
 
-def _truncated(row: pa.Table, terminal: bool, steps: infos.JsonInfos | None) -> bool:
-    """Whether an episode was truncated; of older data sets only the infos tell."""
-    if "truncated" in row.column_names and row.column("truncated")[0].is_valid:
-        return bool(row.column("truncated")[0].as_py())
-    return terminal and steps is not None and steps.ends_truncated()
-
-
 def _obs_keys(schema: pa.Schema) -> list[str]:
     return [name for name in schema.names if name.startswith(_OBS_KEY)]
 
@@ -284,5 +272,5 @@ def _listed(names: Any) -> str:
     return ", ".join(sorted(names))
 
 
-def _shown(space: tuple[np.dtype[Any], tuple[int, ...]]) -> str:
+def _shown(space: tuple[np.dtype, tuple[int, ...]]) -> str:
     return f"{space[0]}{list(space[1])}"

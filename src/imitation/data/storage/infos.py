@@ -18,14 +18,16 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from imitation.data.dict_obs import DictObs
+from imitation.data.record import Info
 from imitation.data.storage import jsonpickle_text
 from imitation.errors import DataError
+from imitation.util.artifacts import JSON
 
 _TAG = "py/"
 _TRUNCATED = "TimeLimit.truncated"
 
 
-class JsonInfos(Sequence[Any]):
+class JsonInfos(Sequence[Info]):
     """The infos of one episode, parsed one step at a time when they are read.
 
     Behaves like the documented array of dictionaries: ``infos[-1]["episode"]``,
@@ -34,12 +36,7 @@ class JsonInfos(Sequence[Any]):
     """
 
     def __init__(self, texts: pa.Array, source: str) -> None:
-        """Wraps a column of JSON texts.
-
-        Args:
-            texts: Arrow array of strings, one per step.
-            source: where they come from, for error messages.
-        """
+        """Wraps an Arrow array of JSON texts, one per step; errors name the source."""
         self._texts = texts
         self._source = source
 
@@ -85,7 +82,7 @@ class JsonInfos(Sequence[Any]):
             array[step] = info
         return array
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[object, ...]:
         # Without this a pickle would hold the whole table that the texts are part of.
         return JsonInfos._from_texts, (self._texts.to_pylist(), self._source)
 
@@ -97,7 +94,7 @@ class JsonInfos(Sequence[Any]):
         return f"JsonInfos({len(self)} steps of {self._source})"
 
 
-def encode(info: Mapping[str, Any], source: str) -> str:
+def encode(info: Info, source: str) -> str:
     """Writes the info dictionary of one step as JSON.
 
     Args:
@@ -125,7 +122,7 @@ def encode(info: Mapping[str, Any], source: str) -> str:
         ) from error
 
 
-def encode_episode(infos: Iterable[Any], source: str) -> list[str]:
+def encode_episode(infos: Iterable[Info], source: str) -> list[str]:
     """Writes the info dictionaries of an episode as JSON.
 
     Args:
@@ -175,22 +172,22 @@ def decode(text: str, source: str) -> dict[str, Any]:
     return value
 
 
-def _encode_together(steps: list[Any]) -> list[str]:
+def _encode_together(steps: list[Info]) -> list[str]:
     """Encodes in one call of the C encoder and cuts the text at separators.
 
     Gives another number of texts if an info holds the separator or a reserved key.
     """
     if not steps:
         return []
-    interleaved = [_SEPARATOR] * (2 * len(steps) - 1)
+    interleaved: list[object] = [_SEPARATOR] * (2 * len(steps) - 1)
     interleaved[::2] = steps
     encoded = _ENCODER.encode(_SEPARATOR)
     text = _ENCODER.encode(interleaved)
     return [] if f'"{_TAG}' in text else text[1:-1].split(f", {encoded}, ")
 
 
-def _has_text_keys(value: Any) -> bool:
-    """Whether all dictionaries inside have keys that JSON can hold."""
+def _has_text_keys(value: object) -> bool:
+    """Returns True if all dictionaries inside have keys that JSON can hold."""
     if isinstance(value, dict):
         for key, item in value.items():
             if type(key) is not str:
@@ -203,7 +200,7 @@ def _has_text_keys(value: Any) -> bool:
     return True
 
 
-def _numpy_to_plain(value: Any) -> Any:
+def _numpy_to_plain(value: object) -> JSON:
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biuf":
         return value.tolist()
     raise TypeError
@@ -214,15 +211,19 @@ _SCALARS = frozenset({bool, int, float, str, type(None)})
 _ENCODER = json.JSONEncoder(allow_nan=False, default=_numpy_to_plain)
 
 
-def _plain(value: Any, key: str, source: str) -> Any:
+def _plain(value: object, key: str, source: str) -> JSON:
     """Converts a value to what the ``json`` module writes without loss."""
     if value is None or isinstance(value, bool | str | int):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return float(value)
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufO":
+        if value.dtype.kind == "f" and not np.isfinite(value).all():
+            raise DataError(
+                f"{source}: {key} holds NaN or infinity, which JSON cannot hold; drop "
+                "it or all infos"
+            )
         if value.dtype.kind != "O":
-            _check_finite(value, key, source)
             return value.tolist()
         value = value.tolist()
     if isinstance(value, list | tuple):
@@ -239,15 +240,7 @@ def _plain(value: Any, key: str, source: str) -> Any:
     )
 
 
-def _check_finite(value: Any, key: str, source: str) -> None:
-    if value.dtype.kind == "f" and not np.isfinite(value).all():
-        raise DataError(
-            f"{source}: {key} holds NaN or infinity, which JSON cannot hold; drop it "
-            "or all infos"
-        )
-
-
-def _check_keys(value: Mapping[Any, Any], key: str, source: str) -> None:
+def _check_keys(value: Mapping[object, object], key: str, source: str) -> None:
     for name in value:
         if not isinstance(name, str) or name.startswith(_TAG):
             raise DataError(

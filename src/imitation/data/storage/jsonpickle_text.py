@@ -11,18 +11,18 @@ import base64
 import math
 import re
 import zlib
-from typing import Any
 
 import numpy as np
 
 from imitation.errors import DataError
+from imitation.util.artifacts import JSON
 
 _TAG = "py/"
 _DTYPE = re.compile(r"[biufc]\d+")
 _DTYPE_NAME = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)|complex(64|128)")
 
 
-def read(value: Any, source: str) -> Any:
+def read(value: JSON, source: str) -> JSON:
     """Converts parsed text to data.
 
     Args:
@@ -48,9 +48,9 @@ class _Reader:
 
     def __init__(self, source: str) -> None:
         self._source = source
-        self._objects: list[Any] = []
+        self._objects: list[JSON] = []
 
-    def read(self, node: Any) -> Any:
+    def read(self, node: JSON) -> JSON:
         if isinstance(node, list):
             slot = self._next_slot()
             self._objects[slot] = [self.read(value) for value in node]
@@ -64,7 +64,7 @@ class _Reader:
             return self._objects[slot]
         return self._read_tagged(tag, node[tag], node)
 
-    def _read_tagged(self, tag: str, content: Any, node: dict[str, Any]) -> Any:
+    def _read_tagged(self, tag: str, content: JSON, node: dict[str, JSON]) -> JSON:
         try:
             if tag in ("py/tuple", "py/set"):
                 return [self.read(value) for value in content]
@@ -90,11 +90,11 @@ class _Reader:
             ) from error
         raise self._refusal(f"{tag} {content!r}")
 
-    def _read_numpy(self, content: list[Any]) -> Any:
+    def _read_numpy(self, content: list[JSON]) -> JSON:
         slot = self._next_slot()
         function = content[0].get("py/function") or content[0].get("py/type")
         name = str(function).replace("numpy.core.", "numpy._core.")
-        value: Any
+        value: JSON
         if name == "numpy.dtype":
             value = self._read_dtype(content)
         elif name == "numpy._core.multiarray.scalar":
@@ -109,7 +109,7 @@ class _Reader:
         self._objects[slot] = value
         return value
 
-    def _read_handled(self, name: str, node: dict[str, Any]) -> Any:
+    def _read_handled(self, name: str, node: dict[str, JSON]) -> JSON:
         """Reads a number or an array that a handler of ``jsonpickle`` wrote."""
         if not _DTYPE_NAME.fullmatch(str(node.get("dtype"))):
             raise self._refusal(f"{name} of {node.get('dtype')!r}")
@@ -122,7 +122,7 @@ class _Reader:
         self._objects[slot] = value
         return value
 
-    def _read_array(self, node: dict[str, Any], dtype: np.dtype[Any]) -> Any:
+    def _read_array(self, node: dict[str, JSON], dtype: np.dtype) -> JSON:
         if "base" in node:  # a view of another array
             base = self.read(node["base"])
             whole = np.frombuffer(base.tobytes(order="A"), base.dtype)
@@ -140,13 +140,13 @@ class _Reader:
         shape = node.get("shape", flat.shape)
         return flat.reshape(shape, order="F" if node.get("order") == "F" else "C")
 
-    def _read_dtype(self, content: list[Any]) -> np.dtype[Any]:
+    def _read_dtype(self, content: list[JSON]) -> np.dtype:
         code, state = self.read(content[1])[0], self.read(content[2])
         if not isinstance(code, str) or not _DTYPE.fullmatch(code):
             raise self._refusal(f"numpy.dtype {code!r}")
         return np.dtype(code).newbyteorder(state[1])
 
-    def _checked(self, dtype: Any) -> np.dtype[Any]:
+    def _checked(self, dtype: JSON) -> np.dtype:
         if not isinstance(dtype, np.dtype):
             raise self._refusal(f"numpy data of {dtype!r}")
         return dtype

@@ -22,12 +22,12 @@ _NPZ_KEYS = {"obs", "acts", "infos", "terminal", "indices"}
 
 
 def is_npz(path: pathlib.Path) -> bool:
-    """Whether a file is a zip archive, as ``.npz`` files are."""
+    """Returns True for a zip archive, as ``.npz`` files are."""
     return _starts_with(path, _ZIP_MAGIC)
 
 
 def is_pickle(path: pathlib.Path) -> bool:
-    """Whether a file is a pickle of protocol 2 or later."""
+    """Returns True for a pickle of protocol 2 or later."""
     return _starts_with(path, _PICKLE_MAGIC)
 
 
