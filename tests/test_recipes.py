@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -28,7 +29,7 @@ SETTINGS = ("with", "environment.gym_id=CartPole-v1", "expert.policy_type=random
 FEW = ("environment.num_vec=1", "policy_evaluation.n_episodes_eval=1", "seed=3")
 
 
-def new_algorithm(seed: int = 0):  # a class that only the example knows
+def new_algorithm(seed: int = 0) -> Any:  # a class that only the example knows
     mimic = runpy.run_path(str(EXAMPLES / "new_algorithm.py"))["Mimic"]
     rng = np.random.default_rng(0)
     obs = rng.normal(size=(200, 4)).astype(np.float32)

@@ -11,6 +11,7 @@ import signal
 import sys
 import time
 import traceback
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -33,26 +34,26 @@ class SignEnv(gym.Env):
     observation_space = gym.spaces.Box(-1, 1, shape=(2,), dtype=np.float32)
     action_space = gym.spaces.Discrete(2)
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self.t = 0
         return self._obs(), {}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         reward = float(action == (self.number[0] > 0))
         self.t += 1
         return self._obs(), reward, False, self.t == LENGTH, {}
 
-    def _obs(self):
+    def _obs(self) -> Any:
         self.number = self.np_random.uniform(-1, 1, 2).astype(np.float32)
         return self.number
 
 
-def expert(obs):
+def expert(obs: Any) -> Any:
     return (obs[:, 0] > 0).astype(int)
 
 
-def initial_trajectories():
+def initial_trajectories() -> Any:
     rng = np.random.default_rng(7)
     return [
         types.TrajectoryWithRew(
@@ -63,7 +64,7 @@ def initial_trajectories():
     ]  # fmt: skip
 
 
-def script(directory):
+def script(directory: Any) -> Any:
     """What a user would write: start, or go on if there is something to go on with."""
     venv = DummyVecEnv([SignEnv, SignEnv])
     venv.seed(0)
@@ -97,7 +98,7 @@ def script(directory):
     return trainer
 
 
-def attempt(directory, kill_after):
+def attempt(directory: Any, kill_after: Any) -> bool:
     """Runs the script in a process of its own; returns whether it got to the end."""
     child = os.fork()
     if child == 0:
@@ -117,11 +118,11 @@ def attempt(directory, kill_after):
     return True
 
 
-def finished_files(directory):
+def finished_files(directory: Any) -> Any:
     return {p: p.read_bytes() for p in directory.glob("scratch/demos/*/*.npz")}
 
 
-def main(directory, n_kills, seed):
+def main(directory: Any, n_kills: Any, seed: Any) -> None:
     th.set_num_threads(1)
     rng = np.random.default_rng(seed)
     start = time.perf_counter()
@@ -141,7 +142,7 @@ def main(directory, n_kills, seed):
     sys.stdout.write(f"killed {n_killed} times, {trainer.round_num} rounds, ok\n")
 
 
-def check(trainer, directory, kept):
+def check(trainer: Any, directory: Any, kept: Any) -> None:
     files = finished_files(directory)
     assert kept.items() <= files.items(), "a finished episode was lost or changed"
     episodes = {path: episode_files.read_episode(path) for path in files}

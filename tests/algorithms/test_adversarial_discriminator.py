@@ -1,6 +1,8 @@
 """Updates of the discriminator: accumulation, penalties, regularisation, gradients."""
 
 import copy
+import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +30,9 @@ PENALTIES = {
 }
 
 
-def samples(n, act_kind="box", obs_kind="box", seed=0):
+def samples(
+    n: Any, act_kind: str = "box", obs_kind: str = "box", seed: int = 0
+) -> dict[str, Any]:
     """Transitions of an arbitrary policy, as arrays."""
     venv = tiny_envs.make_venv(obs_kind, act_kind, n_envs=n, seed=seed)
     venv.action_space.seed(seed)
@@ -39,7 +43,14 @@ def samples(n, act_kind="box", obs_kind="box", seed=0):
     return {"obs": obs, "acts": acts, "next_obs": next_obs, "dones": dones}
 
 
-def trainer_with(tmp_path, algorithm, norm, minibatch, options=None, **settings):
+def trainer_with(
+    tmp_path: pathlib.Path,
+    algorithm: Any,
+    norm: Any,
+    minibatch: Any,
+    options: Any = None,
+    **settings: Any,
+) -> Any:
     th.manual_seed(0)
     venv = tiny_envs.make_venv("box", "box")
     net_class = {
@@ -63,7 +74,9 @@ def trainer_with(tmp_path, algorithm, norm, minibatch, options=None, **settings)
 @pytest.mark.parametrize("options", PENALTIES)
 @pytest.mark.parametrize("norm", SHAPED)
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
-def test_minibatches_add_up_to_the_batch(tmp_path, algorithm, norm, options):
+def test_minibatches_add_up_to_the_batch(
+    tmp_path: pathlib.Path, algorithm: str, norm: Any, options: Any
+) -> None:
     found = []
     for minibatch in (24, 8, 1):
         trainer = trainer_with(
@@ -87,7 +100,7 @@ def test_minibatches_add_up_to_the_batch(tmp_path, algorithm, norm, options):
             th.testing.assert_close(value, other[key], rtol=0, atol=1e-6, msg=key)
 
 
-def test_reported_loss_is_that_of_the_whole_batch(tmp_path):
+def test_reported_loss_is_that_of_the_whole_batch(tmp_path: pathlib.Path) -> None:
     trainer = trainer_with(tmp_path, "GAIL", "plain", 6)
     expert, generated = samples(24), samples(24, seed=1)
     logits = [
@@ -101,30 +114,30 @@ def test_reported_loss_is_that_of_the_whole_batch(tmp_path):
         assert stats[key] == pytest.approx(value), key
 
 
-def prepared(net, expert=None, generated=None):
+def prepared(net: Any, expert: Any = None, generated: Any = None) -> Any:
     if expert is None:
         expert, generated = samples(5), samples(5, seed=1)
     return discriminator.make_batch(net, expert, generated, lambda obs, acts: None)
 
 
-def rows(batch, which):
+def rows(batch: Any, which: Any) -> Any:
     parts = (batch.state, batch.action, batch.next_state)
     return [tuple(part[i] for part in parts) for i in which]
 
 
-def logit_function(net):
-    def logit_of(state, action, next_state):
+def logit_function(net: Any) -> Any:
+    def logit_of(state: Any, action: Any, next_state: Any) -> Any:
         return net(state, action, next_state, th.zeros(len(state)))
 
     return logit_of
 
 
-def gradients(net, loss):
+def gradients(net: Any, loss: Any) -> Any:
     found = th.autograd.grad(loss, list(net.parameters()), allow_unused=True)
     return [g for g in found if g is not None]
 
 
-def accumulated(net, batch, options):
+def accumulated(net: Any, batch: Any, options: Any) -> Any:
     optimizer = th.optim.SGD(net.parameters(), lr=0.0)
     with networks.training(net):
         record = discriminator.Objective(
@@ -136,25 +149,25 @@ def accumulated(net, batch, options):
     return record, [p.grad for p in net.parameters() if p.grad is not None]
 
 
-def smooth_net(**kwargs):
+def smooth_net(**kwargs: Any) -> Any:
     venv = tiny_envs.make_venv("box", "box")
     return make_reward_net(
         venv, use_next_state=True, activation=th.nn.Tanh, **kwargs
     ).double()
 
 
-def standardised(net, batch):
+def standardised(net: Any, batch: Any) -> Any:
     """The logits as a function of inputs in standard deviations, and those."""
     units = [x.std(dim=0) for x in (batch.state, batch.action, batch.next_state)]
 
-    def function(*inputs):
+    def function(*inputs: Any) -> Any:
         return logit_function(net)(*(x * u for x, u in zip(inputs, units, strict=True)))
 
     return function, units
 
 
 @pytest.mark.parametrize("coef", [0.0, 2.5])
-def test_r1_against_a_loop_over_expert_samples(coef):
+def test_r1_against_a_loop_over_expert_samples(coef: float) -> None:
     net = smooth_net()
     batch = prepared(net)
     options = DiscriminatorOptions(gradient_penalty="r1", gradient_penalty_coef=coef)
@@ -173,7 +186,7 @@ def test_r1_against_a_loop_over_expert_samples(coef):
         th.testing.assert_close(one, other)
 
 
-def test_wgan_gp_against_a_loop_over_points_between():
+def test_wgan_gp_against_a_loop_over_points_between() -> None:
     net = smooth_net()
     batch = prepared(net)
     options = DiscriminatorOptions(gradient_penalty="wgan-gp", gradient_penalty_coef=10)
@@ -200,7 +213,7 @@ def test_wgan_gp_against_a_loop_over_points_between():
         th.testing.assert_close(one, other, atol=1e-5, rtol=1e-4)
 
 
-def test_entropy_bonus_is_subtracted(tmp_path):
+def test_entropy_bonus_is_subtracted(tmp_path: pathlib.Path) -> None:
     options = DiscriminatorOptions(entropy_coef=0.3, label_smoothing=0.1)
     trainer = make_trainer(tmp_path, disc_options=options)
     logits = th.randn(10, dtype=th.float64, requires_grad=True)
@@ -218,10 +231,12 @@ def test_entropy_bonus_is_subtracted(tmp_path):
         th.testing.assert_close(one, other)
 
 
-def test_instance_noise_is_in_units_of_each_feature():
+def test_instance_noise_is_in_units_of_each_feature() -> None:
     seen = []
 
-    def logits(state, action, next_state, done, log_prob):
+    def logits(
+        state: Any, action: Any, next_state: Any, done: Any, log_prob: Any
+    ) -> Any:
         seen.append((state, action, next_state))
         return net(state, action, next_state, done)
 
@@ -242,7 +257,7 @@ def test_instance_noise_is_in_units_of_each_feature():
         th.testing.assert_close(ratio, th.full_like(ratio, 0.1), atol=0.015, rtol=0)
 
 
-def test_penalties_and_noise_leave_modes_and_samples_alone():
+def test_penalties_and_noise_leave_modes_and_samples_alone() -> None:
     net = smooth_net(dropout_prob=0.1)
     batch = prepared(net)
     before = copy.deepcopy([batch.state, batch.action, batch.next_state])
@@ -259,7 +274,9 @@ def test_penalties_and_noise_leave_modes_and_samples_alone():
 @pytest.mark.parametrize("act_kind", ["box", "discrete"])
 @pytest.mark.parametrize("obs_kind", ["box", "dict", "image"])
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
-def test_every_tensor_gets_a_gradient(tmp_path, algorithm, obs_kind, act_kind):
+def test_every_tensor_gets_a_gradient(
+    tmp_path: pathlib.Path, algorithm: str, obs_kind: str, act_kind: str
+) -> None:
     trainer = make_trainer(
         tmp_path, algorithm, "PPO", obs_kind, act_kind,
         generator_settings={"ent_coef": 0.01},
@@ -276,7 +293,9 @@ def test_every_tensor_gets_a_gradient(tmp_path, algorithm, obs_kind, act_kind):
 
 
 @pytest.mark.parametrize("generator", ["SAC", "DQN"])
-def test_off_policy_generators_get_gradients(tmp_path, generator):
+def test_off_policy_generators_get_gradients(
+    tmp_path: pathlib.Path, generator: str
+) -> None:
     act_kind = "box" if generator == "SAC" else "discrete"
     trainer = make_trainer(tmp_path, "GAIL", generator, act_kind=act_kind)
     trainer.train_gen(24)
@@ -287,7 +306,9 @@ def test_off_policy_generators_get_gradients(tmp_path, generator):
 
 
 @pytest.mark.parametrize("obs_kind", ["box", "image"])
-def test_spectral_norm_bounds_every_layer(tmp_path, obs_kind):
+def test_spectral_norm_bounds_every_layer(
+    tmp_path: pathlib.Path, obs_kind: str
+) -> None:
     trainer = make_trainer(
         tmp_path, "GAIL", obs_kind=obs_kind,
         disc_options=DiscriminatorOptions(spectral_norm=True),
@@ -311,7 +332,7 @@ def test_spectral_norm_bounds_every_layer(tmp_path, obs_kind):
     )
 
 
-def test_spectral_norm_once_is_enough():
+def test_spectral_norm_once_is_enough() -> None:
     net = smooth_net()
     disc_options.add_spectral_norm(net)
     keys = list(net.state_dict())
@@ -319,6 +340,6 @@ def test_spectral_norm_once_is_enough():
     assert list(net.state_dict()) == keys
 
 
-def test_without_spectral_norm_leaves_other_networks_alone():
+def test_without_spectral_norm_leaves_other_networks_alone() -> None:
     net = smooth_net()
     assert disc_options.without_spectral_norm(net) is net

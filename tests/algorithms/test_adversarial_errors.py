@@ -1,6 +1,8 @@
 """What users get wrong: one line that says what was expected, what came, what to do."""
 
 import dataclasses
+import pathlib
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -22,11 +24,11 @@ from reference.adversarial_trainers import (
 )
 
 
-def transitions(**kwargs):
+def transitions(**kwargs: Any) -> Any:
     return rollout.flatten_trajectories(tiny_envs.expert_trajectories(4, **kwargs))
 
 
-def batches(n=2, size=16, **changes):
+def batches(n: int = 2, size: int = 16, **changes: Any) -> Any:
     flat = transitions()
     keys = ("obs", "acts", "next_obs", "dones")
     rows = [slice(i * size, (i + 1) * size) for i in range(n)]
@@ -40,25 +42,25 @@ def batches(n=2, size=16, **changes):
     return made
 
 
-def with_nan(field):
+def with_nan(field: Any) -> Any:
     value = np.array(getattr(transitions(), field))
     value[5] = np.nan
     return dataclasses.replace(transitions(), **{field: value})
 
 
-def nan_at_the_end():
+def nan_at_the_end() -> Any:
     trajectory = tiny_envs.expert_trajectories(1)[0]
     obs = np.array(trajectory.obs)
     obs[-1] = np.nan
     return [dataclasses.replace(trajectory, obs=obs)] * 4
 
 
-def minimal():
+def minimal() -> types.TransitionsMinimal:
     flat = transitions()
     return types.TransitionsMinimal(flat.obs, flat.acts, flat.infos)
 
 
-def one_line(error):
+def one_line(error: Any) -> None:
     assert "\n" not in str(error.value)
     assert len(str(error.value)) < 400
 
@@ -87,7 +89,9 @@ WRONG_DEMONSTRATIONS = {
 
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
 @pytest.mark.parametrize("name", WRONG_DEMONSTRATIONS)
-def test_wrong_demonstrations(tmp_path, algorithm, name):
+def test_wrong_demonstrations(
+    tmp_path: pathlib.Path, algorithm: Any, name: Any
+) -> None:
     demonstrations, message = WRONG_DEMONSTRATIONS[name]
     with pytest.raises((ValueError, TypeError), match=message) as error:
         make_trainer(tmp_path, algorithm, demonstrations=demonstrations())
@@ -111,7 +115,7 @@ WRONG_BATCHES = {
 
 
 @pytest.mark.parametrize("name", WRONG_BATCHES)
-def test_wrong_batches(tmp_path, name):
+def test_wrong_batches(tmp_path: pathlib.Path, name: Any) -> None:
     demonstrations, message = WRONG_BATCHES[name]
     trainer = make_trainer(tmp_path, demonstrations=demonstrations())
     with pytest.raises(ValueError, match=message) as error:
@@ -142,21 +146,21 @@ WRONG_SETTINGS = {
 
 
 @pytest.mark.parametrize("name", WRONG_SETTINGS)
-def test_wrong_settings(tmp_path, name):
+def test_wrong_settings(tmp_path: pathlib.Path, name: Any) -> None:
     settings, message = WRONG_SETTINGS[name]
     with pytest.raises(ValueError, match=message) as error:
         make_trainer(tmp_path, **settings)
     one_line(error)
 
 
-def test_another_number_of_environments(tmp_path):
+def test_another_number_of_environments(tmp_path: pathlib.Path) -> None:
     algo = make_generator("PPO", tiny_envs.make_venv(n_envs=1))
     with pytest.raises(ConfigError, match="1 environments, venv has 2") as error:
         make_trainer(tmp_path, gen_algo=algo)
     one_line(error)
 
 
-def test_an_algorithm_that_another_trainer_took(tmp_path):
+def test_an_algorithm_that_another_trainer_took(tmp_path: pathlib.Path) -> None:
     first = make_trainer(tmp_path)
     second = make_trainer(tmp_path, gen_algo=first.gen_algo)
     with pytest.raises(ConfigError, match="given another environment") as error:
@@ -166,7 +170,7 @@ def test_an_algorithm_that_another_trainer_took(tmp_path):
 
 
 @pytest.mark.parametrize("interval", [0, 1])
-def test_nowhere_to_save(tmp_path, interval):
+def test_nowhere_to_save(tmp_path: pathlib.Path, interval: int) -> None:
     (tmp_path / "file").write_text("mine")
     trainer = make_trainer(tmp_path)
     with pytest.raises(ConfigError, match="pass another checkpoint_dir") as error:
@@ -179,7 +183,9 @@ def test_nowhere_to_save(tmp_path, interval):
 
 
 @pytest.mark.parametrize("norm_obs", [True, False])
-def test_normalised_observations_are_warned_of(tmp_path, capsys, norm_obs):
+def test_normalised_observations_are_warned_of(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], norm_obs: bool
+) -> None:
     venv = VecMonitor(VecNormalize(tiny_envs.make_venv(), norm_obs=norm_obs))
     make_trainer(tmp_path, venv=venv, formats=("stdout",))
     assert ("normalizes observations by VecN" in capsys.readouterr().out) == norm_obs
@@ -192,14 +198,16 @@ def test_normalised_observations_are_warned_of(tmp_path, capsys, norm_obs):
         ({"act_kind": "box"}, "action space"),
     ],
 )
-def test_a_network_for_other_spaces(tmp_path, other, message):
+def test_a_network_for_other_spaces(
+    tmp_path: pathlib.Path, other: dict[str, Any], message: str
+) -> None:
     net = make_reward_net(tiny_envs.make_venv(**other))
     with pytest.raises(ConfigError, match=f"reward_net is for the {message}") as error:
         make_trainer(tmp_path, reward_net=net)
     one_line(error)
 
 
-def test_nothing_to_train_the_discriminator_on(tmp_path):
+def test_nothing_to_train_the_discriminator_on(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     with pytest.raises(RuntimeError) as error:
         trainer.train_disc()
@@ -212,7 +220,7 @@ def test_nothing_to_train_the_discriminator_on(tmp_path):
         trainer.train_disc()
 
 
-def test_samples_of_other_sizes(tmp_path):
+def test_samples_of_other_sizes(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     (batch,) = batches(1)
     less = {key: value[:15] for key, value in batch.items()}
@@ -227,7 +235,7 @@ def test_samples_of_other_sizes(tmp_path):
         )
 
 
-def test_too_few_timesteps(tmp_path):
+def test_too_few_timesteps(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     with pytest.raises(AssertionError) as error:
         trainer.train(31)
@@ -237,7 +245,7 @@ def test_too_few_timesteps(tmp_path):
 
 
 @pytest.mark.parametrize("generator", ["PPO", "SAC"])
-def test_rewards_that_are_nan(tmp_path, generator):
+def test_rewards_that_are_nan(tmp_path: pathlib.Path, generator: str) -> None:
     act_kind = "discrete" if generator == "PPO" else "box"
     trainer = make_trainer(tmp_path, "GAIL", generator, act_kind=act_kind)
     with th.no_grad():
@@ -251,7 +259,9 @@ def test_rewards_that_are_nan(tmp_path, generator):
 
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
 @pytest.mark.parametrize("generator", ["PPO", "DQN"])
-def test_episodes_of_different_lengths(tmp_path, algorithm, generator):
+def test_episodes_of_different_lengths(
+    tmp_path: pathlib.Path, algorithm: str, generator: str
+) -> None:
     if (algorithm, generator) == ("AIRL", "DQN"):
         generator = "SAC"
     act_kind = "box" if generator == "SAC" else "discrete"
@@ -266,7 +276,7 @@ def test_episodes_of_different_lengths(tmp_path, algorithm, generator):
         trainer._check_fixed_horizon([tiny_envs.HORIZON + 1])
 
 
-def test_different_lengths_allowed(tmp_path):
+def test_different_lengths_allowed(tmp_path: pathlib.Path) -> None:
     venv = tiny_envs.make_venv(horizon=None)
     trainer = make_trainer(tmp_path, venv=venv, allow_variable_horizon=True)
     trainer.train(128)
@@ -274,7 +284,7 @@ def test_different_lengths_allowed(tmp_path):
     assert "different" not in (tmp_path / "progress.csv").read_text()
 
 
-def test_demonstrations_may_be_set_later(tmp_path):
+def test_demonstrations_may_be_set_later(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path, demonstrations=None)
     trainer.set_demonstrations(transitions())
     trainer.train(32)
@@ -286,7 +296,7 @@ def test_demonstrations_may_be_set_later(tmp_path):
 
 
 @pytest.mark.parametrize("tensors", [False, True])
-def test_batches_as_demonstrations(tmp_path, tensors):
+def test_batches_as_demonstrations(tmp_path: pathlib.Path, tensors: bool) -> None:
     made = batches(2)
     if tensors:
         made = [{k: th.tensor(np.array(v)) for k, v in b.items()} for b in made]
@@ -294,7 +304,7 @@ def test_batches_as_demonstrations(tmp_path, tensors):
     trainer = make_trainer(tmp_path, demonstrations=made, n_disc_updates_per_round=5)
     original = trainer._reward_net.preprocess
 
-    def spy(*args):
+    def spy(*args: Any) -> Any:
         seen.append(args[0][:16].numpy())
         return original(*args)
 
@@ -307,14 +317,14 @@ def test_batches_as_demonstrations(tmp_path, tensors):
         np.testing.assert_array_equal(obs, expected.numpy() if tensors else expected)
 
 
-def state_only():
+def state_only() -> Any:
     return [
         dataclasses.replace(t, acts=np.zeros((len(t), 0), np.float32))
         for t in tiny_envs.expert_trajectories(4)
     ]
 
 
-def state_net(venv, **kwargs):
+def state_net(venv: Any, **kwargs: Any) -> reward_nets.BasicRewardNet:
     settings = {"use_action": False, "use_next_state": True} | kwargs
     return reward_nets.BasicRewardNet(
         venv.observation_space, venv.action_space, **settings
@@ -322,7 +332,7 @@ def state_net(venv, **kwargs):
 
 
 @pytest.mark.parametrize("act_kind", ["box", "discrete"])
-def test_demonstrations_without_actions(tmp_path, act_kind):
+def test_demonstrations_without_actions(tmp_path: pathlib.Path, act_kind: str) -> None:
     venv = tiny_envs.make_venv(act_kind=act_kind)
     trainer = make_trainer(
         tmp_path, venv=venv, act_kind=act_kind, demonstrations=state_only(),
@@ -343,7 +353,9 @@ def test_demonstrations_without_actions(tmp_path, act_kind):
 
 @pytest.mark.parametrize("norm", [None, networks.RunningNorm])
 @pytest.mark.parametrize("act_kind", ["box", "discrete"])
-def test_a_network_that_looks_at_missing_actions(tmp_path, act_kind, norm):
+def test_a_network_that_looks_at_missing_actions(
+    tmp_path: pathlib.Path, act_kind: str, norm: Any
+) -> None:
     venv = tiny_envs.make_venv(act_kind=act_kind)
     with pytest.raises(ConfigError, match="use_action=False") as error:
         make_trainer(
@@ -353,7 +365,7 @@ def test_a_network_that_looks_at_missing_actions(tmp_path, act_kind, norm):
     one_line(error)
 
 
-def test_airl_needs_actions(tmp_path):
+def test_airl_needs_actions(tmp_path: pathlib.Path) -> None:
     venv = tiny_envs.make_venv()
     with pytest.raises(ConfigError, match="AIRL needs the expert's actions") as error:
         make_trainer(
@@ -373,7 +385,7 @@ ACTIONS = {
 
 
 @pytest.mark.parametrize("name", ACTIONS)
-def test_whether_a_network_depends_on_the_action(name):
+def test_whether_a_network_depends_on_the_action(name: Any) -> None:
     obs = gym.spaces.Box(-1, 1, (3,), np.float32)
     for use_action in (True, False):
         net = reward_nets.BasicRewardNet(obs, ACTIONS[name], use_action=use_action)
@@ -382,7 +394,9 @@ def test_whether_a_network_depends_on_the_action(name):
 
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_ensembles_are_no_discriminators(tmp_path, algorithm, wrapped):
+def test_ensembles_are_no_discriminators(
+    tmp_path: pathlib.Path, algorithm: str, wrapped: bool
+) -> None:
     venv = tiny_envs.make_venv()
     spaces = venv.observation_space, venv.action_space
     members = [reward_nets.BasicRewardNet(*spaces) for _ in range(2)]

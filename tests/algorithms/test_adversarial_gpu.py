@@ -1,5 +1,8 @@
 """Adversarial training on a GPU: devices meet where they have to (#820, #843)."""
 
+import pathlib
+from typing import Any
+
 import numpy as np
 import pytest
 import stable_baselines3 as sb3
@@ -25,7 +28,13 @@ pytestmark = [
 ON_POLICY_SETTINGS = {"n_steps": 16, "batch_size": 16, "n_epochs": 2}
 
 
-def on_gpu(tmp_path, algorithm="GAIL", generator="PPO", obs_kind="box", **settings):
+def on_gpu(
+    tmp_path: pathlib.Path,
+    algorithm: str = "GAIL",
+    generator: str = "PPO",
+    obs_kind: str = "box",
+    **settings: Any,
+) -> Any:
     act_kind = "box" if generator == "SAC" else "discrete"
     venv = tiny_envs.make_venv(obs_kind, act_kind)
     kwargs = ON_POLICY_SETTINGS if generator == "PPO" else OFF_POLICY_SETTINGS
@@ -50,7 +59,9 @@ def on_gpu(tmp_path, algorithm="GAIL", generator="PPO", obs_kind="box", **settin
         ("AIRL", "SAC"),
     ],
 )
-def test_trains(tmp_path, algorithm, generator, obs_kind):
+def test_trains(
+    tmp_path: pathlib.Path, algorithm: str, generator: str, obs_kind: str
+) -> None:
     trainer = on_gpu(tmp_path, algorithm, generator, obs_kind)
     trainer.train(64)
     assert {p.device.type for p in trainer._reward_net.parameters()} == {"cuda"}
@@ -61,7 +72,9 @@ def test_trains(tmp_path, algorithm, generator, obs_kind):
     "devices", [("cuda", "cuda"), ("cuda", "cpu"), ("cpu", "cuda")]
 )
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
-def test_samples_of_the_user_on_any_device(tmp_path, algorithm, devices):
+def test_samples_of_the_user_on_any_device(
+    tmp_path: pathlib.Path, algorithm: str, devices: tuple[str, str]
+) -> None:
     trainer = on_gpu(tmp_path, algorithm)
     flat = rollout.flatten_trajectories(tiny_envs.expert_trajectories(4))[:16]
     expert, generated = (
@@ -76,7 +89,7 @@ def test_samples_of_the_user_on_any_device(tmp_path, algorithm, devices):
 
 
 @pytest.mark.parametrize("penalty", ["r1", "wgan-gp"])
-def test_options(tmp_path, penalty):
+def test_options(tmp_path: pathlib.Path, penalty: str) -> None:
     venv = tiny_envs.make_venv()
     net = reward_nets.NormalizedRewardNet(
         make_reward_net(venv, normalize_input_layer=networks.RunningNorm),
@@ -92,7 +105,7 @@ def test_options(tmp_path, penalty):
 
 
 @pytest.mark.parametrize("generator", ["PPO", "SAC"])
-def test_saves_and_resumes(tmp_path, generator):
+def test_saves_and_resumes(tmp_path: pathlib.Path, generator: str) -> None:
     saved = tmp_path / "saved"
     trainer = on_gpu(tmp_path / "1", "GAIL", generator)
     trainer.train(64, checkpoint_dir=saved)
@@ -102,7 +115,7 @@ def test_saves_and_resumes(tmp_path, generator):
     assert load_reward_net(saved / "final" / "reward_train.pt").device.type == "cpu"
 
 
-def test_like_on_the_cpu(tmp_path):
+def test_like_on_the_cpu(tmp_path: pathlib.Path) -> None:
     flat = rollout.flatten_trajectories(tiny_envs.expert_trajectories(4))
     fields = ("obs", "acts", "next_obs", "dones")
     expert, generated = (

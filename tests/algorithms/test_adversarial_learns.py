@@ -1,5 +1,8 @@
 """GAIL and AIRL learn: a seconds-long run on a tiny environment, judged by returns."""
 
+import pathlib
+from typing import Any
+
 import pytest
 import stable_baselines3 as sb3
 import torch as th
@@ -16,7 +19,7 @@ GAMMA = 0.5
 """What to do depends on the present state alone."""
 
 
-def returns(policy):
+def returns(policy: Any) -> Any:
     venv = tiny_envs.make_venv(seed=99)
     values, _ = evaluation.evaluate_policy(
         policy, venv, 20, deterministic=True, return_episode_rewards=True, warn=False
@@ -24,7 +27,7 @@ def returns(policy):
     return values
 
 
-def ppo(venv, seed=0):
+def ppo(venv: Any, seed: int = 0) -> Any:
     return sb3.PPO(
         "MlpPolicy", venv, n_steps=64, batch_size=128, n_epochs=5, gamma=GAMMA,
         learning_rate=3e-3, seed=seed, device="cpu",
@@ -32,7 +35,9 @@ def ppo(venv, seed=0):
     )  # fmt: skip
 
 
-def trainer_for(tmp_path, algorithm, seed=0, **settings):
+def trainer_for(
+    tmp_path: pathlib.Path, algorithm: Any, seed: int = 0, **settings: Any
+) -> Any:
     th.manual_seed(seed)
     venv = tiny_envs.make_venv(n_envs=8, seed=seed)
     spaces = venv.observation_space, venv.action_space
@@ -51,7 +56,7 @@ def trainer_for(tmp_path, algorithm, seed=0, **settings):
 
 
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL", "LeastSquaresGAIL"])
-def test_learns(tmp_path, algorithm):
+def test_learns(tmp_path: pathlib.Path, algorithm: str) -> None:
     trainer = trainer_for(tmp_path, algorithm)
     before = returns(trainer.policy)
     trainer.train(12 * 512)
@@ -60,7 +65,9 @@ def test_learns(tmp_path, algorithm):
     assert sum(after) / len(after) >= 0.9 * tiny_envs.HORIZON
 
 
-def test_a_fresh_policy_learns_from_the_unshaped_reward_of_airl(tmp_path):
+def test_a_fresh_policy_learns_from_the_unshaped_reward_of_airl(
+    tmp_path: pathlib.Path,
+) -> None:
     trainer = trainer_for(tmp_path, "AIRL")
     trainer.train(12 * 512)
     venv = tiny_envs.make_venv(n_envs=8, seed=5)
@@ -75,7 +82,9 @@ def test_a_fresh_policy_learns_from_the_unshaped_reward_of_airl(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 5))
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
-def test_learns_whatever_the_seed(tmp_path, algorithm, seed):
+def test_learns_whatever_the_seed(
+    tmp_path: pathlib.Path, algorithm: str, seed: Any
+) -> None:
     trainer = trainer_for(tmp_path, algorithm, seed)
     trainer.train(12 * 512)
     after = returns(trainer.policy)

@@ -1,6 +1,8 @@
 """Log-probabilities of actions under generators, in the environment's units."""
 
 import math
+import pathlib
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -25,14 +27,14 @@ class BoundedEnv(gym.Env):
 
     observation_space = gym.spaces.Box(-1, 1, (2,), np.float32)
 
-    def __init__(self, action_space):
+    def __init__(self, action_space: Any) -> None:
         self.action_space = action_space
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         return np.zeros(2, np.float32), {}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         assert self.action_space.contains(action)
         return np.zeros(2, np.float32), 0.0, False, False, {}
 
@@ -41,7 +43,7 @@ LINE = gym.spaces.Box(np.float32(-1.5), np.float32(4.0), (1,))
 OBS = np.array([[0.3, -0.7]], np.float32)
 
 
-def algorithm(cls, action_space=LINE, **kwargs):
+def algorithm(cls, action_space: Any = LINE, **kwargs: Any) -> Any:
     venv = DummyVecEnv([lambda: BoundedEnv(action_space)])
     settings = {"n_steps": 8} if cls is not sb3.SAC else {"buffer_size": 10}
     return cls(
@@ -65,7 +67,7 @@ SQUASHED = {
 
 
 @pytest.mark.parametrize("name", SQUASHED)
-def test_squashed_densities_integrate_to_one(name):
+def test_squashed_densities_integrate_to_one(name: Any) -> None:
     cls, kwargs = SQUASHED[name]
     policy = algorithm(cls, **kwargs).policy
     low, high = -1.5, 4.0
@@ -79,7 +81,7 @@ def test_squashed_densities_integrate_to_one(name):
     assert integral == pytest.approx(1, abs=5e-3)
 
 
-def test_squashed_density_against_the_change_of_variables():
+def test_squashed_density_against_the_change_of_variables() -> None:
     """Of log p(u) - log |da/du| with a = low + (high - low) (tanh(u) + 1) / 2."""
     box = gym.spaces.Box(np.array([-2, 0.5], np.float32), np.array([1, 3], np.float32))
     policy = algorithm(sb3.SAC, box).policy
@@ -98,7 +100,7 @@ def test_squashed_density_against_the_change_of_variables():
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_squashed_density_is_finite_at_the_bounds():
+def test_squashed_density_is_finite_at_the_bounds() -> None:
     policy = algorithm(sb3.SAC).policy
     acts = np.array([[-1.5], [4.0]], np.float32)
     found = action_log_probs(policy, np.repeat(OBS, 2, axis=0), acts)
@@ -106,7 +108,7 @@ def test_squashed_density_is_finite_at_the_bounds():
 
 
 @pytest.mark.parametrize("cls", [sb3.PPO, sb3.A2C, sb3_contrib.TRPO])
-def test_gaussian(cls):
+def test_gaussian(cls) -> None:
     kwargs = {} if cls is sb3.A2C else {"batch_size": 8}
     policy = algorithm(cls, **kwargs).policy
     distribution = policy.get_distribution(th.as_tensor(OBS)).distribution
@@ -121,7 +123,7 @@ def test_gaussian(cls):
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-5)
 
 
-def test_gaussian_of_several_axes():
+def test_gaussian_of_several_axes() -> None:
     box = gym.spaces.Box(-1, 1, (2, 3), np.float32)
     policy = algorithm(sb3.PPO, box, batch_size=8).policy
     distribution = policy.get_distribution(th.as_tensor(OBS)).distribution
@@ -134,7 +136,7 @@ def test_gaussian_of_several_axes():
     assert found.item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_unsquashed_gsde():
+def test_unsquashed_gsde() -> None:
     policy = algorithm(sb3.PPO, use_sde=True, batch_size=8).policy
     distribution = policy.get_distribution(th.as_tensor(OBS)).distribution
     expected = slow.gaussian_log_density(
@@ -144,7 +146,7 @@ def test_unsquashed_gsde():
     assert found.item() == pytest.approx(expected, rel=1e-4)
 
 
-def test_categorical():
+def test_categorical() -> None:
     policy = algorithm(sb3.PPO, gym.spaces.Discrete(4), batch_size=8).policy
     logits = policy.get_distribution(th.as_tensor(OBS)).distribution.logits[0].tolist()
     total = math.log(sum(math.exp(logit) for logit in logits))
@@ -154,7 +156,7 @@ def test_categorical():
     )
 
 
-def test_multi_discrete():
+def test_multi_discrete() -> None:
     space = gym.spaces.MultiDiscrete([2, 3])
     policy = algorithm(sb3.PPO, space, batch_size=8).policy
     every = np.stack(np.meshgrid(range(2), range(3)), -1).reshape(-1, 2)
@@ -163,7 +165,7 @@ def test_multi_discrete():
 
 
 @pytest.mark.parametrize("obs_kind", ["dict", "image"])
-def test_observations_as_the_environment_gives_them(obs_kind):
+def test_observations_as_the_environment_gives_them(obs_kind: str) -> None:
     venv = tiny_envs.make_venv(obs_kind)
     policy = make_generator("PPO", venv, obs_kind).policy
     obs = venv.reset()
@@ -187,7 +189,7 @@ def test_observations_as_the_environment_gives_them(obs_kind):
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_leaves_the_policy_as_it_was(training):
+def test_leaves_the_policy_as_it_was(training: bool) -> None:
     policy = algorithm(sb3.PPO, batch_size=8).policy
     policy.set_training_mode(training)
     found = action_log_probs(policy, OBS, np.array([[0.4]], np.float32))
@@ -196,7 +198,9 @@ def test_leaves_the_policy_as_it_was(training):
 
 
 @pytest.mark.parametrize("generator", ["TD3", "DQN", "RecurrentPPO"])
-def test_airl_needs_a_stochastic_policy_of_the_state(tmp_path, generator):
+def test_airl_needs_a_stochastic_policy_of_the_state(
+    tmp_path: pathlib.Path, generator: str
+) -> None:
     act_kind = "box" if generator == "TD3" else "discrete"
     with pytest.raises(TypeError, match="AIRL needs a stochastic policy") as error:
         make_trainer(tmp_path, "AIRL", generator, act_kind=act_kind)
@@ -204,7 +208,9 @@ def test_airl_needs_a_stochastic_policy_of_the_state(tmp_path, generator):
     assert generator in str(error.value)
 
 
-def test_airl_logits_are_the_log_odds_of_its_discriminator(tmp_path):
+def test_airl_logits_are_the_log_odds_of_its_discriminator(
+    tmp_path: pathlib.Path,
+) -> None:
     """D = exp f / (exp f + pi), so log D - log(1 - D) = f - log pi."""
     trainer = make_trainer(tmp_path, "AIRL")
     obs = trainer.venv.reset()
@@ -222,7 +228,7 @@ def test_airl_logits_are_the_log_odds_of_its_discriminator(tmp_path):
     )
 
 
-def test_rewards_of_airl(tmp_path):
+def test_rewards_of_airl(tmp_path: pathlib.Path) -> None:
     """The generator learns from f with its shaping; the unshaped f is what is kept."""
     from imitation.rewards import reward_nets
 
@@ -238,7 +244,9 @@ def test_rewards_of_airl(tmp_path):
 
 
 @pytest.mark.parametrize("generator", ["PPO", "SAC"])
-def test_demonstrations_at_the_bounds_train(tmp_path, generator):
+def test_demonstrations_at_the_bounds_train(
+    tmp_path: pathlib.Path, generator: str
+) -> None:
     trainer = make_trainer(tmp_path, "AIRL", generator, act_kind="box")
     trainer.train_gen(32)
     rng = np.random.default_rng(0)

@@ -2,6 +2,7 @@
 
 import collections
 import math
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -35,18 +36,18 @@ FORMS = {
 }
 
 
-def tensor(values):
+def tensor(values: Any) -> Any:
     return th.tensor(values, dtype=th.float64)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_reward_forms_are_the_papers(form):
+def test_reward_forms_are_the_papers(form: Any) -> None:
     rewards = losses.REWARD_FORMS[form](tensor(LOGITS))
     expected = [FORMS[form](logit) for logit in LOGITS]
     np.testing.assert_allclose(rewards.numpy(), expected, rtol=1e-9, atol=1e-12)
 
 
-def test_softplus_reward_is_the_documented_log_sigmoid():
+def test_softplus_reward_is_the_documented_log_sigmoid() -> None:
     logits = tensor(LOGITS)
     th.testing.assert_close(
         losses.REWARD_FORMS["softplus"](logits), -th.nn.functional.logsigmoid(-logits)
@@ -54,7 +55,7 @@ def test_softplus_reward_is_the_documented_log_sigmoid():
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_reward_forms_stay_finite(form):
+def test_reward_forms_stay_finite(form: Any) -> None:
     logits = th.tensor([-1e4, -90.0, 90.0, 1e4], requires_grad=True)
     rewards = losses.REWARD_FORMS[form](logits)
     rewards.sum().backward()
@@ -62,14 +63,14 @@ def test_reward_forms_stay_finite(form):
     assert th.isfinite(logits.grad).all()
 
 
-def test_fairl_is_held_at_its_largest_logit():
+def test_fairl_is_held_at_its_largest_logit() -> None:
     rewards = losses.REWARD_FORMS["fairl"](tensor([5.0, 6.0, 100.0]))
     expected = slow.fairl_reward(losses.FAIRL_MAX_LOGIT)
     np.testing.assert_allclose(rewards.numpy(), expected)
 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.3])
-def test_discriminator_loss(smoothing):
+def test_discriminator_loss(smoothing: float) -> None:
     labels = [0, 1, 0, 1, 1, 0, 1]
     loss = losses.discriminator_loss(tensor(LOGITS), th.tensor(labels), smoothing)
     expected = slow.cross_entropy(LOGITS, labels, smoothing)
@@ -77,7 +78,7 @@ def test_discriminator_loss(smoothing):
 
 
 @pytest.mark.parametrize("smoothing", [0.05, 0.2])
-def test_smoothed_labels_bound_the_best_logit(smoothing):
+def test_smoothed_labels_bound_the_best_logit(smoothing: float) -> None:
     bound = math.log((1 - smoothing) / smoothing)
     logits = tensor([bound, -bound]).requires_grad_()
     loss = losses.discriminator_loss(logits, th.tensor([1, 0]), smoothing)
@@ -87,7 +88,7 @@ def test_smoothed_labels_bound_the_best_logit(smoothing):
     assert further > loss
 
 
-def test_gradient_of_the_loss_is_the_error_of_the_probability():
+def test_gradient_of_the_loss_is_the_error_of_the_probability() -> None:
     labels = [0, 1, 0, 1, 1, 0, 1]
     logits = tensor(LOGITS).requires_grad_()
     loss = losses.discriminator_loss(logits, th.tensor(labels))
@@ -99,7 +100,7 @@ def test_gradient_of_the_loss_is_the_error_of_the_probability():
     np.testing.assert_allclose(gradient.numpy(), expected, rtol=1e-9)
 
 
-def test_entropy():
+def test_entropy() -> None:
     found = losses.bernoulli_entropy(tensor(LOGITS)).item()
     assert found == pytest.approx(slow.entropy(LOGITS), rel=1e-9)
     assert losses.bernoulli_entropy(tensor([0.0])).item() == pytest.approx(math.log(2))
@@ -120,7 +121,7 @@ def test_entropy():
     ids=["both", "only expert", "only generated"],
 )
 @pytest.mark.parametrize("dtype", [th.int64, th.float32, th.bool])
-def test_train_stats(labels, dtype):
+def test_train_stats(labels: Any, dtype: Any) -> None:
     stats = common.compute_train_stats(
         tensor(LOGITS).requires_grad_(),
         th.tensor(labels).to(dtype),
@@ -134,7 +135,7 @@ def test_train_stats(labels, dtype):
         assert stats[key] == pytest.approx(expected[key], nan_ok=True), key
 
 
-def test_train_stats_of_one_kind():
+def test_train_stats_of_one_kind() -> None:
     only_generated = common.compute_train_stats(
         th.tensor([1.0]), th.tensor([0]), th.tensor(0.0)
     )
@@ -145,12 +146,12 @@ def test_train_stats_of_one_kind():
     assert only_expert["disc_acc_gen"] == 0.0
 
 
-def two_part_function(seed=0):
+def two_part_function(seed: int = 0) -> Any:
     generator = th.Generator().manual_seed(seed)
     w1 = th.randn(3, 5, generator=generator)
     w2 = th.randn(2, 5, generator=generator)
 
-    def logit_of(x, y):
+    def logit_of(x: Any, y: Any) -> Any:
         return th.tanh(x @ w1 + y.flatten(1)[:, :2] @ w2).pow(2).sum(dim=1)
 
     xs = th.randn(4, 3, generator=generator)
@@ -158,7 +159,7 @@ def two_part_function(seed=0):
     return logit_of, xs, ys
 
 
-def test_r1_penalty_is_a_mean_over_samples():
+def test_r1_penalty_is_a_mean_over_samples() -> None:
     logit_of, xs, ys = two_part_function()
     xs.requires_grad_()
     ys.requires_grad_()
@@ -168,7 +169,7 @@ def test_r1_penalty_is_a_mean_over_samples():
     assert found.requires_grad
 
 
-def test_wgan_gp_penalty_is_a_mean_over_samples():
+def test_wgan_gp_penalty_is_a_mean_over_samples() -> None:
     logit_of, xs, ys = two_part_function()
     xs.requires_grad_()
     ys.requires_grad_()
@@ -177,7 +178,7 @@ def test_wgan_gp_penalty_is_a_mean_over_samples():
     th.testing.assert_close(found, expected)
 
 
-def test_penalties_in_closed_form():
+def test_penalties_in_closed_form() -> None:
     """The gradient of w·x is w everywhere."""
     weight = th.tensor([3.0, 4.0])
     x = th.randn(6, 2).requires_grad_()
@@ -186,7 +187,7 @@ def test_penalties_in_closed_form():
     assert losses.wgan_gp_penalty(x @ weight, [x]).item() == pytest.approx(16.0)
 
 
-def test_penalties_of_a_function_of_nothing():
+def test_penalties_of_a_function_of_nothing() -> None:
     x = th.randn(6, 2).requires_grad_()
     constant = th.ones(6, requires_grad=True) * 2
     assert losses.r1_penalty(constant, [x]).item() == 0
@@ -194,7 +195,7 @@ def test_penalties_of_a_function_of_nothing():
     assert penalty.item() == pytest.approx(1.0, abs=1e-4)
 
 
-def test_wgan_gp_penalty_has_a_gradient_where_the_norm_is_zero():
+def test_wgan_gp_penalty_has_a_gradient_where_the_norm_is_zero() -> None:
     weight = th.zeros(2, requires_grad=True)
     x = th.randn(6, 2).requires_grad_()
     losses.wgan_gp_penalty(x @ weight, [x]).backward()
@@ -215,7 +216,7 @@ def test_wgan_gp_penalty_has_a_gradient_where_the_norm_is_zero():
         ({"instance_noise": -1.0}, "instance_noise"),
     ],
 )
-def test_options_out_of_range(options, message):
+def test_options_out_of_range(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message) as error:
         DiscriminatorOptions(**options)
     assert "\n" not in str(error.value)
@@ -225,14 +226,14 @@ OBS = gym.spaces.Box(-1, 1, (3,), np.float32)
 ACT = gym.spaces.Discrete(2)
 
 
-def transitions(n=10):
+def transitions(n: int = 10) -> Any:
     rng = np.random.default_rng(0)
     obs, next_obs = rng.uniform(-1, 1, (2, n, 3)).astype(np.float32)
     return obs, rng.integers(2, size=n), next_obs, np.zeros(n, bool)
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_reward_net_from_logit(form):
+def test_reward_net_from_logit(form: Any) -> None:
     base = reward_nets.BasicRewardNet(OBS, ACT, hid_sizes=(8,))
     net = RewardNetFromDiscriminatorLogit(base, form)
     expected = [FORMS[form](float(logit)) for logit in base.predict(*transitions())]
@@ -247,13 +248,13 @@ def test_reward_net_from_logit(form):
     assert net.base is base
 
 
-def test_reward_net_from_logit_refuses_unknown_forms():
+def test_reward_net_from_logit_refuses_unknown_forms() -> None:
     base = reward_nets.BasicRewardNet(OBS, ACT)
     with pytest.raises(ConfigError, match="reward_form must be one of softplus"):
         RewardNetFromDiscriminatorLogit(base, "hinge")
 
 
-def test_reward_net_from_logit_normalises_the_reward_not_the_logit():
+def test_reward_net_from_logit_normalises_the_reward_not_the_logit() -> None:
     base = reward_nets.BasicRewardNet(OBS, ACT, hid_sizes=(8,))
     normalized = reward_nets.NormalizedRewardNet(base, networks.RunningNorm)
     net = RewardNetFromDiscriminatorLogit(normalized)

@@ -1,5 +1,8 @@
 """Off-policy generators learn from the rewards of the current discriminator."""
 
+import pathlib
+from typing import Any
+
 import numpy as np
 import pytest
 import sb3_contrib
@@ -32,12 +35,14 @@ CASES = [
 ]
 
 
-def small(generator, obs_kind):
+def small(generator: Any, obs_kind: Any) -> Any:
     return {"buffer_size": 60} if obs_kind == "image" else {}
 
 
 @pytest.mark.parametrize(("generator", "obs_kind", "act_kind"), CASES)
-def test_trains_both(tmp_path, generator, obs_kind, act_kind):
+def test_trains_both(
+    tmp_path: pathlib.Path, generator: Any, obs_kind: Any, act_kind: Any
+) -> None:
     trainer = make_trainer(
         tmp_path, "GAIL", generator, obs_kind, act_kind,
         generator_settings=small(generator, obs_kind),
@@ -54,7 +59,7 @@ def test_trains_both(tmp_path, generator, obs_kind, act_kind):
 
 
 @pytest.mark.parametrize("cls", [sb3_contrib.TQC, sb3_contrib.QRDQN, sb3.DDPG])
-def test_further_algorithms(tmp_path, cls):
+def test_further_algorithms(tmp_path: pathlib.Path, cls: Any) -> None:
     act_kind = "discrete" if cls is sb3_contrib.QRDQN else "box"
     venv = tiny_envs.make_venv(act_kind=act_kind)
     algo = cls(
@@ -70,8 +75,12 @@ def test_further_algorithms(tmp_path, cls):
 @pytest.mark.parametrize("reward_form", ["softplus", "airl", "fairl"])
 @pytest.mark.parametrize(("generator", "obs_kind", "act_kind"), CASES)
 def test_sampled_rewards_are_the_current_ones(
-    tmp_path, generator, obs_kind, act_kind, reward_form
-):
+    tmp_path: pathlib.Path,
+    generator: Any,
+    obs_kind: Any,
+    act_kind: Any,
+    reward_form: str,
+) -> None:
     """In the form that the generator learns from (S12), by the newest weights."""
     trainer = make_trainer(
         tmp_path, "GAIL", generator, obs_kind, act_kind, reward_form=reward_form,
@@ -84,7 +93,7 @@ def test_sampled_rewards_are_the_current_ones(
     seen = []
     original = trainer.reward_train.predict_th
 
-    def spy(*args):
+    def spy(*args: Any) -> Any:
         seen.append(args)
         return original(*args)
 
@@ -114,7 +123,9 @@ def test_sampled_rewards_are_the_current_ones(
         assert tuple(part.shape[1:]) == shapes[key]
 
 
-def test_the_discriminator_sees_what_the_environment_did(tmp_path):
+def test_the_discriminator_sees_what_the_environment_did(
+    tmp_path: pathlib.Path,
+) -> None:
     trainer = make_trainer(
         tmp_path, "GAIL", "SAC", act_kind="box", gen_replay_buffer_capacity=200
     )
@@ -126,7 +137,9 @@ def test_the_discriminator_sees_what_the_environment_did(tmp_path):
 
 
 @pytest.mark.parametrize("generator", ["SAC", "PPO"])
-def test_normalised_rewards_count_each_transition_once(tmp_path, generator):
+def test_normalised_rewards_count_each_transition_once(
+    tmp_path: pathlib.Path, generator: str
+) -> None:
     act_kind = "box" if generator == "SAC" else "discrete"
     venv = tiny_envs.make_venv(act_kind=act_kind)
     net = reward_nets.NormalizedRewardNet(make_reward_net(venv), networks.RunningNorm)
@@ -137,7 +150,7 @@ def test_normalised_rewards_count_each_transition_once(tmp_path, generator):
     assert net.normalize_output_layer.count.item() == 96
 
 
-def test_rewards_are_computed_once_a_batch(tmp_path):
+def test_rewards_are_computed_once_a_batch(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(
         tmp_path, "GAIL", "DQN", gen_train_timesteps=40, n_disc_updates_per_round=3
     )
@@ -160,14 +173,16 @@ def test_rewards_are_computed_once_a_batch(tmp_path):
         ({"train_freq": (6, "step")}, 12),
     ],
 )
-def test_default_round_of_off_policy_generators(tmp_path, settings, expected):
+def test_default_round_of_off_policy_generators(
+    tmp_path: pathlib.Path, settings: dict[str, Any], expected: int
+) -> None:
     trainer = make_trainer(
         tmp_path, "GAIL", "SAC", act_kind="box", generator_settings=settings
     )
     assert trainer.gen_train_timesteps == expected
 
 
-def test_default_rounds():
+def test_default_rounds() -> None:
     venv = tiny_envs.make_venv()
     assert default_train_timesteps(make_generator("PPO", venv)) == 32
     one = tiny_envs.make_venv(n_envs=1)
@@ -175,7 +190,7 @@ def test_default_rounds():
     assert default_train_timesteps(episodes) == 1
 
 
-def test_whole_episodes(tmp_path):
+def test_whole_episodes(tmp_path: pathlib.Path) -> None:
     venv = tiny_envs.make_venv(n_envs=1)
     algo = make_generator("DQN", venv, train_freq=(1, "episode"))
     trainer = make_trainer(tmp_path, venv=venv, gen_algo=algo)
@@ -185,7 +200,7 @@ def test_whole_episodes(tmp_path):
 
 
 @pytest.mark.parametrize("used", [False, True])
-def test_ground_truth_is_left_alone(tmp_path, used):
+def test_ground_truth_is_left_alone(tmp_path: pathlib.Path, used: bool) -> None:
     algo = {}
     if used:  # by a trainer whose rewards it learned from
         before = make_trainer(tmp_path, "GAIL", "DQN")
@@ -197,7 +212,9 @@ def test_ground_truth_is_left_alone(tmp_path, used):
     assert set(rewards.ravel().tolist()) <= {0.0, 1.0}
 
 
-def test_retraining_leaves_the_rewards_of_the_environment(tmp_path):
+def test_retraining_leaves_the_rewards_of_the_environment(
+    tmp_path: pathlib.Path,
+) -> None:
     trainer = make_trainer(tmp_path, "GAIL", "DQN")
     algo = make_generator("DQN", tiny_envs.make_venv())
     retrain_policy(trainer.reward_test, algo, 48)

@@ -1,5 +1,7 @@
 """What the generator did, recorded, and the choice of it that is kept."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from stable_baselines3.common.vec_env import DummyVecEnv
@@ -12,26 +14,26 @@ from reference.scripted_env import ScriptedEnv, scripted_policy
 N_ENVS = 3
 
 
-def recorder(kind="array"):
+def recorder(kind: Any = "array") -> StepRecorder:
     return StepRecorder(
         DummyVecEnv([lambda i=i: ScriptedEnv(i, 0, kind) for i in range(N_ENVS)])
     )
 
 
-def record(venv, n_steps, obs=None):
+def record(venv: Any, n_steps: Any, obs: None = None) -> Any:
     obs = venv.reset() if obs is None else obs
     for _ in range(n_steps):
         obs, *_ = venv.step(scripted_policy(obs))
     return obs
 
 
-def parts(obs):
+def parts(obs: Any) -> Any:
     return obs if isinstance(obs, dict) else {"where": obs}
 
 
 @pytest.mark.parametrize("splits", [[40], [1, 1, 7, 31], [20, 20]])
 @pytest.mark.parametrize("kind", ["array", "dict"])
-def test_records_what_each_environment_did_alone(kind, splits):
+def test_records_what_each_environment_did_alone(kind: str, splits: list[int]) -> None:
     venv = recorder(kind)
     obs, popped = None, []
     for n_steps in splits:
@@ -59,7 +61,7 @@ def test_records_what_each_environment_did_alone(kind, splits):
     assert lengths == [length for _, _, length in sorted(ends)]
 
 
-def test_flat_goes_through_time_first():
+def test_flat_goes_through_time_first() -> None:
     venv = recorder()
     record(venv, 5)
     steps = venv.pop()
@@ -72,14 +74,14 @@ def test_flat_goes_through_time_first():
     np.testing.assert_array_equal(arguments["next_state"], flat["next_obs"])
 
 
-def test_nothing_to_pop():
+def test_nothing_to_pop() -> None:
     venv = recorder()
     venv.reset()
     with pytest.raises(DataError, match="no steps were recorded"):
         venv.pop()
 
 
-def test_reset_forgets():
+def test_reset_forgets() -> None:
     venv = recorder()
     record(venv, 3)
     record(venv, 2)
@@ -87,14 +89,14 @@ def test_reset_forgets():
     assert len(venv.pop().acts) == 2
 
 
-def test_environments_may_reuse_their_arrays():
+def test_environments_may_reuse_their_arrays() -> None:
     class Reusing(DummyVecEnv):
-        def step_wait(self):
+        def step_wait(self) -> Any:
             obs, *rest = super().step_wait()
             self.buffer[...] = obs
             return self.buffer, *rest
 
-        def reset(self):
+        def reset(self) -> Any:
             self.buffer = super().reset().copy()
             return self.buffer
 
@@ -107,12 +109,12 @@ def test_environments_may_reuse_their_arrays():
         np.testing.assert_array_equal(found[key], value)
 
 
-def transitions(start, n):
+def transitions(start: Any, n: Any) -> dict[str, Any]:
     rows = np.arange(start, start + n)
     return {"obs": {"a": rows, "b": -rows}, "acts": rows * 2, "dones": rows % 2 == 0}
 
 
-def test_generator_samples_keep_rows_together():
+def test_generator_samples_keep_rows_together() -> None:
     kept = GeneratorSamples(10, np.random.default_rng(0))
     kept.store(transitions(0, 6))
     kept.store(transitions(6, 6))
@@ -125,7 +127,7 @@ def test_generator_samples_keep_rows_together():
     np.testing.assert_array_equal(drawn["dones"], rows % 2 == 0)
 
 
-def test_generator_samples_choose_among_too_many():
+def test_generator_samples_choose_among_too_many() -> None:
     kept = GeneratorSamples(10, np.random.default_rng(0))
     kept.store(transitions(0, 100))
     rows = set(kept.sample(300)["acts"].tolist())
@@ -133,7 +135,7 @@ def test_generator_samples_choose_among_too_many():
     assert max(rows) > 100 > min(rows)  # of all parts, not the last ones
 
 
-def test_generator_samples_resume():
+def test_generator_samples_resume() -> None:
     kept = GeneratorSamples(10, np.random.default_rng(0))
     kept.store(transitions(0, 7))
     kept.store(transitions(7, 6))
@@ -145,6 +147,6 @@ def test_generator_samples_resume():
     np.testing.assert_array_equal(kept.sample(20)["acts"], other.sample(20)["acts"])
 
 
-def test_generator_samples_need_room():
+def test_generator_samples_need_room() -> None:
     with pytest.raises(ConfigError, match="gen_replay_buffer_capacity=-1"):
         GeneratorSamples(-1, np.random.default_rng(0))

@@ -5,6 +5,7 @@ import json
 import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,11 +74,11 @@ CASES = {
 }  # fmt: skip
 
 
-def state_of(trainer):
+def state_of(trainer: Any) -> Any:
     return trainer.state_dict()
 
 
-def make(directory, name, **changes):
+def make(directory: Any, name: Any, **changes: Any) -> Any:
     algorithm, generator, obs_kind, act_kind, settings = CASES[name]
     return make_trainer(
         directory, algorithm, generator, obs_kind, act_kind, **settings | changes
@@ -85,7 +86,7 @@ def make(directory, name, **changes):
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_resumed_like_uninterrupted(tmp_path, name):
+def test_resumed_like_uninterrupted(tmp_path: pathlib.Path, name: Any) -> None:
     """Three rounds, and three more: in one go, and by another trainer that loads."""
     whole = make(tmp_path / "whole", name)
     steps = whole.gen_train_timesteps
@@ -109,14 +110,14 @@ def test_resumed_like_uninterrupted(tmp_path, name):
         th.testing.assert_close(value, found[key], rtol=0, atol=1e-6, msg=key)
 
 
-def keep(trainer, saved, kept, now):
+def keep(trainer: Any, saved: Any, kept: Any, now: Any) -> None:
     """Copies the checkpoints that are there while the next round has been trained."""
     if now:
         assert (saved / "latest").is_dir()
         subprocess.run(["cp", "-r", str(saved), str(kept)], check=True)
 
 
-def test_save_and_load_by_hand(tmp_path):
+def test_save_and_load_by_hand(tmp_path: pathlib.Path) -> None:
     one = make(tmp_path / "one", "GAIL PPO")
     one.train(64)
     one.save(tmp_path / "state")
@@ -133,7 +134,7 @@ def test_save_and_load_by_hand(tmp_path):
     assert other.gen_algo.num_timesteps == 128
 
 
-def test_in_a_fresh_process(tmp_path):
+def test_in_a_fresh_process(tmp_path: pathlib.Path) -> None:
     trainer = make(tmp_path / "log", "GAIL SAC")
     trainer.train(64)
     trainer.save(tmp_path / "state")
@@ -184,7 +185,7 @@ MISFITS = {
 
 
 @pytest.mark.parametrize("name", MISFITS)
-def test_state_of_another_trainer(tmp_path, name):
+def test_state_of_another_trainer(tmp_path: pathlib.Path, name: Any) -> None:
     changes, message = MISFITS[name]
     trainer = make_trainer(tmp_path / "one")
     trainer.train(32)
@@ -200,7 +201,9 @@ def test_state_of_another_trainer(tmp_path, name):
 
 @pytest.mark.parametrize("saved", ["SAC", "TD3", "PPO"])
 @pytest.mark.parametrize("into", ["SAC", "TD3", "PPO", "A2C"])
-def test_state_of_another_generator(tmp_path, saved, into):
+def test_state_of_another_generator(
+    tmp_path: pathlib.Path, saved: str, into: str
+) -> None:
     if saved == into:
         return
     trainer = make_trainer(tmp_path / "one", "GAIL", saved, act_kind="box")
@@ -211,7 +214,7 @@ def test_state_of_another_generator(tmp_path, saved, into):
         other.load_state(tmp_path / "state")
 
 
-def test_smaller_replay_buffer(tmp_path):
+def test_smaller_replay_buffer(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path / "one", "GAIL", "SAC", act_kind="box")
     trainer.train(64)
     trainer.save(tmp_path / "state")
@@ -239,7 +242,9 @@ def test_smaller_replay_buffer(tmp_path):
         (("generator", "progress"), []),
     ],
 )
-def test_damaged_states_change_nothing(tmp_path, keys, value):
+def test_damaged_states_change_nothing(
+    tmp_path: pathlib.Path, keys: Any, value: Any
+) -> None:
     trainer = make_trainer(tmp_path / "one", "GAIL", "SAC", act_kind="box")
     trainer.train(32)
     trainer.save(tmp_path / "state")
@@ -252,7 +257,7 @@ def test_damaged_states_change_nothing(tmp_path, keys, value):
         trainer.load_state(tmp_path / "state")
 
 
-def test_no_state(tmp_path):
+def test_no_state(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     with pytest.raises(ArtifactError, match="no checkpoint at"):
         trainer.load_state(tmp_path / "nothing")
@@ -263,7 +268,7 @@ def test_no_state(tmp_path):
     assert trainer.progress == 1
 
 
-def test_resume_of_a_finished_run(tmp_path):
+def test_resume_of_a_finished_run(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path / "one")
     trainer.train(64, checkpoint_dir=tmp_path / "saved")
     other = make_trainer(tmp_path / "two")
@@ -285,7 +290,7 @@ LAYOUT = {
 
 
 @pytest.mark.parametrize("interval", LAYOUT)
-def test_layout(tmp_path, interval):
+def test_layout(tmp_path: pathlib.Path, interval: Any) -> None:
     trainer = make_trainer(tmp_path / "log")
     saved = tmp_path / "saved"
     trainer.train(96, checkpoint_dir=saved, checkpoint_interval=interval)
@@ -297,7 +302,7 @@ def test_layout(tmp_path, interval):
         assert (saved / name / "gen_policy" / "model.zip").is_file()
 
 
-def test_nothing_is_saved_unless_asked_for(tmp_path):
+def test_nothing_is_saved_unless_asked_for(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path / "log")
     trainer.train(64, checkpoint_interval=1)
     assert {path.name for path in tmp_path.glob("*")} == {"log"}
@@ -305,7 +310,9 @@ def test_nothing_is_saved_unless_asked_for(tmp_path):
 
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
 @pytest.mark.parametrize("spectral_norm", [False, True])
-def test_what_is_saved_can_be_used(tmp_path, algorithm, spectral_norm):
+def test_what_is_saved_can_be_used(
+    tmp_path: pathlib.Path, algorithm: str, spectral_norm: bool
+) -> None:
     venv = tiny_envs.make_venv()
     net = reward_nets.BasicShapedRewardNet(
         venv.observation_space, venv.action_space,
@@ -339,7 +346,7 @@ def test_what_is_saved_can_be_used(tmp_path, algorithm, spectral_norm):
 
 
 @pytest.mark.parametrize("generator", ["PPO", "SAC"])
-def test_saved_generators_learn_on(tmp_path, generator):
+def test_saved_generators_learn_on(tmp_path: pathlib.Path, generator: str) -> None:
     """A generator saved in the middle is an ordinary one: its schedules are its own."""
     act_kind = "box" if generator == "SAC" else "discrete"
     trainer = make_trainer(tmp_path / "log", "GAIL", generator, act_kind=act_kind)
@@ -352,30 +359,32 @@ def test_saved_generators_learn_on(tmp_path, generator):
     assert algo._current_progress_remaining <= 0
 
 
-def logged_return(trainer):
+def logged_return(trainer: Any) -> float:
     trainer.logger.close()
     log = pathlib.Path(trainer.logger.get_dir()) / "progress.csv"
     with log.open(newline="") as file:
         return float(list(csv.DictReader(file))[-1]["eval/return_mean"])
 
 
-def best_return(directory):
+def best_return(directory: Any) -> Any:
     return json.loads((directory / "best" / "score.json").read_text())
 
 
-def test_best_checkpoint(tmp_path, monkeypatch):
+def test_best_checkpoint(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trainer = make_trainer(tmp_path / "log")
     saved = tmp_path / "saved"
     returns = iter([1.0, 3.0, 2.0, 3.0, 2.0, 4.0])
     at_best = {}
     means = []
 
-    def train_and_note(round_num):
+    def train_and_note(round_num: Any) -> None:
         if (saved / "best").exists():
             zipped = (saved / "best" / "gen_policy" / "model.zip").stat().st_mtime_ns
             at_best[round_num] = zipped
 
-    def measured(algo, venv, n_episodes):
+    def measured(algo: Any, venv: Any, n_episodes: Any) -> evaluate.Evaluation:
         mean = next(returns)
         means.append((mean, n_episodes, venv is settings["eval_venv"]))
         episodes = evaluate.Episodes(np.array([mean]), np.array([8]))
@@ -400,7 +409,7 @@ def test_best_checkpoint(tmp_path, monkeypatch):
     assert best_return(saved) == 4.0
 
 
-def test_never_saving_means_the_best_too(tmp_path):
+def test_never_saving_means_the_best_too(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path / "log")
     trainer.train(
         32, checkpoint_dir=tmp_path / "saved", checkpoint_interval=-1,
@@ -412,7 +421,9 @@ def test_never_saving_means_the_best_too(tmp_path):
 
 @pytest.mark.parametrize("generator", ["PPO", "SAC", "DQN"])
 @pytest.mark.parametrize("obs_kind", ["box", "image"])
-def test_evaluation_changes_nothing(tmp_path, generator, obs_kind):
+def test_evaluation_changes_nothing(
+    tmp_path: pathlib.Path, generator: str, obs_kind: str
+) -> None:
     if generator == "SAC" and obs_kind == "image":
         obs_kind = "dict"
     act_kind = "box" if generator == "SAC" else "discrete"
@@ -427,7 +438,7 @@ def test_evaluation_changes_nothing(tmp_path, generator, obs_kind):
     assert np.isfinite(logged_return(trainer))
 
 
-def test_evaluation_measures_the_true_return(tmp_path):
+def test_evaluation_measures_the_true_return(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     trainer.train(
         64, eval_venv=tiny_envs.make_venv(seed=9), eval_interval=2, n_eval_episodes=7,
@@ -440,7 +451,9 @@ def test_evaluation_measures_the_true_return(tmp_path):
     assert best_return(tmp_path / "saved") == pytest.approx(expected)
 
 
-def test_cannot_evaluate_in_the_environments_of_training(tmp_path):
+def test_cannot_evaluate_in_the_environments_of_training(
+    tmp_path: pathlib.Path,
+) -> None:
     trainer = make_trainer(tmp_path)
     with pytest.raises(ValueError, match="eval_venv"):
         trainer.train(64, eval_venv=trainer.venv, eval_interval=1)
@@ -449,7 +462,9 @@ def test_cannot_evaluate_in_the_environments_of_training(tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("generator", ["PPO", "SAC"])
-def test_killed_at_random_instants(tmp_path, generator, seed):
+def test_killed_at_random_instants(
+    tmp_path: pathlib.Path, generator: str, seed: Any
+) -> None:
     result = subprocess.run(
         [sys.executable, str(DRIVER), str(tmp_path), generator, "5", str(seed)],
         capture_output=True,
@@ -461,8 +476,10 @@ def test_killed_at_random_instants(tmp_path, generator, seed):
     assert result.stdout.endswith("ok\n")
 
 
-def test_statistics_of_normalised_environments_are_saved(tmp_path):
-    def made(directory):
+def test_statistics_of_normalised_environments_are_saved(
+    tmp_path: pathlib.Path,
+) -> None:
+    def made(directory: Any) -> Any:
         venv = VecNormalize(tiny_envs.make_venv(), gamma=0.9)
         return make_trainer(directory, venv=venv)
 

@@ -1,5 +1,8 @@
 """On-policy generators: rewards computed once per rollout are those of each step."""
 
+import pathlib
+from typing import Any
+
 import numpy as np
 import pytest
 import torch as th
@@ -31,11 +34,11 @@ CASES = [
 ]
 
 
-def keep_rollouts(algo):
+def keep_rollouts(algo: Any) -> Any:
     kept = []
     train = algo.train
 
-    def keep_and_train():
+    def keep_and_train() -> None:
         buffer = algo.rollout_buffer
         kept.append({name: getattr(buffer, name).copy() for name in FIELDS})
         train()
@@ -44,7 +47,7 @@ def keep_rollouts(algo):
     return kept
 
 
-def made(generator, obs_kind, act_kind, wrap):
+def made(generator: Any, obs_kind: Any, act_kind: Any, wrap: Any) -> Any:
     th.manual_seed(0)
     np.random.seed(0)
     venv = tiny_envs.make_venv(obs_kind, act_kind)
@@ -57,14 +60,14 @@ def made(generator, obs_kind, act_kind, wrap):
     return wrap(algo, venv, net)
 
 
-def plainly(algo, venv, net):
+def plainly(algo: Any, venv: Any, net: Any) -> Any:
     algo.set_env(RewardVecEnvWrapper(venv, net.predict_processed))
     kept = keep_rollouts(algo)
     algo.learn(96)
     return algo, kept
 
 
-def at_once(algo, venv, net):
+def at_once(algo: Any, venv: Any, net: Any) -> Any:
     rewarded = RewardedAlgorithm(algo, venv, net)
     kept = keep_rollouts(algo)
     for _ in range(3):
@@ -73,7 +76,9 @@ def at_once(algo, venv, net):
 
 
 @pytest.mark.parametrize(("generator", "obs_kind", "act_kind"), CASES)
-def test_like_rewards_of_each_step(generator, obs_kind, act_kind):
+def test_like_rewards_of_each_step(
+    generator: Any, obs_kind: Any, act_kind: Any
+) -> None:
     algo, expected = made(generator, obs_kind, act_kind, plainly)
     other, found = made(generator, obs_kind, act_kind, at_once)
     assert len(expected) == len(found) == 3
@@ -90,7 +95,7 @@ def test_like_rewards_of_each_step(generator, obs_kind, act_kind):
 
 
 @pytest.mark.parametrize("generator", ["PPO", "RecurrentPPO"])
-def test_advantages_against_the_paper(generator):
+def test_advantages_against_the_paper(generator: str) -> None:
     """Time limits included: each episode here ends by one, after 8 steps."""
     venv = tiny_envs.make_venv()
     algo = make_generator(generator, venv, gae_lambda=0.9, gamma=0.8)
@@ -100,7 +105,7 @@ def test_advantages_against_the_paper(generator):
     values_after = {}
     predict_values = algo.policy.predict_values
 
-    def remember(obs, *args):
+    def remember(obs: Any, *args: Any) -> Any:
         values = predict_values(obs, *args)
         values_after.setdefault("all", []).append(values.detach().numpy().copy())
         return values
@@ -121,8 +126,8 @@ def test_advantages_against_the_paper(generator):
     np.testing.assert_allclose(kept[0]["advantages"], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_entropy_is_rewarded():
-    def with_entropy(algo, venv, net):
+def test_entropy_is_rewarded() -> None:
+    def with_entropy(algo: Any, venv: Any, net: Any) -> Any:
         rewarded = RewardedAlgorithm(algo, venv, net, entropy_weight=0.7)
         kept = keep_rollouts(algo)
         rewarded.learn(32)
@@ -136,7 +141,9 @@ def test_entropy_is_rewarded():
 
 
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
-def test_one_environment_like_several_with_the_same_data(tmp_path, algorithm):
+def test_one_environment_like_several_with_the_same_data(
+    tmp_path: pathlib.Path, algorithm: str
+) -> None:
     """The same transitions, one environment's after the other's or side by side."""
     rng = np.random.default_rng(0)
     obs, next_obs = rng.uniform(-1, 1, (2, 24, 3)).astype(np.float32)
@@ -173,12 +180,14 @@ def test_one_environment_like_several_with_the_same_data(tmp_path, algorithm):
 
 
 @pytest.mark.parametrize("obs_kind", ["box", "dict"])
-def test_recorded_transitions_do_not_depend_on_how_many_run_side_by_side(obs_kind):
+def test_recorded_transitions_do_not_depend_on_how_many_run_side_by_side(
+    obs_kind: str,
+) -> None:
     """Each environment alone gives the same rewards as among others."""
     net = make_reward_net(tiny_envs.make_venv(obs_kind), obs_kind)
     policy = make_generator("PPO", tiny_envs.make_venv(obs_kind), obs_kind).policy
 
-    def played(seeds):
+    def played(seeds: Any) -> Any:
         venv = tiny_envs.make_venv(obs_kind, n_envs=len(seeds))
         algo = make_generator("A2C", venv, obs_kind)
         rewarded = RewardedAlgorithm(algo, venv, net)
@@ -200,14 +209,14 @@ def test_recorded_transitions_do_not_depend_on_how_many_run_side_by_side(obs_kin
 
 
 @pytest.mark.parametrize("generator", ON_POLICY)
-def test_rewards_are_computed_once_per_rollout(generator):
+def test_rewards_are_computed_once_per_rollout(generator: Any) -> None:
     venv = tiny_envs.make_venv()
     algo = make_generator(generator, venv)
     rewarded = RewardedAlgorithm(algo, venv, make_reward_net(venv))
     sizes = []
     reward_fn = rewarded.venv.reward_fn
 
-    def counting(state, action, next_state, done):
+    def counting(state: Any, action: Any, next_state: Any, done: Any) -> Any:
         sizes.append(len(done))
         return reward_fn(state, action, next_state, done)
 
@@ -217,14 +226,14 @@ def test_rewards_are_computed_once_per_rollout(generator):
     assert len(rewarded.venv.episode_rewards) == 12
 
 
-def test_a_callback_that_stops_leaves_whole_steps():
+def test_a_callback_that_stops_leaves_whole_steps() -> None:
     venv = tiny_envs.make_venv()
     rewarded = RewardedAlgorithm(
         make_generator("PPO", venv), venv, make_reward_net(venv)
     )
     n_calls = []
 
-    def stop(_locals, _globals):
+    def stop(_locals: Any, _globals: Any) -> bool:
         n_calls.append(1)
         return len(n_calls) < 5
 
@@ -234,7 +243,7 @@ def test_a_callback_that_stops_leaves_whole_steps():
     assert [s.dones.shape for s in collected] == [(16, 2)]
 
 
-def test_steps_of_others_are_no_part_of_a_rollout():
+def test_steps_of_others_are_no_part_of_a_rollout() -> None:
     venv = tiny_envs.make_venv()
     rewarded = RewardedAlgorithm(
         make_generator("PPO", venv), venv, make_reward_net(venv)
@@ -250,7 +259,7 @@ def test_steps_of_others_are_no_part_of_a_rollout():
     assert steps.dones.shape == (16, 2)
 
 
-def test_ground_truth_is_left_alone(tmp_path):
+def test_ground_truth_is_left_alone(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path, debug_use_ground_truth=True)
     kept = keep_rollouts(trainer.gen_algo)
     trainer.train_gen()

@@ -1,16 +1,21 @@
 """Schedules of a generator run over the whole training, not within each round."""
 
+import pathlib
+from typing import Any
+
 import numpy as np
 import pytest
 
 from reference.adversarial_trainers import make_trainer
 
 
-def rates(trainer, n_steps, attribute="learning_rate", **kwargs):
+def rates(
+    trainer: Any, n_steps: Any, attribute: str = "learning_rate", **kwargs: Any
+) -> Any:
     """What a generator's optimiser, or exploration, was set to after each round."""
     seen = []
 
-    def note(_):
+    def note(_: Any) -> None:
         if attribute == "learning_rate":
             groups = trainer.policy.optimizer.param_groups
             seen.append(groups[0]["lr"])
@@ -21,12 +26,14 @@ def rates(trainer, n_steps, attribute="learning_rate", **kwargs):
     return seen
 
 
-def linear(left):
+def linear(left: Any) -> Any:
     return 0.01 * left
 
 
 @pytest.mark.parametrize("generator", ["PPO", "A2C", "RecurrentPPO"])
-def test_learning_rate_of_on_policy_generators(tmp_path, generator):
+def test_learning_rate_of_on_policy_generators(
+    tmp_path: pathlib.Path, generator: str
+) -> None:
     trainer = make_trainer(
         tmp_path, "GAIL", generator, generator_settings={"learning_rate": linear}
     )
@@ -35,7 +42,9 @@ def test_learning_rate_of_on_policy_generators(tmp_path, generator):
 
 
 @pytest.mark.parametrize("gen_train_timesteps", [20, 33, 40])
-def test_rounds_that_are_no_multiple_of_a_rollout(tmp_path, gen_train_timesteps):
+def test_rounds_that_are_no_multiple_of_a_rollout(
+    tmp_path: pathlib.Path, gen_train_timesteps: int
+) -> None:
     """Rounds take whole rollouts of 32; the rate falls evenly and never below zero."""
     trainer = make_trainer(
         tmp_path,
@@ -48,7 +57,7 @@ def test_rounds_that_are_no_multiple_of_a_rollout(tmp_path, gen_train_timesteps)
     )
 
 
-def test_exploration_of_dqn(tmp_path):
+def test_exploration_of_dqn(tmp_path: pathlib.Path) -> None:
     """It falls from 1 to 0.05 over half of the training."""
     trainer = make_trainer(
         tmp_path, "GAIL", "DQN",
@@ -62,7 +71,7 @@ def test_exploration_of_dqn(tmp_path):
     assert found == sorted(found, reverse=True)
 
 
-def test_schedules_continue_when_resumed(tmp_path):
+def test_schedules_continue_when_resumed(tmp_path: pathlib.Path) -> None:
     settings = {"generator_settings": {"learning_rate": linear}}
     whole = rates(make_trainer(tmp_path / "1", **settings), 6 * 32)
     saved = tmp_path / "saved"
@@ -70,7 +79,7 @@ def test_schedules_continue_when_resumed(tmp_path):
     class StopHereError(Exception):
         pass
 
-    def stop(round_num):
+    def stop(round_num: Any) -> None:
         if round_num == 3:
             raise StopHereError
 
@@ -83,7 +92,7 @@ def test_schedules_continue_when_resumed(tmp_path):
     np.testing.assert_allclose(rest, whole[3:])
 
 
-def test_the_generator_gets_its_own_schedule_back(tmp_path):
+def test_the_generator_gets_its_own_schedule_back(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     before = set(vars(trainer.gen_algo))
     trainer.train(32)

@@ -1,6 +1,8 @@
 """Rounds of training: what is called, logged, returned and left behind."""
 
 import csv
+import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,12 +26,14 @@ LONG = {"n_steps": 512, "batch_size": 1024, "n_epochs": 1}
 KEYS = list(common.compute_train_stats(th.zeros(2), th.tensor([0, 1]), th.tensor(0.0)))
 
 
-def rows(path):
+def rows(path: Any) -> Any:
     with path.open(newline="") as file:
         return list(csv.DictReader(file))
 
 
-def samples(n=16, obs_kind="box", seed=100, as_type="numpy"):
+def samples(
+    n: int = 16, obs_kind: str = "box", seed: int = 100, as_type: str = "numpy"
+) -> Any:
     flat = rollout.flatten_trajectories(
         tiny_envs.expert_trajectories(4, obs_kind, seed=seed)
     )[:n]
@@ -46,7 +50,9 @@ def samples(n=16, obs_kind="box", seed=100, as_type="numpy"):
 
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
 @pytest.mark.parametrize("obs_kind", ["box", "dict", "image"])
-def test_samples_of_the_user(tmp_path, algorithm, obs_kind):
+def test_samples_of_the_user(
+    tmp_path: pathlib.Path, algorithm: str, obs_kind: str
+) -> None:
     """Arrays, tensors, dictionaries of either, with extra keys: all the same."""
     kinds = ["numpy", "torch"] + ["dictobs"] * (obs_kind == "dict")
     found = []
@@ -68,7 +74,7 @@ def test_samples_of_the_user(tmp_path, algorithm, obs_kind):
             th.testing.assert_close(value, other[key], msg=key)
 
 
-def test_samples_are_left_as_they_are(tmp_path):
+def test_samples_are_left_as_they_are(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     expert, generated = samples(as_type="torch"), samples(seed=7, as_type="torch")
     before = {key: value.clone() for key, value in generated.items()}
@@ -79,7 +85,7 @@ def test_samples_are_left_as_they_are(tmp_path):
 
 
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
-def test_log(tmp_path, algorithm):
+def test_log(tmp_path: pathlib.Path, algorithm: str) -> None:
     seen = []
     trainer = make_trainer(tmp_path, algorithm, generator_settings=LONG)
     trainer.train(3 * 1024 + 1023, callback=seen.append)
@@ -101,7 +107,7 @@ def test_log(tmp_path, algorithm):
     assert len(rows(tmp_path / "raw" / "disc" / "progress.csv")) == 3
 
 
-def test_short_rounds_share_a_line(tmp_path):
+def test_short_rounds_share_a_line(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(
         tmp_path, "GAIL", "SAC", act_kind="box",
         generator_settings={"train_freq": 64, "gradient_steps": 1},
@@ -112,7 +118,7 @@ def test_short_rounds_share_a_line(tmp_path):
     assert len(rows(tmp_path / "progress.csv")) == 2  # after 1,024 steps, at the end
 
 
-def test_statistics_are_over_all_updates_of_a_round(tmp_path):
+def test_statistics_are_over_all_updates_of_a_round(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(
         tmp_path, n_disc_updates_per_round=3, generator_settings=LONG,
         demo_minibatch_size=4,
@@ -120,7 +126,7 @@ def test_statistics_are_over_all_updates_of_a_round(tmp_path):
     updates = []
     original = trainer._update_discriminator
 
-    def spy(*args):
+    def spy(*args: Any) -> Any:
         updates.append(original(*args))
         return updates[-1]
 
@@ -140,7 +146,7 @@ def test_statistics_are_over_all_updates_of_a_round(tmp_path):
             assert float(log[f"mean/disc/{key}"]) == pytest.approx(expected[key]), key
 
 
-def test_counts_of_a_round(tmp_path):
+def test_counts_of_a_round(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path, n_disc_updates_per_round=5)
     calls = {"net": 0, "log_probs": 0}
     trainer._reward_net.register_forward_hook(
@@ -153,12 +159,15 @@ def test_counts_of_a_round(tmp_path):
 
 @pytest.mark.parametrize(("algorithm", "expected"), [("GAIL", 0), ("AIRL", 10)])
 def test_log_probabilities_only_where_they_are_needed(
-    tmp_path, algorithm, expected, monkeypatch
-):
+    tmp_path: pathlib.Path,
+    algorithm: str,
+    expected: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     calls = []
     original = airl.action_log_probs
 
-    def spy(policy, obs, acts):
+    def spy(policy: Any, obs: Any, acts: Any) -> Any:
         calls.append(len(acts))
         return original(policy, obs, acts)
 
@@ -170,7 +179,7 @@ def test_log_probabilities_only_where_they_are_needed(
 
 @pytest.mark.parametrize("graph", [False, True])
 @pytest.mark.parametrize("obs_kind", ["box", "dict", "image"])
-def test_tensorboard(tmp_path, obs_kind, graph):
+def test_tensorboard(tmp_path: pathlib.Path, obs_kind: str, graph: bool) -> None:
     trainer = make_trainer(
         tmp_path, obs_kind=obs_kind, init_tensorboard=True, init_tensorboard_graph=graph
     )
@@ -184,17 +193,17 @@ def test_tensorboard(tmp_path, obs_kind, graph):
     assert events.Tags()["graph"] is graph
 
 
-def test_no_tensorboard_unless_asked_for(tmp_path):
+def test_no_tensorboard_unless_asked_for(tmp_path: pathlib.Path) -> None:
     make_trainer(tmp_path, init_tensorboard_graph=True).train(32)
     assert not (tmp_path / "summary").exists()
 
 
-def warnings_of(rounds):
+def warnings_of(rounds: Any) -> Any:
     watcher = diagnostics.Diagnostics()
     return [warning for stats in rounds for warning in watcher.after_round(stats)]
 
 
-def stats(acc=0.8, entropy=0.5, share=0.5):
+def stats(acc: float = 0.8, entropy: float = 0.5, share: float = 0.5) -> dict[str, Any]:
     return {
         "disc_acc": acc,
         "disc_entropy": entropy,
@@ -220,7 +229,9 @@ SATURATED, COLLAPSED = stats(1.0, 0.001), stats(0.5, 0.6, 1.0)
         ),
     ],
 )
-def test_warns_once_of_a_discriminator_that_teaches_nothing(rounds, expected):
+def test_warns_once_of_a_discriminator_that_teaches_nothing(
+    rounds: Any, expected: list[Any] | list[str]
+) -> None:
     found = warnings_of(rounds)
     assert len(found) == len(expected)
     for warning, words in zip(found, expected, strict=True):
@@ -228,7 +239,7 @@ def test_warns_once_of_a_discriminator_that_teaches_nothing(rounds, expected):
         assert "Remedies" in warning
 
 
-def test_saturation_is_noticed_in_training(tmp_path):
+def test_saturation_is_noticed_in_training(tmp_path: pathlib.Path) -> None:
     """The expert's observations are far away, so anything tells them apart."""
     trajectories = [
         types.Trajectory(np.array(t.obs) + 50, t.acts, None, True)
@@ -246,20 +257,20 @@ def test_saturation_is_noticed_in_training(tmp_path):
 class Modes(VecEnvWrapper):
     """Notes the mode that a network is in while the environment is stepped."""
 
-    def __init__(self, venv):
+    def __init__(self, venv: Any) -> None:
         super().__init__(venv)
         self.net, self.modes = None, set()
 
-    def reset(self):
+    def reset(self) -> Any:
         return self.venv.reset()
 
-    def step_wait(self):
+    def step_wait(self) -> Any:
         self.modes.add(self.net.training)
         return self.venv.step_wait()
 
 
 @pytest.mark.parametrize("mode", [True, False])
-def test_leaves_modes_and_threads_as_found(tmp_path, mode):
+def test_leaves_modes_and_threads_as_found(tmp_path: pathlib.Path, mode: Any) -> None:
     venv = Modes(tiny_envs.make_venv())
     venv.net = make_reward_net(venv, dropout_prob=0.1).train(mode)
     trainer = make_trainer(tmp_path, venv=venv, reward_net=venv.net)
@@ -278,7 +289,9 @@ def test_leaves_modes_and_threads_as_found(tmp_path, mode):
     assert venv.net.training is mode
 
 
-def test_the_environments_can_be_used_in_between_and_afterwards(tmp_path):
+def test_the_environments_can_be_used_in_between_and_afterwards(
+    tmp_path: pathlib.Path,
+) -> None:
     venv = tiny_envs.make_venv()
     trainer = make_trainer(tmp_path, venv=venv)
     trainer.train(40)
@@ -293,7 +306,7 @@ def test_the_environments_can_be_used_in_between_and_afterwards(tmp_path):
     assert trainer._horizon == tiny_envs.HORIZON
 
 
-def test_rounds_continue_over_calls(tmp_path):
+def test_rounds_continue_over_calls(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     trainer.train(64)
     trainer.train(32)
@@ -301,7 +314,7 @@ def test_rounds_continue_over_calls(tmp_path):
     assert trainer.gen_algo.num_timesteps == 96
 
 
-def test_logger_can_be_replaced(tmp_path):
+def test_logger_can_be_replaced(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path / "one", generator_settings=LONG)
     trainer.logger = imit_logger.configure(tmp_path / "two", ["csv"])
     trainer.train(1024)
@@ -312,7 +325,9 @@ def test_logger_can_be_replaced(tmp_path):
 
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
 @pytest.mark.parametrize("generator", ["PPO", "SAC"])
-def test_same_seed_same_numbers(tmp_path, algorithm, generator):
+def test_same_seed_same_numbers(
+    tmp_path: pathlib.Path, algorithm: str, generator: str
+) -> None:
     act_kind = "box" if generator == "SAC" else "discrete"
     trained = []
     for i in range(2):
@@ -324,7 +339,7 @@ def test_same_seed_same_numbers(tmp_path, algorithm, generator):
     assert_same_weights(*trained, atol=0)
 
 
-def test_learn_kwargs_reach_the_generator(tmp_path):
+def test_learn_kwargs_reach_the_generator(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     calls = []
     trainer.train_gen(32, {"callback": lambda *_: calls.append(1) or True})
@@ -334,7 +349,9 @@ def test_learn_kwargs_reach_the_generator(tmp_path):
 
 @pytest.mark.parametrize("minibatch", [16, 4])
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
-def test_inputs_are_normalised_once(tmp_path, algorithm, minibatch):
+def test_inputs_are_normalised_once(
+    tmp_path: pathlib.Path, algorithm: str, minibatch: int
+) -> None:
     """#229: statistics count each row of a discriminator's batch, and nothing else."""
     trainer = make_trainer(
         tmp_path, algorithm, n_disc_updates_per_round=3, demo_minibatch_size=minibatch,
@@ -350,7 +367,7 @@ def test_inputs_are_normalised_once(tmp_path, algorithm, minibatch):
 
 
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
-def test_images_are_scaled_once(tmp_path, algorithm):
+def test_images_are_scaled_once(tmp_path: pathlib.Path, algorithm: str) -> None:
     trainer = make_trainer(tmp_path, algorithm, obs_kind="image")
     highest = []
     trainer._reward_net.register_forward_pre_hook(

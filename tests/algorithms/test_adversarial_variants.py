@@ -3,6 +3,9 @@
 `test_adversarial_learns` checks that it learns.
 """
 
+import pathlib
+from typing import Any
+
 import pytest
 import torch as th
 
@@ -13,14 +16,14 @@ from reference import tiny_envs
 from reference.adversarial_trainers import make_trainer, weights
 
 
-def sides(n=16):
+def sides(n: int = 16) -> Any:
     """Transitions for the expert's side and as many for the generator's."""
     flat = rollout.flatten_trajectories(tiny_envs.expert_trajectories(8, seed=3))
     rows = slice(n), slice(n, 2 * n)
     return [{key: getattr(flat, key)[part] for key in FIELDS} for part in rows]
 
 
-def sgd(tmp_path, **settings):
+def sgd(tmp_path: pathlib.Path, **settings: Any) -> Any:
     return make_trainer(
         tmp_path, "LeastSquaresGAIL",
         disc_opt_cls=th.optim.SGD, disc_opt_kwargs={"lr": 0.1},
@@ -28,7 +31,7 @@ def sgd(tmp_path, **settings):
     )  # fmt: skip
 
 
-def test_updates_follow_the_gradient_of_the_loss(tmp_path):
+def test_updates_follow_the_gradient_of_the_loss(tmp_path: pathlib.Path) -> None:
     trainer = sgd(tmp_path)
     expert, generated = sides()
     net = trainer.reward_train.base
@@ -43,7 +46,7 @@ def test_updates_follow_the_gradient_of_the_loss(tmp_path):
         th.testing.assert_close(now.detach(), before[name] - 0.1 * gradient, msg=name)
 
 
-def test_it_is_another_loss_than_that_of_gail(tmp_path):
+def test_it_is_another_loss_than_that_of_gail(tmp_path: pathlib.Path) -> None:
     expert, generated = sides()
     found = [
         make_trainer(tmp_path / name, name).train_disc(
@@ -56,7 +59,9 @@ def test_it_is_another_loss_than_that_of_gail(tmp_path):
 
 
 @pytest.mark.parametrize("minibatch", [8, 2])
-def test_minibatches_add_up_to_the_batch(tmp_path, minibatch):
+def test_minibatches_add_up_to_the_batch(
+    tmp_path: pathlib.Path, minibatch: int
+) -> None:
     expert, generated = sides()
     whole = sgd(tmp_path / "whole")
     parts = sgd(tmp_path / "parts", demo_minibatch_size=minibatch)
@@ -70,7 +75,7 @@ def test_minibatches_add_up_to_the_batch(tmp_path, minibatch):
         th.testing.assert_close(value, weights(parts)[key], rtol=0, atol=1e-6, msg=key)
 
 
-def test_every_tensor_gets_a_gradient(tmp_path):
+def test_every_tensor_gets_a_gradient(tmp_path: pathlib.Path) -> None:
     trainer = sgd(tmp_path)
     expert, generated = sides()
     check_gradients(
@@ -79,7 +84,7 @@ def test_every_tensor_gets_a_gradient(tmp_path):
     )
 
 
-def test_resumes_as_itself_alone(tmp_path):
+def test_resumes_as_itself_alone(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path / "one", "LeastSquaresGAIL")
     trainer.train(64, checkpoint_dir=tmp_path / "saved")
     other = make_trainer(tmp_path / "two", "LeastSquaresGAIL")

@@ -1,4 +1,5 @@
 import pickle
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -15,7 +16,7 @@ class Bare(base.BaseImitationAlgorithm):
     pass
 
 
-def trajectory(n=5, terminal=True):
+def trajectory(n: int = 5, terminal: bool = True) -> types.Trajectory:
     return types.Trajectory(
         obs=np.zeros((n + 1, 2), dtype=np.float32),
         acts=np.zeros(n, dtype=np.int64),
@@ -24,7 +25,7 @@ def trajectory(n=5, terminal=True):
     )
 
 
-def transitions(n=20):
+def transitions(n: int = 20) -> types.TransitionsMinimal:
     return types.TransitionsMinimal(
         obs=np.zeros((n, 2), dtype=np.float32),
         acts=np.arange(n),
@@ -33,25 +34,25 @@ def transitions(n=20):
 
 
 @pytest.mark.parametrize("calls", [[[5, 6]], [[5, 5], [6]], [[5], [], [5, 5, 7]]])
-def test_different_horizons_are_an_error(calls):
+def test_different_horizons_are_an_error(calls: list[Any] | list[list[int]]) -> None:
     algorithm = Bare()
     with pytest.raises(ValueError, match="Episodes of different length detected"):
         for lengths in calls:
             algorithm._check_fixed_horizon(lengths)
 
 
-def test_equal_horizons_pass():
+def test_equal_horizons_pass() -> None:
     algorithm = Bare()
     for lengths in ([5, 5], [], [5]):
         algorithm._check_fixed_horizon(lengths)
 
 
-def test_variable_horizons_can_be_allowed():
+def test_variable_horizons_can_be_allowed() -> None:
     algorithm = Bare(allow_variable_horizon=True)
     algorithm._check_fixed_horizon([5, 6])
 
 
-def test_pickling_drops_the_logger():
+def test_pickling_drops_the_logger() -> None:
     algorithm = Bare()
     algorithm._check_fixed_horizon([5])
     again = pickle.loads(pickle.dumps(algorithm))
@@ -59,7 +60,7 @@ def test_pickling_drops_the_logger():
     assert again._horizon == 5
 
 
-def test_loader_of_each_kind_of_demonstrations():
+def test_loader_of_each_kind_of_demonstrations() -> None:
     flat = base.make_data_loader([trajectory(), trajectory(7)], 4)
     assert isinstance(flat, BatchLoader) and len(flat) == 3
     assert len(list(base.make_data_loader(transitions(), 4))) == 5
@@ -69,7 +70,7 @@ def test_loader_of_each_kind_of_demonstrations():
     assert len(list(base.make_data_loader(source, 4))) == 5
 
 
-def test_torch_options_build_torchs_loader():
+def test_torch_options_build_torchs_loader() -> None:
     loader = base.make_data_loader(
         transitions(), 4, {"shuffle": False, "num_workers": 0}
     )
@@ -77,7 +78,7 @@ def test_torch_options_build_torchs_loader():
     assert [batch["acts"][0].item() for batch in loader] == [0, 4, 8, 12, 16]
 
 
-def batch(n_obs=4, n_acts=4):
+def batch(n_obs: int = 4, n_acts: int = 4) -> dict[str, Any]:
     return {"obs": np.zeros((n_obs, 2)), "acts": np.zeros(n_acts)}
 
 
@@ -97,7 +98,7 @@ def batch(n_obs=4, n_acts=4):
         ([batch(5, 5)], 4, ValueError, "Expected batch size 4"),
     ],
 )
-def test_bad_demonstrations(data, size, error, message):
+def test_bad_demonstrations(data: Any, size: int, error: Any, message: str) -> None:
     with pytest.raises(error, match=message):
         list(base.make_data_loader(data, size))
 
@@ -106,11 +107,11 @@ BOX = gym.spaces.Box(-1, 1, (2,), np.float32)
 IMAGE = gym.spaces.Box(0, 255, (4, 5, 3), np.uint8)
 
 
-def pairs(obs, acts):
+def pairs(obs: Any, acts: Any) -> types.TransitionsMinimal:
     return types.TransitionsMinimal(obs, acts, np.array([{}] * len(acts)))
 
 
-def ok_acts(n=3):
+def ok_acts(n: int = 3) -> np.ndarray:
     return np.zeros(n, dtype=np.int64)
 
 
@@ -180,14 +181,14 @@ def ok_acts(n=3):
     ],
 )
 def test_demonstrations_that_do_not_fit(
-    obs, acts, observation_space, action_space, message
-):
+    obs: Any, acts: Any, observation_space: Any, action_space: Any, message: str
+) -> None:
     with pytest.raises(DataError, match=message) as info:
         base.check_demonstrations(pairs(obs, acts), observation_space, action_space)
     assert "\n" not in str(info.value)
 
 
-def test_demonstrations_that_fit():
+def test_demonstrations_that_fit() -> None:
     base.check_demonstrations(
         pairs(np.zeros((3, 2)), ok_acts()), BOX, gym.spaces.Discrete(2)
     )
@@ -208,20 +209,22 @@ ACTIONS = [
 
 
 @pytest.mark.parametrize(("space", "acts", "message"), ACTIONS)
-def test_actions_outside_their_space_are_refused(space, acts, message):
+def test_actions_outside_their_space_are_refused(
+    space: Any, acts: Any, message: Any
+) -> None:
     data = types.TransitionsMinimal(np.zeros((2, 2)), np.array(acts), [{}, {}])
     with pytest.raises(DataError, match=message):
         base.check_demonstrations(data, gym.spaces.Box(-1, 1, (2,)), space)
 
 
-def test_whole_numbers_in_floats_are_discrete_actions():
+def test_whole_numbers_in_floats_are_discrete_actions() -> None:
     data = types.TransitionsMinimal(np.zeros((2, 2)), np.array([0.0, 2.0]), [{}, {}])
     spaces = gym.spaces.Box(-1, 1, (2,)), gym.spaces.Discrete(3)
     base.check_demonstrations(data, *spaces)
 
 
 @pytest.mark.parametrize("missing", ["obs", "acts"])
-def test_batches_need_observations_and_actions(missing):
+def test_batches_need_observations_and_actions(missing: str) -> None:
     rows = batch()
     del rows[missing]
     with pytest.raises(DataError, match="the keys 'obs' and 'acts'"):

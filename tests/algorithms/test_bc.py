@@ -1,4 +1,6 @@
 import math
+import pathlib
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -22,18 +24,18 @@ DISCRETE = gym.spaces.Discrete(2)
 
 
 @pytest.fixture
-def quiet(tmp_path):
+def quiet(tmp_path: pathlib.Path) -> Any:
     return imit_logger.configure(tmp_path / "log", ["csv"])
 
 
-def discrete_pairs(n=256, seed=0):
+def discrete_pairs(n: int = 256, seed: int = 0) -> types.TransitionsMinimal:
     """Pairs whose action is the sign of a linear function of the observation."""
     obs = np.random.default_rng(seed).normal(size=(n, 4)).astype(np.float32)
     acts = (obs[:, 0] + obs[:, 2] > 0).astype(np.int64)
     return types.TransitionsMinimal(obs, acts, np.array([{}] * n))
 
 
-def trajectories(n=8, length=20, seed=0):
+def trajectories(n: int = 8, length: int = 20, seed: int = 0) -> Any:
     rng = np.random.default_rng(seed)
     result = []
     for _ in range(n):
@@ -43,7 +45,7 @@ def trajectories(n=8, length=20, seed=0):
     return result
 
 
-def make(quiet, **kwargs):
+def make(quiet: Any, **kwargs: Any) -> Any:
     settings = {
         "observation_space": BOX,
         "action_space": DISCRETE,
@@ -55,11 +57,11 @@ def make(quiet, **kwargs):
     return bc.BC(**(settings | kwargs))
 
 
-def weights(trainer):
+def weights(trainer: Any) -> Any:
     return th.cat([p.detach().reshape(-1) for p in trainer.policy.parameters()])
 
 
-def train(trainer, **kwargs):
+def train(trainer: Any, **kwargs: Any) -> Any:
     trainer.train(progress_bar=False, **kwargs)
     return trainer
 
@@ -76,7 +78,9 @@ SPACES = {
 }
 
 
-def sample_pairs(observation_space, action_space, n=16):
+def sample_pairs(
+    observation_space: Any, action_space: Any, n: int = 16
+) -> types.TransitionsMinimal:
     observation_space.seed(0)
     action_space.seed(0)
     obs = [observation_space.sample() for _ in range(n)]
@@ -91,7 +95,7 @@ def sample_pairs(observation_space, action_space, n=16):
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_loss_is_the_formula(quiet, name):
+def test_loss_is_the_formula(quiet: Any, name: Any) -> None:
     observation_space, action_space = SPACES[name]
     data = sample_pairs(observation_space, action_space)
     trainer = make(
@@ -123,7 +127,7 @@ def test_loss_is_the_formula(quiet, name):
         assert quick.item() == pytest.approx(metrics.loss.item(), rel=1e-6)
 
 
-def test_loss_of_a_uniform_policy_has_a_closed_form(quiet):
+def test_loss_of_a_uniform_policy_has_a_closed_form(quiet: Any) -> None:
     trainer = make(quiet, action_space=gym.spaces.Discrete(5))
     for parameter in trainer.policy.action_net.parameters():
         th.nn.init.zeros_(parameter)
@@ -136,7 +140,7 @@ def test_loss_of_a_uniform_policy_has_a_closed_form(quiet):
     assert metrics.prob_true_act.item() == pytest.approx(1 / 5)
 
 
-def test_loss_does_not_depend_on_the_order_of_the_batch(quiet):
+def test_loss_does_not_depend_on_the_order_of_the_batch(quiet: Any) -> None:
     trainer, data = make(quiet), discrete_pairs(16)
     calculator = trainer.loss_calculator
     one = calculator(trainer.policy, data.obs, data.acts).loss
@@ -144,7 +148,7 @@ def test_loss_does_not_depend_on_the_order_of_the_batch(quiet):
     assert one.item() == pytest.approx(other.loss.item(), rel=1e-6)
 
 
-def test_entropy_may_be_missing(quiet):
+def test_entropy_may_be_missing(quiet: Any) -> None:
     """A squashed Gaussian has no entropy formula; the term is zero on its device."""
     trainer = make(
         quiet,
@@ -167,7 +171,7 @@ def test_entropy_may_be_missing(quiet):
     metrics.loss.backward()
 
 
-def test_squashed_actions_are_scaled_to_the_distribution(quiet):
+def test_squashed_actions_are_scaled_to_the_distribution(quiet: Any) -> None:
     """The density of a squashed Gaussian is one of actions between −1 and 1."""
     policies = []
     for low, high in ((-1.0, 1.0), (-2.0, 6.0)):
@@ -196,7 +200,7 @@ def test_squashed_actions_are_scaled_to_the_distribution(quiet):
 
 
 @pytest.mark.gpu
-def test_losses_live_on_the_policys_device(quiet):
+def test_losses_live_on_the_policys_device(quiet: Any) -> None:
     trainer = make(quiet, device="cuda")
     metrics = trainer.loss_calculator(
         trainer.policy, np.zeros((3, 4), np.float32), np.array([0, 1, 0])
@@ -209,7 +213,7 @@ def test_losses_live_on_the_policys_device(quiet):
 
 
 @pytest.mark.parametrize("name", SPACES)
-def test_gradients_reach_every_tensor_of_the_actor(quiet, name):
+def test_gradients_reach_every_tensor_of_the_actor(quiet: Any, name: Any) -> None:
     observation_space, action_space = SPACES[name]
     trainer = make(
         quiet,
@@ -222,13 +226,13 @@ def test_gradients_reach_every_tensor_of_the_actor(quiet, name):
     checks.check_gradients(actor.items(), lambda: train(trainer, n_batches=1))
 
 
-def test_learns_to_imitate(quiet):
+def test_learns_to_imitate(quiet: Any) -> None:
     trainer = make(quiet, optimizer_kwargs={"lr": 1e-2})
     train(trainer, n_epochs=15)
     checks.check_imitates(trainer.policy, discrete_pairs(500, seed=1), 0.9)
 
 
-def test_learns_a_continuous_expert(quiet):
+def test_learns_a_continuous_expert(quiet: Any) -> None:
     obs = np.random.default_rng(0).normal(size=(512, 4)).astype(np.float32)
     acts = np.tanh(obs[:, :1])
     trainer = make(
@@ -246,7 +250,9 @@ def test_learns_a_continuous_expert(quiet):
 @pytest.mark.parametrize("channels_last", [True, False])
 @pytest.mark.parametrize("side", [16, 40])
 @pytest.mark.parametrize("in_dict", [True, False])
-def test_learns_from_images(quiet, channels_last, side, in_dict):
+def test_learns_from_images(
+    quiet: Any, channels_last: bool, side: int, in_dict: bool
+) -> None:
     """The expert's action is whether the left half of the image is bright."""
     rng = np.random.default_rng(0)
     acts = rng.integers(2, size=32)
@@ -272,13 +278,13 @@ def test_learns_from_images(quiet, channels_last, side, in_dict):
     checks.check_imitates(trainer.policy, data, 0.95)
 
 
-def test_accumulated_minibatches_equal_the_full_batch(quiet):
+def test_accumulated_minibatches_equal_the_full_batch(quiet: Any) -> None:
     small = train(make(quiet, batch_size=64, minibatch_size=16), n_epochs=3)
     whole = train(make(quiet, batch_size=64), n_epochs=3)
     np.testing.assert_allclose(weights(small), weights(whole), atol=1e-5)
 
 
-def test_a_trailing_incomplete_batch_counts_fully(quiet):
+def test_a_trailing_incomplete_batch_counts_fully(quiet: Any) -> None:
     """96 samples in batches of 64 are one step on 64 and one on the other 32."""
     steps = []
     data = discrete_pairs(96)
@@ -288,7 +294,7 @@ def test_a_trailing_incomplete_batch_counts_fully(quiet):
     assert trainer.state_dict()["call"]["samples"] == 96
 
 
-def test_gradient_clipping_bounds_the_step(quiet):
+def test_gradient_clipping_bounds_the_step(quiet: Any) -> None:
     sgd = {"optimizer_cls": th.optim.SGD, "optimizer_kwargs": {"lr": 1.0}}
     trainer = make(quiet, max_grad_norm=1e-3, **sgd)
     before = weights(trainer)
@@ -296,7 +302,7 @@ def test_gradient_clipping_bounds_the_step(quiet):
     assert th.norm(weights(trainer) - before).item() == pytest.approx(1e-3, rel=1e-3)
 
 
-def test_learning_rate_schedule(quiet):
+def test_learning_rate_schedule(quiet: Any) -> None:
     rates = []
     trainer = make(quiet, lr_schedule=lambda remaining: 0.1 * remaining)
     train(
@@ -307,14 +313,14 @@ def test_learning_rate_schedule(quiet):
     np.testing.assert_allclose(rates, 0.1 * (1 - np.arange(16) / 16))
 
 
-def test_weight_decay_pulls_weights_to_zero(quiet):
+def test_weight_decay_pulls_weights_to_zero(quiet: Any) -> None:
     plain = train(make(quiet), n_epochs=5)
     decayed = train(make(quiet, l2_weight=1.0), n_epochs=5)
     assert weights(decayed).norm() < 0.9 * weights(plain).norm()
 
 
-def test_the_same_seed_gives_the_same_numbers(quiet):
-    def run(seed):
+def test_the_same_seed_gives_the_same_numbers(quiet: Any) -> None:
+    def run(seed: Any) -> Any:
         th.manual_seed(np.random.default_rng().integers(1000))  # must not matter
         trainer = make(quiet, rng=np.random.default_rng(seed))
         return weights(train(trainer, n_epochs=2))
@@ -323,7 +329,7 @@ def test_the_same_seed_gives_the_same_numbers(quiet):
     assert not th.equal(run(0), run(1))
 
 
-def test_training_leaves_the_callers_state_alone(quiet):
+def test_training_leaves_the_callers_state_alone(quiet: Any) -> None:
     before = th.get_rng_state()
     trainer = make(quiet)
     trainer.policy.set_training_mode(False)
@@ -335,17 +341,17 @@ def test_training_leaves_the_callers_state_alone(quiet):
 class DropoutExtractor(torch_layers.FlattenExtractor):
     """Features with dropout, to see whether the policy trains in training mode."""
 
-    def __init__(self, space):
+    def __init__(self, space: Any) -> None:
         super().__init__(space)
         self.dropout = th.nn.Dropout(0.5)
         self.modes = []
 
-    def forward(self, observations):
+    def forward(self, observations: Any) -> Any:
         self.modes.append(self.training)
         return self.dropout(super().forward(observations))
 
 
-def dropout_policy():
+def dropout_policy() -> FeedForward32Policy:
     return FeedForward32Policy(
         BOX,
         DISCRETE,
@@ -354,7 +360,7 @@ def dropout_policy():
     )
 
 
-def test_s14_trains_in_training_mode_also_after_rollouts(quiet):
+def test_s14_trains_in_training_mode_also_after_rollouts(quiet: Any) -> None:
     venv = util.make_vec_env("CartPole-v1", rng=np.random.default_rng(0), n_envs=2)
     trainer = make(quiet, policy=dropout_policy())
     modes = trainer.policy.features_extractor.modes
@@ -371,7 +377,7 @@ def test_s14_trains_in_training_mode_also_after_rollouts(quiet):
     venv.close()
 
 
-def test_s14_rollouts_do_not_change_what_is_learnt(quiet):
+def test_s14_rollouts_do_not_change_what_is_learnt(quiet: Any) -> None:
     venv = util.make_vec_env("CartPole-v1", rng=np.random.default_rng(0), n_envs=2)
     th.manual_seed(0)
     plain = train(make(quiet, policy=dropout_policy()), n_batches=6, log_interval=2)
@@ -385,7 +391,7 @@ def test_s14_rollouts_do_not_change_what_is_learnt(quiet):
 # --- the documented behaviour of train --------------------------------------------
 
 
-def test_callbacks_and_epochs(quiet):
+def test_callbacks_and_epochs(quiet: Any) -> None:
     events = []
     train(
         make(quiet),
@@ -397,7 +403,9 @@ def test_callbacks_and_epochs(quiet):
 
 
 @pytest.mark.parametrize(("n_batches", "n_epochs"), [(7, 0), (8, 1), (9, 1), (16, 2)])
-def test_a_number_of_batches_may_end_within_an_epoch(quiet, n_batches, n_epochs):
+def test_a_number_of_batches_may_end_within_an_epoch(
+    quiet: Any, n_batches: int, n_epochs: int
+) -> None:
     epochs, batches = [], []
     train(
         make(quiet),
@@ -408,7 +416,7 @@ def test_a_number_of_batches_may_end_within_an_epoch(quiet, n_batches, n_epochs)
     assert (len(batches), len(epochs)) == (n_batches, n_epochs)
 
 
-def test_documented_keys_are_logged(tmp_path, quiet):
+def test_documented_keys_are_logged(tmp_path: pathlib.Path, quiet: Any) -> None:
     venv = util.make_vec_env("CartPole-v1", rng=np.random.default_rng(0), n_envs=2)
     seen = []
     record = quiet.record
@@ -437,7 +445,7 @@ def test_documented_keys_are_logged(tmp_path, quiet):
     venv.close()
 
 
-def test_tensorboard_steps_go_on_unless_reset(quiet):
+def test_tensorboard_steps_go_on_unless_reset(quiet: Any) -> None:
     steps = []
     quiet.dump = lambda step=0: steps.append(step)
     trainer = make(quiet)
@@ -447,7 +455,7 @@ def test_tensorboard_steps_go_on_unless_reset(quiet):
     assert steps == [0, 1, 2, 3, 0, 1]
 
 
-def test_the_logger_can_be_changed(tmp_path, quiet):
+def test_the_logger_can_be_changed(tmp_path: pathlib.Path, quiet: Any) -> None:
     trainer = make(quiet)
     other = imit_logger.configure(tmp_path / "other", ["csv"])
     trainer.logger = other
@@ -456,7 +464,7 @@ def test_the_logger_can_be_changed(tmp_path, quiet):
     assert "bc/loss" in (tmp_path / "other" / "progress.csv").read_text()
 
 
-def test_demonstrations_of_each_kind(quiet):
+def test_demonstrations_of_each_kind(quiet: Any) -> None:
     flat = discrete_pairs(64)
     source = th_data.DataLoader(flat, 32, collate_fn=types.transitions_collate_fn)
     for data in (
@@ -471,7 +479,7 @@ def test_demonstrations_of_each_kind(quiet):
         assert not th.equal(weights(trainer), before)
 
 
-def test_default_policy(quiet):
+def test_default_policy(quiet: Any) -> None:
     trainer = make(quiet)
     assert isinstance(trainer.policy, FeedForward32Policy)
     assert isinstance(trainer.policy.features_extractor, torch_layers.FlattenExtractor)
@@ -508,13 +516,15 @@ BAD_SETTINGS = [
 
 
 @pytest.mark.parametrize(("settings", "message"), BAD_SETTINGS)
-def test_bad_settings_are_one_clear_line(quiet, settings, message):
+def test_bad_settings_are_one_clear_line(
+    quiet: Any, settings: Any, message: Any
+) -> None:
     with pytest.raises(ValueError, match=message) as info:
         make(quiet, **settings)
     assert "\n" not in str(info.value)
 
 
-def test_a_policy_of_other_spaces_is_an_assertion(quiet):
+def test_a_policy_of_other_spaces_is_an_assertion(quiet: Any) -> None:
     policy = dropout_policy()
     with pytest.raises(AssertionError):
         make(quiet, policy=policy, observation_space=gym.spaces.Box(-1, 1, (4,)))
@@ -534,23 +544,25 @@ def test_a_policy_of_other_spaces_is_an_assertion(quiet):
         ({"n_epochs": 1, "early_stopping": bc.EarlyStopping()}, "set val_fraction"),
     ],
 )
-def test_bad_arguments_of_train(quiet, arguments, message):
+def test_bad_arguments_of_train(
+    quiet: Any, arguments: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         train(make(quiet), **arguments)
 
 
 @pytest.mark.parametrize("arguments", [{"patience": 0}, {"min_delta": -1.0}])
-def test_bad_early_stopping(arguments):
+def test_bad_early_stopping(arguments: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(arguments))):
         bc.EarlyStopping(**arguments)
 
 
-def test_training_without_demonstrations_is_an_assertion(quiet):
+def test_training_without_demonstrations_is_an_assertion(quiet: Any) -> None:
     with pytest.raises(AssertionError, match="demonstrations"):
         train(make(quiet, demonstrations=None), n_epochs=1)
 
 
-def test_an_exhausted_loader_is_an_assertion(quiet):
+def test_an_exhausted_loader_is_an_assertion(quiet: Any) -> None:
     flat = discrete_pairs(32)
     once = iter([{"obs": flat.obs, "acts": flat.acts}])
     with pytest.raises(AssertionError, match="no data during epoch 1"):
@@ -558,13 +570,13 @@ def test_an_exhausted_loader_is_an_assertion(quiet):
 
 
 @pytest.mark.parametrize("kind", [np.asarray, th.as_tensor])
-def test_batches_from_outside_must_fit_the_spaces(quiet, kind):
+def test_batches_from_outside_must_fit_the_spaces(quiet: Any, kind: Any) -> None:
     batch = {"obs": kind(np.zeros((32, 3), np.float32)), "acts": kind(np.zeros(32))}
     with pytest.raises(ValueError, match=r"obs of shape \(3,\)"):
         train(make(quiet, demonstrations=[batch]), n_epochs=1)
 
 
-def test_a_schedule_needs_a_length(quiet):
+def test_a_schedule_needs_a_length(quiet: Any) -> None:
     flat = discrete_pairs(32)
     batches = ({"obs": flat.obs, "acts": flat.acts} for _ in range(3))
     trainer = make(quiet, demonstrations=batches, lr_schedule=lambda r: r)
@@ -575,13 +587,13 @@ def test_a_schedule_needs_a_length(quiet):
 # --- small documented parts -------------------------------------------------------
 
 
-def test_enumerate_batches():
+def test_enumerate_batches() -> None:
     batches = [{"obs": np.zeros(n), "acts": np.zeros(n)} for n in (3, 5)]
     stats = [stats for stats, _ in bc.enumerate_batches(batches)]
     assert stats == [(0, 3, 3), (1, 5, 8)]
 
 
-def test_batch_iterator():
+def test_batch_iterator() -> None:
     ended = []
     walk = bc.BatchIteratorWithEpochEndCallback([1, 2, 3], 2, None, ended.append)
     assert list(walk) == [1, 2, 3, 1, 2, 3] and ended == [0, 1]
@@ -591,12 +603,12 @@ def test_batch_iterator():
         list(bc.BatchIteratorWithEpochEndCallback([], 1, None, None))
 
 
-def test_rollout_stats_are_empty_without_an_environment(quiet):
+def test_rollout_stats_are_empty_without_an_environment(quiet: Any) -> None:
     policy = make(quiet).policy
     assert bc.RolloutStatsComputer(None, 5)(policy, np.random.default_rng(0)) == {}
 
 
-def test_rollout_stats(quiet):
+def test_rollout_stats(quiet: Any) -> None:
     venv = util.make_vec_env("CartPole-v1", rng=np.random.default_rng(0), n_envs=2)
     policy = make(quiet).policy
     before = th.get_rng_state()
@@ -607,7 +619,7 @@ def test_rollout_stats(quiet):
     venv.close()
 
 
-def test_reconstruct_policy(tmp_path, quiet):
+def test_reconstruct_policy(tmp_path: pathlib.Path, quiet: Any) -> None:
     trainer = make(quiet)
     util.save_policy(trainer.policy, tmp_path / "final.th")
     again = bc.reconstruct_policy(tmp_path / "final.th", device="cpu")

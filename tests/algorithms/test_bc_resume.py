@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -30,14 +31,14 @@ class StopHereError(Exception):
     pass
 
 
-def pairs(n=200, noise=0.0, seed=0):
+def pairs(n: int = 200, noise: float = 0.0, seed: int = 0) -> types.TransitionsMinimal:
     rng = np.random.default_rng(seed)
     obs = rng.normal(size=(n, 4)).astype(np.float32)
     acts = (obs[:, 0] + noise * rng.normal(size=n) > 0).astype(np.int64)
     return types.TransitionsMinimal(obs, acts, np.array([{}] * n))
 
 
-def make(tmp_path, **kwargs):
+def make(tmp_path: pathlib.Path, **kwargs: Any) -> Any:
     settings = {
         "observation_space": BOX,
         "action_space": gym.spaces.Discrete(2),
@@ -49,7 +50,7 @@ def make(tmp_path, **kwargs):
     return bc.BC(**(settings | kwargs))
 
 
-def same(one, other):
+def same(one: Any, other: Any) -> Any:
     pairs = zip(
         one.policy.state_dict().values(),
         other.policy.state_dict().values(),
@@ -74,14 +75,16 @@ VARIANTS = {
 
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(("interval", "stop_after"), [(1, 6), (1, 7), (3, 2), (3, 11)])
-def test_resumed_training_is_bit_identical(tmp_path, variant, interval, stop_after):
+def test_resumed_training_is_bit_identical(
+    tmp_path: pathlib.Path, variant: Any, interval: int, stop_after: int
+) -> None:
     settings = VARIANTS[variant]
     whole = make(tmp_path, **settings)
     whole.train(n_epochs=3, progress_bar=False)
 
     done = []
 
-    def interrupt():
+    def interrupt() -> None:
         done.append(1)
         if len(done) == stop_after:
             raise StopHereError
@@ -99,13 +102,13 @@ def test_resumed_training_is_bit_identical(tmp_path, variant, interval, stop_aft
     assert same(whole, again), "resuming what is finished must change nothing"
 
 
-def test_saved_in_a_callback_and_loaded(tmp_path):
+def test_saved_in_a_callback_and_loaded(tmp_path: pathlib.Path) -> None:
     whole = make(tmp_path)
     whole.train(n_epochs=3, progress_bar=False)
     part = make(tmp_path)
     ends = []
 
-    def save():
+    def save() -> None:
         ends.append(1)
         if len(ends) == 2:
             part.save(tmp_path / "saved")
@@ -118,7 +121,7 @@ def test_saved_in_a_callback_and_loaded(tmp_path):
     assert same(whole, loaded)
 
 
-def test_data_may_be_set_after_loading(tmp_path):
+def test_data_may_be_set_after_loading(tmp_path: pathlib.Path) -> None:
     """What is known of the best policy waits for the data it was measured on."""
     settings = {
         "demonstrations": pairs(80, noise=2.0),
@@ -134,7 +137,7 @@ def test_data_may_be_set_after_loading(tmp_path):
     whole = make(tmp_path, **settings)
     epochs = []
 
-    def save():
+    def save() -> None:
         epochs.append(1)
         whole.save(tmp_path / f"{len(epochs)}")
 
@@ -151,14 +154,14 @@ def test_data_may_be_set_after_loading(tmp_path):
         assert same(whole, loaded)
 
 
-def test_any_generator_of_numpy_is_restored(tmp_path):
+def test_any_generator_of_numpy_is_restored(tmp_path: pathlib.Path) -> None:
     trainer = make(tmp_path, rng=np.random.Generator(np.random.MT19937(0)))
     trainer.save(tmp_path / "saved")
     loaded = bc.BC.load(tmp_path / "saved", device="cpu")
     assert loaded.rng.random() == trainer.rng.random()
 
 
-def test_the_last_measures_on_held_out_data_are_logged(tmp_path):
+def test_the_last_measures_on_held_out_data_are_logged(tmp_path: pathlib.Path) -> None:
     trainer = make(tmp_path, val_fraction=0.2)
     trainer.train(n_epochs=2, progress_bar=False)
     trainer.logger.close()
@@ -170,7 +173,7 @@ def test_the_last_measures_on_held_out_data_are_logged(tmp_path):
     assert float(rows[-1]["bc/val_neglogp"]) == expected
 
 
-def test_loading_restores_the_settings(tmp_path):
+def test_loading_restores_the_settings(tmp_path: pathlib.Path) -> None:
     trainer = make(
         tmp_path,
         batch_size=64,
@@ -189,7 +192,7 @@ def test_loading_restores_the_settings(tmp_path):
     assert loaded.rng.random() == trainer.rng.random()
 
 
-def test_a_fresh_call_after_loading_starts_anew(tmp_path):
+def test_a_fresh_call_after_loading_starts_anew(tmp_path: pathlib.Path) -> None:
     trainer = make(tmp_path)
     trainer.train(n_epochs=1, progress_bar=False)
     trainer.save(tmp_path / "saved")
@@ -201,12 +204,12 @@ def test_a_fresh_call_after_loading_starts_anew(tmp_path):
     assert same(trainer, loaded)
 
 
-def test_batches_from_outside_cannot_be_resumed(tmp_path):
+def test_batches_from_outside_cannot_be_resumed(tmp_path: pathlib.Path) -> None:
     data = pairs(32)
     batches = [{"obs": data.obs, "acts": data.acts}] * 4
     options = {"n_epochs": 2, "progress_bar": False, "checkpoint_dir": tmp_path / "c"}
 
-    def interrupt():
+    def interrupt() -> None:
         raise StopHereError
 
     trainer = make(tmp_path, demonstrations=batches)
@@ -227,7 +230,9 @@ def test_batches_from_outside_cannot_be_resumed(tmp_path):
         ({"action_space": gym.spaces.Discrete(3)}, "size mismatch"),
     ],
 )
-def test_resuming_with_other_settings_is_refused(tmp_path, settings, message):
+def test_resuming_with_other_settings_is_refused(
+    tmp_path: pathlib.Path, settings: dict[str, Any], message: str
+) -> None:
     trainer = make(tmp_path)
     trainer.train(n_batches=3, progress_bar=False)
     trainer.save(tmp_path / "saved")
@@ -241,7 +246,7 @@ def test_resuming_with_other_settings_is_refused(tmp_path, settings, message):
 
 
 @pytest.mark.parametrize("part", ["policy", "."])
-def test_a_damaged_checkpoint_is_refused(tmp_path, part):
+def test_a_damaged_checkpoint_is_refused(tmp_path: pathlib.Path, part: str) -> None:
     make(tmp_path).save(tmp_path / "saved")
     for file in (tmp_path / "saved" / part).glob("*.*"):
         file.write_bytes(file.read_bytes()[: file.stat().st_size // 2])
@@ -260,7 +265,9 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, part):
         lambda state: state.pop("torch_rng"),
     ],
 )
-def test_a_checkpoint_of_another_version_is_refused(tmp_path, change):
+def test_a_checkpoint_of_another_version_is_refused(
+    tmp_path: pathlib.Path, change: Callable[..., Any]
+) -> None:
     make(tmp_path).save(tmp_path / "saved")
     file = tmp_path / "saved" / "state.json"
     document = json.loads(file.read_text())
@@ -270,7 +277,7 @@ def test_a_checkpoint_of_another_version_is_refused(tmp_path, change):
         bc.BC.load(tmp_path / "saved", demonstrations=pairs(), device="cpu")
 
 
-def test_resuming_with_other_data_is_refused(tmp_path):
+def test_resuming_with_other_data_is_refused(tmp_path: pathlib.Path) -> None:
     part = make(tmp_path)
     part.train(
         n_epochs=1, progress_bar=False, on_batch_end=lambda: part.save(tmp_path / "s")
@@ -280,7 +287,7 @@ def test_resuming_with_other_data_is_refused(tmp_path):
         loaded.train(n_epochs=1, progress_bar=False, resume=True)
 
 
-def test_a_schedule_has_to_be_passed_again(tmp_path):
+def test_a_schedule_has_to_be_passed_again(tmp_path: pathlib.Path) -> None:
     make(tmp_path, lr_schedule=lambda r: r).save(tmp_path / "saved")
     with pytest.raises(ArtifactError, match="pass it to load"):
         bc.BC.load(tmp_path / "saved")
@@ -289,7 +296,7 @@ def test_a_schedule_has_to_be_passed_again(tmp_path):
 # --- validation -------------------------------------------------------------------
 
 
-def test_whole_trajectories_are_held_out():
+def test_whole_trajectories_are_held_out() -> None:
     data = [
         types.Trajectory(np.full((6, 4), i, np.float32), np.zeros(5), None, True)
         for i in range(10)
@@ -299,7 +306,7 @@ def test_whole_trajectories_are_held_out():
     assert set(np.unique(training.obs)).isdisjoint(np.unique(held_out.obs))
 
 
-def test_the_split_keeps_everything_once():
+def test_the_split_keeps_everything_once() -> None:
     data = pairs(50)
     training, held_out = split_demonstrations(data, 0.2, np.random.default_rng(0))
     assert len(held_out) == 10
@@ -308,12 +315,12 @@ def test_the_split_keeps_everything_once():
 
 
 @pytest.mark.parametrize("fraction", [1e-9, 1 - 1e-9])
-def test_neither_side_of_a_split_is_empty(fraction):
+def test_neither_side_of_a_split_is_empty(fraction: Any) -> None:
     parts = split_demonstrations(pairs(5), fraction, np.random.default_rng(0))
     assert sorted(len(part) for part in parts) == [1, 4]
 
 
-def test_early_stopping_ends_with_the_best_weights(tmp_path):
+def test_early_stopping_ends_with_the_best_weights(tmp_path: pathlib.Path) -> None:
     """Noise in few labels is memorised soon, which held-out data show."""
     trainer = make(
         tmp_path,
@@ -341,7 +348,7 @@ def test_early_stopping_ends_with_the_best_weights(tmp_path):
     assert validator.measure(saved)["neglogp"] == curve[best]
 
 
-def test_without_restoring_the_last_weights_stay(tmp_path):
+def test_without_restoring_the_last_weights_stay(tmp_path: pathlib.Path) -> None:
     settings = {"demonstrations": pairs(80, noise=2.0), "val_fraction": 0.5}
     trainer = make(tmp_path, batch_size=16, optimizer_kwargs={"lr": 3e-2}, **settings)
     stopping = bc.EarlyStopping(patience=2, restore_best=False)
@@ -411,19 +418,21 @@ def check_kills(tmp_path: pathlib.Path, kills: list[float]) -> None:
     assert same(whole, program["train"](str(tmp_path / "killed")))
 
 
-def test_killed_training_ends_bit_identical(tmp_path):
+def test_killed_training_ends_bit_identical(tmp_path: pathlib.Path) -> None:
     check_kills(tmp_path, [0.2])
 
 
 @pytest.mark.slow
-def test_training_killed_at_twenty_instants_ends_bit_identical(tmp_path):
+def test_training_killed_at_twenty_instants_ends_bit_identical(
+    tmp_path: pathlib.Path,
+) -> None:
     check_kills(tmp_path, list(np.random.default_rng(0).uniform(0, 0.4, size=20)))
 
 
 # --- which call is continued ------------------------------------------------------
 
 
-def test_resuming_a_call_of_another_length_is_refused(tmp_path):
+def test_resuming_a_call_of_another_length_is_refused(tmp_path: pathlib.Path) -> None:
     options = {"progress_bar": False, "checkpoint_dir": tmp_path / "c", "resume": True}
     make(tmp_path).train(n_epochs=1, **options)
     for length in ({"n_epochs": 2}, {"n_batches": 3}):
@@ -431,10 +440,10 @@ def test_resuming_a_call_of_another_length_is_refused(tmp_path):
             make(tmp_path).train(**length, **options)
 
 
-def test_a_second_call_interrupted_at_once_is_continued(tmp_path):
+def test_a_second_call_interrupted_at_once_is_continued(tmp_path: pathlib.Path) -> None:
     """The checkpoint of the finished first call must not stand for the second."""
 
-    def interrupt():
+    def interrupt() -> None:
         raise StopHereError
 
     options = {"n_epochs": 2, "progress_bar": False, "checkpoint_dir": tmp_path / "c"}
@@ -451,7 +460,9 @@ def test_a_second_call_interrupted_at_once_is_continued(tmp_path):
     assert same(whole, resumed)
 
 
-def test_a_trainer_saved_before_training_has_no_call_to_continue(tmp_path):
+def test_a_trainer_saved_before_training_has_no_call_to_continue(
+    tmp_path: pathlib.Path,
+) -> None:
     make(tmp_path).save(tmp_path / "saved")
     loaded = bc.BC.load(tmp_path / "saved", demonstrations=pairs(), device="cpu")
     batches = []

@@ -1,6 +1,8 @@
 """The collector against a version written step by step, and its limits."""
 
+import pathlib
 import re
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -18,7 +20,7 @@ class LedgerEnv(gym.Env):
 
     action_space = gym.spaces.Discrete(5)
 
-    def __init__(self, length, as_dict=False):
+    def __init__(self, length: Any, as_dict: bool = False) -> None:
         self.length, self.as_dict = length, as_dict
         ledger = gym.spaces.Box(0, 1000, shape=(2,), dtype=np.float64)
         image = gym.spaces.Box(0, 255, shape=(3, 3, 1), dtype=np.uint8)
@@ -26,17 +28,17 @@ class LedgerEnv(gym.Env):
             gym.spaces.Dict({"ledger": ledger, "image": image}) if as_dict else ledger
         )
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self.t, self.sum = 0, int(self.np_random.integers(50))
         return self._obs(), {}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         self.t += 1
         self.sum = (3 * self.sum + int(action)) % 997
         return self._obs(), float(action) / 2, self.t == self.length, False, {}
 
-    def _obs(self):
+    def _obs(self) -> Any:
         ledger = np.array([self.t, self.sum], dtype=np.float64)
         if not self.as_dict:
             return ledger
@@ -46,23 +48,31 @@ class LedgerEnv(gym.Env):
 LENGTHS = (3, 5, 4)
 
 
-def make_venv(as_dict=False):
+def make_venv(as_dict: Any = False) -> DummyVecEnv:
     return DummyVecEnv([lambda n=n: LedgerEnv(n, as_dict) for n in LENGTHS])
 
 
-def ledger_of(obs):
+def ledger_of(obs: Any) -> Any:
     return obs["ledger"] if isinstance(obs, dict) else obs
 
 
-def expert(obs):
+def expert(obs: Any) -> Any:
     return (ledger_of(obs)[:, 1] % 5).astype(np.int64)
 
 
-def novice(obs):
+def novice(obs: Any) -> Any:
     return ((ledger_of(obs)[:, 1] + 1) % 5).astype(np.int64)
 
 
-def collect(tmp_path, beta, n_steps, *, as_dict=False, seed=0, robot=novice):
+def collect(
+    tmp_path: pathlib.Path,
+    beta: Any,
+    n_steps: Any,
+    *,
+    as_dict: bool = False,
+    seed: int = 0,
+    robot: Any = novice,
+) -> Any:
     rng = np.random.default_rng(seed)
     collector = InteractiveTrajectoryCollector(
         make_venv(as_dict), robot, beta, tmp_path, rng
@@ -74,7 +84,7 @@ def collect(tmp_path, beta, n_steps, *, as_dict=False, seed=0, robot=novice):
     return collector
 
 
-def slow_reference(beta, n_steps, seed=0):
+def slow_reference(beta: Any, n_steps: Any, seed: int = 0) -> Any:
     """Episodes in the order they end: lists of (obs, expert's action, reward)."""
     rng = np.random.default_rng(seed)
     envs = [LedgerEnv(n) for n in LENGTHS]
@@ -99,12 +109,12 @@ def slow_reference(beta, n_steps, seed=0):
     return finished
 
 
-def read_all(directory):
+def read_all(directory: Any) -> Any:
     return [episode_files.read_episode(path) for path in sorted(directory.iterdir())]
 
 
 @pytest.mark.parametrize("beta", [0.0, 0.3, 0.8, 1.0])
-def test_equals_slow_reference(tmp_path, beta):
+def test_equals_slow_reference(tmp_path: pathlib.Path, beta: float) -> None:
     collect(tmp_path, beta, n_steps=23)
     found = read_all(tmp_path)
     expected = slow_reference(beta, n_steps=23)
@@ -118,8 +128,8 @@ def test_equals_slow_reference(tmp_path, beta):
         assert episode.obs.dtype == np.float64 and episode.acts.dtype == np.int64
 
 
-def test_beta_one_never_asks_the_novice(tmp_path):
-    def must_not_be_called(obs):
+def test_beta_one_never_asks_the_novice(tmp_path: pathlib.Path) -> None:
+    def must_not_be_called(obs: Any) -> None:
         raise AssertionError("novice was asked")
 
     collect(tmp_path, 1.0, n_steps=20, robot=must_not_be_called)
@@ -127,13 +137,13 @@ def test_beta_one_never_asks_the_novice(tmp_path):
         np.testing.assert_array_equal(episode.rews, episode.acts / 2)
 
 
-def test_beta_zero_always_executes_the_novice(tmp_path):
+def test_beta_zero_always_executes_the_novice(tmp_path: pathlib.Path) -> None:
     collect(tmp_path, 0.0, n_steps=20)
     for episode in read_all(tmp_path):
         np.testing.assert_array_equal(episode.rews, (episode.acts + 1) % 5 / 2)
 
 
-def test_each_environment_has_its_own_coin(tmp_path):
+def test_each_environment_has_its_own_coin(tmp_path: pathlib.Path) -> None:
     beta, n_steps = 0.7, 150
     collect(tmp_path, beta, n_steps)
     # The episodes of an environment, which its length identifies, are its timeline.
@@ -151,7 +161,7 @@ def test_each_environment_has_its_own_coin(tmp_path):
         assert abs(found.mean() - expected) < five_sigma < 1 - expected
 
 
-def test_dictionary_observations(tmp_path):
+def test_dictionary_observations(tmp_path: pathlib.Path) -> None:
     collect(tmp_path / "dict", 0.5, n_steps=12, as_dict=True)
     collect(tmp_path / "plain", 0.5, n_steps=12)
     plain, dicts = read_all(tmp_path / "plain"), read_all(tmp_path / "dict")
@@ -165,7 +175,7 @@ def test_dictionary_observations(tmp_path):
         np.testing.assert_array_equal(image[:, 0, 0, 0], one.obs[:, 1] % 256)
 
 
-def test_one_file_per_episode_the_moment_it_ends(tmp_path):
+def test_one_file_per_episode_the_moment_it_ends(tmp_path: pathlib.Path) -> None:
     collector = InteractiveTrajectoryCollector(
         make_venv(), novice, 0.5, tmp_path, np.random.default_rng(0)
     )
@@ -182,7 +192,7 @@ def test_one_file_per_episode_the_moment_it_ends(tmp_path):
         assert record.n_timesteps == len(episode)
 
 
-def test_names_are_documented_and_reproducible(tmp_path):
+def test_names_are_documented_and_reproducible(tmp_path: pathlib.Path) -> None:
     names = []
     for run in ("a", "b"):
         collect(tmp_path / run, 0.5, n_steps=10, seed=3)
@@ -192,13 +202,13 @@ def test_names_are_documented_and_reproducible(tmp_path):
         assert re.fullmatch(r"dagger-demo-\d+-[0-9a-f]{32}\.npz", name)
 
 
-def test_second_collector_never_overwrites(tmp_path):
+def test_second_collector_never_overwrites(tmp_path: pathlib.Path) -> None:
     for _ in range(2):  # same seed: the same random part of the names
         collect(tmp_path, 0.5, n_steps=10)
     assert len(list(tmp_path.iterdir())) == 2 * (3 + 2 + 2)
 
 
-def test_seed_makes_collections_repeat(tmp_path):
+def test_seed_makes_collections_repeat(tmp_path: pathlib.Path) -> None:
     episodes = []
     for i, rng_seed in enumerate((0, 99)):
         collector = InteractiveTrajectoryCollector(
@@ -212,7 +222,7 @@ def test_seed_makes_collections_repeat(tmp_path):
     assert episodes[0] == episodes[1]
 
 
-def test_reset_drops_unfinished_episodes(tmp_path):
+def test_reset_drops_unfinished_episodes(tmp_path: pathlib.Path) -> None:
     collector = collect(tmp_path, 1.0, n_steps=2)
     assert not list(tmp_path.iterdir())
     obs = collector.reset()
@@ -222,7 +232,7 @@ def test_reset_drops_unfinished_episodes(tmp_path):
     assert len(episode) == 3 and episode.obs[0, 0] == 0
 
 
-def test_expert_may_reuse_its_output_array(tmp_path):
+def test_expert_may_reuse_its_output_array(tmp_path: pathlib.Path) -> None:
     collector = InteractiveTrajectoryCollector(
         make_venv(), novice, 0.0, tmp_path, np.random.default_rng(0)
     )
@@ -239,12 +249,12 @@ def test_expert_may_reuse_its_output_array(tmp_path):
 
 
 @pytest.mark.parametrize("beta", [-0.1, 1.1, float("nan")])
-def test_beta_outside_unit_interval(tmp_path, beta):
+def test_beta_outside_unit_interval(tmp_path: pathlib.Path, beta: Any) -> None:
     with pytest.raises(AssertionError, match=r"beta must lie in \[0, 1\]"):
         collect(tmp_path, beta, n_steps=0)
 
 
-def test_step_before_reset(tmp_path):
+def test_step_before_reset(tmp_path: pathlib.Path) -> None:
     collector = InteractiveTrajectoryCollector(
         make_venv(), novice, 0.5, tmp_path, np.random.default_rng(0)
     )
@@ -267,7 +277,9 @@ def test_step_before_reset(tmp_path):
         ([0, -1, 0], r"got \[0, -1, 0\]"),
     ],
 )
-def test_actions_that_do_not_fit(tmp_path, actions, message):
+def test_actions_that_do_not_fit(
+    tmp_path: pathlib.Path, actions: Any, message: str
+) -> None:
     collector = collect(tmp_path, 1.0, n_steps=1)
     with pytest.raises(DataError, match=message):
         collector.step(actions)
@@ -283,8 +295,13 @@ def test_actions_that_do_not_fit(tmp_path, actions, message):
         (gym.spaces.Discrete(2, start=3), 4, 2),
     ],
 )
-def test_impossible_labels_are_never_recorded(tmp_path, space, good, bad):
-    def make_env():
+def test_impossible_labels_are_never_recorded(
+    tmp_path: pathlib.Path,
+    space: Any,
+    good: int | list[float] | list[int],
+    bad: int | list[Any] | list[int],
+) -> None:
+    def make_env() -> Any:
         env = LedgerEnv(2)
         env.action_space = space
         env.step = lambda action: (np.zeros(2), 0.0, True, False, {})

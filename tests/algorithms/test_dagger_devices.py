@@ -1,5 +1,8 @@
 """DAgger on a GPU, and from one device to another."""
 
+import pathlib
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -8,7 +11,7 @@ from imitation.util import logger as imit_logger
 from imitation.util.util import make_vec_env
 
 
-def expert(obs):
+def expert(obs: Any) -> Any:
     return (obs[:, 2] + 0.3 * obs[:, 3] > 0).astype(int)
 
 
@@ -21,7 +24,9 @@ def expert(obs):
         pytest.param("cuda", "cuda", marks=pytest.mark.gpu),
     ],
 )
-def test_train_here_and_go_on_there(tmp_path, first, second):
+def test_train_here_and_go_on_there(
+    tmp_path: pathlib.Path, first: str, second: Any
+) -> None:
     venv = make_vec_env("CartPole-v1", rng=np.random.default_rng(0), n_envs=2)
     logger = imit_logger.configure(tmp_path / "log", ["csv"])
     common = {"venv": venv, "expert_policy": expert, "custom_logger": logger}

@@ -1,6 +1,8 @@
 """DAgger learns, and the programs of the documentation run."""
 
+import pathlib
 import tempfile
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from imitation.util import logger as imit_logger
 from imitation.util.util import make_vec_env
 
 
-def train(tmp_path, seed, *, total_timesteps=2_000):
+def train(tmp_path: pathlib.Path, seed: Any, *, total_timesteps: int = 2_000) -> Any:
     rng = np.random.default_rng(seed)
     venv = make_vec_env("seals/CartPole-v0", rng=rng, n_envs=1)
     trainer = SimpleDAggerTrainer(
@@ -43,13 +45,13 @@ def train(tmp_path, seed, *, total_timesteps=2_000):
     return before, returns(trainer.policy, seed)
 
 
-def returns(policy, seed):
+def returns(policy: Any, seed: Any) -> Any:
     venv = make_vec_env("seals/CartPole-v0", rng=np.random.default_rng(seed), n_envs=8)
     episodes, _ = evaluate_policy(policy, venv, 8, return_episode_rewards=True)
     return episodes
 
 
-def test_learns_cartpole(tmp_path):
+def test_learns_cartpole(tmp_path: pathlib.Path) -> None:
     before, after = train(tmp_path, seed=0)
     assert reward_improvement.is_significant_reward_improvement(before, after, 0.001)
     assert np.mean(after) > 480
@@ -57,7 +59,7 @@ def test_learns_cartpole(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(1, 6))
-def test_two_thousand_steps_solve_cartpole(tmp_path, seed):
+def test_two_thousand_steps_solve_cartpole(tmp_path: pathlib.Path, seed: Any) -> None:
     _, after = train(tmp_path, seed)
     assert after == [500.0] * 8
 
@@ -67,7 +69,9 @@ def test_two_thousand_steps_solve_cartpole(tmp_path, seed):
     [("seals/CartPole-v0", 1, 2_000), ("seals-CartPole-v0", 8, 4_000)],
     ids=["tutorial", "algorithm page"],
 )
-def test_documented_program_runs(env_name, n_envs, total_timesteps, capfd):
+def test_documented_program_runs(
+    env_name: str, n_envs: int, total_timesteps: int, capfd: pytest.CaptureFixture[str]
+) -> None:
     rng = np.random.default_rng(0)
     env = make_vec_env("seals:seals/CartPole-v0", rng=rng, n_envs=n_envs)
     expert = load_policy(

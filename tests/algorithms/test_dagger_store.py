@@ -1,5 +1,8 @@
 """The demonstration store against reading everything again."""
 
+import pathlib
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -16,7 +19,9 @@ DICT_SPACE = gym.spaces.Dict(
 ACT_SPACE = gym.spaces.Discrete(4)
 
 
-def make_episode(rng, length, as_dict=False, acts_dtype=np.int64):
+def make_episode(
+    rng: Any, length: Any, as_dict: bool = False, acts_dtype: Any = np.int64
+) -> types.TrajectoryWithRew:
     obs = rng.uniform(-1, 1, size=(length + 1, 3)).astype(np.float32)
     if as_dict:
         image = rng.integers(0, 256, size=(length + 1, 2, 2, 1), dtype=np.uint8)
@@ -25,13 +30,17 @@ def make_episode(rng, length, as_dict=False, acts_dtype=np.int64):
     return types.TrajectoryWithRew(obs, acts, None, True, np.ones(length))
 
 
-def make_store(tmp_path, as_dict=False):
+def make_store(
+    tmp_path: pathlib.Path, as_dict: bool = False
+) -> store.DemonstrationStore:
     space = DICT_SPACE if as_dict else OBS_SPACE
     return store.DemonstrationStore(tmp_path, space, ACT_SPACE)
 
 
 @pytest.mark.parametrize("as_dict", [False, True])
-def test_incremental_equals_flattening_everything(tmp_path, as_dict):
+def test_incremental_equals_flattening_everything(
+    tmp_path: pathlib.Path, as_dict: bool
+) -> None:
     rng = np.random.default_rng(0)
     demos = make_store(tmp_path, as_dict)
     everything = []
@@ -55,7 +64,9 @@ def test_incremental_equals_flattening_everything(tmp_path, as_dict):
         assert demos.load_new(round_num) == 0
 
 
-def test_each_file_is_read_once(tmp_path, monkeypatch):
+def test_each_file_is_read_once(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     demos = make_store(tmp_path)
     reads = []
@@ -70,7 +81,7 @@ def test_each_file_is_read_once(tmp_path, monkeypatch):
     assert len(reads) == len(set(reads)) == 4
 
 
-def test_transitions_are_views(tmp_path):
+def test_transitions_are_views(tmp_path: pathlib.Path) -> None:
     rng = np.random.default_rng(0)
     demos = make_store(tmp_path)
     episode_files.write_episode(
@@ -83,7 +94,7 @@ def test_transitions_are_views(tmp_path):
     assert not first.obs.flags.writeable
 
 
-def test_reads_what_the_user_saved(tmp_path):
+def test_reads_what_the_user_saved(tmp_path: pathlib.Path) -> None:
     rng = np.random.default_rng(0)
     demos = make_store(tmp_path)
     mine = [make_episode(rng, 4), make_episode(rng, 6)]
@@ -98,7 +109,7 @@ def test_reads_what_the_user_saved(tmp_path):
     np.testing.assert_array_equal(demos.transitions().acts, expected.acts)
 
 
-def test_serialize_reads_our_episodes(tmp_path):
+def test_serialize_reads_our_episodes(tmp_path: pathlib.Path) -> None:
     episode = make_episode(np.random.default_rng(0), 4)
     path = tmp_path / "dagger-demo-0-x.npz"
     episode_files.write_episode(path, episode)
@@ -106,7 +117,7 @@ def test_serialize_reads_our_episodes(tmp_path):
     assert list(serialize.load_with_rewards(path)) == [episode]
 
 
-def test_wider_dtypes_are_narrowed_to_the_space(tmp_path):
+def test_wider_dtypes_are_narrowed_to_the_space(tmp_path: pathlib.Path) -> None:
     rng = np.random.default_rng(0)
     demos = make_store(tmp_path)
     episode = make_episode(rng, 3, acts_dtype=np.int32)
@@ -132,7 +143,9 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_episode_that_does_not_fit_names_file_and_adds_nothing(tmp_path, name):
+def test_episode_that_does_not_fit_names_file_and_adds_nothing(
+    tmp_path: pathlib.Path, name: Any
+) -> None:
     obs, acts, message = MALFORMED[name]
     demos = make_store(tmp_path)
     path = demos.round_dir(0) / "dagger-demo-0-x.npz"
@@ -143,7 +156,7 @@ def test_episode_that_does_not_fit_names_file_and_adds_nothing(tmp_path, name):
     assert len(demos) == 0
 
 
-def test_damaged_file_is_named(tmp_path):
+def test_damaged_file_is_named(tmp_path: pathlib.Path) -> None:
     demos = make_store(tmp_path)
     path = demos.round_dir(0) / "dagger-demo-0-x.npz"
     episode_files.write_episode(path, make_episode(np.random.default_rng(0), 4))
@@ -153,6 +166,6 @@ def test_damaged_file_is_named(tmp_path):
     assert str(path) in str(caught.value)
 
 
-def test_empty_directory_has_no_files(tmp_path):
+def test_empty_directory_has_no_files(tmp_path: pathlib.Path) -> None:
     demos = make_store(tmp_path)
     assert demos.files(0) == [] and demos.load_new(0) == 0

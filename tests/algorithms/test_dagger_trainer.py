@@ -1,7 +1,9 @@
 """DAgger's trainers: rounds, counters, checkpoints, experts of all kinds."""
 
 import collections
+import pathlib
 import shutil
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -25,7 +27,7 @@ LENGTH = 8
 class SignEnv(gym.Env):
     """Rewards naming the sign of a random number; episodes of 8 steps."""
 
-    def __init__(self, kind="plain"):
+    def __init__(self, kind: str = "plain") -> None:
         self.kind = kind
         number = gym.spaces.Box(-1, 1, shape=(2,), dtype=np.float32)
         image = gym.spaces.Box(0, 255, shape=(36, 36, 3), dtype=np.uint8)
@@ -36,30 +38,30 @@ class SignEnv(gym.Env):
         }[kind]
         self.action_space = gym.spaces.Discrete(2)
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self.t = 0
         return self._obs(), {}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         reward = float(action == (self.number[0] > 0))
         self.t += 1
         return self._obs(), reward, False, self.t == LENGTH, {}
 
-    def _obs(self):
+    def _obs(self) -> Any:
         self.number = self.np_random.uniform(-1, 1, 2).astype(np.float32)
         image = np.full((36, 36, 3), 200 * (self.number[0] > 0), np.uint8)
         parts = {"number": self.number, "image": image}
         return {"plain": self.number, "image": image, "dict": parts}[self.kind]
 
 
-def make_venv(n_envs=2, kind="plain", seed=0):
+def make_venv(n_envs: int = 2, kind: str = "plain", seed: int = 0) -> Any:
     venv = DummyVecEnv([lambda: SignEnv(kind)] * n_envs)
     venv.seed(seed)
     return venv
 
 
-def expert(obs):
+def expert(obs: Any) -> Any:
     if isinstance(obs, dict):
         obs = obs["number"]
     if obs.ndim == 4:
@@ -67,13 +69,18 @@ def expert(obs):
     return (obs[:, 0] > 0).astype(int)
 
 
-def silent_logger(path):
+def silent_logger(path: Any) -> Any:
     return imit_logger.configure(path / "log", ["csv"])
 
 
 def make_trainer(
-    tmp_path, *, venv=None, bc_kwargs=None, cls=dagger.SimpleDAggerTrainer, **kwargs
-):
+    tmp_path: pathlib.Path,
+    *,
+    venv: Any = None,
+    bc_kwargs: Any = None,
+    cls: Any = dagger.SimpleDAggerTrainer,
+    **kwargs: Any,
+) -> Any:
     venv = venv or make_venv()
     bc_trainer = bc.BC(
         observation_space=venv.observation_space,
@@ -95,7 +102,7 @@ SMALL = {"rollout_round_min_timesteps": 16, "progress_bar": False}
 QUIET = {"log_rollouts_n_episodes": 0}
 
 
-def train(trainer, total_timesteps, **kwargs):
+def train(trainer: Any, total_timesteps: Any, **kwargs: Any) -> None:
     trainer.train(
         total_timesteps,
         **SMALL,
@@ -103,16 +110,16 @@ def train(trainer, total_timesteps, **kwargs):
     )
 
 
-def demos(tmp_path, round_num=None):
+def demos(tmp_path: pathlib.Path, round_num: Any = None) -> Any:
     pattern = "round-*" if round_num is None else f"round-{round_num:03d}"
     return sorted((tmp_path / "scratch" / "demos").glob(f"{pattern}/*"))
 
 
-def weights(trainer):
+def weights(trainer: Any) -> Any:
     return {k: v.clone() for k, v in trainer.policy.state_dict().items()}
 
 
-def assert_same_weights(one, other):
+def assert_same_weights(one: Any, other: Any) -> None:
     assert one.keys() == other.keys()
     for name, value in one.items():
         assert th.equal(value, other[name]), name
@@ -121,7 +128,7 @@ def assert_same_weights(one, other):
 # -- rounds ---------------------------------------------------------------------------
 
 
-def test_low_level_round(tmp_path):
+def test_low_level_round(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path, cls=dagger.DAggerTrainer)
     with pytest.raises(dagger.NeedsDemosException, match="round 0"):
         trainer.extend_and_update(QUIET)
@@ -138,7 +145,7 @@ def test_low_level_round(tmp_path):
         trainer.extend_and_update(QUIET)
 
 
-def test_not_enough_transitions_for_a_batch(tmp_path):
+def test_not_enough_transitions_for_a_batch(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(
         tmp_path, cls=dagger.DAggerTrainer, bc_kwargs={"batch_size": 1000}
     )
@@ -163,7 +170,9 @@ def test_not_enough_transitions_for_a_batch(tmp_path):
         ({"n_batches": 5}, 5),
     ],
 )
-def test_default_number_of_epochs(tmp_path, given, expected_batches):
+def test_default_number_of_epochs(
+    tmp_path: pathlib.Path, given: dict[str, Any] | None, expected_batches: int
+) -> None:
     trainer = make_trainer(tmp_path, cls=dagger.DAggerTrainer)
     assert trainer.DEFAULT_N_EPOCHS == 4
     collector = trainer.create_trajectory_collector()
@@ -178,13 +187,13 @@ def test_default_number_of_epochs(tmp_path, given, expected_batches):
     assert len(batches) == expected_batches
 
 
-def test_collects_at_least_a_batch(tmp_path):
+def test_collects_at_least_a_batch(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path, bc_kwargs={"batch_size": 40})
     train(trainer, 1, rollout_round_min_episodes=1)
     assert trainer.total_timesteps == 48  # 3 vector episodes of 2 x 8 steps
 
 
-def test_minibatches_work(tmp_path):
+def test_minibatches_work(tmp_path: pathlib.Path) -> None:
     whole = make_trainer(tmp_path / "a", bc_kwargs={"batch_size": 8})
     parts = make_trainer(
         tmp_path / "b", bc_kwargs={"batch_size": 8, "minibatch_size": 2}
@@ -195,7 +204,7 @@ def test_minibatches_work(tmp_path):
         th.testing.assert_close(value, weights(parts)[name], rtol=1e-4, atol=1e-6)
 
 
-def test_logs_and_counters_continue_over_calls(tmp_path):
+def test_logs_and_counters_continue_over_calls(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     rows = []
     trainer.logger.dump = lambda step=0: rows.append(
@@ -214,7 +223,7 @@ def test_logs_and_counters_continue_over_calls(tmp_path):
     assert trainer.round_num == 4
 
 
-def test_one_file_per_episode(tmp_path):
+def test_one_file_per_episode(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     train(trainer, 70)
     assert trainer.round_num == 3
@@ -222,7 +231,7 @@ def test_one_file_per_episode(tmp_path):
     assert len({p.read_bytes() for p in demos(tmp_path)}) == 12
 
 
-def test_equal_seeds_give_equal_weights_and_names(tmp_path):
+def test_equal_seeds_give_equal_weights_and_names(tmp_path: pathlib.Path) -> None:
     runs = []
     for name in ("a", "b"):
         trainer = make_trainer(tmp_path / name)
@@ -233,7 +242,7 @@ def test_equal_seeds_give_equal_weights_and_names(tmp_path):
     assert runs[0][1] == runs[1][1]
 
 
-def test_training_reaches_every_actor_parameter(tmp_path):
+def test_training_reaches_every_actor_parameter(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     before = weights(trainer)
     train(trainer, 16)
@@ -242,7 +251,7 @@ def test_training_reaches_every_actor_parameter(tmp_path):
     assert len(actor) == 6 and actor <= changed
 
 
-def test_logger_is_shared_and_settable(tmp_path):
+def test_logger_is_shared_and_settable(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     assert trainer.logger is trainer.bc_trainer.logger
     new = imit_logger.configure(tmp_path / "other", ["csv"])
@@ -253,7 +262,7 @@ def test_logger_is_shared_and_settable(tmp_path):
     assert other.logger is given and other.bc_trainer.logger is given
 
 
-def test_novice_keeps_training_mode(tmp_path):
+def test_novice_keeps_training_mode(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path, beta_schedule=lambda n: 0.0)
     trainer.policy.train()
     train(trainer, 16)
@@ -263,14 +272,14 @@ def test_novice_keeps_training_mode(tmp_path):
 # -- experts --------------------------------------------------------------------------
 
 
-def full_callable(obs, state, starts):
+def full_callable(obs: Any, state: Any, starts: Any) -> Any:
     assert state is None or state[0].shape == (2,)
     count = np.zeros(2) if state is None else state[0]
     np.testing.assert_array_equal(starts, count % LENGTH == 0)
     return expert(obs), (count + 1,)
 
 
-def zero_policy():
+def zero_policy() -> policy_base.ZeroPolicy:
     venv = make_venv()
     return policy_base.ZeroPolicy(venv.observation_space, venv.action_space)
 
@@ -285,18 +294,20 @@ def zero_policy():
     ],
     ids=["function", "stateful function", "policy", "algorithm"],
 )
-def test_kinds_of_experts(tmp_path, make_expert):
+def test_kinds_of_experts(tmp_path: pathlib.Path, make_expert: Any) -> None:
     trainer = make_trainer(tmp_path, expert_policy=make_expert())
     train(trainer, 16)
     assert len(demos(tmp_path)) == 4
 
 
 class Person(interactive.DiscreteInteractivePolicy):
-    def _render(self, obs):
+    def _render(self, obs: Any) -> None:
         self.shown = obs
 
 
-def test_a_person_is_an_expert(tmp_path, monkeypatch):
+def test_a_person_is_an_expert(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     venv = make_venv(n_envs=1)
     person = Person(
         venv.observation_space,
@@ -318,7 +329,7 @@ def test_a_person_is_an_expert(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("kind", ["dict", "image"])
-def test_dict_and_image_observations(tmp_path, kind):
+def test_dict_and_image_observations(tmp_path: pathlib.Path, kind: str) -> None:
     trainer = make_trainer(
         tmp_path, venv=make_venv(kind=kind), beta_schedule=lambda n: 0.5
     )
@@ -328,7 +339,7 @@ def test_dict_and_image_observations(tmp_path, kind):
     assert trainer.round_num == 1
 
 
-def box_policy(observation_space, action_space):
+def box_policy(observation_space: Any, action_space: Any) -> policy_base.RandomPolicy:
     return policy_base.RandomPolicy(observation_space, action_space)
 
 
@@ -355,18 +366,18 @@ MISMATCHES = {
 
 
 @pytest.mark.parametrize("name", MISMATCHES)
-def test_mismatched_spaces(tmp_path, name):
+def test_mismatched_spaces(tmp_path: pathlib.Path, name: Any) -> None:
     kind, policy, message = MISMATCHES[name]
     with pytest.raises(DataError, match=message):
         make_trainer(tmp_path, venv=make_venv(kind=kind), expert_policy=policy)
 
 
-def test_expert_that_cannot_act(tmp_path):
+def test_expert_that_cannot_act(tmp_path: pathlib.Path) -> None:
     with pytest.raises(TypeError, match="got None"):
         make_trainer(tmp_path, expert_policy=None)
 
 
-def test_bc_trainer_of_other_spaces(tmp_path):
+def test_bc_trainer_of_other_spaces(tmp_path: pathlib.Path) -> None:
     other = bc.BC(
         observation_space=gym.spaces.Box(-1, 1, (3,)),
         action_space=gym.spaces.Discrete(2),
@@ -394,20 +405,24 @@ def test_bc_trainer_of_other_spaces(tmp_path):
         ),
     ],
 )
-def test_arguments_of_train_that_do_not_fit(tmp_path, steps, kwargs, message):
+def test_arguments_of_train_that_do_not_fit(
+    tmp_path: pathlib.Path, steps: int, kwargs: dict[str, Any], message: str
+) -> None:
     trainer = make_trainer(tmp_path)
     with pytest.raises(ConfigError, match=message):
         train(trainer, steps, **kwargs)
 
 
-def test_environment_without_end(tmp_path, monkeypatch):
+def test_environment_without_end(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("imitation.data.rollout.MAX_STEPS_WITHOUT_EPISODE", 5)
     trainer = make_trainer(tmp_path)
     with pytest.raises(ConfigError, match="no episode ended in 5 steps"):
         train(trainer, 16)
 
 
-def test_initial_demonstrations_are_written_once(tmp_path):
+def test_initial_demonstrations_are_written_once(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path / "other")
     train(trainer, 16)
     mine = [episode_files.read_episode(p) for p in demos(tmp_path / "other")]
@@ -438,15 +453,18 @@ def test_initial_demonstrations_are_written_once(tmp_path):
     ],
 )
 def test_unfit_initial_demonstrations_are_not_written(
-    tmp_path, initial, error, message
-):
+    tmp_path: pathlib.Path,
+    initial: list[Any] | list[dict[str, Any]],
+    error: Any,
+    message: str,
+) -> None:
     good = types.Trajectory(np.zeros((3, 2)), np.array([0, 1]), None, True)
     with pytest.raises(error, match=message):
         make_trainer(tmp_path, expert_trajs=[good, *initial])
     assert not demos(tmp_path)
 
 
-def test_random_generator_is_optional(tmp_path):
+def test_random_generator_is_optional(tmp_path: pathlib.Path) -> None:
     venv = make_venv()
     spaces = (venv.observation_space, venv.action_space)
     bc_trainer = bc.BC(observation_space=spaces[0], action_space=spaces[1])
@@ -456,7 +474,7 @@ def test_random_generator_is_optional(tmp_path):
     assert isinstance(trainer.rng, np.random.Generator)
 
 
-def test_single_environment_is_refused(tmp_path):
+def test_single_environment_is_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(TypeError, match="venv must be a vector environment"):
         make_trainer(tmp_path, venv=SignEnv())
 
@@ -464,11 +482,11 @@ def test_single_environment_is_refused(tmp_path):
 # -- checkpoints ----------------------------------------------------------------------
 
 
-def optimizer_state(trainer):
+def optimizer_state(trainer: Any) -> Any:
     return trainer.bc_trainer.optimizer.state_dict()["state"]
 
 
-def test_save_and_reconstruct(tmp_path):
+def test_save_and_reconstruct(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(
         tmp_path,
         cls=dagger.SimpleDAggerTrainer,
@@ -504,7 +522,7 @@ def test_save_and_reconstruct(tmp_path):
         assert one.bit_generator.state == other.bit_generator.state
 
 
-def test_shared_generator_stays_shared(tmp_path):
+def test_shared_generator_stays_shared(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     trainer.rng = trainer.bc_trainer.rng
     train(trainer, 16)
@@ -514,21 +532,21 @@ def test_shared_generator_stays_shared(tmp_path):
     assert restored.rng is restored.bc_trainer.rng
 
 
-def load(tmp_path, **kwargs):
+def load(tmp_path: pathlib.Path, **kwargs: Any) -> Any:
     kwargs = {"expert_policy": expert, "venv": make_venv(), "device": "cpu"} | kwargs
     return dagger.SimpleDAggerTrainer.load(
         tmp_path / "scratch", custom_logger=silent_logger(tmp_path / "again"), **kwargs
     )
 
 
-def test_killed_in_bc_training_gives_the_same_weights(tmp_path):
+def test_killed_in_bc_training_gives_the_same_weights(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path, rng=np.random.default_rng(5))
     train(trainer, 16)
 
     class KilledError(Exception):
         pass
 
-    def kill():
+    def kill() -> None:
         shutil.copytree(tmp_path / "scratch", tmp_path / "killed" / "scratch")
         raise KilledError
 
@@ -549,14 +567,14 @@ def test_killed_in_bc_training_gives_the_same_weights(tmp_path):
 
 
 @pytest.mark.parametrize("killed_after", range(5, 60, 9))
-def test_killed_while_collecting(tmp_path, killed_after):
+def test_killed_while_collecting(tmp_path: pathlib.Path, killed_after: Any) -> None:
     """Whatever was finished is kept once, and the run ends as long as it should."""
     calls = []
 
     class KilledError(Exception):
         pass
 
-    def mortal(obs):
+    def mortal(obs: Any) -> Any:
         calls.append(1)
         if len(calls) > killed_after:
             raise KilledError
@@ -580,7 +598,7 @@ def test_killed_while_collecting(tmp_path, killed_after):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_resume_of_a_finished_run_does_nothing(tmp_path):
+def test_resume_of_a_finished_run_does_nothing(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     train(trainer, 40)
     resumed = load(tmp_path)
@@ -591,7 +609,7 @@ def test_resume_of_a_finished_run_does_nothing(tmp_path):
     assert resumed.total_timesteps == 128
 
 
-def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
+def test_leftovers_of_a_killed_writer_are_removed(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
     train(trainer, 16)
     scratch = tmp_path / "scratch"
@@ -602,7 +620,7 @@ def test_leftovers_of_a_killed_writer_are_removed(tmp_path):
     assert not list(tmp_path.rglob("*.tmp"))
 
 
-def test_own_schedule_has_to_be_passed_to_reconstruct(tmp_path):
+def test_own_schedule_has_to_be_passed_to_reconstruct(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path, beta_schedule=lambda n: 0.5)
     train(trainer, 16)
     with pytest.raises(ConfigError, match="pass it again as beta_schedule="):
@@ -611,7 +629,9 @@ def test_own_schedule_has_to_be_passed_to_reconstruct(tmp_path):
     assert restored.beta_schedule(0) == 0.25
 
 
-def test_earlier_run_in_the_directory_is_mentioned(tmp_path, caplog):
+def test_earlier_run_in_the_directory_is_mentioned(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
     train(make_trainer(tmp_path), 16)
     assert not caplog.records
     train(make_trainer(tmp_path), 16)
@@ -619,8 +639,8 @@ def test_earlier_run_in_the_directory_is_mentioned(tmp_path, caplog):
     assert "holds an earlier DAgger run" in record.getMessage()
 
 
-def write_text(text):
-    def damage(checkpoint):
+def write_text(text: Any) -> Any:
+    def damage(checkpoint: Any) -> None:
         (checkpoint / "state.json").write_text(text)
 
     return damage
@@ -658,7 +678,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_damaged_checkpoint(tmp_path, name):
+def test_damaged_checkpoint(tmp_path: pathlib.Path, name: Any) -> None:
     damage, message = DAMAGES[name]
     train(make_trainer(tmp_path), 16)
     damage(tmp_path / "scratch" / "checkpoint-latest.pt")

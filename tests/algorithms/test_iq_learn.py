@@ -1,6 +1,8 @@
 """IQ-Learn: its objective, both learners, offline training, the recovered reward."""
 
 import csv
+import pathlib
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -39,7 +41,14 @@ KINDS = [
 ]
 
 
-def make(tmp_path, obs_kind="box", act_kind="discrete", n=4, seed=0, **rl_kwargs):
+def make(
+    tmp_path: pathlib.Path,
+    obs_kind: str = "box",
+    act_kind: Any = "discrete",
+    n: Any = 4,
+    seed: int = 0,
+    **rl_kwargs: Any,
+) -> IQLearn:
     return IQLearn(
         venv=tiny_envs.make_venv(obs_kind, act_kind),
         demonstrations=tiny_envs.expert_trajectories(n, obs_kind, act_kind),
@@ -52,7 +61,7 @@ def make(tmp_path, obs_kind="box", act_kind="discrete", n=4, seed=0, **rl_kwargs
 # --- the objective
 
 
-def test_objective_is_the_slow_one():
+def test_objective_is_the_slow_one() -> None:
     n, temperature, discount, alpha = 9, 0.4, 0.9, 0.7
     q_values, next_q = th.randn(n, 3), th.randn(n, 3)
     actions, dones = th.randint(3, (n, 1)), (th.arange(n) % 4 == 0).reshape(-1, 1)
@@ -72,7 +81,7 @@ def test_objective_is_the_slow_one():
     assert -terms.loss.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_inverse_bellman_undoes_soft_value_iteration():
+def test_inverse_bellman_undoes_soft_value_iteration() -> None:
     """From the soft Q of a task, the rewards that it was solved for."""
     rewards = ((1.0, 0.0), (0.5, 2.0))
     successors = ((0, 1), (0, None))
@@ -89,7 +98,7 @@ def test_inverse_bellman_undoes_soft_value_iteration():
             assert found.item() == pytest.approx(rewards[state][action], abs=1e-5)
 
 
-def test_the_best_reward_of_the_objective_is_known():
+def test_the_best_reward_of_the_objective_is_known() -> None:
     """One state, episodes of one step: r = 2α (ρ_E − π) / (ρ_E + ρ) in tables.
 
     With V(s') = 0, and half of the rows the expert's, the derivative by Q(a) of
@@ -117,13 +126,15 @@ def test_the_best_reward_of_the_objective_is_known():
 
 @pytest.mark.parametrize("value", [0, -1, float("inf"), float("nan")])
 @pytest.mark.parametrize("act_kind", ["discrete", "box"])
-def test_chi2_alpha_must_be_positive(tmp_path, value, act_kind):
+def test_chi2_alpha_must_be_positive(
+    tmp_path: pathlib.Path, value: Any, act_kind: str
+) -> None:
     with pytest.raises(ConfigError, match="chi2_alpha must be a positive number, got"):
         make(tmp_path, act_kind=act_kind, chi2_alpha=value)
 
 
 @pytest.mark.parametrize("value", [0, -0.1, float("nan")])
-def test_actor_lr_scale_must_be_positive(tmp_path, value):
+def test_actor_lr_scale_must_be_positive(tmp_path: pathlib.Path, value: Any) -> None:
     with pytest.raises(ConfigError, match="actor_lr_scale must be positive, got"):
         make(tmp_path, act_kind="box", actor_lr_scale=value)
 
@@ -131,11 +142,13 @@ def test_actor_lr_scale_must_be_positive(tmp_path, value):
 # --- the learners
 
 
-def test_the_actor_is_slower_than_the_critics_in_the_environment_only(tmp_path):
+def test_the_actor_is_slower_than_the_critics_in_the_environment_only(
+    tmp_path: pathlib.Path,
+) -> None:
     trainer = make(tmp_path, act_kind="box", learning_rate=0.1, learning_starts=2)
     algo = trainer.rl_algo
 
-    def rates():
+    def rates() -> Any:
         optimizers = (algo.actor.optimizer, algo.critic.optimizer)
         return [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
 
@@ -146,7 +159,9 @@ def test_the_actor_is_slower_than_the_critics_in_the_environment_only(tmp_path):
 
 
 @pytest.mark.parametrize(("obs_kind", "act_kind"), KINDS)
-def test_gradients_reach_every_trainable_tensor(tmp_path, obs_kind, act_kind):
+def test_gradients_reach_every_trainable_tensor(
+    tmp_path: pathlib.Path, obs_kind: Any, act_kind: Any
+) -> None:
     trainer = make(tmp_path, obs_kind, act_kind)
     algo = trainer.rl_algo
     trainer.train(total_timesteps=12)
@@ -171,7 +186,7 @@ def test_gradients_reach_every_trainable_tensor(tmp_path, obs_kind, act_kind):
 
 
 @pytest.mark.parametrize("act_kind", ["discrete", "box"])
-def test_every_trainable_tensor_is_moved(tmp_path, act_kind):
+def test_every_trainable_tensor_is_moved(tmp_path: pathlib.Path, act_kind: str) -> None:
     trainer = make(tmp_path, act_kind=act_kind)
     before = {k: v.clone() for k, v in trainer.policy.state_dict().items()}
     trainer.train(total_timesteps=40)
@@ -179,7 +194,7 @@ def test_every_trainable_tensor_is_moved(tmp_path, act_kind):
         assert not th.equal(before[key], value), key
 
 
-def test_critic_terms_are_the_objective(tmp_path):
+def test_critic_terms_are_the_objective(tmp_path: pathlib.Path) -> None:
     """With the actor's own draws repeated, term by term."""
     trainer = make(tmp_path, act_kind="box", gamma=0.8, chi2_alpha=0.3, ent_coef=0.2)
     trainer.train(total_timesteps=20)
@@ -207,7 +222,7 @@ def test_critic_terms_are_the_objective(tmp_path):
 @pytest.mark.parametrize(
     "settings", [{"ent_coef": "auto"}, {"use_sde": True}, {"gradient_steps": 3}]
 )
-def test_options_of_sac(tmp_path, settings):
+def test_options_of_sac(tmp_path: pathlib.Path, settings: dict[str, Any]) -> None:
     trainer = make(tmp_path, act_kind="box", **settings)
     before = trainer.rl_algo.temperature
     trainer.train(total_timesteps=24)
@@ -215,7 +230,7 @@ def test_options_of_sac(tmp_path, settings):
     assert moved is (settings.get("ent_coef") == "auto")
 
 
-def test_the_learner_follows_the_action_space(tmp_path):
+def test_the_learner_follows_the_action_space(tmp_path: pathlib.Path) -> None:
     assert type(make(tmp_path).rl_algo) is IQSoftQ
     assert type(make(tmp_path, act_kind="box").rl_algo) is IQSAC
     with pytest.raises(ConfigError, match="must be IQSoftQ, IQSAC or a subclass, got"):
@@ -230,12 +245,14 @@ def test_the_learner_follows_the_action_space(tmp_path):
 @pytest.mark.parametrize(
     ("act_kind", "message"), [("discrete", "IQSoftQ does not"), ("box", "IQSAC does")]
 )
-def test_unfit_arguments_of_the_algorithm(tmp_path, act_kind, message):
+def test_unfit_arguments_of_the_algorithm(
+    tmp_path: pathlib.Path, act_kind: str, message: str
+) -> None:
     with pytest.raises(ConfigError, match=f"{message}.* 'no_such'$"):
         make(tmp_path, act_kind=act_kind, no_such=1)
 
 
-def test_own_replay_buffers_are_refused():
+def test_own_replay_buffers_are_refused() -> None:
     with pytest.raises(ConfigError, match="IQ-Learn uses a custom replay buffer"):
         IQLearn(
             venv=tiny_envs.make_venv(),
@@ -245,7 +262,7 @@ def test_own_replay_buffers_are_refused():
         )
 
 
-def test_terms_are_logged(tmp_path):
+def test_terms_are_logged(tmp_path: pathlib.Path) -> None:
     for act_kind in ("discrete", "box"):
         trainer = make(tmp_path / act_kind, act_kind=act_kind)
         trainer.train(total_timesteps=64, log_interval=2)
@@ -260,7 +277,7 @@ def test_terms_are_logged(tmp_path):
         assert logged["loss"] == pytest.approx(loss - logged["expert_reward"], abs=1e-4)
 
 
-def test_models_are_saved_by_stable_baselines(tmp_path):
+def test_models_are_saved_by_stable_baselines(tmp_path: pathlib.Path) -> None:
     for act_kind, cls in (("discrete", IQSoftQ), ("box", IQSAC)):
         trainer = make(tmp_path, act_kind=act_kind, chi2_alpha=0.25)
         trainer.rl_algo.save(tmp_path / "model.zip")
@@ -273,11 +290,11 @@ def test_models_are_saved_by_stable_baselines(tmp_path):
 # --- training
 
 
-def weights(trainer):
+def weights(trainer: Any) -> Any:
     return {key: value.clone() for key, value in trainer.policy.state_dict().items()}
 
 
-def assert_same(one, other):
+def assert_same(one: Any, other: Any) -> None:
     for key, value in one.items():
         assert th.equal(value, other[key]), key
 
@@ -287,8 +304,8 @@ class KilledError(Exception):
 
 
 @pytest.mark.parametrize("act_kind", ["discrete", "box"])
-def test_resumed_online_is_bit_identical(tmp_path, act_kind):
-    def new(seed):
+def test_resumed_online_is_bit_identical(tmp_path: pathlib.Path, act_kind: str) -> None:
+    def new(seed: Any) -> Any:
         return (
             make(tmp_path, act_kind=act_kind, seed=seed, ent_coef="auto")
             if (act_kind == "box")
@@ -299,7 +316,7 @@ def test_resumed_online_is_bit_identical(tmp_path, act_kind):
     whole = new(0)
     whole.train(checkpoint_dir=tmp_path / "whole", **options)
 
-    def kill(local, _):
+    def kill(local: Any, _: Any) -> bool:
         if local["self"].num_timesteps > 30:
             raise KilledError
         return True
@@ -313,7 +330,9 @@ def test_resumed_online_is_bit_identical(tmp_path, act_kind):
 
 
 @pytest.mark.parametrize("act_kind", ["discrete", "box"])
-def test_resumed_offline_is_bit_identical(tmp_path, act_kind):
+def test_resumed_offline_is_bit_identical(
+    tmp_path: pathlib.Path, act_kind: str
+) -> None:
     rate = {"learning_rate": lambda left: 1e-2 * left}
     options = {"n_updates": 20, "log_interval": 4, "checkpoint_interval": 10}
     whole = make(tmp_path, act_kind=act_kind, **rate)
@@ -321,7 +340,7 @@ def test_resumed_offline_is_bit_identical(tmp_path, act_kind):
     killed = make(tmp_path, act_kind=act_kind, **rate)
     train, calls = killed.rl_algo.train, []
 
-    def limited(*args, **kwargs):
+    def limited(*args: Any, **kwargs: Any) -> None:
         if sum(calls) >= 14:
             raise KilledError
         calls.append(args[0])
@@ -338,8 +357,8 @@ def test_resumed_offline_is_bit_identical(tmp_path, act_kind):
 
 
 @pytest.mark.parametrize("act_kind", ["discrete", "box"])
-def test_the_trainers_contract(tmp_path, act_kind):
-    def train(trainer):
+def test_the_trainers_contract(tmp_path: pathlib.Path, act_kind: str) -> None:
+    def train(trainer: Any) -> None:
         np.random.seed(0)  # trainers in one process share the global generators
         th.manual_seed(0)
         trainer.train(total_timesteps=16)
@@ -348,7 +367,7 @@ def test_the_trainers_contract(tmp_path, act_kind):
     check_algorithm(lambda: make(tmp_path, act_kind=act_kind), train, tmp_path)
 
 
-def test_each_method_counts_its_own_steps(tmp_path):
+def test_each_method_counts_its_own_steps(tmp_path: pathlib.Path) -> None:
     trainer = make(tmp_path, act_kind="box")
     trainer.train(total_timesteps=16)
     saved, save = [], trainer.restart_episodes
@@ -364,7 +383,7 @@ def test_each_method_counts_its_own_steps(tmp_path):
     assert_same(weights(other), weights(again))  # there was nothing left to do
 
 
-def test_the_actor_is_slower_only_in_the_environment(tmp_path):
+def test_the_actor_is_slower_only_in_the_environment(tmp_path: pathlib.Path) -> None:
     trainer = make(tmp_path, act_kind="box", learning_rate=1e-2, actor_lr_scale=0.5)
     rates = []
     for train in (
@@ -377,12 +396,12 @@ def test_the_actor_is_slower_only_in_the_environment(tmp_path):
     assert rates == [1e-2, 5e-3, 1e-2]
 
 
-def test_offline_takes_no_step(tmp_path):
+def test_offline_takes_no_step(tmp_path: pathlib.Path) -> None:
     class Untouchable(DummyVecEnv):
-        def reset(self):
+        def reset(self) -> None:
             raise AssertionError("reset")
 
-        def step_async(self, actions):
+        def step_async(self, actions: Any) -> None:
             raise AssertionError("stepped")
 
     trainer = IQLearn(
@@ -405,12 +424,14 @@ def test_offline_takes_no_step(tmp_path):
         ({"n_updates": 5, "resume": True}, "needs checkpoint_dir"),
     ],
 )
-def test_malformed_offline_options(tmp_path, options, message):
+def test_malformed_offline_options(
+    tmp_path: pathlib.Path, options: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         make(tmp_path).train_offline(**options)
 
 
-def test_states_of_sqil_are_refused(tmp_path):
+def test_states_of_sqil_are_refused(tmp_path: pathlib.Path) -> None:
     from imitation.algorithms.sqil import SQIL
 
     sqil = SQIL(
@@ -425,7 +446,7 @@ def test_states_of_sqil_are_refused(tmp_path):
         make(tmp_path).load_state(tmp_path / "state")
 
 
-def returns(policy, act_kind="discrete"):
+def returns(policy: Any, act_kind: str = "discrete") -> np.ndarray:
     episodes = rollout.generate_trajectories(
         policy,
         tiny_envs.make_venv(act_kind=act_kind, seed=9),
@@ -437,7 +458,7 @@ def returns(policy, act_kind="discrete"):
 
 
 @pytest.mark.parametrize("offline", [True, False])
-def test_discrete_learns_to_imitate(tmp_path, offline):
+def test_discrete_learns_to_imitate(tmp_path: pathlib.Path, offline: bool) -> None:
     trainer = make(tmp_path, n=60, batch_size=64, learning_rate=3e-3, gamma=0.9)
     before = returns(trainer.policy)
     if offline:
@@ -448,7 +469,7 @@ def test_discrete_learns_to_imitate(tmp_path, offline):
     assert after.mean() > 0.85 * tiny_envs.HORIZON > before.mean() + 1
 
 
-def test_continuous_learns_to_imitate(tmp_path):
+def test_continuous_learns_to_imitate(tmp_path: pathlib.Path) -> None:
     trainer = make(
         tmp_path, act_kind="box", n=60, batch_size=128, learning_rate=3e-3, gamma=0.5,
         policy_kwargs={"net_arch": [32, 32]},
@@ -463,7 +484,9 @@ def test_continuous_learns_to_imitate(tmp_path):
 
 
 @pytest.mark.parametrize(("obs_kind", "act_kind"), KINDS)
-def test_reward_is_q_less_the_next_value(tmp_path, obs_kind, act_kind):
+def test_reward_is_q_less_the_next_value(
+    tmp_path: pathlib.Path, obs_kind: Any, act_kind: Any
+) -> None:
     trainer = make(tmp_path, obs_kind, act_kind, gamma=0.7)
     trainer.train(total_timesteps=20)
     net, algo = trainer.reward_net, trainer.rl_algo
@@ -491,11 +514,11 @@ def test_reward_is_q_less_the_next_value(tmp_path, obs_kind, act_kind):
     np.testing.assert_allclose(found, expected, atol=tolerance)
 
 
-def writable(obs):
+def writable(obs: Any) -> Any:
     return types.map_maybe_dict(np.array, types.maybe_unwrap_dictobs(obs))
 
 
-def mean_value(algo, obs, n=300):
+def mean_value(algo: Any, obs: Any, n: int = 300) -> Any:
     """V(s) by the policy's own draws."""
     total = 0
     for _ in range(n):
@@ -506,7 +529,9 @@ def mean_value(algo, obs, n=300):
 
 
 @pytest.mark.parametrize(("obs_kind", "act_kind"), KINDS)
-def test_reward_is_saved_and_loaded(tmp_path, obs_kind, act_kind):
+def test_reward_is_saved_and_loaded(
+    tmp_path: pathlib.Path, obs_kind: Any, act_kind: Any
+) -> None:
     trainer = make(tmp_path, obs_kind, act_kind)
     trainer.train(total_timesteps=20)
     net = trainer.reward_net
@@ -520,7 +545,7 @@ def test_reward_is_saved_and_loaded(tmp_path, obs_kind, act_kind):
     np.testing.assert_array_equal(rate(*batch), net.predict(*batch))
 
 
-def test_reward_is_a_copy(tmp_path):
+def test_reward_is_a_copy(tmp_path: pathlib.Path) -> None:
     trainer = make(tmp_path)
     net = trainer.reward_net
     before = {key: value.clone() for key, value in net.state_dict().items()}
@@ -529,7 +554,7 @@ def test_reward_is_a_copy(tmp_path):
     assert not any(p.requires_grad for p in net.parameters())
 
 
-def test_what_follows_an_end_counts_nothing(tmp_path):
+def test_what_follows_an_end_counts_nothing(tmp_path: pathlib.Path) -> None:
     """Demonstrations that end by themselves, sooner than the environment's limit."""
     trainer = make(tmp_path)
     early = types.Trajectory(
@@ -553,7 +578,7 @@ def test_what_follows_an_end_counts_nothing(tmp_path):
         assert bool(going_on != ended) is ends
 
 
-def test_which_policies_have_a_reward():
+def test_which_policies_have_a_reward() -> None:
     box = gym.spaces.Box(-1, 1, (3,))
     algorithms = [
         sb3.TD3("MlpPolicy", tiny_envs.make_venv(act_kind="box"), buffer_size=10),

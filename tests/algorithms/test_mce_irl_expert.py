@@ -1,5 +1,7 @@
 """The planned expert acts on what environments show."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,14 +17,14 @@ from imitation.util.util import make_vec_env
 CLIFF = {"horizon": 12}
 
 
-def cliff_venv(name="seals/CliffWorld7x4XY-v0"):
+def cliff_venv(name: str = "seals/CliffWorld7x4XY-v0") -> Any:
     rng = np.random.default_rng(0)
     venv = make_vec_env(name, rng=rng, n_envs=3, env_make_kwargs=CLIFF)
     venv.action_space.seed(1)
     return venv
 
 
-def test_it_acts_on_observations_as_the_planned_policy_on_states():
+def test_it_acts_on_observations_as_the_planned_policy_on_states() -> None:
     venv = cliff_venv()
     world = venv.get_attr("unwrapped")[0]
     acting = soft_optimal_expert(venv)
@@ -40,7 +42,7 @@ def test_it_acts_on_observations_as_the_planned_policy_on_states():
 
 
 @pytest.mark.parametrize("name", ["seals/CliffWorld7x4XY-v0", "seals/CliffWorld7x4-v0"])
-def test_the_same_seed_gives_the_same_episodes_in_any_observation(name):
+def test_the_same_seed_gives_the_same_episodes_in_any_observation(name: str) -> None:
     assert expert_ingredient  # registers the type
     returns = []
     for used in ("seals/CliffWorld7x4XY-v0", name):
@@ -55,14 +57,14 @@ def test_the_same_seed_gives_the_same_episodes_in_any_observation(name):
     assert returns[0] == returns[1]
 
 
-def test_discount_reaches_the_plan():
+def test_discount_reaches_the_plan() -> None:
     venv = cliff_venv()
     world = venv.get_attr("unwrapped")[0]
     near = soft_optimal_expert(venv, discount=0.5).policy.pi
     np.testing.assert_array_equal(near, mce_partition_fh(world, discount=0.5)[2])
 
 
-def test_states_themselves_can_be_observed():
+def test_states_themselves_can_be_observed() -> None:
     env = TabularEnv(
         transition_matrix=np.eye(3)[:, None].repeat(2, axis=1),
         reward_matrix=np.zeros(3),
@@ -79,7 +81,7 @@ def test_states_themselves_can_be_observed():
         acting(np.array([1]))
 
 
-def test_it_needs_known_dynamics():
+def test_it_needs_known_dynamics() -> None:
     venv = make_vec_env("Pendulum-v1", rng=np.random.default_rng(0), n_envs=1)
     with pytest.raises(ConfigError, match="PendulumEnv has none; seals/CliffWorld"):
         soft_optimal_expert(venv)

@@ -51,7 +51,7 @@ def make_best(
     return pc.BestAgent(trainer, make_venv(), tmp_path / "kept", **kwargs), trainer
 
 
-def set_torque(agent: BaseAlgorithm, torque: float) -> None:
+def set_torque(agent: Any, torque: Any) -> None:
     """Makes the policy push with a torque of about this everywhere."""
     with th.no_grad():
         agent.policy.action_net.weight.zero_()

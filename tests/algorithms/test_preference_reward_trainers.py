@@ -364,7 +364,7 @@ def test_a_trainer_of_one_network_refuses_an_ensemble(logger: Any) -> None:
 class Constant(reward_nets.RewardNet):
     """Nothing to train."""
 
-    def forward(self, state: Any, *others: Any) -> th.Tensor:
+    def forward(self, state: Any, *others: Any) -> Any:
         return state.sum(dim=1)
 
 

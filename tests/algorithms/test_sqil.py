@@ -1,6 +1,8 @@
 """SQIL: its replay, its errors, any demonstrations, resuming, and that it learns."""
 
 import csv
+import pathlib
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -29,15 +31,15 @@ RL_KWARGS = {"learning_starts": 8, "batch_size": 8, "buffer_size": 300, "device"
 
 
 def make(
-    tmp_path,
-    obs_kind="box",
-    act_kind="discrete",
-    cls=SoftQ,
-    demonstrations="default",
-    venv=None,
-    seed=0,
-    **rl_kwargs,
-):
+    tmp_path: pathlib.Path,
+    obs_kind: Any = "box",
+    act_kind: Any = "discrete",
+    cls: Any = SoftQ,
+    demonstrations: Any = "default",
+    venv: Any = None,
+    seed: int = 0,
+    **rl_kwargs: Any,
+) -> Any:
     if demonstrations == "default":
         demonstrations = tiny_envs.expert_trajectories(4, obs_kind, act_kind)
     return sqil.SQIL(
@@ -50,14 +52,21 @@ def make(
     )
 
 
-def make_buffer(obs_kind="box", act_kind="discrete", demonstrations=None, **kwargs):
+def make_buffer(
+    obs_kind: str = "box",
+    act_kind: str = "discrete",
+    demonstrations: Any = None,
+    **kwargs: Any,
+) -> sqil.SQILReplayBuffer:
     env = tiny_envs.TinyEnv(obs_kind, act_kind)
     return sqil.SQILReplayBuffer(
         40, env.observation_space, env.action_space, demonstrations, **kwargs
     )
 
 
-def steps(buffer, n, *, done=False, cut=False, mark=0.0):
+def steps(
+    buffer: Any, n: Any, *, done: bool = False, cut: bool = False, mark: float = 0.0
+) -> None:
     """Adds the same transition again and again."""
     for _ in range(n):
         row = np.full((buffer.n_envs, 3), mark, np.float32)
@@ -71,7 +80,7 @@ def steps(buffer, n, *, done=False, cut=False, mark=0.0):
 
 
 @pytest.mark.parametrize("batch_size", [1, 2, 7, 64])
-def test_half_of_a_batch_is_the_experts(batch_size):
+def test_half_of_a_batch_is_the_experts(batch_size: int) -> None:
     buffer = make_buffer(demonstrations=tiny_envs.expert_trajectories(2))
     steps(buffer, 3, mark=0.123)
     batch = buffer.sample(batch_size)
@@ -85,13 +94,13 @@ def test_half_of_a_batch_is_the_experts(batch_size):
     assert {t.dtype for t in (batch.rewards, batch.dones)} == {th.float32}
 
 
-def test_rewards_of_the_environment_are_forgotten():
+def test_rewards_of_the_environment_are_forgotten() -> None:
     buffer = make_buffer(demonstrations=tiny_envs.expert_trajectories(1))
     steps(buffer, 5)
     assert not buffer.rewards.any()
 
 
-def test_expert_half_holds_the_demonstrations():
+def test_expert_half_holds_the_demonstrations() -> None:
     trajectories = tiny_envs.expert_trajectories(3)
     buffer = make_buffer(demonstrations=trajectories)
     flat = rollout.flatten_trajectories(trajectories)
@@ -102,12 +111,12 @@ def test_expert_half_holds_the_demonstrations():
     assert expert.size() == len(flat) and (expert.rewards == 1).all()
 
 
-def test_without_own_transitions_all_are_the_experts():
+def test_without_own_transitions_all_are_the_experts() -> None:
     buffer = make_buffer(demonstrations=tiny_envs.expert_trajectories(2))
     assert (buffer.sample(9).rewards == 1).all()
 
 
-def test_actions_of_a_box_are_scaled_as_algorithms_store_them():
+def test_actions_of_a_box_are_scaled_as_algorithms_store_them() -> None:
     trajectories = tiny_envs.expert_trajectories(2, act_kind="box")
     buffer = make_buffer(act_kind="box", demonstrations=trajectories)
     space = tiny_envs.TinyEnv("box", "box").action_space
@@ -118,7 +127,7 @@ def test_actions_of_a_box_are_scaled_as_algorithms_store_them():
     assert np.abs(buffer.expert_buffer.actions).max() <= 1
 
 
-def test_images_are_stored_with_channels_first(tmp_path):
+def test_images_are_stored_with_channels_first(tmp_path: pathlib.Path) -> None:
     trajectories = tiny_envs.expert_trajectories(2, "image")
     trainer = make(tmp_path, "image", demonstrations=trajectories)
     stored = trainer.replay_buffer.expert_buffer.observations[:, 0]
@@ -126,7 +135,7 @@ def test_images_are_stored_with_channels_first(tmp_path):
     np.testing.assert_array_equal(stored, flat.obs.transpose(0, 3, 1, 2))
 
 
-def test_discrete_observations():
+def test_discrete_observations() -> None:
     space = gym.spaces.Discrete(5)
     traj = types.Trajectory(
         obs=np.array([0, 3, 4]), acts=np.array([1, 0]), infos=None, terminal=False
@@ -136,7 +145,7 @@ def test_discrete_observations():
 
 
 @pytest.mark.parametrize("optimize_memory_usage", [False, True])
-def test_time_limits_are_no_ends(optimize_memory_usage):
+def test_time_limits_are_no_ends(optimize_memory_usage: bool) -> None:
     buffer = make_buffer(
         demonstrations=tiny_envs.expert_trajectories(1),
         optimize_memory_usage=optimize_memory_usage,
@@ -153,7 +162,7 @@ def test_time_limits_are_no_ends(optimize_memory_usage):
     assert bool((marks == 0.5).any()) is not optimize_memory_usage
 
 
-def test_memory_optimised_next_observations_follow():
+def test_memory_optimised_next_observations_follow() -> None:
     buffer = make_buffer(
         demonstrations=tiny_envs.expert_trajectories(1), optimize_memory_usage=True
     )
@@ -172,7 +181,7 @@ def test_memory_optimised_next_observations_follow():
     assert th.equal(after, before + 1)
 
 
-def test_memory_optimised_episodes_of_one_step_are_refused():
+def test_memory_optimised_episodes_of_one_step_are_refused() -> None:
     buffer = make_buffer(
         demonstrations=tiny_envs.expert_trajectories(1), optimize_memory_usage=True
     )
@@ -181,7 +190,9 @@ def test_memory_optimised_episodes_of_one_step_are_refused():
         buffer.sample(4)
 
 
-def test_observations_are_normalised_and_rewards_are_not(tmp_path):
+def test_observations_are_normalised_and_rewards_are_not(
+    tmp_path: pathlib.Path,
+) -> None:
     venv = VecNormalize(tiny_envs.make_venv(), clip_obs=100.0)
     trainer = make(tmp_path, venv=venv)
     trainer.train(total_timesteps=32)
@@ -198,7 +209,7 @@ def test_observations_are_normalised_and_rewards_are_not(tmp_path):
 # --- demonstrations
 
 
-def test_any_kind_of_demonstrations_fills_the_same_buffer():
+def test_any_kind_of_demonstrations_fills_the_same_buffer() -> None:
     trajectories = tiny_envs.expert_trajectories(3)
     flat = rollout.flatten_trajectories(trajectories)
     rows = [slice(0, 10), slice(10, 24)]
@@ -228,7 +239,7 @@ def test_any_kind_of_demonstrations_fills_the_same_buffer():
         np.testing.assert_array_equal(stored.dones, flat.dones, kind)
 
 
-def test_dictionaries_in_batches(tmp_path):
+def test_dictionaries_in_batches(tmp_path: pathlib.Path) -> None:
     flat = rollout.flatten_trajectories(tiny_envs.expert_trajectories(2, "dict"))
     loader = base.make_data_loader(flat, 4, {"shuffle": False})
     trainer = make(tmp_path, "dict", demonstrations=loader)
@@ -236,7 +247,9 @@ def test_dictionaries_in_batches(tmp_path):
     np.testing.assert_array_equal(stored, flat.obs.get("vector"))
 
 
-def trajectory(n, *, terminal=True, infos=None, **kwargs):
+def trajectory(
+    n: Any, *, terminal: bool = True, infos: Any = None, **kwargs: Any
+) -> types.Trajectory:
     rng = np.random.default_rng(0)
     return types.Trajectory(
         obs=rng.uniform(-1, 1, (n + 1, 3)).astype(np.float32),
@@ -247,7 +260,7 @@ def trajectory(n, *, terminal=True, infos=None, **kwargs):
     )
 
 
-def said(n, cut):
+def said(n: Any, cut: Any) -> np.ndarray:
     return np.array([{}] * (n - 1) + [{"TimeLimit.truncated": cut}], dtype=object)
 
 
@@ -265,7 +278,9 @@ def said(n, cut):
         (trajectory(4, terminal=False), 4, 0, 0),
     ],
 )
-def test_whether_a_time_limit_ended_an_episode(traj, limit, done, cut):
+def test_whether_a_time_limit_ended_an_episode(
+    traj: Any, limit: int | None, done: int, cut: int
+) -> None:
     spaces = tiny_envs.TinyEnv().observation_space, tiny_envs.TinyEnv().action_space
     stored = stored_transitions([trajectory(3), traj], *spaces, limit)
     assert stored.dones.tolist() == [0, 0, 1, 0, 0, 0, done]
@@ -273,7 +288,7 @@ def test_whether_a_time_limit_ended_an_episode(traj, limit, done, cut):
 
 
 @pytest.mark.parametrize("as_floats", [False, True])
-def test_transitions_and_batches_say_what_was_truncated(as_floats):
+def test_transitions_and_batches_say_what_was_truncated(as_floats: bool) -> None:
     spaces = tiny_envs.TinyEnv().observation_space, tiny_envs.TinyEnv().action_space
     flat = rollout.flatten_trajectories([trajectory(3, truncated=True), trajectory(2)])
     batches = list(base.make_data_loader(flat, 5, {"shuffle": False}))
@@ -290,7 +305,7 @@ def test_transitions_and_batches_say_what_was_truncated(as_floats):
         assert stored.timeouts.tolist() == [0, 0, 1, 0, 0]
 
 
-def test_the_environments_time_limit_is_known(tmp_path):
+def test_the_environments_time_limit_is_known(tmp_path: pathlib.Path) -> None:
     venv = util.make_vec_env("seals/CartPole-v0", rng=np.random.default_rng(0))
     expert = experts.load_expert("seals/CartPole-v0", venv)
     episodes = rollout.rollout(expert, venv, rollout.make_min_episodes(1), unwrap=False)
@@ -315,7 +330,7 @@ UNSUPPORTED = {
 
 
 @pytest.mark.parametrize("kind", UNSUPPORTED)
-def test_demonstrations_without_next_observations(kind):
+def test_demonstrations_without_next_observations(kind: Any) -> None:
     with pytest.raises(NotImplementedError, match=r"next_obs"):
         make_buffer(demonstrations=UNSUPPORTED[kind])
 
@@ -329,12 +344,12 @@ def test_demonstrations_without_next_observations(kind):
         (tiny_envs.expert_trajectories(1, "dict"), "dictionary observations"),
     ],
 )
-def test_demonstrations_that_do_not_fit(demonstrations, message):
+def test_demonstrations_that_do_not_fit(demonstrations: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         make_buffer(demonstrations=demonstrations)
 
 
-def test_unbounded_actions_cannot_be_scaled():
+def test_unbounded_actions_cannot_be_scaled() -> None:
     space = gym.spaces.Box(-np.inf, np.inf, (1,))
     traj = types.Trajectory(np.zeros((3, 2)), np.zeros((2, 1)), None, terminal=True)
     box = gym.spaces.Box(-1, 1, (2,))
@@ -346,7 +361,7 @@ def test_unbounded_actions_cannot_be_scaled():
 
 
 @pytest.mark.parametrize("key", ["replay_buffer_class", "replay_buffer_kwargs"])
-def test_own_replay_buffers_are_refused_before_anything_else(key):
+def test_own_replay_buffers_are_refused_before_anything_else(key: Any) -> None:
     with pytest.raises(
         ValueError, match=rf"SQIL uses a custom replay buffer: '{key}' not allowed\."
     ):
@@ -355,7 +370,7 @@ def test_own_replay_buffers_are_refused_before_anything_else(key):
         )
 
 
-def test_algorithms_that_do_not_fit_are_refused(tmp_path):
+def test_algorithms_that_do_not_fit_are_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ConfigError, match=r"SoftQ cannot act in Box.* pass .* SAC"):
         make(tmp_path, act_kind="box")
     with pytest.raises(ConfigError, match="n_steps must be 1, got 3"):
@@ -385,7 +400,9 @@ UNFIT = [
 
 
 @pytest.mark.parametrize(("kwargs", "message"), UNFIT)
-def test_unfit_arguments_of_the_algorithm(tmp_path, kwargs, message):
+def test_unfit_arguments_of_the_algorithm(
+    tmp_path: pathlib.Path, kwargs: Any, message: Any
+) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         make(tmp_path, **kwargs)
     assert "\n" not in str(caught.value)
@@ -399,7 +416,7 @@ def test_unfit_arguments_of_the_algorithm(tmp_path, kwargs, message):
         (sb3.DQN, None, "DQN does not take its policy"),
     ],
 )
-def test_unfit_algorithms_and_policies(cls, policy, message):
+def test_unfit_algorithms_and_policies(cls, policy: Any, message: Any) -> None:
     with pytest.raises(ConfigError, match=message):
         sqil.SQIL(
             venv=tiny_envs.make_venv(),
@@ -410,7 +427,7 @@ def test_unfit_algorithms_and_policies(cls, policy, message):
         )
 
 
-def test_demonstrations_may_come_later(tmp_path):
+def test_demonstrations_may_come_later(tmp_path: pathlib.Path) -> None:
     trainer = make(tmp_path, demonstrations=None)
     with pytest.raises(ConfigError, match=r"no demonstrations: .*set_demonstrations"):
         trainer.train(total_timesteps=8)
@@ -421,18 +438,18 @@ def test_demonstrations_may_come_later(tmp_path):
     assert trainer.rl_algo.num_timesteps == 16
 
 
-def test_demonstrations_are_replaced(tmp_path):
+def test_demonstrations_are_replaced(tmp_path: pathlib.Path) -> None:
     trainer = make(tmp_path)
     trainer.set_demonstrations([trajectory(5)])
     assert trainer.replay_buffer.expert_buffer.size() == 5
 
 
-def test_resume_needs_a_place(tmp_path):
+def test_resume_needs_a_place(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ConfigError, match="needs checkpoint_dir"):
         make(tmp_path).train(total_timesteps=8, resume=True)
 
 
-def test_the_custom_logger_reaches_the_learner(tmp_path):
+def test_the_custom_logger_reaches_the_learner(tmp_path: pathlib.Path) -> None:
     trainer = make(tmp_path)
     assert trainer.rl_algo.logger is trainer.logger
     trainer.train(total_timesteps=64, log_interval=2)
@@ -445,7 +462,7 @@ def test_the_custom_logger_reaches_the_learner(tmp_path):
     assert trainer.rl_algo.logger is other
 
 
-def test_a_tensorboard_log_has_the_documented_name(tmp_path):
+def test_a_tensorboard_log_has_the_documented_name(tmp_path: pathlib.Path) -> None:
     trainer = sqil.SQIL(
         venv=tiny_envs.make_venv(),
         demonstrations=tiny_envs.expert_trajectories(2),
@@ -456,10 +473,10 @@ def test_a_tensorboard_log_has_the_documented_name(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["SQIL_1"]
 
 
-def test_functions_are_called_back(tmp_path):
+def test_functions_are_called_back(tmp_path: pathlib.Path) -> None:
     calls = []
 
-    def call_back(local, _):
+    def call_back(local: Any, _: Any) -> bool:
         calls.append(local["num_collected_steps"])
         return len(calls) < 3
 
@@ -484,15 +501,15 @@ ALGORITHMS = {
 }  # fmt: skip
 
 
-def weights(trainer):
+def weights(trainer: Any) -> Any:
     return trainer.policy.state_dict()
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
-def test_resumed_is_bit_identical(tmp_path, name):
+def test_resumed_is_bit_identical(tmp_path: pathlib.Path, name: Any) -> None:
     cls, obs_kind, act_kind, kwargs = ALGORITHMS[name]
 
-    def new(seed):
+    def new(seed: Any) -> Any:
         kwargs_of_own = dict(kwargs, learning_rate=lambda left: 1e-2 * left)
         return make(tmp_path, obs_kind, act_kind, cls, seed=seed, **kwargs_of_own)
 
@@ -507,7 +524,7 @@ def test_resumed_is_bit_identical(tmp_path, name):
     class KilledError(Exception):
         pass
 
-    def kill(local, _):
+    def kill(local: Any, _: Any) -> bool:
         if local["self"].num_timesteps > 30:
             raise KilledError
         return True
@@ -529,8 +546,8 @@ def test_resumed_is_bit_identical(tmp_path, name):
         assert th.equal(value, found[key]), key
 
 
-def test_the_trainers_contract(tmp_path):
-    def train(trainer):
+def test_the_trainers_contract(tmp_path: pathlib.Path) -> None:
+    def train(trainer: Any) -> None:
         np.random.seed(0)  # trainers in one process share the global generators
         th.manual_seed(0)
         trainer.train(total_timesteps=16)
@@ -538,7 +555,7 @@ def test_the_trainers_contract(tmp_path):
     check_algorithm(lambda: make(tmp_path), train, tmp_path)
 
 
-def test_a_finished_training_is_left_alone(tmp_path):
+def test_a_finished_training_is_left_alone(tmp_path: pathlib.Path) -> None:
     trainer = make(tmp_path)
     trainer.train(total_timesteps=16, checkpoint_dir=tmp_path / "c")
     before = {key: value.clone() for key, value in weights(trainer).items()}
@@ -548,8 +565,10 @@ def test_a_finished_training_is_left_alone(tmp_path):
 
 
 @pytest.mark.parametrize("reset", [True, False])
-def test_a_second_call_saves_and_resumes_by_its_own_steps(tmp_path, reset):
-    def new():
+def test_a_second_call_saves_and_resumes_by_its_own_steps(
+    tmp_path: pathlib.Path, reset: bool
+) -> None:
+    def new() -> Any:
         trainer = make(tmp_path)
         trainer.train(total_timesteps=32)
         return trainer
@@ -585,7 +604,9 @@ def test_a_second_call_saves_and_resumes_by_its_own_steps(tmp_path, reset):
         (("algorithm", "progress"), []),
     ],
 )
-def test_damaged_states_change_nothing(tmp_path, keys, value):
+def test_damaged_states_change_nothing(
+    tmp_path: pathlib.Path, keys: Any, value: Any
+) -> None:
     trainer = make(tmp_path)
     trainer.train(total_timesteps=32)
     trainer.save(tmp_path / "state")
@@ -598,7 +619,7 @@ def test_damaged_states_change_nothing(tmp_path, keys, value):
         trainer.load_state(tmp_path / "state")
 
 
-def test_states_of_others_are_refused(tmp_path):
+def test_states_of_others_are_refused(tmp_path: pathlib.Path) -> None:
     make(tmp_path).save(tmp_path / "state")
     with pytest.raises(ArtifactError, match="algorithm SoftQ, this trainer has DQN"):
         make(tmp_path, cls=sb3.DQN).load_state(tmp_path / "state")
@@ -614,7 +635,7 @@ def test_states_of_others_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("cls", [SoftQ, sb3.DQN])
-def test_same_seed_same_numbers(tmp_path, cls):
+def test_same_seed_same_numbers(tmp_path: pathlib.Path, cls: Any) -> None:
     found = []
     for seed in (3, 3, 4):
         trainer = make(tmp_path, cls=cls, seed=seed)
@@ -623,7 +644,7 @@ def test_same_seed_same_numbers(tmp_path, cls):
     assert th.equal(found[0], found[1]) and not th.equal(found[0], found[2])
 
 
-def test_learns_to_imitate(tmp_path):
+def test_learns_to_imitate(tmp_path: pathlib.Path) -> None:
     """The expert names the sign of the first number; untrained policies guess."""
     venv = tiny_envs.make_venv(n_envs=4)
     trainer = make(
@@ -635,7 +656,7 @@ def test_learns_to_imitate(tmp_path):
         batch_size=64,
     )
 
-    def returns():
+    def returns() -> Any:
         rng = np.random.default_rng(0)
         episodes = rollout.generate_trajectories(
             trainer.policy, tiny_envs.make_venv(seed=9), rollout.make_min_episodes(40),
@@ -650,9 +671,11 @@ def test_learns_to_imitate(tmp_path):
     assert np.mean(after) > 0.85 * tiny_envs.HORIZON
 
 
-def test_a_vector_environment_without_gymnasium_has_no_known_limit(tmp_path):
+def test_a_vector_environment_without_gymnasium_has_no_known_limit(
+    tmp_path: pathlib.Path,
+) -> None:
     class Opaque(DummyVecEnv):
-        def get_attr(self, attr_name, indices=None):
+        def get_attr(self, attr_name: Any, indices: Any = None) -> Any:
             if attr_name == "spec":
                 raise AttributeError(attr_name)
             return super().get_attr(attr_name, indices)

@@ -46,7 +46,7 @@ def training(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
         process.wait()
 
 
-def answer(page: Any, queue: LabelQueue) -> bool:
+def answer(page: Any, queue: Any) -> bool:
     """Answers the pair that the page shows by the true returns, if it shows one."""
     if page.get_attribute("body", "data-busy") != "false":
         return False

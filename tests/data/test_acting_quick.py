@@ -1,5 +1,7 @@
 """A quick actor acts exactly as the policy's own ``predict``."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -13,7 +15,7 @@ OBS = gym.spaces.Box(-10, 10, (4,), np.float32)
 SPACES = [gym.spaces.Discrete(3), gym.spaces.Box(-0.5, 1, (2, 2), np.float32)]
 
 
-def make_policy(acts: gym.Space, **kwargs) -> ActorCriticPolicy:
+def make_policy(acts: Any, **kwargs: Any) -> ActorCriticPolicy:
     with th.random.fork_rng():
         th.manual_seed(0)
         return ActorCriticPolicy(OBS, acts, lambda _: 1.0, **kwargs)
@@ -22,7 +24,7 @@ def make_policy(acts: gym.Space, **kwargs) -> ActorCriticPolicy:
 @pytest.mark.parametrize("deterministic", [True, False])
 @pytest.mark.parametrize("n_envs", [1, 8])
 @pytest.mark.parametrize("acts", SPACES, ids=repr)
-def test_equals_predict(acts, n_envs, deterministic):
+def test_equals_predict(acts: Any, n_envs: int, deterministic: bool) -> None:
     policy = make_policy(acts, log_std_init=-1.0)
     actor = quick_actor(policy, deterministic)
     assert actor is not None
@@ -36,7 +38,7 @@ def test_equals_predict(acts, n_envs, deterministic):
     assert got[0].dtype == expected[0].dtype
 
 
-def test_frequencies_are_the_probabilities():
+def test_frequencies_are_the_probabilities() -> None:
     policy = make_policy(gym.spaces.Discrete(3))
     with th.no_grad():
         policy.action_net.bias.copy_(th.tensor([0.0, 1.0, 2.0]))
@@ -54,7 +56,7 @@ def test_frequencies_are_the_probabilities():
 
 @pytest.mark.parametrize("acts", SPACES, ids=repr)
 @pytest.mark.parametrize("what", ["weights", "observations"])
-def test_refuses_what_is_not_finite(acts, what):
+def test_refuses_what_is_not_finite(acts: Any, what: str) -> None:
     policy = make_policy(acts)
     actor = quick_actor(policy, deterministic=False)
     assert actor is not None
@@ -68,13 +70,13 @@ def test_refuses_what_is_not_finite(acts, what):
         actor(obs)
 
 
-def test_declines_what_is_more_than_layers():
+def test_declines_what_is_more_than_layers() -> None:
     policy = make_policy(gym.spaces.MultiBinary(3))
     assert quick_actor(policy, deterministic=True) is None
 
 
 @pytest.mark.parametrize("change", ["read-only", "reversed", "big-endian"])
-def test_takes_observations_in_any_memory(change):
+def test_takes_observations_in_any_memory(change: str) -> None:
     policy = make_policy(gym.spaces.Discrete(3))
     actor = quick_actor(policy, deterministic=True)
     assert actor is not None

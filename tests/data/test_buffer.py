@@ -137,7 +137,7 @@ def test_malformed_constructions() -> None:
 # ---- ReplayBuffer
 
 
-def scripted(kind: str) -> tuple[DummyVecEnv, types.TransitionsWithRew]:
+def scripted(kind: Any) -> tuple[DummyVecEnv, types.TransitionsWithRew]:
     venv = DummyVecEnv([lambda i=i: ScriptedEnv(i, 0, kind) for i in range(3)])
     return venv, rollout.generate_transitions(None, venv, 40)
 

@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -26,7 +28,7 @@ def test_behaves_like_the_dictionary_and_like_an_array() -> None:
 
 
 @pytest.mark.parametrize("index", [1, slice(1, 3), np.array([0, 3]), PIXELS[:, 0] > 1])
-def test_indexing_acts_on_the_first_axis(index: object) -> None:
+def test_indexing_acts_on_the_first_axis(index: Any) -> None:
     part = make()[index]
     assert np.array_equal(part.get("pos"), POS[index])
     assert np.array_equal(part.get("pixels"), PIXELS[index])

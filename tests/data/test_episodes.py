@@ -20,7 +20,7 @@ from reference.scripted_env import ScriptedEnv, scripted_policy
 N_ENVS = 3
 
 
-def recorded(kind: str, n_steps: int, seed: int = 0) -> tuple[Any, list[Any]]:
+def recorded(kind: Any, n_steps: int, seed: Any = 0) -> tuple[Any, list[Any]]:
     """The first observations and the arguments of `add` for each vector step."""
     venv = DummyVecEnv([lambda i=i: ScriptedEnv(i, seed, kind) for i in range(N_ENVS)])
     first = obs = venv.reset()

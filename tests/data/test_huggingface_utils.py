@@ -1,5 +1,7 @@
 """Trajectories as HuggingFace data sets: in memory, on the Hub, of release 1.0."""
 
+import pathlib
+
 import datasets
 import numpy as np
 import pytest
@@ -31,7 +33,7 @@ def episodes(with_dict: bool = False) -> list[types.TrajectoryWithRew]:
 
 
 @pytest.mark.parametrize("with_dict", [False, True])
-def test_dataset_in_memory(with_dict) -> None:
+def test_dataset_in_memory(with_dict: bool) -> None:
     info = datasets.DatasetInfo(description="mine", license="MIT")
     dataset = huggingface_utils.trajectories_to_dataset(episodes(with_dict), info)
     assert (dataset.info.description, dataset.info.license) == ("mine", "MIT")
@@ -41,7 +43,7 @@ def test_dataset_in_memory(with_dict) -> None:
 
 
 @pytest.mark.parametrize("with_dict", [False, True])
-def test_dict_of_columns(with_dict) -> None:
+def test_dict_of_columns(with_dict: bool) -> None:
     columns = huggingface_utils.trajectories_to_dict(episodes(with_dict))
     obs = {"obs/state", "obs/image"} if with_dict else {"obs"}
     assert set(columns) == obs | {"acts", "infos", "terminal", "truncated", "rews"}
@@ -62,7 +64,7 @@ def test_dict_without_infos_or_rewards() -> None:
 
 
 @pytest.mark.parametrize("with_dict", [False, True])
-def test_through_the_hub_format(tmp_path, with_dict) -> None:
+def test_through_the_hub_format(tmp_path: pathlib.Path, with_dict: bool) -> None:
     """What ``push_to_hub`` uploads and ``load_dataset`` reads: Parquet."""
     serialize.save(tmp_path / "set", episodes(with_dict))
     datasets.load_from_disk(str(tmp_path / "set")).to_parquet(tmp_path / "a.parquet")
@@ -78,7 +80,7 @@ def test_through_the_hub_format(tmp_path, with_dict) -> None:
         Sequence(loaded)
 
 
-def test_operations_on_data_sets(tmp_path) -> None:
+def test_operations_on_data_sets(tmp_path: pathlib.Path) -> None:
     serialize.save(tmp_path / "set", episodes())
     dataset = datasets.load_from_disk(str(tmp_path / "set"))
     first, second, third = episodes()
@@ -93,7 +95,7 @@ def test_operations_on_data_sets(tmp_path) -> None:
     assert list(serialize.load(tmp_path / "long")) == [first, third]
 
 
-def test_data_sets_of_release_1(tmp_path) -> None:
+def test_data_sets_of_release_1(tmp_path: pathlib.Path) -> None:
     """Nested lists and jsonpickle text, as release 1.0.1 wrote them (measured)."""
     number = (
         '{"r": {"py/reduce": [{"py/function": "numpy._core.multiarray.scalar"}, '
@@ -133,7 +135,7 @@ def test_data_sets_of_release_1(tmp_path) -> None:
 
 
 @pytest.mark.parametrize("convert", ["trajectories_to_dict", "trajectories_to_dataset"])
-def test_conversion_refuses(convert) -> None:
+def test_conversion_refuses(convert: str) -> None:
     function = getattr(huggingface_utils, convert)
     plain = types.Trajectory(np.zeros((2, 2), np.float32), np.zeros(1), None, True)
     for trajectories, message in (
@@ -147,6 +149,6 @@ def test_conversion_refuses(convert) -> None:
 
 
 @pytest.mark.parametrize("thing", [[1], "name", None])
-def test_sequence_of_something_else(thing) -> None:
+def test_sequence_of_something_else(thing: list[int] | str | None) -> None:
     with pytest.raises(DataError, match=r"expected a datasets.Dataset, got"):
         Sequence(thing)

@@ -1,5 +1,4 @@
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -20,10 +19,10 @@ N_ENVS = 4
 
 
 def scripted(
-    seed: int = 0,
-    kind: str = "array",
-    wrap: Callable[[Any], Any] = lambda env: env,
-    n_envs: int = N_ENVS,
+    seed: Any = 0,
+    kind: Any = "array",
+    wrap: Any = lambda env: env,
+    n_envs: Any = N_ENVS,
 ) -> DummyVecEnv:
     return DummyVecEnv(
         [lambda i=i: wrap(ScriptedEnv(i, seed, kind)) for i in range(n_envs)]
@@ -58,7 +57,7 @@ def cartpole(seed: int = 0) -> DummyVecEnv:
 
 
 def ordered(trajectories: Any) -> list[types.TrajectoryWithRew]:
-    def origin(traj: types.TrajectoryWithRew) -> tuple[int, int]:
+    def origin(traj: Any) -> tuple[int, int]:
         return traj.infos[0]["who"], traj.infos[0]["episode_number"]
 
     return sorted(trajectories, key=origin)

@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import pickle
+from typing import Any
 
 import datasets
 import hypothesis
@@ -34,7 +35,7 @@ INFO_VALUES = st.recursive(
 INFOS = st.dictionaries(st.sampled_from(["r", "l", "é"]), INFO_VALUES, max_size=2)
 
 
-def _arrays(dtype: str, item_shape: tuple[int, ...], length: int):
+def _arrays(dtype: str, item_shape: tuple[int, ...], length: int) -> Any:
     return st_np.arrays(
         np.dtype(dtype),
         (length, *item_shape),
@@ -43,7 +44,7 @@ def _arrays(dtype: str, item_shape: tuple[int, ...], length: int):
 
 
 @st.composite
-def data_sets(draw) -> list[types.Trajectory]:
+def data_sets(draw: Any) -> Any:
     """Trajectories of random lengths in one random pair of spaces."""
     keys = draw(st.sampled_from([None, ("state",), ("state", "an image/0", "")]))
     space = st.tuples(
@@ -72,7 +73,9 @@ def data_sets(draw) -> list[types.Trajectory]:
     return result
 
 
-def episode(length: int = 5, seed: int = 0, infos=None) -> types.TrajectoryWithRew:
+def episode(
+    length: int = 5, seed: int = 0, infos: Any = None
+) -> types.TrajectoryWithRew:
     rng = np.random.default_rng(seed)
     return types.TrajectoryWithRew(
         obs=rng.random((length + 1, 3)).astype(np.float32),
@@ -108,7 +111,7 @@ def _leaves(trajectory: types.Trajectory) -> list[np.ndarray]:
         hypothesis.HealthCheck.too_slow,
     ],
 )
-def test_round_trip_is_exact(tmp_path, trajectories) -> None:
+def test_round_trip_is_exact(tmp_path: pathlib.Path, trajectories: Any) -> None:
     serialize.save(tmp_path / "set", trajectories)
     loaded = serialize.load(tmp_path / "set")
     assert len(loaded) == len(trajectories)
@@ -120,7 +123,7 @@ def test_round_trip_is_exact(tmp_path, trajectories) -> None:
     assert list(serialize.load(tmp_path / "set")) == list(loaded) == trajectories
 
 
-def test_a_non_contiguous_array_round_trips(tmp_path) -> None:
+def test_a_non_contiguous_array_round_trips(tmp_path: pathlib.Path) -> None:
     obs = np.asfortranarray(np.arange(24.0).reshape(6, 4))[:, ::-1]
     acts = np.arange(10)[::2]
     serialize.save(tmp_path / "set", [types.Trajectory(obs, acts, None, True)])
@@ -129,7 +132,7 @@ def test_a_non_contiguous_array_round_trips(tmp_path) -> None:
     np.testing.assert_array_equal(loaded.acts, acts)
 
 
-def test_sequence_protocol(tmp_path) -> None:
+def test_sequence_protocol(tmp_path: pathlib.Path) -> None:
     episodes = [episode(length, seed=length) for length in (1, 2, 3, 4)]
     serialize.save(str(tmp_path / "set").encode(), episodes)
     loaded = serialize.load(tmp_path / "set")
@@ -145,7 +148,9 @@ def test_sequence_protocol(tmp_path) -> None:
             loaded[index]
 
 
-def test_rows_span_record_batches(tmp_path, monkeypatch) -> None:
+def test_rows_span_record_batches(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(serialize, "_BATCH_ROWS", 3)
     episodes = [episode(2, seed) for seed in range(8)]
     serialize.save(tmp_path / "set", iter(episodes))
@@ -154,7 +159,7 @@ def test_rows_span_record_batches(tmp_path, monkeypatch) -> None:
         assert len(list(pa.ipc.open_stream(file))) == 3
 
 
-def test_arrays_are_aligned_read_only_views_of_the_file(tmp_path) -> None:
+def test_arrays_are_aligned_read_only_views_of_the_file(tmp_path: pathlib.Path) -> None:
     serialize.save(tmp_path / "set", [episode(1001, seed) for seed in range(3)])
     before = pa.total_allocated_bytes()
     loaded = serialize.load(tmp_path / "set")
@@ -168,7 +173,7 @@ def test_arrays_are_aligned_read_only_views_of_the_file(tmp_path) -> None:
             array[0] = 0
 
 
-def test_opening_reads_no_column(tmp_path) -> None:
+def test_opening_reads_no_column(tmp_path: pathlib.Path) -> None:
     """The bytes of the arrays may be garbage until a row is asked for."""
     frames = np.zeros((100, 64, 64, 4), np.uint8)
     long = types.Trajectory(frames, np.zeros(99, np.int64), None, True)
@@ -185,7 +190,7 @@ def test_opening_reads_no_column(tmp_path) -> None:
         loaded[0]
 
 
-def test_one_row_of_many_costs_only_itself(tmp_path) -> None:
+def test_one_row_of_many_costs_only_itself(tmp_path: pathlib.Path) -> None:
     """Resident memory grows with what is read, not with the data set."""
     frames = np.ones((64, 128, 128, 4), np.uint8)
     big = [types.Trajectory(frames, np.zeros(63, np.int64), None, True)] * 40
@@ -204,7 +209,7 @@ def _resident_file_bytes() -> int:
     return int(line.split()[1]) * 1024
 
 
-def test_infos_are_lazy_and_documented(tmp_path) -> None:
+def test_infos_are_lazy_and_documented(tmp_path: pathlib.Path) -> None:
     infos = [{"step": i, "pos": np.float32(0.5), "v": np.arange(2)} for i in range(4)]
     serialize.save(tmp_path / "set", [episode(4, infos=np.array(infos))])
     loaded = serialize.load(tmp_path / "set")[0].infos
@@ -218,7 +223,7 @@ def test_infos_are_lazy_and_documented(tmp_path) -> None:
         loaded[4]
 
 
-def test_the_directory_is_a_huggingface_data_set(tmp_path) -> None:
+def test_the_directory_is_a_huggingface_data_set(tmp_path: pathlib.Path) -> None:
     trajectory = episode(4, infos=[{"a": 1}] * 4)
     serialize.save(tmp_path / "set", [trajectory])
     dataset = datasets.load_from_disk(str(tmp_path / "set"))
@@ -244,7 +249,7 @@ def test_the_directory_is_a_huggingface_data_set(tmp_path) -> None:
     }
 
 
-def test_load_with_rewards(tmp_path) -> None:
+def test_load_with_rewards(tmp_path: pathlib.Path) -> None:
     with_rewards = episode()
     serialize.save(tmp_path / "with", [with_rewards])
     assert list(serialize.load_with_rewards(tmp_path / "with")) == [with_rewards]
@@ -255,7 +260,9 @@ def test_load_with_rewards(tmp_path) -> None:
         serialize.load_with_rewards(tmp_path / "without")
 
 
-def test_saving_replaces_a_data_set_and_its_readers_keep_theirs(tmp_path) -> None:
+def test_saving_replaces_a_data_set_and_its_readers_keep_theirs(
+    tmp_path: pathlib.Path,
+) -> None:
     old, new = episode(3, seed=1), episode(4, seed=2)
     serialize.save(tmp_path / "set", [old])
     reader = serialize.load(tmp_path / "set")
@@ -265,13 +272,15 @@ def test_saving_replaces_a_data_set_and_its_readers_keep_theirs(tmp_path) -> Non
     assert os.listdir(tmp_path) == ["set"]
 
 
-def test_saving_into_an_empty_directory(tmp_path) -> None:
+def test_saving_into_an_empty_directory(tmp_path: pathlib.Path) -> None:
     serialize.save(tmp_path, [episode()])
     assert len(serialize.load(tmp_path)) == 1
 
 
 @pytest.mark.parametrize("steps", [[], [True], [1, 2]])
-def test_equal_data_gives_an_equal_table(tmp_path, steps) -> None:
+def test_equal_data_gives_an_equal_table(
+    tmp_path: pathlib.Path, steps: list[Any] | list[bool] | list[int]
+) -> None:
     """Nothing but the fingerprint is random: padding holds no stray memory."""
     for name in "ab":
         serialize.save(tmp_path / name, [episode(7, infos=[{"s": steps}] * 7)])

@@ -1,7 +1,9 @@
 """SIGKILL at random instants of saving leaves the old data or the new."""
 
+import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -68,7 +70,7 @@ print("survived", n_kills)
 """
 
 
-def _kill(path, times: int) -> None:
+def _kill(path: Any, times: int) -> None:
     done = subprocess.run(
         [sys.executable, "-c", DRIVER, str(path), str(times)],
         capture_output=True,
@@ -79,10 +81,10 @@ def _kill(path, times: int) -> None:
     assert done.stdout == f"survived {times}\n", done.stderr
 
 
-def test_kill_while_saving(tmp_path) -> None:
+def test_kill_while_saving(tmp_path: pathlib.Path) -> None:
     _kill(tmp_path / "set", times=3)
 
 
 @pytest.mark.slow
-def test_kill_while_saving_twenty_times(tmp_path) -> None:
+def test_kill_while_saving_twenty_times(tmp_path: pathlib.Path) -> None:
     _kill(tmp_path / "set", times=20)

@@ -126,7 +126,9 @@ SAVES: dict[str, tuple[Any, str]] = {
 
 @pytest.mark.parametrize("case", SAVES)
 @pytest.mark.parametrize("existing", [False, True])
-def test_save_refuses_and_writes_nothing(tmp_path, case, existing) -> None:
+def test_save_refuses_and_writes_nothing(
+    tmp_path: pathlib.Path, case: Any, existing: bool
+) -> None:
     trajectories, message = SAVES[case]
     if existing:
         serialize.save(tmp_path / "set", [with_info(kept=True)])
@@ -158,7 +160,9 @@ def _data_set_with_notes(path: pathlib.Path) -> None:
     ],
     ids=["file", "directory of other things", "data set and notes", "subdirectory"],
 )
-def test_save_never_deletes_what_is_not_a_data_set(tmp_path, prepare, message) -> None:
+def test_save_never_deletes_what_is_not_a_data_set(
+    tmp_path: pathlib.Path, prepare: Any, message: str
+) -> None:
     prepare(tmp_path / "mine")
     before = sorted(p.relative_to(tmp_path) for p in tmp_path.rglob("*"))
     with pytest.raises(DataError, match=message):
@@ -292,7 +296,7 @@ LOADS: dict[str, tuple[Callable[[pathlib.Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", LOADS)
-def test_load_refuses_with_one_line(tmp_path, case) -> None:
+def test_load_refuses_with_one_line(tmp_path: pathlib.Path, case: Any) -> None:
     prepare, message = LOADS[case]
     prepare(tmp_path / "mine")
     for allow_pickle in (False, True):
@@ -324,7 +328,9 @@ ROWS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", ROWS)
-def test_reading_a_malformed_row_names_the_episode(tmp_path, case) -> None:
+def test_reading_a_malformed_row_names_the_episode(
+    tmp_path: pathlib.Path, case: Any
+) -> None:
     columns, message = ROWS[case]
     rows = len(columns.get("obs", LIST))
     plain = {"obs": LIST, "acts": [[[1.0]]], "infos": INFOS, "terminal": [True]}
@@ -344,7 +350,9 @@ def test_reading_a_malformed_row_names_the_episode(tmp_path, case) -> None:
     ],
     ids=["empty", "truncated", "list", "deep"],
 )
-def test_reading_malformed_infos_names_the_step(tmp_path, text, message) -> None:
+def test_reading_malformed_infos_names_the_step(
+    tmp_path: pathlib.Path, text: Any, message: str
+) -> None:
     row = {"obs": LIST, "acts": [[[1.0]]], "infos": [[text]], "terminal": [True]}
     _hf(tmp_path / "set", **row)
     infos = serialize.load(tmp_path / "set")[0].infos
@@ -367,7 +375,9 @@ def _npz(path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("write", [_pickle, _npz])
-def test_nothing_is_unpickled_unless_allowed(tmp_path, monkeypatch, write) -> None:
+def test_nothing_is_unpickled_unless_allowed(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, write: Any
+) -> None:
     monkeypatch.chdir(tmp_path)
     write(tmp_path / "old")
     for read in (serialize.load, serialize.load_with_rewards):
@@ -388,7 +398,7 @@ LEGACY: dict[str, tuple[bytes, str]] = {
 
 @pytest.mark.parametrize("case", LEGACY)
 @pytest.mark.filterwarnings("ignore:Loading the old file:DeprecationWarning")
-def test_damaged_legacy_files(tmp_path, case) -> None:
+def test_damaged_legacy_files(tmp_path: pathlib.Path, case: Any) -> None:
     content, message = LEGACY[case]
     (tmp_path / "old.pkl").write_bytes(content)
     with pytest.raises(ArtifactError, match=message) as caught:
@@ -398,7 +408,7 @@ def test_damaged_legacy_files(tmp_path, case) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Loading the old file:DeprecationWarning")
-def test_plain_npz_is_not_a_legacy_file(tmp_path) -> None:
+def test_plain_npz_is_not_a_legacy_file(tmp_path: pathlib.Path) -> None:
     np.savez(tmp_path / "a.npz", obs=np.zeros(3), acts=np.zeros(3))
     with pytest.raises(ArtifactError, match=r"no indices, infos, terminal.*importers"):
         serialize.load(tmp_path / "a.npz", allow_pickle=True)

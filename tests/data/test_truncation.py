@@ -9,7 +9,7 @@ import itertools
 import pathlib
 import pickle
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import datasets
 import gymnasium as gym
@@ -197,7 +197,9 @@ def test_every_format_keeps_every_kind(
 class Counter(gym.Env[np.ndarray, np.int64]):
     """Counts its steps; ends after `n`, in one way or both."""
 
-    def __init__(self, obs: str, *, terminate_at: int = 99, truncate_at: int = 99):
+    def __init__(
+        self, obs: Any, *, terminate_at: int = 99, truncate_at: int = 99
+    ) -> None:
         self.kind = obs
         parts = {
             "box": gym.spaces.Box(-1e3, 1e3, (2,)),
@@ -213,12 +215,12 @@ class Counter(gym.Env[np.ndarray, np.int64]):
     def _obs(self) -> object:
         return tree.unwrap(tree.take(make_obs(self.kind, 20), self.steps))
 
-    def reset(self, *, seed: int | None = None, options: object = None):
+    def reset(self, *, seed: int | None = None, options: object = None) -> Any:
         super().reset(seed=seed)
         self.steps = 0
         return self._obs(), {}
 
-    def step(self, action: np.int64):
+    def step(self, action: np.int64) -> Any:
         self.steps += 1
         return self._obs(), 1.0, *(self.steps == end for end in self.ends), {}
 
@@ -270,7 +272,7 @@ def test_recording_keeps_them_apart(obs: str, how: str) -> None:
     assert len(recorded) == 8
 
 
-def _split(obs: object) -> list[object]:
+def _split(obs: Any) -> Any:
     if isinstance(obs, dict):
         return [{k: v[i] for k, v in obs.items()} for i in range(3)]
     return list(obs)

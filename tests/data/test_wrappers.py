@@ -12,7 +12,7 @@ from reference.scripted_env import ScriptedEnv, scripted_policy
 N_ENVS = 3
 
 
-def make(kind: str = "array", wrap: Any = lambda env: env) -> DummyVecEnv:
+def make(kind: Any = "array", wrap: Any = lambda env: env) -> DummyVecEnv:
     return DummyVecEnv(
         [lambda i=i: wrap(ScriptedEnv(i, 0, kind)) for i in range(N_ENVS)]
     )

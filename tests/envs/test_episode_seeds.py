@@ -1,5 +1,7 @@
 """Tests that episodes tell the seed that repeats them."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.vec_env import DummyVecEnv
@@ -13,7 +15,7 @@ def make() -> gym.Env:
     return gym.make("Pendulum-v1", max_episode_steps=7)
 
 
-def play(seed: int) -> list:
+def play(seed: Any) -> list:
     venv = DummyVecEnv([lambda: EpisodeSeedWrapper(make())] * 2)
     venv.seed(seed)
     policy = RandomPolicy(venv.observation_space, venv.action_space)

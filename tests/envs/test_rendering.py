@@ -20,7 +20,9 @@ class Painted(gym.Env[Any, Any]):
     observation_space = gym.spaces.Box(0, 255, (1,))
     action_space = gym.spaces.Discrete(2)
 
-    def __init__(self, render_mode: str | None = "rgb_array", shape: Any = (8, 12, 3)):
+    def __init__(
+        self, render_mode: str | None = "rgb_array", shape: Any = (8, 12, 3)
+    ) -> None:
         self.render_mode = render_mode
         self.shape = shape
         self.steps = 0

@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import pathlib
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -35,12 +36,12 @@ LEAST_RETURN = {
 MODES = {"sampled": False, "deterministic": True}
 
 
-def test_available_lists_environments_sorted():
+def test_available_lists_environments_sorted() -> None:
     assert experts.available() == ENV_NAMES
 
 
 @pytest.mark.parametrize("env_name", ENV_NAMES)
-def test_every_spelling_of_a_name_finds_the_same_expert(env_name):
+def test_every_spelling_of_a_name_finds_the_same_expert(env_name: Any) -> None:
     spellings = [env_name, env_name.replace("/", "-"), f"seals:{env_name}"]
     cards = [experts.expert_card(name) for name in spellings]
     assert all(card == cards[0] for card in cards)
@@ -49,14 +50,14 @@ def test_every_spelling_of_a_name_finds_the_same_expert(env_name):
 
 
 @pytest.mark.parametrize("env_name", ENV_NAMES)
-def test_weights_are_safetensors_and_json_only(env_name):
+def test_weights_are_safetensors_and_json_only(env_name: Any) -> None:
     directory = experts.WEIGHTS / experts.directory_name(env_name)
     names = {path.name for path in directory.iterdir()}
     assert names == {"policy.safetensors", "artifact.json", "card.json"}
 
 
 @pytest.mark.parametrize("env_name", ENV_NAMES)
-def test_cards_are_complete(env_name):
+def test_cards_are_complete(env_name: Any) -> None:
     card = experts.expert_card(env_name)
     assert card["command"].startswith("python -m imitation.scripts.train_rl with ")
     assert f"environment.gym_id={env_name}" in card["command"]
@@ -74,7 +75,7 @@ def test_cards_are_complete(env_name):
 
 
 @pytest.mark.parametrize("name", ["NoSuch-v0", "", "../experts", "CartPole-v0"])
-def test_an_absent_expert_is_an_error_that_lists_the_others(name):
+def test_an_absent_expert_is_an_error_that_lists_the_others(name: str) -> None:
     assert not experts.is_available(name)
     for call in (experts.load_expert, experts.expert_card):
         with pytest.raises(
@@ -84,21 +85,21 @@ def test_an_absent_expert_is_an_error_that_lists_the_others(name):
         assert all(env_name in str(caught.value) for env_name in ENV_NAMES)
 
 
-def test_environments_with_other_spaces_are_refused():
+def test_environments_with_other_spaces_are_refused() -> None:
     venv = vec_env.DummyVecEnv([lambda: gym.make("Pendulum-v1")])
     with pytest.raises(ValueError, match="bundled expert for CartPole-v1 expects"):
         experts.load_expert("CartPole-v1", venv)
 
 
 @pytest.mark.parametrize("arguments", [{}, {"env_name": "Pendulum-v1"}])
-def test_load_policy_knows_bundled_experts(arguments):
+def test_load_policy_knows_bundled_experts(arguments: dict[str, Any]) -> None:
     venv = vec_env.DummyVecEnv([lambda: gym.make("Pendulum-v1")])
     policy = load_policy("bundled", venv, **arguments)
     expected = experts.load_expert("Pendulum-v1").state_dict()
     assert all(policy.state_dict()[k].equal(v) for k, v in expected.items())
 
 
-def test_loading_leaves_the_random_state_of_torch_alone():
+def test_loading_leaves_the_random_state_of_torch_alone() -> None:
     import torch as th
 
     before = th.get_rng_state()
@@ -106,7 +107,9 @@ def test_loading_leaves_the_random_state_of_torch_alone():
     assert th.equal(before, th.get_rng_state())
 
 
-def _returns(env_name, deterministic, n_episodes, seed):
+def _returns(
+    env_name: Any, deterministic: Any, n_episodes: Any, seed: Any
+) -> np.ndarray:
     rng = np.random.default_rng(seed)
     n_envs = min(n_episodes, 10)
     venv = util.make_vec_env(env_name, rng=rng, n_envs=n_envs)
@@ -122,7 +125,9 @@ def _returns(env_name, deterministic, n_episodes, seed):
     return np.array([np.sum(episode.rews) for episode in episodes])
 
 
-def _assert_as_good_as_the_card(env_name, mode, n_episodes, seed):
+def _assert_as_good_as_the_card(
+    env_name: Any, mode: Any, n_episodes: Any, seed: Any
+) -> None:
     """Compares means: four standard errors of the difference may lie between them."""
     card = experts.expert_card(env_name)[mode]
     returns = _returns(env_name, MODES[mode], n_episodes, seed)
@@ -133,18 +138,18 @@ def _assert_as_good_as_the_card(env_name, mode, n_episodes, seed):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("env_name", ENV_NAMES)
-def test_a_few_episodes_agree_with_the_card(env_name, mode):
+def test_a_few_episodes_agree_with_the_card(env_name: Any, mode: Any) -> None:
     _assert_as_good_as_the_card(env_name, mode, n_episodes=5, seed=1)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("env_name", ENV_NAMES)
-def test_a_hundred_episodes_agree_with_the_card(env_name, mode):
+def test_a_hundred_episodes_agree_with_the_card(env_name: Any, mode: Any) -> None:
     _assert_as_good_as_the_card(env_name, mode, n_episodes=100, seed=2)
 
 
-def _train_experts():
+def _train_experts() -> Any:
     path = ROOT / "benchmarks" / "returns" / "train_experts.py"
     spec = importlib.util.spec_from_file_location("train_experts", path)
     module = importlib.util.module_from_spec(spec)
@@ -152,7 +157,7 @@ def _train_experts():
     return module
 
 
-def test_the_tables_show_the_cards():
+def test_the_tables_show_the_cards() -> None:
     script = _train_experts()
     cards = [experts.expert_card(name) for name in ENV_NAMES]
     assert json.loads(script.TABLE.read_text()) == cards
@@ -160,6 +165,6 @@ def test_the_tables_show_the_cards():
 
 
 @pytest.mark.parametrize("env_name", ENV_NAMES)
-def test_the_recipes_are_the_recorded_commands(env_name):
+def test_the_recipes_are_the_recorded_commands(env_name: Any) -> None:
     command = " ".join(_train_experts().command(env_name))
     assert command == experts.expert_card(env_name)["command"]

@@ -1,5 +1,7 @@
 """Turns of random actions in an otherwise unchanged policy."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -13,24 +15,24 @@ POLICY_ACTION = 0.0
 
 
 class _Env(gym.Env):
-    def __init__(self, observation_space=OBS):
+    def __init__(self, observation_space: Any = OBS) -> None:
         self.observation_space = observation_space
         self.action_space = ACTS
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         return self.observation_space.sample(), {}
 
 
-def _venv(n=4, observation_space=OBS):
+def _venv(n: int = 4, observation_space: Any = OBS) -> vec_env.DummyVecEnv:
     return vec_env.DummyVecEnv([lambda: _Env(observation_space)] * n)
 
 
-def _constant(obs, state, episode_start):
+def _constant(obs: Any, state: Any, episode_start: Any) -> Any:
     first = next(iter(obs.values())) if isinstance(obs, dict) else obs
     return np.full((len(first), 2), POLICY_ACTION, np.float32), None
 
 
-def _turns(wrapper, n_steps, obs=None):
+def _turns(wrapper: Any, n_steps: Any, obs: Any = None) -> np.ndarray:
     """Returns which steps were random, bool `[n_steps]`."""
     obs = np.zeros((4, 3), np.float32) if obs is None else obs
     is_random = []
@@ -43,7 +45,13 @@ def _turns(wrapper, n_steps, obs=None):
     return np.array(is_random)
 
 
-def _wrapper(random_prob, switch_prob, seed=0, venv=None, policy=_constant):
+def _wrapper(
+    random_prob: Any,
+    switch_prob: Any,
+    seed: int = 0,
+    venv: Any = None,
+    policy: Any = _constant,
+) -> exploration_wrapper.ExplorationWrapper:
     return exploration_wrapper.ExplorationWrapper(
         policy,
         venv or _venv(),
@@ -55,12 +63,14 @@ def _wrapper(random_prob, switch_prob, seed=0, venv=None, policy=_constant):
 
 @pytest.mark.parametrize(("random_prob", "share"), [(0.0, 0.0), (1.0, 1.0)])
 @pytest.mark.parametrize("switch_prob", [0.0, 0.5, 1.0])
-def test_extreme_probabilities(random_prob, switch_prob, share):
+def test_extreme_probabilities(
+    random_prob: float, switch_prob: float, share: float
+) -> None:
     assert _turns(_wrapper(random_prob, switch_prob), 50).mean() == share
 
 
 @pytest.mark.parametrize(("random_prob", "switch_prob"), [(0.5, 1.0), (0.2, 0.5)])
-def test_share_of_random_steps(random_prob, switch_prob):
+def test_share_of_random_steps(random_prob: float, switch_prob: float) -> None:
     n = 2000
     share = _turns(_wrapper(random_prob, switch_prob), n).mean()
     # Runs make neighbouring steps alike, which widens the interval.
@@ -69,7 +79,7 @@ def test_share_of_random_steps(random_prob, switch_prob):
     assert abs(share - random_prob) < 4 * deviation
 
 
-def test_length_of_runs():
+def test_length_of_runs() -> None:
     random_prob, switch_prob, n = 0.5, 0.1, 4000
     turns = _turns(_wrapper(random_prob, switch_prob), n)
     changes = np.count_nonzero(np.diff(turns))
@@ -77,13 +87,13 @@ def test_length_of_runs():
     assert abs(changes - n * p) < 4 * np.sqrt(n * p * (1 - p))
 
 
-def test_without_switching_the_first_draw_stays():
+def test_without_switching_the_first_draw_stays() -> None:
     firsts = {bool(_turns(_wrapper(0.5, 0.0, seed), 5)[0]) for seed in range(20)}
     assert firsts == {True, False}
     assert len(set(_turns(_wrapper(0.5, 0.0), 50))) == 1
 
 
-def test_same_seed_same_actions_and_the_space_is_left_alone():
+def test_same_seed_same_actions_and_the_space_is_left_alone() -> None:
     venv = _venv()
     venv.action_space.seed(3)
     before = venv.action_space.sample()
@@ -98,7 +108,9 @@ def test_same_seed_same_actions_and_the_space_is_left_alone():
 
 
 @pytest.mark.parametrize("random_prob", [0.0, 1.0])
-def test_dictionary_observations_give_one_action_per_environment(random_prob):
+def test_dictionary_observations_give_one_action_per_environment(
+    random_prob: float,
+) -> None:
     space = gym.spaces.Dict({"a": OBS, "b": gym.spaces.Discrete(3)})
     wrapper = _wrapper(random_prob, 0.5, venv=_venv(observation_space=space))
     obs = {"a": np.zeros((4, 3), np.float32), "b": np.zeros(4, np.int64)}
@@ -107,7 +119,7 @@ def test_dictionary_observations_give_one_action_per_environment(random_prob):
     _turns(wrapper, 5, obs)  # asserts the same in the turns that follow
 
 
-def test_wraps_policies_of_stable_baselines3():
+def test_wraps_policies_of_stable_baselines3() -> None:
     space = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
     venv = _venv()
     venv.action_space = space
@@ -123,14 +135,14 @@ def test_wraps_policies_of_stable_baselines3():
     np.testing.assert_array_equal(acts, np.zeros((4, 2)))
 
 
-def _stateful(obs, state, episode_start):
+def _stateful(obs: Any, state: Any, episode_start: Any) -> Any:
     return np.zeros((len(obs), 2), np.float32), (np.zeros(4),)
 
 
 @pytest.mark.parametrize(
     ("policy", "state"), [(_stateful, None), (_constant, (np.zeros(4),))]
 )
-def test_stateful_policies_are_refused(policy, state):
+def test_stateful_policies_are_refused(policy: Any, state: Any) -> None:
     wrapper = _wrapper(0.0, 0.5, policy=policy)
     with pytest.raises(ValueError, match="does not support stateful policies"):
         wrapper(np.zeros((4, 3), np.float32), state, None)
@@ -140,6 +152,8 @@ def test_stateful_policies_are_refused(policy, state):
     ("probabilities", "name"),
     [((-0.1, 0.5), "random_prob"), ((0.5, 1.5), "switch_prob")],
 )
-def test_probabilities_are_checked(probabilities, name):
+def test_probabilities_are_checked(
+    probabilities: tuple[float, float], name: str
+) -> None:
     with pytest.raises(ValueError, match=rf"{name} is a probability in \[0, 1\]"):
         _wrapper(*probabilities)

@@ -4,6 +4,8 @@ import collections
 import io
 import subprocess
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import gymnasium as gym
 import matplotlib.pyplot as plt
@@ -23,30 +25,32 @@ ACTIONS = gym.spaces.Discrete(3)
 class _Recorder(interactive.DiscreteInteractivePolicy):
     """Keeps what it was asked to show."""
 
-    def __init__(self, *args, **kwargs):
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.shown = []
 
-    def _render(self, obs):
+    def _render(self, obs: Any) -> None:
         self.shown.append(obs)
 
 
 @pytest.fixture
-def typed(monkeypatch):
+def typed(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Lets a test type lines into stdin."""
 
-    def type_lines(*lines):
+    def type_lines(*lines: Any) -> None:
         monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{x}\n" for x in lines)))
 
     return type_lines
 
 
-def _policy(**kwargs):
+def _policy(**kwargs: Any) -> Any:
     return _Recorder(BOX, ACTIONS, KEYS, clear_screen_on_query=False, **kwargs)
 
 
 @pytest.mark.parametrize(("key", "action"), [("l", 0), ("n", 1), ("r", 2), (" r ", 2)])
-def test_a_key_gives_its_action(typed, capsys, key, action):
+def test_a_key_gives_its_action(
+    typed: Any, capsys: pytest.CaptureFixture[str], key: str, action: int
+) -> None:
     typed(key)
     policy = _policy()
     obs = np.array([[0.5, -0.5]], np.float32)
@@ -58,7 +62,9 @@ def test_a_key_gives_its_action(typed, capsys, key, action):
     assert "Environment" not in out
 
 
-def test_asks_again_until_the_key_is_valid(typed, capsys):
+def test_asks_again_until_the_key_is_valid(
+    typed: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     typed("x", "", "L", "r")
     policy = _policy()
     acts, _ = policy.predict(np.zeros((1, 2), np.float32))
@@ -69,7 +75,9 @@ def test_asks_again_until_the_key_is_valid(typed, capsys):
     assert "One of l, n, r:" in out
 
 
-def test_asks_once_per_environment_and_names_it(typed, capsys):
+def test_asks_once_per_environment_and_names_it(
+    typed: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     typed("r", "l", "n")
     policy = _policy()
     obs = np.arange(6, dtype=np.float32).reshape(3, 2) / 10
@@ -81,20 +89,20 @@ def test_asks_once_per_environment_and_names_it(typed, capsys):
     assert places == sorted(places)
 
 
-def test_actions_count_from_the_start_of_the_space(typed):
+def test_actions_count_from_the_start_of_the_space(typed: Any) -> None:
     typed("r")
     policy = _Recorder(BOX, gym.spaces.Discrete(3, start=5), KEYS)
     policy.clear_screen_on_query = False
     assert policy.predict(np.zeros((1, 2), np.float32))[0] == [7]
 
 
-def test_closed_stdin_says_what_to_do(typed):
+def test_closed_stdin_says_what_to_do(typed: Any) -> None:
     typed()
     with pytest.raises(ImitationError, match=r"stdin, which is closed; run this in"):
         _policy().predict(np.zeros((1, 2), np.float32))
 
 
-def test_dictionary_observations_are_refused(typed):
+def test_dictionary_observations_are_refused(typed: Any) -> None:
     space = gym.spaces.Dict({"a": BOX})
     typed("l")
     policy = _Recorder(space, ACTIONS, KEYS)
@@ -115,12 +123,14 @@ def test_dictionary_observations_are_refused(typed):
         ),
     ],
 )
-def test_keys_have_to_match_the_actions(space, keys, complaint):
+def test_keys_have_to_match_the_actions(space: Any, keys: Any, complaint: str) -> None:
     with pytest.raises(AssertionError, match=complaint):
         _Recorder(BOX, space, keys)
 
 
-def test_clears_the_screen_before_each_question(typed, monkeypatch):
+def test_clears_the_screen_before_each_question(
+    typed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     cleared = []
     monkeypatch.setattr(
         interactive.util, "clear_screen", lambda: cleared.append(len(policy.shown))
@@ -131,7 +141,7 @@ def test_clears_the_screen_before_each_question(typed, monkeypatch):
     assert cleared == [0, 1]
 
 
-def _image(height, width, fill, dtype=np.uint8):
+def _image(height: Any, width: Any, fill: Any, dtype: Any = np.uint8) -> Any:
     return np.full((height, width), fill, dtype)
 
 
@@ -169,18 +179,20 @@ GRAY = [_image(8, 9, i) for i in range(4)]
         ),
     ],
 )
-def test_latest_frame_of_every_layout(obs, expected):
+def test_latest_frame_of_every_layout(obs: Any, expected: Any) -> None:
     frame = interactive.latest_frame(obs)
     np.testing.assert_array_equal(frame, expected)
     assert frame.dtype == obs.dtype
 
 
-def test_latest_frame_of_a_vector_is_an_error():
+def test_latest_frame_of_a_vector_is_an_error() -> None:
     with pytest.raises(ValueError, match=r"2 to 4 axes, got shape \(5,\)"):
         interactive.latest_frame(np.zeros(5))
 
 
-def test_images_are_drawn_and_closed_without_a_display(typed, capsys, monkeypatch):
+def test_images_are_drawn_and_closed_without_a_display(
+    typed: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     drawn = []
     original = plt.imshow
     monkeypatch.setattr(
@@ -199,7 +211,9 @@ def test_images_are_drawn_and_closed_without_a_display(typed, capsys, monkeypatc
     assert not plt.get_fignums()
 
 
-def test_channels_last_environments_can_give_transposed_observations(typed):
+def test_channels_last_environments_can_give_transposed_observations(
+    typed: Any,
+) -> None:
     """SB3 transposes images for its networks, so a policy may see either layout."""
     space = gym.spaces.Box(0, 255, (36, 40, 3), np.uint8)
     policy = interactive.ImageObsDiscreteInteractivePolicy(
@@ -214,15 +228,17 @@ class _Atari(gym.Env):
 
     observation_space = gym.spaces.Box(0, 255, (40, 40, 3), np.uint8)
 
-    def __init__(self, names=tuple(interactive.ATARI_ACTION_NAMES_TO_KEYS)):
+    def __init__(
+        self, names: Any = tuple(interactive.ATARI_ACTION_NAMES_TO_KEYS)
+    ) -> None:
         self.names = list(names)
         self.action_space = gym.spaces.Discrete(len(self.names))
 
-    def get_action_meanings(self):
+    def get_action_meanings(self) -> Any:
         return self.names
 
 
-def test_atari_has_one_distinct_key_per_action():
+def test_atari_has_one_distinct_key_per_action() -> None:
     keys = interactive.ATARI_ACTION_NAMES_TO_KEYS
     assert len(keys) == 18
     assert len(set(keys.values())) == 18
@@ -237,7 +253,9 @@ def test_atari_has_one_distinct_key_per_action():
         lambda env: vec_env.VecTransposeImage(vec_env.DummyVecEnv([lambda: env])),
     ],
 )
-def test_atari_policy_takes_names_through_wrappers(typed, wrap):
+def test_atari_policy_takes_names_through_wrappers(
+    typed: Any, wrap: Callable[..., Any]
+) -> None:
     env = wrap(_Atari(["NOOP", "RIGHT", "RIGHTFIRE"]))
     policy = interactive.AtariInteractivePolicy(env, clear_screen_on_query=False)
     assert policy.observation_space == env.observation_space
@@ -258,12 +276,12 @@ def test_atari_policy_takes_names_through_wrappers(typed, wrap):
         (_Atari(["NOOP", "JUMP"]), r"no keys for the actions \['JUMP'\]"),
     ],
 )
-def test_atari_policy_needs_atari_actions(env, complaint):
+def test_atari_policy_needs_atari_actions(env: Any, complaint: str) -> None:
     with pytest.raises(ValueError, match=complaint):
         interactive.AtariInteractivePolicy(env)
 
 
-def test_importing_the_module_loads_no_plotting_and_no_game():
+def test_importing_the_module_loads_no_plotting_and_no_game() -> None:
     code = (
         "import sys, imitation.policies.interactive; "
         "print([m for m in ('matplotlib', 'shimmy', 'ale_py') if m in sys.modules])"
@@ -283,20 +301,20 @@ class _Pictures(gym.Env):
     observation_space = gym.spaces.Box(0, 255, (36, 40, 3), np.uint8)
     action_space = ACTIONS
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self.steps = 0
         return self.observation_space.sample(), {}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         self.steps += 1
         return self.observation_space.sample(), 0.0, self.steps == 2, False, {}
 
 
 @pytest.mark.parametrize("transposed", [False, True])
 def test_a_person_demonstrates_in_a_vector_of_image_environments(
-    typed, capsys, transposed
-):
+    typed: Any, capsys: pytest.CaptureFixture[str], transposed: bool
+) -> None:
     venv = vec_env.DummyVecEnv([_Pictures, _Pictures])
     if transposed:
         venv = vec_env.VecTransposeImage(venv)

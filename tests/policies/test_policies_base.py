@@ -1,5 +1,8 @@
 """Policies that are not learnt, and the prescribed network shapes."""
 
+import pathlib
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -32,7 +35,7 @@ ACT_SPACES = {
 }
 
 
-def _batch(space, n):
+def _batch(space: Any, n: Any) -> Any:
     samples = [space.sample() for _ in range(n)]
     if isinstance(space, gym.spaces.Dict):
         return {k: np.stack([s[k] for s in samples]) for k in space}
@@ -42,7 +45,9 @@ def _batch(space, n):
 @pytest.mark.parametrize("cls", [base.RandomPolicy, base.ZeroPolicy])
 @pytest.mark.parametrize("act_space", ACT_SPACES.values(), ids=ACT_SPACES)
 @pytest.mark.parametrize("obs_space", OBS_SPACES.values(), ids=OBS_SPACES)
-def test_one_action_in_the_space_per_environment(cls, obs_space, act_space):
+def test_one_action_in_the_space_per_environment(
+    cls, obs_space: Any, act_space: Any
+) -> None:
     policy = cls(obs_space, act_space)
     for n in (1, 2, 7):
         acts, state = policy.predict(_batch(obs_space, n))
@@ -52,13 +57,13 @@ def test_one_action_in_the_space_per_environment(cls, obs_space, act_space):
         assert all(act_space.contains(act) for act in acts)
 
 
-def test_an_unbatched_observation_gives_an_unbatched_action():
+def test_an_unbatched_observation_gives_an_unbatched_action() -> None:
     policy = base.RandomPolicy(DICT, ACT_SPACES["box"])
     acts, _ = policy.predict(DICT.sample())
     assert ACT_SPACES["box"].contains(acts)
 
 
-def test_random_policy_covers_the_space_uniformly():
+def test_random_policy_covers_the_space_uniformly() -> None:
     space = gym.spaces.Discrete(3)
     policy = base.RandomPolicy(BOX, space, rng=np.random.default_rng(0))
     acts, _ = policy.predict(np.zeros((3000, 3), np.float32))
@@ -66,7 +71,7 @@ def test_random_policy_covers_the_space_uniformly():
     assert np.all(np.abs(counts - 1000) < 130)  # five standard deviations
 
 
-def test_random_policy_repeats_with_the_same_rng_and_leaves_the_space_alone():
+def test_random_policy_repeats_with_the_same_rng_and_leaves_the_space_alone() -> None:
     space = gym.spaces.Discrete(100, seed=3)
     untouched = gym.spaces.Discrete(100, seed=3)
     obs = np.zeros((20, 3), np.float32)
@@ -78,7 +83,7 @@ def test_random_policy_repeats_with_the_same_rng_and_leaves_the_space_alone():
     assert space.sample() == untouched.sample()
 
 
-def test_random_policy_follows_a_seeded_space():
+def test_random_policy_follows_a_seeded_space() -> None:
     space = gym.spaces.Discrete(100)
     policy = base.RandomPolicy(BOX, space)
     obs = np.zeros((20, 3), np.float32)
@@ -89,7 +94,7 @@ def test_random_policy_follows_a_seeded_space():
     np.testing.assert_array_equal(first, second)
 
 
-def test_zero_policy_acts_zero():
+def test_zero_policy_acts_zero() -> None:
     policy = base.ZeroPolicy(BOX, ACT_SPACES["box"])
     acts, _ = policy.predict(np.ones((4, 3), np.float32))
     np.testing.assert_array_equal(acts, np.zeros((4, 2)))
@@ -98,20 +103,20 @@ def test_zero_policy_acts_zero():
 @pytest.mark.parametrize(
     "space", [gym.spaces.Box(1.0, 2.0, (2,)), gym.spaces.Discrete(3, start=1)]
 )
-def test_zero_policy_needs_zero_in_the_action_space(space):
+def test_zero_policy_needs_zero_in_the_action_space(space: Any) -> None:
     with pytest.raises(ValueError, match="zero action is not in"):
         base.ZeroPolicy(BOX, space)
 
 
-def test_non_trainable_policy_has_no_forward():
+def test_non_trainable_policy_has_no_forward() -> None:
     policy = base.ZeroPolicy(BOX, ACT_SPACES["box"])
     with pytest.raises(NotImplementedError, match=r"predict\(\)"):
         policy(th.zeros(1, 3))
 
 
-def test_a_rule_sees_each_environment_of_a_dict_batch():
+def test_a_rule_sees_each_environment_of_a_dict_batch() -> None:
     class Rule(base.NonTrainablePolicy):
-        def _choose_action(self, obs):
+        def _choose_action(self, obs: Any) -> int:
             assert set(obs) == {"a", "b", "c"}
             assert obs["a"].shape == (3,)
             return int(obs["b"])
@@ -122,24 +127,24 @@ def test_a_rule_sees_each_environment_of_a_dict_batch():
     np.testing.assert_array_equal(acts, batch["b"])
 
 
-def _widths(module):
+def _widths(module: Any) -> Any:
     return [layer.out_features for layer in module if isinstance(layer, nn.Linear)]
 
 
-def test_feed_forward_32_policy_has_two_layers_of_32():
+def test_feed_forward_32_policy_has_two_layers_of_32() -> None:
     policy = base.FeedForward32Policy(BOX, ACT_SPACES["box"], lambda _: 1e-3)
     assert _widths(policy.mlp_extractor.policy_net) == [32, 32]
     assert _widths(policy.mlp_extractor.value_net) == [32, 32]
 
 
-def test_sac_1024_policy_has_two_layers_of_1024():
+def test_sac_1024_policy_has_two_layers_of_1024() -> None:
     policy = base.SAC1024Policy(BOX, ACT_SPACES["box"], lambda _: 1e-3)
     assert _widths(policy.actor.latent_pi) == [1024, 1024]
     assert _widths(policy.critic.q_networks[0]) == [1024, 1024, 1]
 
 
 @pytest.mark.parametrize("obs_space", [BOX, DICT], ids=["box", "dict"])
-def test_normalize_features_extractor_standardises_each_feature(obs_space):
+def test_normalize_features_extractor_standardises_each_feature(obs_space: Any) -> None:
     policy = base.FeedForward32Policy(
         obs_space,
         ACT_SPACES["discrete"],
@@ -163,14 +168,14 @@ def test_normalize_features_extractor_standardises_each_feature(obs_space):
     )
 
 
-def test_normalize_features_extractor_takes_any_layer_that_keeps_the_shape():
+def test_normalize_features_extractor_takes_any_layer_that_keeps_the_shape() -> None:
     extractor = base.NormalizeFeaturesExtractor(BOX, normalize_class=nn.LayerNorm)
     out = extractor(th.tensor([[1.0, 2.0, 3.0]]))
     th.testing.assert_close(out.mean(), th.tensor(0.0))
 
 
 class _Spaces(gym.Env):
-    def __init__(self, observation_space, action_space):
+    def __init__(self, observation_space: Any, action_space: Any) -> None:
         self.observation_space = observation_space
         self.action_space = action_space
 
@@ -184,7 +189,9 @@ class _Spaces(gym.Env):
         (BOX, gym.spaces.Box(-1.0, 1.0, (2,)), "Action spaces do not match"),
     ],
 )
-def test_check_spaces_names_both_spaces(obs_space, act_space, complaint):
+def test_check_spaces_names_both_spaces(
+    obs_space: Any, act_space: Any, complaint: str
+) -> None:
     venv = vec_env.DummyVecEnv([lambda: _Spaces(obs_space, act_space)])
     policy = base.ZeroPolicy(BOX, ACT_SPACES["box"])
     with pytest.raises(ValueError, match=complaint) as caught:
@@ -194,14 +201,16 @@ def test_check_spaces_names_both_spaces(obs_space, act_space, complaint):
     )
 
 
-def test_check_spaces_ignores_the_bounds_of_observations():
+def test_check_spaces_ignores_the_bounds_of_observations() -> None:
     wider = gym.spaces.Box(-np.inf, np.inf, (3,))
     venv = vec_env.DummyVecEnv([lambda: _Spaces(wider, ACT_SPACES["box"])])
     base.check_spaces(base.ZeroPolicy(BOX, ACT_SPACES["box"]), venv, "a file")
 
 
 @pytest.mark.parametrize("cls", [base.ZeroPolicy, base.RandomPolicy])
-def test_policies_without_networks_are_saved_and_loaded(cls, tmp_path):
+def test_policies_without_networks_are_saved_and_loaded(
+    cls, tmp_path: pathlib.Path
+) -> None:
     box = gym.spaces.Box(-1, 1, (3,), np.float32)
     policy_io.save_policy(cls(box, gym.spaces.Discrete(2)), tmp_path / "policy")
     loaded = policy_io.load_policy(tmp_path / "policy")

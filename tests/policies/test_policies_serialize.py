@@ -4,6 +4,7 @@ import base64
 import json
 import pathlib
 import zipfile
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -17,17 +18,19 @@ from imitation.policies.serialize import load_policy, policy_registry
 from imitation.util import policy_io, util
 
 
-def _venv(env_name="Pendulum-v1"):
+def _venv(env_name: str = "Pendulum-v1") -> vec_env.DummyVecEnv:
     return vec_env.DummyVecEnv([lambda: gym.make(env_name)] * 2)
 
 
 @pytest.fixture(scope="module")
-def venv():
+def venv() -> Any:
     return _venv()
 
 
 @pytest.fixture(scope="module", params=["ppo", "sac"])
-def saved(request, venv, tmp_path_factory):
+def saved(
+    request: pytest.FixtureRequest, venv: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Any:
     """An algorithm's name, the algorithm and the directory it is saved in."""
     cls = {"ppo": sb3.PPO, "sac": sb3.SAC}[request.param]
     model = cls("MlpPolicy", venv, policy_kwargs={"net_arch": [4]}, device="cpu")
@@ -37,25 +40,25 @@ def saved(request, venv, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def ppo_zip(venv, tmp_path_factory):
+def ppo_zip(venv: Any, tmp_path_factory: pytest.TempPathFactory) -> Any:
     directory = tmp_path_factory.mktemp("ppo_zip")
     model = sb3.PPO("MlpPolicy", venv, policy_kwargs={"net_arch": [4]}, device="cpu")
     serialize.save_stable_model(directory, model)
     return model, directory / "model.zip"
 
 
-def _obs(venv):
+def _obs(venv: Any) -> np.ndarray:
     space = venv.observation_space
     return np.stack([space.sample() for _ in range(16)])
 
 
-def _assert_same(policy, other, venv):
+def _assert_same(policy: Any, other: Any, venv: Any) -> None:
     obs = _obs(venv)
     acts, expected = (p.predict(obs, deterministic=True)[0] for p in (policy, other))
     np.testing.assert_array_equal(acts, expected)
 
 
-def test_registered_types():
+def test_registered_types() -> None:
     assert set(policy_registry.keys()) >= {
         "bundled",
         "random",
@@ -70,13 +73,13 @@ def test_registered_types():
 @pytest.mark.parametrize(
     ("policy_type", "cls"), [("random", base.RandomPolicy), ("zero", base.ZeroPolicy)]
 )
-def test_policies_without_arguments(policy_type, cls, venv):
+def test_policies_without_arguments(policy_type: str, cls: Any, venv: Any) -> None:
     policy = load_policy(policy_type, venv)
     assert isinstance(policy, cls)
     assert policy.predict(_obs(venv))[0].shape == (16, 1)
 
 
-def test_bundled_experts_are_found_by_the_environment():
+def test_bundled_experts_are_found_by_the_environment() -> None:
     venv = util.make_vec_env("CartPole-v1", rng=np.random.default_rng(0), n_envs=1)
     expected = experts.load_expert("CartPole-v1")
     for kwargs in ({}, {"env_name": "CartPole-v1"}):
@@ -89,14 +92,14 @@ def test_bundled_experts_are_found_by_the_environment():
 
 @pytest.mark.parametrize("as_file", [True, False], ids=["zip", "directory"])
 @pytest.mark.parametrize("as_text", [True, False], ids=["str", "Path"])
-def test_saved_models_load(saved, venv, as_file, as_text):
+def test_saved_models_load(saved: Any, venv: Any, as_file: bool, as_text: bool) -> None:
     name, model, directory = saved
     path = directory / "model.zip" if as_file else directory
     policy = load_policy(name, venv, path=str(path) if as_text else path)
     _assert_same(policy, model.policy, venv)
 
 
-def test_a_model_can_train_on_after_loading(ppo_zip):
+def test_a_model_can_train_on_after_loading(ppo_zip: Any) -> None:
     _, path = ppo_zip
     loaded = serialize.load_stable_baselines_model(
         sb3.PPO, path, _venv(), n_steps=16, learning_rate=1e-2
@@ -105,7 +108,9 @@ def test_a_model_can_train_on_after_loading(ppo_zip):
     loaded.learn(32)
 
 
-def test_policy_directories_of_ours_load(ppo_zip, venv, tmp_path):
+def test_policy_directories_of_ours_load(
+    ppo_zip: Any, venv: Any, tmp_path: pathlib.Path
+) -> None:
     model, _ = ppo_zip
     policy_io.save_policy(model.policy, tmp_path / "policy")
     policy = load_policy("ppo", venv, path=tmp_path / "policy")
@@ -114,25 +119,25 @@ def test_policy_directories_of_ours_load(ppo_zip, venv, tmp_path):
         load_policy("ppo", _venv("MountainCarContinuous-v0"), path=tmp_path / "policy")
 
 
-def _a_text_file(path):
+def _a_text_file(path: Any) -> Any:
     path.write_text("not a zip")
     return path
 
 
-def _a_foreign_zip(path):
+def _a_foreign_zip(path: Any) -> Any:
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("readme.txt", "hello")
     return path
 
 
-def _an_outdated_directory(path):
+def _an_outdated_directory(path: Any) -> Any:
     path.mkdir()
     (path / "model.zip").touch()
     (path / "vec_normalize.pkl").touch()
     return path
 
 
-def _an_empty_directory(path):
+def _an_empty_directory(path: Any) -> Any:
     path.mkdir()
     return path
 
@@ -151,27 +156,29 @@ def _an_empty_directory(path):
         (_a_foreign_zip, ArtifactError, "not of Stable-Baselines3"),
     ],
 )
-def test_paths_that_hold_no_model(tmp_path, venv, make, error, complaint):
+def test_paths_that_hold_no_model(
+    tmp_path: pathlib.Path, venv: Any, make: Any, error: Any, complaint: str
+) -> None:
     with pytest.raises(error, match=complaint):
         load_policy("ppo", venv, path=make(tmp_path / "x"))
 
 
-def test_a_model_for_another_environment_is_refused(ppo_zip):
+def test_a_model_for_another_environment_is_refused(ppo_zip: Any) -> None:
     with pytest.raises(ValueError, match="Observation spaces do not match"):
         load_policy("ppo", _venv("MountainCarContinuous-v0"), path=ppo_zip[1])
 
 
-def test_unknown_types_are_refused(venv):
+def test_unknown_types_are_refused(venv: Any) -> None:
     with pytest.raises(KeyError, match="not registered"):
         load_policy("ppo2", venv)
 
 
-def test_missing_arguments_are_named(venv):
+def test_missing_arguments_are_named(venv: Any) -> None:
     with pytest.raises(TypeError, match="path"):
         load_policy("ppo", venv)
 
 
-def _pickle_that_fails(error):
+def _pickle_that_fails(error: Any) -> Any:
     """A pickle that imports a missing module, or fails as a foreign function does."""
     code = {
         "import": b"cgym.spaces.box\nBox\n.",
@@ -181,7 +188,7 @@ def _pickle_that_fails(error):
 
 
 @pytest.fixture
-def old_zip(ppo_zip, tmp_path):
+def old_zip(ppo_zip: Any, tmp_path: pathlib.Path) -> Any:
     """What Python 3.8 with the old Gym would have written."""
     path = tmp_path / "old.zip"
     with zipfile.ZipFile(ppo_zip[1]) as source, zipfile.ZipFile(path, "w") as target:
@@ -206,7 +213,9 @@ def old_zip(ppo_zip, tmp_path):
     return path
 
 
-def test_files_of_old_pythons_and_gyms_load_and_train(ppo_zip, old_zip, venv):
+def test_files_of_old_pythons_and_gyms_load_and_train(
+    ppo_zip: Any, old_zip: Any, venv: Any
+) -> None:
     model, _ = ppo_zip
     _assert_same(load_policy("ppo", venv, path=old_zip), model.policy, venv)
     loaded = serialize.load_stable_baselines_model(sb3.PPO, old_zip, venv, n_steps=16)
@@ -215,21 +224,25 @@ def test_files_of_old_pythons_and_gyms_load_and_train(ppo_zip, old_zip, venv):
     loaded.learn(32)
 
 
-def test_custom_objects_of_the_caller_win(old_zip, venv):
+def test_custom_objects_of_the_caller_win(old_zip: Any, venv: Any) -> None:
     loaded = serialize.load_stable_baselines_model(
         sb3.PPO, old_zip, venv, custom_objects={"clip_range": 0.05}
     )
     assert loaded.clip_range(1.0) == 0.05
 
 
-def test_a_current_file_keeps_its_own_schedules(venv, tmp_path):
+def test_a_current_file_keeps_its_own_schedules(
+    venv: Any, tmp_path: pathlib.Path
+) -> None:
     model = sb3.PPO("MlpPolicy", venv, clip_range=lambda left: 0.1 * left, device="cpu")
     serialize.save_stable_model(tmp_path, model)
     loaded = serialize.load_stable_baselines_model(sb3.PPO, tmp_path, venv)
     assert loaded.clip_range(0.5) == pytest.approx(0.05)
 
 
-def test_saving_makes_directories_and_replaces_the_file(ppo_zip, tmp_path):
+def test_saving_makes_directories_and_replaces_the_file(
+    ppo_zip: Any, tmp_path: pathlib.Path
+) -> None:
     model, _ = ppo_zip
     directory = tmp_path / "a" / "b"
     for _ in range(2):
@@ -237,7 +250,7 @@ def test_saving_makes_directories_and_replaces_the_file(ppo_zip, tmp_path):
     assert [p.name for p in directory.iterdir()] == ["expert.zip"]
 
 
-def test_callback_saves_each_time_it_is_called(tmp_path):
+def test_callback_saves_each_time_it_is_called(tmp_path: pathlib.Path) -> None:
     venv = _venv()
     model = sb3.PPO("MlpPolicy", venv, n_steps=16, batch_size=16, n_epochs=1)
     callback = callbacks.EveryNTimesteps(
@@ -250,8 +263,8 @@ def test_callback_saves_each_time_it_is_called(tmp_path):
         load_policy("ppo", venv, path=tmp_path / "policies" / name)
 
 
-def test_documented_registration_of_ones_own_expert(venv):
-    def my_policy_loader(venv, some_param: int) -> policies.BasePolicy:
+def test_documented_registration_of_ones_own_expert(venv: Any) -> None:
+    def my_policy_loader(venv: Any, some_param: Any) -> policies.BasePolicy:
         policy = base.ZeroPolicy(venv.observation_space, venv.action_space)
         policy.some_param = some_param
         return policy
@@ -262,7 +275,9 @@ def test_documented_registration_of_ones_own_expert(venv):
         policy_registry.register("a-policy-of-mine", my_policy_loader)
 
 
-def test_paths_may_be_relative(ppo_zip, venv, monkeypatch):
+def test_paths_may_be_relative(
+    ppo_zip: Any, venv: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.chdir(ppo_zip[1].parent)
     for path in ("model.zip", pathlib.Path()):
         policy = load_policy("ppo", venv, path=path)
@@ -277,6 +292,8 @@ def test_paths_may_be_relative(ppo_zip, venv, monkeypatch):
         ("bundled", {"path": "x"}, "unexpected keyword argument 'path'"),
     ],
 )
-def test_arguments_a_loader_does_not_take(venv, policy_type, arguments, message):
+def test_arguments_a_loader_does_not_take(
+    venv: Any, policy_type: str, arguments: dict[str, Any], message: str
+) -> None:
     with pytest.raises(TypeError, match=message):
         load_policy(policy_type, venv, **arguments)

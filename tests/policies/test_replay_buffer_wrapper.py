@@ -41,7 +41,7 @@ class ScalarEnv(gym.Env[Any, Any]):
     environment's number, the count, and the latest action.
     """
 
-    def __init__(self, number: int, kind: str, action_space: gym.Space[Any]) -> None:
+    def __init__(self, number: int, kind: Any, action_space: gym.Space[Any]) -> None:
         self.number, self.kind, self.count = number, kind, 0
         self.action_space = action_space
         box = gym.spaces.Box(-10, 10_000, (3,), np.float64)
@@ -69,7 +69,7 @@ class ScalarEnv(gym.Env[Any, Any]):
         return self.observe(action), 0.5, ended and not by_time, by_time, {}
 
 
-def make(kind: str = "box", actions: gym.Space[Any] = BOX, n: int = 2) -> DummyVecEnv:
+def make(kind: Any = "box", actions: Any = BOX, n: Any = 2) -> DummyVecEnv:
     return DummyVecEnv([lambda i=i: ScalarEnv(i, kind, actions) for i in range(n)])
 
 
@@ -368,7 +368,7 @@ def test_tensors_give_the_same_rewards_as_arrays(kind: str, method: str) -> None
 def test_tensors_are_on_the_buffer_s_device_and_need_no_gradients() -> None:
     weight = th.ones(3, dtype=th.float64, requires_grad=True)
 
-    def reward(state: Any, action: Any, next_state: Any, done: Any) -> th.Tensor:
+    def reward(state: Any, action: Any, next_state: Any, done: Any) -> Any:
         parts = (state, action, next_state, done)
         assert all(isinstance(part, th.Tensor) for part in parts)
         assert action.shape == (4, 2) and done.dtype == th.bool

@@ -8,7 +8,6 @@ import numpy as np
 import sb3_contrib
 import stable_baselines3 as sb3
 import torch as th
-from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.algorithms.adversarial.airl import AIRL
@@ -56,7 +55,7 @@ RECURRENT = {name: name.replace("Policy", "LstmPolicy") for name in POLICIES.val
 
 def make_generator(
     name: str, venv: VecEnv, obs_kind: str = "box", seed: int = 0, **settings: Any
-) -> BaseAlgorithm:
+) -> Any:
     """Makes a small Stable-Baselines3 algorithm."""
     cls, defaults = (ON_POLICY | OFF_POLICY)[name]
     policy = POLICIES[obs_kind]

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 KERNELS = {
     "gaussian": lambda u: math.exp(-0.5 * u * u),
@@ -21,7 +22,7 @@ def log_volume_of_unit_ball(n_features: int) -> float:
     return log_volume_of_unit_ball(n_features - 2) + math.log(2 * math.pi / n_features)
 
 
-def log_kernel_integral(kernel: str, n_features: int, n_points: int = 4_000) -> float:
+def log_kernel_integral(kernel: Any, n_features: Any, n_points: int = 4_000) -> float:
     """Log of the integral of a kernel over space, in shells around its centre."""
     radius = {"gaussian": 12.0, "exponential": 60.0}.get(kernel, 1.0)
     width = radius / n_points
@@ -34,10 +35,10 @@ def log_kernel_integral(kernel: str, n_features: int, n_points: int = 4_000) -> 
 
 
 def kernel_log_density(
-    point: Sequence[float],
-    samples: Sequence[Sequence[float]],
-    kernel: str,
-    bandwidth: float,
+    point: Any,
+    samples: Any,
+    kernel: Any,
+    bandwidth: Any,
 ) -> float:
     """Parzen's estimate: the mean of kernels around the samples."""
     total = sum(

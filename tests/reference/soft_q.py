@@ -1,16 +1,17 @@
 """Soft Q-learning and IQ-Learn, one transition and one action at a time."""
 
 import math
+from typing import Any
 
 
-def soft_value(q_values, temperature):
+def soft_value(q_values: Any, temperature: Any) -> Any:
     """Haarnoja et al. (2017), equation 9; the largest taken out, for large Q."""
     best = max(q_values)
     total = sum(math.exp((q - best) / temperature) for q in q_values)
     return best + temperature * math.log(total)
 
 
-def soft_bellman_error(rows, temperature, discount):
+def soft_bellman_error(rows: Any, temperature: Any, discount: Any) -> Any:
     """SQIL, equation 6 (halved): rows of (q_values, action, reward, done, next_q)."""
     errors = []
     for q_values, action, reward, done, next_q in rows:
@@ -21,7 +22,7 @@ def soft_bellman_error(rows, temperature, discount):
     return 0.5 * sum(errors) / len(errors)
 
 
-def iq_objective(rows, temperature, discount, alpha):
+def iq_objective(rows: Any, temperature: Any, discount: Any, alpha: Any) -> Any:
     """Garg et al. (2021): rows of (q_values, action, done, next_q, is_expert)."""
     expert_rewards, value_steps, squares = [], [], []
     for q_values, action, done, next_q, is_expert in rows:
@@ -38,7 +39,9 @@ def iq_objective(rows, temperature, discount, alpha):
     )
 
 
-def solve_soft_mdp(rewards, successors, discount, temperature, n_sweeps=2000):
+def solve_soft_mdp(
+    rewards: Any, successors: Any, discount: Any, temperature: Any, n_sweeps: int = 2000
+) -> Any:
     """Soft value iteration; rewards[s][a], successors[s][a] is a state or None."""
     n_states, n_actions = len(rewards), len(rewards[0])
     q_values = [[0.0] * n_actions for _ in range(n_states)]

@@ -1,5 +1,7 @@
 """Aggregates against slow versions, scipy, closed forms and symmetries."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -11,13 +13,13 @@ from reference import benchmark_aggregates as slow
 SEEDS = range(3)
 
 
-def make_strata(seed, sizes=(10, 7, 10, 4)):
+def make_strata(seed: Any, sizes: Any = (10, 7, 10, 4)) -> Any:
     rng = np.random.default_rng(seed)
     return [rng.normal(rng.normal(), 0.5, size).round(1) for size in sizes]
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_values_equal_the_slow_ones(seed):
+def test_values_equal_the_slow_ones(seed: Any) -> None:
     ours, theirs = make_strata(seed), make_strata(seed + 100)
     few = {"n_resamples": 2}
     assert aggregates.mean_interval(ours, **few).value == pytest.approx(slow.mean(ours))
@@ -37,7 +39,7 @@ def test_values_equal_the_slow_ones(seed):
         (aggregates.probability_of_improvement, slow.improvement),
     ],
 )
-def test_intervals_equal_the_slow_ones(fast, reference):
+def test_intervals_equal_the_slow_ones(fast: Any, reference: Any) -> None:
     groups = [make_strata(5), make_strata(6)]
     if fast is not aggregates.probability_of_improvement:
         groups = groups[:1]
@@ -48,7 +50,7 @@ def test_intervals_equal_the_slow_ones(fast, reference):
     assert found.high == pytest.approx(high, abs=0.08 * width)
 
 
-def test_profile_bounds_equal_the_slow_ones():
+def test_profile_bounds_equal_the_slow_ones() -> None:
     strata = make_strata(7)
     found = aggregates.performance_profile(strata, [0.2], n_resamples=20_000)
     low, high = slow.interval(lambda s: slow.profile(s, 0.2), [strata], 2_000, seed=1)
@@ -57,7 +59,7 @@ def test_profile_bounds_equal_the_slow_ones():
     assert found.high[0] == pytest.approx(high, abs=0.03)
 
 
-def test_a_single_environment_gives_scipys_interval():
+def test_a_single_environment_gives_scipys_interval() -> None:
     (scores,) = make_strata(8, sizes=(12,))
     found = aggregates.mean_interval([scores], n_resamples=20_000)
     scipys = scipy.stats.bootstrap(
@@ -69,20 +71,20 @@ def test_a_single_environment_gives_scipys_interval():
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 8, 11])
-def test_iqm_is_scipys_trimmed_mean(size):
+def test_iqm_is_scipys_trimmed_mean(size: int) -> None:
     (scores,) = make_strata(size, sizes=(size,))
     found = aggregates.iqm_interval([scores], n_resamples=2).value
     assert found == pytest.approx(scipy.stats.trim_mean(scores, 0.25))
 
 
-def test_improvement_is_mann_whitneys_statistic():
+def test_improvement_is_mann_whitneys_statistic() -> None:
     (x,), (y,) = make_strata(1, sizes=(9,)), make_strata(1, sizes=(13,))
     found = aggregates.probability_of_improvement([x], [y], n_resamples=2).value
     u = scipy.stats.mannwhitneyu(x, y).statistic
     assert found == pytest.approx(u / (len(x) * len(y)))
 
 
-def test_improvement_of_either_side_adds_up_to_one():
+def test_improvement_of_either_side_adds_up_to_one() -> None:
     ours, theirs = make_strata(2), make_strata(3)
     one = aggregates.probability_of_improvement(ours, theirs)
     other = aggregates.probability_of_improvement(theirs, ours)
@@ -92,7 +94,7 @@ def test_improvement_of_either_side_adds_up_to_one():
     assert same.low < 0.5 < same.high
 
 
-def test_resampling_stays_within_an_environment():
+def test_resampling_stays_within_an_environment() -> None:
     # Equal runs within an environment leave nothing to chance, however far apart the
     # environments are; resampling runs across environments would.
     strata = [[0.0] * 5, [10.0] * 5]
@@ -105,7 +107,7 @@ def test_resampling_stays_within_an_environment():
     assert profile.low == profile.fraction == profile.high == 0.5
 
 
-def test_intervals_cover_the_truth_as_often_as_they_say():
+def test_intervals_cover_the_truth_as_often_as_they_say() -> None:
     rng = np.random.default_rng(0)
     hits = 0
     for _ in range(200):
@@ -116,7 +118,7 @@ def test_intervals_cover_the_truth_as_often_as_they_say():
     assert 0.87 <= hits / 200 <= 0.99
 
 
-def test_chunks_change_nothing_but_the_draws(monkeypatch):
+def test_chunks_change_nothing_but_the_draws(monkeypatch: pytest.MonkeyPatch) -> None:
     strata = make_strata(4)
     whole = aggregates.iqm_interval(strata)
     monkeypatch.setattr(aggregates, "_CHUNK", 1000)
@@ -125,12 +127,12 @@ def test_chunks_change_nothing_but_the_draws(monkeypatch):
     assert parts.high == pytest.approx(whole.high, abs=0.02)
 
 
-def test_the_same_scores_give_the_same_interval():
+def test_the_same_scores_give_the_same_interval() -> None:
     strata = make_strata(9)
     assert aggregates.iqm_interval(strata) == aggregates.iqm_interval(strata)
 
 
-def test_single_runs_have_no_interval():
+def test_single_runs_have_no_interval() -> None:
     strata = [[1.0], [2.0]]
     for found in (
         aggregates.mean_interval(strata),
@@ -150,11 +152,13 @@ def test_single_runs_have_no_interval():
         ([[1.0, float("nan")]], "finite"),
     ],
 )
-def test_malformed_scores(strata, message):
+def test_malformed_scores(
+    strata: list[Any] | list[list[Any]] | list[list[list[float]]], message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         aggregates.mean_interval(strata)
 
 
-def test_comparisons_need_the_same_environments():
+def test_comparisons_need_the_same_environments() -> None:
     with pytest.raises(DataError, match="same environments, got 1 and 2"):
         aggregates.probability_of_improvement([[1.0]], [[1.0], [2.0]])

@@ -3,8 +3,10 @@
 import html
 import json
 import math
+import pathlib
 import re
 import shutil
+from typing import Any
 
 import pytest
 
@@ -29,7 +31,13 @@ RESULT = {
 }
 
 
-def write_log(directory, rounds, formats=("json",), accuracy=0.8, entropy=0.5):
+def write_log(
+    directory: Any,
+    rounds: Any,
+    formats: Any = ("json",),
+    accuracy: float = 0.8,
+    entropy: float = 0.5,
+) -> None:
     """What a trainer logs: an evaluation every other round, no episode in the first."""
     logger = imit_logger.configure(directory, list(formats))
     for round_num in rounds:
@@ -55,7 +63,14 @@ def write_log(directory, rounds, formats=("json",), accuracy=0.8, entropy=0.5):
     logger.close()
 
 
-def make_run(directory, rounds=range(1, 7), *, result=RESULT, seed=0, **kwargs):
+def make_run(
+    directory: Any,
+    rounds: Any = range(1, 7),
+    *,
+    result: Any = RESULT,
+    seed: int = 0,
+    **kwargs: Any,
+) -> Any:
     directory.mkdir()
     settings = {
         "seed": seed,
@@ -77,7 +92,7 @@ def make_run(directory, rounds=range(1, 7), *, result=RESULT, seed=0, **kwargs):
     return directory
 
 
-def figures(page):
+def figures(page: Any) -> Any:
     """The alternative text of each plot by the title of its figure."""
     found = re.findall(
         r"<figure><figcaption><strong>([^<]+)</strong>.*?</figure>", page, re.DOTALL
@@ -91,7 +106,9 @@ def figures(page):
 
 
 @pytest.mark.parametrize("formats", ["csv", "json", "tensorboard"])
-def test_every_curve_is_there_in_every_format(tmp_path, formats):
+def test_every_curve_is_there_in_every_format(
+    tmp_path: pathlib.Path, formats: str
+) -> None:
     page = run_page.build(
         runs.read_run(make_run(tmp_path / "run", formats=[formats]))
     ).to_html()
@@ -109,7 +126,9 @@ def test_every_curve_is_there_in_every_format(tmp_path, formats):
     assert "there was no warning" in page
 
 
-def test_the_true_return_is_told_and_not_the_learned_one(tmp_path):
+def test_the_true_return_is_told_and_not_the_learned_one(
+    tmp_path: pathlib.Path,
+) -> None:
     run = runs.read_run(make_run(tmp_path / "run"))
     page = run_page.build(run).to_html()
     assert (
@@ -123,7 +142,9 @@ def test_the_true_return_is_told_and_not_the_learned_one(tmp_path):
     assert history.true_return(run, "imit_stats") == 450
 
 
-def test_returns_without_a_monitor_are_not_mistaken_for_true_ones(tmp_path):
+def test_returns_without_a_monitor_are_not_mistaken_for_true_ones(
+    tmp_path: pathlib.Path,
+) -> None:
     stats = {"n_traj": 5, "return_mean": 7.0, "return_std": 1.0}
     result = {"imit_stats": stats, "expert_stats": stats}
     run = runs.read_run(make_run(tmp_path / "run", result=result))
@@ -134,7 +155,9 @@ def test_returns_without_a_monitor_are_not_mistaken_for_true_ones(tmp_path):
     assert "Its last training episodes returned 60, the expert&#x27;s 7." in page
 
 
-def test_checkpoints_have_the_return_that_was_measured_there(tmp_path):
+def test_checkpoints_have_the_return_that_was_measured_there(
+    tmp_path: pathlib.Path,
+) -> None:
     run = runs.read_run(make_run(tmp_path / "run"))
     known = {
         c.name: (c.steps, c.true_return, c.source) for c in history.checkpoints(run)
@@ -155,7 +178,9 @@ def test_checkpoints_have_the_return_that_was_measured_there(tmp_path):
     assert f"reward_path={run.path}/checkpoints/best/reward_test.pt" in page
 
 
-def test_a_run_without_checkpoints_or_settings_of_its_rounds(tmp_path):
+def test_a_run_without_checkpoints_or_settings_of_its_rounds(
+    tmp_path: pathlib.Path,
+) -> None:
     directory = make_run(tmp_path / "run")
     shutil.rmtree(directory / "checkpoints")
     stored = {"script": "train_adversarial", "command": "airl", "settings": {}}
@@ -170,7 +195,7 @@ def test_a_run_without_checkpoints_or_settings_of_its_rounds(tmp_path):
     check_page(run_page.build(run).to_html())
 
 
-def test_warnings_of_the_trainer_are_shown(tmp_path):
+def test_warnings_of_the_trainer_are_shown(tmp_path: pathlib.Path) -> None:
     directory = make_run(tmp_path / "run", range(1, 13), accuracy=0.999, entropy=0.001)
     run = runs.read_run(directory)
     ((at, message),) = history.warnings(run)
@@ -182,7 +207,7 @@ def test_warnings_of_the_trainer_are_shown(tmp_path):
     assert "there was no warning" not in page
 
 
-def test_rounds_that_share_a_row_count_for_warnings(tmp_path):
+def test_rounds_that_share_a_row_count_for_warnings(tmp_path: pathlib.Path) -> None:
     directory = make_run(
         tmp_path / "run", range(4, 13, 4), accuracy=0.999, entropy=0.001
     )
@@ -190,7 +215,7 @@ def test_rounds_that_share_a_row_count_for_warnings(tmp_path):
     assert at == 12 * ROUND
 
 
-def test_a_killed_and_resumed_run_is_one_run(tmp_path):
+def test_a_killed_and_resumed_run_is_one_run(tmp_path: pathlib.Path) -> None:
     directory = make_run(tmp_path / "run", range(5, 9))
     # Killed after round 6, with the state of round 4.
     write_log(directory / "earlier" / "000" / "log", range(1, 7), formats=["csv"])
@@ -205,7 +230,7 @@ def test_a_killed_and_resumed_run_is_one_run(tmp_path):
     assert "evaluation goes from 200 to 800" in figures(page)["True return"]
 
 
-def test_a_run_that_goes_on(tmp_path):
+def test_a_run_that_goes_on(tmp_path: pathlib.Path) -> None:
     run = runs.read_run(make_run(tmp_path / "run", result=None))
     page = run_page.build(run).to_html()
     check_page(page)
@@ -213,7 +238,7 @@ def test_a_run_that_goes_on(tmp_path):
     assert f"imitation gail with resume={run.path}" in page
 
 
-def test_a_run_whose_episodes_have_not_ended(tmp_path):
+def test_a_run_whose_episodes_have_not_ended(tmp_path: pathlib.Path) -> None:
     page = run_page.build(
         runs.read_run(make_run(tmp_path / "run", [1], result=None))
     ).to_html()
@@ -222,7 +247,7 @@ def test_a_run_whose_episodes_have_not_ended(tmp_path):
 
 
 @pytest.mark.parametrize("content", ["", "\n", "mean/disc/disc_acc\n"])
-def test_empty_logs_are_no_error(tmp_path, content):
+def test_empty_logs_are_no_error(tmp_path: pathlib.Path, content: str) -> None:
     directory = make_run(tmp_path / "run", formats=["csv"])
     (directory / "log" / "progress.csv").write_text(content)
     run = runs.read_run(directory)
@@ -230,20 +255,20 @@ def test_empty_logs_are_no_error(tmp_path, content):
     check_page(run_page.build(run).to_html())
 
 
-def test_an_empty_file_does_not_hide_another_format(tmp_path):
+def test_an_empty_file_does_not_hide_another_format(tmp_path: pathlib.Path) -> None:
     directory = make_run(tmp_path / "run")
     (directory / "log" / "progress.csv").touch()
     assert len(runs.read_run(directory).metrics) == 6
 
 
-def test_times_are_interpolated_between_readings():
+def test_times_are_interpolated_between_readings() -> None:
     clock = "mean/gen/time/total_timesteps"
     rows = [{}, {clock: 40.0}, {}, {"eval/timesteps": 100.0}, {}]
     assert history.steps(rows) == pytest.approx([20, 40, 70, 100, 100])
     assert history.steps([{}, {}]) == [0, 1]
 
 
-def test_several_runs_are_compared(tmp_path):
+def test_several_runs_are_compared(tmp_path: pathlib.Path) -> None:
     paths = [make_run(tmp_path / name, seed=i) for i, name in enumerate("abc")]
     unfinished = make_run(tmp_path / "d", seed=0, result=None)
     page = compare_page.build([runs.read_run(p) for p in [*paths, unfinished]])
@@ -258,7 +283,7 @@ def test_several_runs_are_compared(tmp_path):
     assert all(f"{name} goes from 200 to 50" in ends for name in "abcd")
 
 
-def test_runs_are_labeled_by_what_tells_them_apart(tmp_path):
+def test_runs_are_labeled_by_what_tells_them_apart(tmp_path: pathlib.Path) -> None:
     for parent in ("x", "y"):
         (tmp_path / parent).mkdir()
     paths = [make_run(tmp_path / parent / "run") for parent in ("x", "y")]

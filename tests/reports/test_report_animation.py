@@ -1,6 +1,7 @@
 """Animations."""
 
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from imitation.reports import animation
 from imitation.testing.html_checks import check_page
 
 
-def squares(n=6, height=24, width=32):
+def squares(n: int = 6, height: int = 24, width: int = 32) -> Any:
     """A square that moves to the right."""
     frames = np.full((n, height, width, 3), 255, dtype=np.uint8)
     for i, frame in enumerate(frames):
@@ -19,7 +20,7 @@ def squares(n=6, height=24, width=32):
     return list(frames)
 
 
-def test_an_animation_shows_its_frames():
+def test_an_animation_shows_its_frames() -> None:
     frames = squares()
     film = animation.encode(frames, fps=10, still=4)
     with Image.open(io.BytesIO(film.moving)) as image:
@@ -35,7 +36,7 @@ def test_an_animation_shows_its_frames():
     assert (film.width, film.height) == (32, 24)
 
 
-def test_an_animation_is_no_larger_than_allowed():
+def test_an_animation_is_no_larger_than_allowed() -> None:
     rng = np.random.default_rng(0)
     noise = list(rng.integers(0, 256, size=(12, 32, 32, 3), dtype=np.uint8))
     free = len(animation.encode(noise, 10).moving)
@@ -46,7 +47,7 @@ def test_an_animation_is_no_larger_than_allowed():
         assert image.n_frames < 12
 
 
-def test_shrinking_averages_and_keeps_the_shape():
+def test_shrinking_averages_and_keeps_the_shape() -> None:
     frame = np.zeros((40, 80, 3), dtype=np.uint8)
     frame[:, ::2] = 200
     small = animation.shrink(frame, 20)
@@ -55,7 +56,7 @@ def test_shrinking_averages_and_keeps_the_shape():
     assert animation.shrink(frame, 80) is frame
 
 
-def test_films_have_words_and_a_switch():
+def test_films_have_words_and_a_switch() -> None:
     film = animation.encode(squares(), 10)
     text = animation.films([("A <b>", 'says "a"', film), ("B", "b", film)], "Pause")
     check_page(text)
@@ -65,7 +66,7 @@ def test_films_have_words_and_a_switch():
 
 
 @pytest.mark.parametrize(("n", "columns"), [(1, 1), (4, 4), (5, 3), (6, 3), (9, 3)])
-def test_films_stand_in_rows_of_about_the_same_length(n, columns):
+def test_films_stand_in_rows_of_about_the_same_length(n: int, columns: int) -> None:
     film = animation.encode(squares(), 10)
     text = animation.films([("A", "a", film)] * n, "Pause")
     check_page(text)
@@ -85,11 +86,11 @@ def test_films_stand_in_rows_of_about_the_same_length(n, columns):
         ),
     ],
 )
-def test_malformed_frames(frames, message):
+def test_malformed_frames(frames: list[Any], message: str) -> None:
     with pytest.raises(DataError, match=message):
         animation.encode(frames, 10)
 
 
-def test_an_impossible_limit_is_an_error():
+def test_an_impossible_limit_is_an_error() -> None:
     with pytest.raises(DataError, match="two frames of 32×24 do not fit into 10 bytes"):
         animation.encode(squares(), 10, max_bytes=10)

@@ -1,5 +1,8 @@
 """Pages and their pieces."""
 
+import pathlib
+from typing import Any
+
 import pytest
 
 from imitation.reports import blocks
@@ -10,7 +13,7 @@ from imitation.testing.html_checks import check_page
 EVIL = '<script>alert("&")</script>'
 
 
-def page(*sections):
+def page(*sections: Any) -> Any:
     report = Report(EVIL, blocks.text(EVIL), blocks.paragraph(blocks.text(EVIL)))
     for heading in sections:
         report.section(
@@ -24,14 +27,14 @@ def page(*sections):
     return report
 
 
-def test_text_cannot_become_markup():
+def test_text_cannot_become_markup() -> None:
     text = page(EVIL, "plain").to_html()
     check_page(text)
     assert "<script>" not in text
     assert text.count("&lt;script&gt;") > 10
 
 
-def test_sections_of_the_same_name_have_different_ids():
+def test_sections_of_the_same_name_have_different_ids() -> None:
     text = page("Result", "Result", "result!", "…").to_html()
     check_page(text)
     for name in ("result", "result-2", "result-3", "section"):
@@ -39,12 +42,12 @@ def test_sections_of_the_same_name_have_different_ids():
         assert f'href="#{name}"' in text
 
 
-def test_a_single_section_needs_no_contents():
+def test_a_single_section_needs_no_contents() -> None:
     assert "<nav" not in page("one").to_html()
     assert "<nav" in page("one", "two").to_html()
 
 
-def test_a_page_is_written_whole(tmp_path):
+def test_a_page_is_written_whole(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "new" / "report.html"
     report = page("one")
     report.write(path)
@@ -52,7 +55,7 @@ def test_a_page_is_written_whole(tmp_path):
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]
 
 
-def test_numbers_of_a_table_are_on_the_right():
+def test_numbers_of_a_table_are_on_the_right() -> None:
     table = blocks.table(
         "t", ["a", "b"], [[Html("x"), Html("1")], [Html("y"), Html("2")]], numeric=[1]
     )
@@ -60,7 +63,7 @@ def test_numbers_of_a_table_are_on_the_right():
     assert table.count('scope="row"') == 2
 
 
-def test_colors_follow_the_reader():
+def test_colors_follow_the_reader() -> None:
     text = page("one").to_html()
     for rule in ("prefers-color-scheme: dark", "@media print", "reduced-motion"):
         assert rule in text
@@ -84,6 +87,6 @@ def test_colors_follow_the_reader():
         "<table><caption>c</caption><tr><th>a</th></tr></table>",
     ],
 )
-def test_the_check_finds(fragment):
+def test_the_check_finds(fragment: str) -> None:
     with pytest.raises(AssertionError):
         check_page(f"<main>{fragment}</main>")

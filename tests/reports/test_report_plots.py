@@ -2,6 +2,7 @@
 
 import math
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import pytest
 
@@ -11,16 +12,16 @@ from imitation.testing.html_checks import check_page
 from imitation.util.statistics import Interval
 
 
-def parse(picture):
+def parse(picture: Any) -> Any:
     check_page(picture)
     return ET.fromstring(picture)
 
 
-def find(tree, tag, kind):
+def find(tree: Any, tag: Any, kind: Any) -> Any:
     return [e for e in tree.iter(tag) if kind in e.get("class", "").split()]
 
 
-def texts(tree):
+def texts(tree: Any) -> Any:
     return [element.text for element in tree.iter("text")]
 
 
@@ -34,11 +35,13 @@ def texts(tree):
         (0.1, 0.7, [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]),
     ],
 )
-def test_ticks_are_round_and_within(low, high, expected):
+def test_ticks_are_round_and_within(
+    low: float, high: float, expected: list[Any] | list[float] | list[int]
+) -> None:
     assert svg.ticks(low, high) == expected
 
 
-def test_an_interval_is_padded_to_draw_it_even_if_it_is_empty():
+def test_an_interval_is_padded_to_draw_it_even_if_it_is_empty() -> None:
     assert svg.padded(0, 100) == (-4, 104)
     assert svg.padded(3, 3) == pytest.approx((2.7, 3.3))
     assert svg.padded(0, 0) == (-1, 1)
@@ -56,11 +59,11 @@ def test_an_interval_is_padded_to_draw_it_even_if_it_is_empty():
         (0.0, "0"),
     ],
 )
-def test_numbers_are_written_for_readers(value, written):
+def test_numbers_are_written_for_readers(value: Any, written: str) -> None:
     assert svg.number(value) == written
 
 
-def test_a_forest_is_to_scale():
+def test_a_forest_is_to_scale() -> None:
     rows = [
         Row("a", Interval(0.0, -1.0, 1.0), "c0"),
         Row("b", Interval(2.0, 1.0, 4.0), "c1"),
@@ -82,7 +85,7 @@ def test_a_forest_is_to_scale():
     assert {"a", "b", "one", "x"} <= set(texts(tree))
 
 
-def test_headings_of_groups_are_drawn_over_reference_lines():
+def test_headings_of_groups_are_drawn_over_reference_lines() -> None:
     one = Interval(1.0, 0.0, 2.0)
     rows = [Row(f"r{i}", one, "c0", group) for i, group in enumerate("aab")]
     tree = parse(forest(rows, x_label="x", alt="words", levels=[Level("one", 1.0)]))
@@ -98,7 +101,7 @@ def test_headings_of_groups_are_drawn_over_reference_lines():
     assert not find(bare, "line", "level")
 
 
-def test_a_forest_leaves_out_what_is_not_known():
+def test_a_forest_leaves_out_what_is_not_known() -> None:
     nan = math.nan
     rows = [
         Row("no interval", Interval(1.0, nan, nan), "c0", "group"),
@@ -110,11 +113,11 @@ def test_a_forest_leaves_out_what_is_not_known():
     assert texts(tree).count("group") == 1
 
 
-def points(element):
+def points(element: Any) -> Any:
     return [tuple(map(float, p.split(","))) for p in element.get("points").split()]
 
 
-def test_curves_are_to_scale():
+def test_curves_are_to_scale() -> None:
     series = [
         Series("s", [0, 10, 20], [0.0, 1.0, 3.0], "c0", [0, 0, 2], [1, 2, 4]),
         Series("t", [0, 20], [4.0, math.nan], "c1"),
@@ -137,7 +140,7 @@ def test_curves_are_to_scale():
     assert {"s", "t", "x", "y", "top"} <= set(texts(tree))
 
 
-def test_the_axis_covers_what_shall_be_shown():
+def test_the_axis_covers_what_shall_be_shown() -> None:
     flat = [Series("share", [0, 1], [1.0, 1.0], "c0")]
     words = {"x_label": "steps", "y_label": "", "alt": "flat"}
     assert "0.95" in texts(parse(graph(flat, **words)))
@@ -146,14 +149,14 @@ def test_the_axis_covers_what_shall_be_shown():
     assert not {"0.95", "1.1"} & set(covering)
 
 
-def test_one_curve_needs_no_legend():
+def test_one_curve_needs_no_legend() -> None:
     tree = parse(
         graph([Series("s", [0, 1], [0, 1], "c0")], x_label="x", y_label="", alt="a")
     )
     assert "s" not in texts(tree)
 
 
-def test_a_long_legend_takes_more_lines_and_stays_within_the_picture():
+def test_a_long_legend_takes_more_lines_and_stays_within_the_picture() -> None:
     names = [f"20260101_12000{i}_abcdef" for i in range(5)]
     series = [Series(name, [0, 1], [0, 1], "c0") for name in names]
     tree = parse(graph(series, x_label="x", y_label="", alt="a"))
@@ -164,22 +167,22 @@ def test_a_long_legend_takes_more_lines_and_stays_within_the_picture():
     assert len({(e.get("x"), e.get("y")) for e in shown}) == 5
 
 
-def test_labels_are_escaped():
+def test_labels_are_escaped() -> None:
     row = Row("<b> & co", Interval(1, 0, 2), "c0")
     tree = parse(forest([row], x_label="<x>", alt='"quoted" <alt>'))
     assert "<b> & co" in texts(tree)
     assert tree.get("aria-label") == '"quoted" <alt>'
 
 
-def cloud(*words, **kwargs):
+def cloud(*words: Any, **kwargs: Any) -> Series:
     return Series(*words, is_cloud=True, **kwargs)
 
 
-def draw(*clouds, **kwargs):
+def draw(*clouds: Any, **kwargs: Any) -> Any:
     return parse(graph(clouds, x_label="x <1>", y_label="y", alt="a & b", **kwargs))
 
 
-def test_points_lie_where_they_belong():
+def test_points_lie_where_they_belong() -> None:
     tree = draw(cloud("all", [0, 1, 0.5], [10, 20, 15], "c0"))
     dots = find(tree, "circle", "c0")
     at = [(float(d.get("cx")), float(d.get("cy"))) for d in dots]
@@ -190,7 +193,7 @@ def test_points_lie_where_they_belong():
     assert not find(tree, "line", "level")
 
 
-def test_intervals_reach_from_low_to_high_and_notes_stand_above():
+def test_intervals_reach_from_low_to_high_and_notes_stand_above() -> None:
     points = cloud(
         "all", [0.2, 0.8], [0.3, 0.9], "c1", [0, 0.8], [0.5, 1], notes=["7", "12"]
     )
@@ -204,7 +207,7 @@ def test_intervals_reach_from_low_to_high_and_notes_stand_above():
     assert len(find(tree, "line", "level")) == 1
 
 
-def test_points_that_are_not_finite_are_left_out_and_kinds_are_named():
+def test_points_that_are_not_finite_are_left_out_and_kinds_are_named() -> None:
     tree = draw(
         cloud("first", [0, math.nan, 1], [1, 2, math.inf], "c0"),
         cloud("second", [3], [4], "c1"),

@@ -4,6 +4,7 @@ import html
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -71,7 +72,7 @@ def write_log(directory: Path) -> None:
     logger.close()
 
 
-def make_net(n_members: int = 1):
+def make_net(n_members: int = 1) -> Any:
     env = make_env()
     nets = [
         BasicRewardNet(env.observation_space, env.action_space)
@@ -91,7 +92,9 @@ def play(directory: Path, n_rounds: int = 4) -> None:
         player(number)
 
 
-def make_run(directory: Path, *, settings=SETTINGS, result=RESULT, net=None) -> Path:
+def make_run(
+    directory: Path, *, settings: Any = SETTINGS, result: Any = RESULT, net: None = None
+) -> Path:
     directory.mkdir()
     stored = {"command": "train_preference_comparisons", "settings": settings}
     stored["script"] = "train_preference_comparisons"

@@ -1,7 +1,7 @@
 """How good a learned reward is: formulas against slow versions and closed forms."""
 
 import math
-from collections.abc import Sequence
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -28,11 +28,11 @@ class Scaled(RewardNet):
         super().__init__(OBS, ACTS, normalize_images=False)
         self.factor = th.nn.Parameter(th.tensor(factor))
 
-    def forward(self, state, action, next_state, done):
+    def forward(self, state: Any, action: Any, next_state: Any, done: Any) -> Any:
         return self.factor * state[:, 0]
 
 
-def fragment(obs: Sequence[float], rews: Sequence[float] | None = None):
+def fragment(obs: Any, rews: Any = None) -> Trajectory | TrajectoryWithRew:
     fields = {
         "obs": np.array([*obs, 0.0], dtype=np.float32)[:, None],
         "acts": np.zeros(len(obs), dtype=np.int64),
@@ -44,14 +44,16 @@ def fragment(obs: Sequence[float], rews: Sequence[float] | None = None):
     return TrajectoryWithRew(**fields, rews=np.array(rews, dtype=np.float32))
 
 
-def random_pairs(n: int, rng: np.random.Generator):
+def random_pairs(n: int, rng: np.random.Generator) -> Any:
     return [
         tuple(fragment(rng.normal(size=4), rng.normal(size=4)) for _ in range(2))
         for _ in range(n)
     ]
 
 
-def predictions(probabilities, preferences, members=None, differences=None):
+def predictions(
+    probabilities: Any, preferences: Any, members: Any = None, differences: Any = None
+) -> quality.Predictions:
     asarray = np.asarray
     return quality.Predictions(
         asarray(probabilities, dtype=float),
@@ -218,7 +220,7 @@ def test_extreme_fragments_are_those_of_a_search() -> None:
     rewards = episodes_of.learned_rewards(Scaled(), trajectories)
     best, worst = episodes_of.extreme_fragments(rewards, trajectories, 4, n=2)
 
-    def search(pick):
+    def search(pick: Any) -> Any:
         found = []
         for number, values in enumerate(rewards):
             sums = [sum(values[i : i + 4]) for i in range(len(values) - 3)]

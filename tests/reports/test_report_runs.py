@@ -2,6 +2,8 @@
 
 import json
 import math
+import pathlib
+from typing import Any
 
 import pytest
 
@@ -20,7 +22,7 @@ STATS = {
 }
 
 
-def write_metrics(directory, formats):
+def write_metrics(directory: Any, formats: Any) -> None:
     logger = imit_logger.configure(directory, formats)
     for batch in (0, 10, 20):
         logger.record("bc/batch", batch)
@@ -34,7 +36,13 @@ def write_metrics(directory, formats):
     logger.close()
 
 
-def make_run(directory, *, formats=("csv",), result=None, status="COMPLETED"):
+def make_run(
+    directory: Any,
+    *,
+    formats: Any = ("csv",),
+    result: Any = None,
+    status: str = "COMPLETED",
+) -> Any:
     (directory / "monitor").mkdir(parents=True)
     stored = {
         "format_version": 1,
@@ -53,7 +61,7 @@ def make_run(directory, *, formats=("csv",), result=None, status="COMPLETED"):
     return directory
 
 
-def test_curves_leave_out_rows_without_the_metric():
+def test_curves_leave_out_rows_without_the_metric() -> None:
     rows = [{"y": 2.0, "l": 1.0, "s": 0.5}, {"t": 2.0}, {"y": 3.0}, {"y": math.nan}]
     at = [1.0, 2.0, math.nan, 4.0]
     between = charts.curve(rows, at, "y", "y", "c0", ["l", "y"])
@@ -63,7 +71,9 @@ def test_curves_leave_out_rows_without_the_metric():
 
 
 @pytest.mark.parametrize("formats", ["csv", "json", "tensorboard"])
-def test_metrics_are_the_same_in_every_format(tmp_path, formats):
+def test_metrics_are_the_same_in_every_format(
+    tmp_path: pathlib.Path, formats: str
+) -> None:
     write_metrics(tmp_path, [formats])
     rows = [
         {key: value for key, value in row.items() if key != "step"}
@@ -86,11 +96,11 @@ def test_metrics_are_the_same_in_every_format(tmp_path, formats):
     assert rows == [pytest.approx(row, rel=1e-6) for row in expected]
 
 
-def test_no_metrics_are_no_error(tmp_path):
+def test_no_metrics_are_no_error(tmp_path: pathlib.Path) -> None:
     assert runs.read_metrics(tmp_path / "missing") == []
 
 
-def test_a_run_is_read(tmp_path):
+def test_a_run_is_read(tmp_path: pathlib.Path) -> None:
     result = {"expert_stats": STATS, "imit_stats": STATS}
     run = runs.read_run(make_run(tmp_path / "run", result=result))
     assert (run.command, run.script, run.status) == (
@@ -105,7 +115,7 @@ def test_a_run_is_read(tmp_path):
     assert len(run.metrics) == 3
 
 
-def test_what_a_kill_leaves_is_read(tmp_path):
+def test_what_a_kill_leaves_is_read(tmp_path: pathlib.Path) -> None:
     directory = make_run(tmp_path / "run", status="RUNNING")
     for path, text in (
         (directory / "monitor" / "mon000.monitor.csv", "7.0,1"),
@@ -120,14 +130,14 @@ def test_what_a_kill_leaves_is_read(tmp_path):
     assert "Still running, or killed." in run_page.build(run).to_html()
 
 
-def test_what_a_kill_leaves_of_a_json_log_is_read(tmp_path):
+def test_what_a_kill_leaves_of_a_json_log_is_read(tmp_path: pathlib.Path) -> None:
     write_metrics(tmp_path, ["json"])
     with open(tmp_path / "progress.json", "a") as file:
         file.write('{"bc/batch": 3')
     assert [row["bc/batch"] for row in runs.read_metrics(tmp_path)] == [0, 10, 20]
 
 
-def test_numbers_that_are_not_finite_are_left_out(tmp_path):
+def test_numbers_that_are_not_finite_are_left_out(tmp_path: pathlib.Path) -> None:
     directory = make_run(tmp_path / "run")
     (directory / "log" / "progress.csv").write_text("step,a\nnan,1\nnan,2\n")
     with open(directory / "monitor" / "mon000.monitor.csv", "a") as file:
@@ -139,7 +149,7 @@ def test_numbers_that_are_not_finite_are_left_out(tmp_path):
     assert "<strong>a</strong>" not in text
 
 
-def test_the_curve_of_many_episodes_stays_small(tmp_path):
+def test_the_curve_of_many_episodes_stays_small(tmp_path: pathlib.Path) -> None:
     directory = make_run(tmp_path / "run")
     rows = "".join(f"{i % 7},10,{i}\n" for i in range(20_000))
     (directory / "monitor" / "mon000.monitor.csv").write_text("#{}\nr,l,t\n" + rows)
@@ -148,7 +158,7 @@ def test_the_curve_of_many_episodes_stays_small(tmp_path):
     assert len(text) < 50_000
 
 
-def test_the_page_of_a_run(tmp_path):
+def test_the_page_of_a_run(tmp_path: pathlib.Path) -> None:
     result = {"expert_stats": STATS, "imit_stats": {**STATS, "n_traj": 1}}
     run = runs.read_run(make_run(tmp_path / "run", result=result))
     text = run_page.build(run).to_html()
@@ -164,14 +174,14 @@ def test_the_page_of_a_run(tmp_path):
     assert "environment.gym_id" in text
 
 
-def test_an_interrupted_run_says_how_to_go_on(tmp_path):
+def test_an_interrupted_run_says_how_to_go_on(tmp_path: pathlib.Path) -> None:
     run = runs.read_run(make_run(tmp_path / "a run", status="INTERRUPTED"))
     text = run_page.build(run).to_html()
     check_page(text)
     assert f"imitation bc with &#x27;resume={run.path}&#x27;" in text
 
 
-def test_a_run_with_nothing_but_settings(tmp_path):
+def test_a_run_with_nothing_but_settings(tmp_path: pathlib.Path) -> None:
     stored = {"script": "eval_policy", "command": "eval_policy", "settings": {}}
     (tmp_path / "settings.json").write_text(json.dumps(stored))
     run = runs.read_run(tmp_path)
@@ -179,7 +189,7 @@ def test_a_run_with_nothing_but_settings(tmp_path):
     check_page(run_page.build(run).to_html())
 
 
-def test_a_flat_result_is_of_the_policy(tmp_path):
+def test_a_flat_result_is_of_the_policy(tmp_path: pathlib.Path) -> None:
     run = runs.read_run(make_run(tmp_path / "run", result={**STATS, "name": "x"}))
     assert run.result == {"policy": STATS}
 
@@ -204,7 +214,9 @@ def test_a_flat_result_is_of_the_policy(tmp_path):
         ("monitor/mon000.monitor.csv", "\ud800", "cannot read episodes: .*mon000"),
     ],
 )
-def test_damaged_runs(tmp_path, name, content, message):
+def test_damaged_runs(
+    tmp_path: pathlib.Path, name: str, content: str | None, message: str
+) -> None:
     formats = ["json"] if name.endswith("progress.json") else ["csv"]
     directory = make_run(tmp_path / "run", formats=formats)
     if content is None:

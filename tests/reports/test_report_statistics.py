@@ -3,6 +3,7 @@
 import dataclasses
 import math
 import random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,24 +17,24 @@ EXPERT = RNG.normal(-150, 80, size=50)
 RANDOM = RNG.normal(-1200, 250, size=40)
 
 
-def bounds(interval):
+def bounds(interval: Any) -> np.ndarray:
     return np.array(dataclasses.astuple(interval)[1:])
 
 
-def slow_percentiles(draw, n=4000):
+def slow_percentiles(draw: Any, n: int = 4000) -> np.ndarray:
     """The bootstrap in plain Python: sort the resampled statistics, cut off 2.5%."""
     values = sorted(draw() for _ in range(n))
     return np.array([values[round(0.025 * n)], values[round(0.975 * n) - 1]])
 
 
-def resampled_mean(sample, rng):
+def resampled_mean(sample: Any, rng: Any) -> Any:
     return sum(rng.choices(list(sample), k=len(sample))) / len(sample)
 
 
-def test_normalized_interval_agrees_with_a_slow_bootstrap():
+def test_normalized_interval_agrees_with_a_slow_bootstrap() -> None:
     rng = random.Random(2)
 
-    def draw():
+    def draw() -> Any:
         score, expert, low = (
             resampled_mean(group, rng) for group in (SCORES, EXPERT, RANDOM)
         )
@@ -46,7 +47,7 @@ def test_normalized_interval_agrees_with_a_slow_bootstrap():
     assert fast.value == pytest.approx((SCORES.mean() - low) / (EXPERT.mean() - low))
 
 
-def test_normalized_interval_does_not_depend_on_the_scale():
+def test_normalized_interval_does_not_depend_on_the_scale() -> None:
     groups = (SCORES, EXPERT, RANDOM)
     stretched = normalized_interval(*(0.1 * group - 5 for group in groups))
     np.testing.assert_allclose(
@@ -55,16 +56,16 @@ def test_normalized_interval_does_not_depend_on_the_scale():
     )
 
 
-def test_equal_returns_have_an_interval_of_no_width():
+def test_equal_returns_have_an_interval_of_no_width() -> None:
     perfect = normalized_interval([500.0] * 50, [500.0] * 50, RANDOM)
     np.testing.assert_allclose(dataclasses.astuple(perfect), 1.0)
 
 
-def test_one_episode_has_no_interval():
+def test_one_episode_has_no_interval() -> None:
     assert math.isnan(normalized_interval([1.0, 2.0], [3.0, 4.0], [0.0]).low)
 
 
-def test_resamples_without_a_scale_leave_the_value_and_no_interval():
+def test_resamples_without_a_scale_leave_the_value_and_no_interval() -> None:
     for scores, value in (([1.0, 0.0], 0.5), ([-2.0, 0.0], -1.0)):
         interval = normalized_interval(scores, [2.0, 0.0], [0.0, 0.0])
         assert interval.value == value
@@ -82,6 +83,6 @@ def test_resamples_without_a_scale_leave_the_value_and_no_interval():
         (([1.0], [2.0, 4.0], [3.0]), "same mean return, 3: there is no scale"),
     ],
 )
-def test_malformed_returns(groups, message):
+def test_malformed_returns(groups: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         normalized_interval(*groups)

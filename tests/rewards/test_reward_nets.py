@@ -1,6 +1,7 @@
 """The reward networks: what all promise, and what each computes."""
 
 import copy
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -52,29 +53,31 @@ USES = ("use_state", "use_action", "use_next_state", "use_done")
 ALL = dict.fromkeys(USES, True)
 
 
-def batch(space=BOX, action_space=DISCRETE, n=6):
+def batch(space: Any = BOX, action_space: Any = DISCRETE, n: int = 6) -> Any:
     return checks.sample_transitions(space, action_space, n)
 
 
-def basic(space, action_space, **kwargs):
+def basic(space: Any, action_space: Any, **kwargs: Any) -> reward_nets.BasicRewardNet:
     return reward_nets.BasicRewardNet(space, action_space, **kwargs)
 
 
-def shaped(space, action_space, **kwargs):
+def shaped(
+    space: Any, action_space: Any, **kwargs: Any
+) -> reward_nets.BasicShapedRewardNet:
     return reward_nets.BasicShapedRewardNet(space, action_space, **kwargs)
 
 
-def normalized(space, action_space):
+def normalized(space: Any, action_space: Any) -> reward_nets.NormalizedRewardNet:
     net = basic(space, action_space, **ALL, normalize_input_layer=RunningNorm)
     return reward_nets.NormalizedRewardNet(net, RunningNorm)
 
 
-def ensemble_of_normalized(space, action_space):
+def ensemble_of_normalized(space: Any, action_space: Any) -> reward_nets.RewardEnsemble:
     members = [normalized(space, action_space) for _ in range(3)]
     return reward_nets.RewardEnsemble(space, action_space, members)
 
 
-def with_std(space, action_space):
+def with_std(space: Any, action_space: Any) -> reward_nets.AddSTDRewardWrapper:
     ensemble = make_ensemble(space, action_space, **ALL)
     return reward_nets.AddSTDRewardWrapper(ensemble, default_alpha=0.5)
 
@@ -91,7 +94,7 @@ NETS = {
 
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("observation", OBSERVATIONS)
-def test_what_all_promise(net, observation):
+def test_what_all_promise(net: Any, observation: Any) -> None:
     obs_space, action_space = OBSERVATIONS[observation], ACTIONS["discrete"]
     checks.check_reward_net(
         NETS[net](obs_space, action_space), (obs_space, action_space)
@@ -99,7 +102,7 @@ def test_what_all_promise(net, observation):
 
 
 @pytest.mark.parametrize("action", ACTIONS)
-def test_what_all_promise_for_actions(action):
+def test_what_all_promise_for_actions(action: Any) -> None:
     net = NETS["shaped"](VECTORS, ACTIONS[action])
     checks.check_reward_net(net, (VECTORS, ACTIONS[action]))
 
@@ -107,7 +110,7 @@ def test_what_all_promise_for_actions(action):
 @pytest.mark.gpu
 @pytest.mark.parametrize("net", [net for net in NETS if net != "constant"])
 @pytest.mark.parametrize("observation", ["box", "mixed"])
-def test_what_all_promise_on_the_gpu(net, observation):
+def test_what_all_promise_on_the_gpu(net: Any, observation: str) -> None:
     obs_space, action_space = OBSERVATIONS[observation], ACTIONS["discrete"]
     built = NETS[net](obs_space, action_space)
     data = batch(obs_space, action_space)
@@ -121,7 +124,7 @@ def test_what_all_promise_on_the_gpu(net, observation):
 
 
 @pytest.mark.parametrize("used", USES)
-def test_a_reward_depends_on_what_it_uses_only(used):
+def test_a_reward_depends_on_what_it_uses_only(used: Any) -> None:
     net = reward_nets.BasicRewardNet(BOX, BOX, **{use: use == used for use in USES})
     data = batch(action_space=BOX)
     before = net.predict(*data)
@@ -132,7 +135,7 @@ def test_a_reward_depends_on_what_it_uses_only(used):
 
 
 @pytest.mark.parametrize("key", MIXED.spaces)
-def test_a_reward_depends_on_every_part_of_a_dictionary(key):
+def test_a_reward_depends_on_every_part_of_a_dictionary(key: Any) -> None:
     net = basic(MIXED, DISCRETE)
     data = batch(MIXED)
     before = net.predict(*data)
@@ -140,7 +143,7 @@ def test_a_reward_depends_on_every_part_of_a_dictionary(key):
     assert not np.array_equal(net.predict(moved, *data[1:]), before)
 
 
-def test_dictionaries_in_any_order_and_wrapped():
+def test_dictionaries_in_any_order_and_wrapped() -> None:
     net, data = basic(MIXED, DISCRETE), batch(MIXED)
     before = net.predict(*data)
     backwards = {key: data[0][key] for key in reversed(data[0])}
@@ -149,7 +152,7 @@ def test_dictionaries_in_any_order_and_wrapped():
     np.testing.assert_array_equal(net.predict(*wrapped), before)
 
 
-def test_a_basic_net_is_its_mlp_of_the_joined_parts():
+def test_a_basic_net_is_its_mlp_of_the_joined_parts() -> None:
     net = basic(BOX, DISCRETE, **ALL, hid_sizes=(4,))
     state, action, next_state, done = batch()
     joined = np.concatenate(
@@ -161,12 +164,12 @@ def test_a_basic_net_is_its_mlp_of_the_joined_parts():
     )
 
 
-def test_two_hidden_layers_of_32_by_default():
+def test_two_hidden_layers_of_32_by_default() -> None:
     sizes = [m.out_features for m in basic(BOX, BOX).mlp if hasattr(m, "out_features")]
     assert sizes == [32, 32, 1]
 
 
-def reference_shaping(net, data, discount):
+def reference_shaping(net: Any, data: Any, discount: Any) -> Any:
     state, action, next_state, done = data
     rewards = []
     for i in range(len(done)):
@@ -180,7 +183,7 @@ def reference_shaping(net, data, discount):
 
 
 @pytest.mark.parametrize("discount", [0.0, 0.9, 1.0])
-def test_shaping(discount):
+def test_shaping(discount: float) -> None:
     net = shaped(BOX, DISCRETE, discount_factor=discount)
     data = batch()
     expected = reference_shaping(net, data, discount)
@@ -188,7 +191,7 @@ def test_shaping(discount):
     np.testing.assert_array_equal(net.predict_processed(*data), net.predict(*data))
 
 
-def test_shaping_adds_the_same_to_the_return_of_every_episode():
+def test_shaping_adds_the_same_to_the_return_of_every_episode() -> None:
     """Σ γᵗ(γΦ(sₜ₊₁) − Φ(sₜ)) telescopes to −Φ(s₀), whatever was done."""
     discount, length = 0.9, 7
     net = shaped(BOX, DISCRETE, discount_factor=discount)
@@ -204,7 +207,7 @@ def test_shaping_adds_the_same_to_the_return_of_every_episode():
     np.testing.assert_allclose(differences, [-start, -start], rtol=1e-4, atol=1e-6)
 
 
-def test_any_function_shapes():
+def test_any_function_shapes() -> None:
     net = reward_nets.ShapedRewardNet(
         MockRewardNet(BOX, DISCRETE, 2.0), lambda state: state.sum(dim=1), 0.5
     )
@@ -214,7 +217,7 @@ def test_any_function_shapes():
     np.testing.assert_allclose(rewards, expected, rtol=1e-5, atol=1e-6)
 
 
-def images(space, **kwargs):
+def images(space: Any, **kwargs: Any) -> Any:
     net = reward_nets.CnnRewardNet(
         space, DISCRETE, hwc_format=space is LAST, hid_channels=(4,), **kwargs
     )
@@ -225,7 +228,7 @@ def images(space, **kwargs):
 @pytest.mark.parametrize("use_action", [False, True])
 @pytest.mark.parametrize("use_done", [False, True])
 @pytest.mark.parametrize("next_only", [False, True])
-def test_cnns(space, use_action, use_done, next_only):
+def test_cnns(space: Any, use_action: bool, use_done: bool, next_only: bool) -> None:
     net, data = images(
         space,
         use_state=not next_only,
@@ -246,7 +249,7 @@ def test_cnns(space, use_action, use_done, next_only):
     np.testing.assert_allclose(net.predict(*data), expected, rtol=1e-4, atol=1e-6)
 
 
-def test_channels_first_and_last_agree():
+def test_channels_first_and_last_agree() -> None:
     net, (state, action, next_state, done) = images(LAST)
     first = reward_nets.CnnRewardNet(
         FIRST, DISCRETE, hwc_format=False, hid_channels=(4,)
@@ -261,7 +264,7 @@ def test_channels_first_and_last_agree():
 
 
 @pytest.mark.parametrize("space", [LAST, FIRST], ids=["last", "first"])
-def test_a_potential_of_images(space):
+def test_a_potential_of_images(space: Any) -> None:
     hwc = space is LAST
     net = reward_nets.ShapedRewardNet(
         images(space)[0],
@@ -272,13 +275,13 @@ def test_a_potential_of_images(space):
 
 
 @pytest.mark.parametrize("hwc", [True, False])
-def test_channels_in_the_wrong_place_are_noticed(hwc):
+def test_channels_in_the_wrong_place_are_noticed(hwc: bool) -> None:
     space = spaces.Box(0, 255, (3, 32, 32) if hwc else (32, 32, 3), np.uint8)
     with pytest.warns(UserWarning, match=f"pass hwc_format={not hwc}"):
         reward_nets.CnnRewardNet(space, DISCRETE, hwc_format=hwc)
 
 
-def test_cnn_transpose():
+def test_cnn_transpose() -> None:
     x = th.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
     np.testing.assert_array_equal(
         reward_nets.cnn_transpose(x), x.numpy().transpose(0, 3, 1, 2)
@@ -287,7 +290,7 @@ def test_cnn_transpose():
     assert images(FIRST)[0].get_num_channels_obs(FIRST) == 3
 
 
-def test_images_are_scaled_once_however_often_that_is_asked():
+def test_images_are_scaled_once_however_often_that_is_asked() -> None:
     net = MockRewardNet(FIRST, DISCRETE)
     parts = net.preprocess(*batch(FIRST))
     assert 0.9 < parts[0].max() <= 1
@@ -296,7 +299,7 @@ def test_images_are_scaled_once_however_often_that_is_asked():
         th.testing.assert_close(again, parts)
 
 
-def test_image_arrays_are_scaled_whatever_their_type():
+def test_image_arrays_are_scaled_whatever_their_type() -> None:
     net = MockRewardNet(FIRST, DISCRETE)
     state, *rest = batch(FIRST)
     expected = net.preprocess(state, *rest)[0]
@@ -308,13 +311,13 @@ def test_image_arrays_are_scaled_whatever_their_type():
     th.testing.assert_close(raw.preprocess(state, *rest)[0], expected * 255)
 
 
-def test_preprocessing_follows_the_type_of_the_network():
+def test_preprocessing_follows_the_type_of_the_network() -> None:
     net = basic(BOX, DISCRETE).double()
     assert all(part.dtype == th.float64 for part in net.preprocess(*batch()))
     assert net.predict(*batch()).dtype == np.float64
 
 
-def test_read_only_and_strided_arrays():
+def test_read_only_and_strided_arrays() -> None:
     net, (state, action, next_state, done) = basic(BOX, DISCRETE), batch(n=8)
     expected = net.predict(state, action, next_state, done)[::-2]
     for part in (state, action, next_state, done):
@@ -323,13 +326,13 @@ def test_read_only_and_strided_arrays():
     np.testing.assert_allclose(net.predict(*data), expected, rtol=1e-5, atol=1e-6)
 
 
-def test_a_mock_is_constant_and_on_the_cpu():
+def test_a_mock_is_constant_and_on_the_cpu() -> None:
     net = MockRewardNet(BOX, DISCRETE, value=3.5)
     np.testing.assert_array_equal(net.predict(*batch()), np.full(6, 3.5))
     assert net.device == th.device("cpu") and net.dtype == th.float32
 
 
-def test_copies_are_independent():
+def test_copies_are_independent() -> None:
     net = normalized(BOX, DISCRETE)
     copied = copy.deepcopy(net)
     before = net.predict(*batch())
@@ -340,7 +343,7 @@ def test_copies_are_independent():
     np.testing.assert_array_equal(copied.predict(*batch()), np.zeros(6))
 
 
-def changed(position, value):
+def changed(position: Any, value: Any) -> Any:
     data = [*batch()]
     data[position] = value
     return data
@@ -367,7 +370,7 @@ REFUSED_INPUTS = {
 
 
 @pytest.mark.parametrize("name", REFUSED_INPUTS)
-def test_malformed_batches(name):
+def test_malformed_batches(name: Any) -> None:
     space, data, message = REFUSED_INPUTS[name]
     net = MockRewardNet(space, DISCRETE)
     with pytest.raises(ValueError, match=message) as info:
@@ -375,7 +378,9 @@ def test_malformed_batches(name):
     assert "\n" not in str(info.value)
 
 
-def cnn(space=LAST, action_space=DISCRETE, **kwargs):
+def cnn(
+    space: Any = LAST, action_space: Any = DISCRETE, **kwargs: Any
+) -> reward_nets.CnnRewardNet:
     return reward_nets.CnnRewardNet(space, action_space, **kwargs)
 
 
@@ -425,7 +430,7 @@ REFUSED_NETS = {
 
 
 @pytest.mark.parametrize("name", REFUSED_NETS)
-def test_networks_that_cannot_be(name):
+def test_networks_that_cannot_be(name: Any) -> None:
     make, message = REFUSED_NETS[name]
     with pytest.raises(ValueError, match=message) as info:
         make()
@@ -435,17 +440,17 @@ def test_networks_that_cannot_be(name):
 class Broken(MockRewardNet):
     """A network that breaks one promise."""
 
-    def __init__(self, fault):
+    def __init__(self, fault: Any) -> None:
         super().__init__(BOX, DISCRETE, 1.0)
         self.fault = fault
         self.used, self.unused = (th.nn.Parameter(th.ones(())) for _ in range(2))
         self.register_buffer("calls", th.zeros(()))
 
-    def preprocess(self, *batch):
+    def preprocess(self, *batch: Any) -> Any:
         parts = super().preprocess(*batch)
         return (parts[0] / 2, *parts[1:]) if self.fault == "scales" else parts
 
-    def forward(self, state, action, next_state, done):
+    def forward(self, state: Any, action: Any, next_state: Any, done: Any) -> Any:
         rewards = self.used * state.sum(dim=1)
         if self.fault != "no gradient":
             rewards = rewards * self.unused
@@ -459,11 +464,11 @@ class Broken(MockRewardNet):
             self.train()
         return rewards / (0 if self.fault == "infinite" else 1)
 
-    def predict_th(self, *batch):
+    def predict_th(self, *batch: Any) -> Any:
         rewards = super().predict_th(*batch)
         return rewards.requires_grad_() if self.fault == "graph" else rewards
 
-    def predict(self, *batch):
+    def predict(self, *batch: Any) -> Any:
         rewards = super().predict_th(*batch).numpy()
         if self.fault == "mode":
             self.eval()
@@ -484,12 +489,12 @@ class Broken(MockRewardNet):
         ("mode", "training mode"),
     ],
 )
-def test_the_check_itself(fault, message):
+def test_the_check_itself(fault: str, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
         checks.check_reward_net(Broken(fault), (BOX, DISCRETE))
 
 
-def test_the_check_leaves_a_network_as_it_was():
+def test_the_check_leaves_a_network_as_it_was() -> None:
     net = normalized(BOX, DISCRETE).eval()
     before = copy.deepcopy(net.state_dict())
     checks.check_reward_net(net, (BOX, DISCRETE))
@@ -499,7 +504,7 @@ def test_the_check_leaves_a_network_as_it_was():
 
 
 @pytest.mark.parametrize("layer", [RunningNorm, EMANorm], ids=lambda x: x.__name__)
-def test_input_normalisation_learns_in_training_mode_only(layer):
+def test_input_normalisation_learns_in_training_mode_only(layer: Any) -> None:
     net = basic(BOX, DISCRETE, normalize_input_layer=layer)
     data = net.preprocess(*batch())
     with networks.evaluating(net):

@@ -1,6 +1,8 @@
 """Ensembles: moments, and members at once against members one after the other."""
 
 import copy
+import pathlib
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -21,24 +23,24 @@ IMAGE = gym.spaces.Box(0, 255, (8, 8, 1), np.uint8)
 MIXED = gym.spaces.Dict({"a": BOX, "image": IMAGE})
 
 
-def basic(space=BOX, **kwargs):
+def basic(space: Any = BOX, **kwargs: Any) -> reward_nets.BasicRewardNet:
     return reward_nets.BasicRewardNet(space, DISCRETE, **kwargs)
 
 
-def shaped(space=BOX, **kwargs):
+def shaped(space: Any = BOX, **kwargs: Any) -> reward_nets.BasicShapedRewardNet:
     return reward_nets.BasicShapedRewardNet(space, DISCRETE, **kwargs)
 
 
-def composed():
+def composed() -> reward_nets.ShapedRewardNet:
     potential = reward_nets.BasicPotentialMLP(BOX, (4,))
     return reward_nets.ShapedRewardNet(basic(use_done=True), potential, 0.5)
 
 
-def normalized(base, layer=RunningNorm):
+def normalized(base: Any, layer: Any = RunningNorm) -> reward_nets.NormalizedRewardNet:
     return reward_nets.NormalizedRewardNet(base, layer)
 
 
-def inputs_normalized(space=BOX):
+def inputs_normalized(space: Any = BOX) -> Any:
     net = basic(space, normalize_input_layer=RunningNorm, use_next_state=True)
     # Other statistics for each, as if each had been trained on data of its own.
     states = [th.randn(9, net.obs_features.size) for _ in range(2)]
@@ -47,7 +49,7 @@ def inputs_normalized(space=BOX):
 
 
 class Tripled(reward_nets.BasicRewardNet):
-    def forward(self, *batch):
+    def forward(self, *batch: Any) -> Any:
         return 3 * super().forward(*batch)
 
 
@@ -82,34 +84,34 @@ IN_TURN = {
 }
 
 
-def ensemble_of(make, n=4):
+def ensemble_of(make: Any, n: int = 4) -> reward_nets.RewardEnsemble:
     members = [make() for _ in range(n)]
     space = members[0].observation_space
     return reward_nets.RewardEnsemble(space, DISCRETE, members)
 
 
-def batch(net, n=6):
+def batch(net: Any, n: int = 6) -> Any:
     return checks.sample_transitions(net.observation_space, DISCRETE, n)
 
 
-def one_by_one(ensemble, data, **kwargs):
+def one_by_one(ensemble: Any, data: Any, **kwargs: Any) -> Any:
     """Asks copies of the members, which share nothing with each other."""
     members = [copy.deepcopy(member) for member in ensemble.members]
     rewards = [member.predict_processed(*data, **kwargs) for member in members]
     return np.stack(rewards, axis=1), members
 
 
-def close(actual, expected):
+def close(actual: Any, expected: Any) -> None:
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
 
 
-def is_at_once(ensemble):
+def is_at_once(ensemble: Any) -> Any:
     return StackedMembers(list(ensemble.members)).possible
 
 
 @pytest.mark.parametrize("n", [0, 1, 6, 600])
 @pytest.mark.parametrize("name", AT_ONCE)
-def test_at_once_as_one_by_one(name, n):
+def test_at_once_as_one_by_one(name: Any, n: int) -> None:
     # In float64, as normalising the reward of one transition magnifies rounding.
     ensemble = ensemble_of(AT_ONCE[name]).double()
     assert is_at_once(ensemble)
@@ -131,7 +133,7 @@ def test_at_once_as_one_by_one(name, n):
 
 
 @pytest.mark.parametrize("name", IN_TURN)
-def test_others_in_turn(name):
+def test_others_in_turn(name: Any) -> None:
     ensemble = ensemble_of(IN_TURN[name])
     data = batch(ensemble)
     assert not is_at_once(ensemble)
@@ -150,7 +152,7 @@ def test_others_in_turn(name):
     ],
     ids=str,
 )
-def test_members_that_differ_are_asked_in_turn(change):
+def test_members_that_differ_are_asked_in_turn(change: dict[str, Any]) -> None:
     members = [basic(), basic(), basic(**change)]
     ensemble = reward_nets.RewardEnsemble(BOX, DISCRETE, members)
     assert not is_at_once(ensemble)
@@ -160,18 +162,18 @@ def test_members_that_differ_are_asked_in_turn(change):
     )
 
 
-def with_other_slope():
+def with_other_slope() -> Any:
     net = basic(activation=th.nn.LeakyReLU)
     net.mlp.act0.negative_slope = np.random.rand()
     return net
 
 
-def test_settings_of_layers_count():
+def test_settings_of_layers_count() -> None:
     assert not is_at_once(ensemble_of(with_other_slope))
     assert is_at_once(ensemble_of(lambda: basic(activation=th.nn.LeakyReLU)))
 
 
-def test_discount_factors_may_differ_and_change():
+def test_discount_factors_may_differ_and_change() -> None:
     ensemble = ensemble_of(lambda: shaped(discount_factor=np.random.rand()))
     data = batch(ensemble)
     close(ensemble.predict_processed_all(*data), one_by_one(ensemble, data)[0])
@@ -179,51 +181,51 @@ def test_discount_factors_may_differ_and_change():
     close(ensemble.predict_processed_all(*data), one_by_one(ensemble, data)[0])
 
 
-def train(ensemble):
+def train(ensemble: Any) -> None:
     optimizer = th.optim.Adam(ensemble.parameters(), lr=0.1)
     member = ensemble.members[1]
     member(*member.preprocess(*batch(ensemble))).sum().backward()
     optimizer.step()
 
 
-def fill_data(ensemble):
+def fill_data(ensemble: Any) -> None:
     for parameter in ensemble.members[2].parameters():
         parameter.data.mul_(0.5)
 
 
-def set_data(ensemble):
+def set_data(ensemble: Any) -> None:
     for parameter in ensemble.members[2].parameters():
         parameter.data = parameter.data * 0.5
 
 
-def replace_parameter(ensemble):
+def replace_parameter(ensemble: Any) -> None:
     layer = ensemble.members[0].mlp.dense0
     layer.weight = th.nn.Parameter(th.ones_like(layer.weight))
 
 
-def load(ensemble, assign=False):
+def load(ensemble: Any, assign: bool = False) -> None:
     other = ensemble_of(lambda: inputs_normalized())
     ensemble.load_state_dict(other.state_dict(), assign=assign)
 
 
-def replace_layer(ensemble):
+def replace_layer(ensemble: Any) -> None:
     ensemble.members[3].mlp.act0 = th.nn.Tanh()
 
 
-def constrain(ensemble):
+def constrain(ensemble: Any) -> None:
     th.nn.utils.parametrizations.spectral_norm(ensemble.members[3].mlp.dense0)
 
 
-def hook(ensemble):
+def hook(ensemble: Any) -> None:
     ensemble.members[3].mlp.act0.register_forward_hook(lambda _, x, y: y * 2)
 
 
-def learn_statistics(ensemble):
+def learn_statistics(ensemble: Any) -> None:
     member = ensemble.members[1].train()
     member(*member.preprocess(*batch(ensemble, 50)))
 
 
-def reset_statistics(ensemble):
+def reset_statistics(ensemble: Any) -> None:
     ensemble.members[1].mlp.normalize_input.reset_running_stats()
 
 
@@ -246,7 +248,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_changes_between_calls_count(change):
+def test_changes_between_calls_count(change: Any) -> None:
     ensemble = ensemble_of(inputs_normalized)
     data = batch(ensemble)
     before = ensemble.predict_processed_all(*data)
@@ -264,7 +266,7 @@ def test_changes_between_calls_count(change):
 
 
 @pytest.mark.parametrize("inference", [False, True])
-def test_members_train_after_they_were_asked(inference):
+def test_members_train_after_they_were_asked(inference: bool) -> None:
     ensemble = ensemble_of(lambda: normalized(inputs_normalized()))
     data = batch(ensemble)
     with th.inference_mode(inference):
@@ -275,7 +277,7 @@ def test_members_train_after_they_were_asked(inference):
         checks.check_gradients(named, lambda m=member, p=parts: m(*p).sum().backward())
 
 
-def test_asking_between_forward_and_backward():
+def test_asking_between_forward_and_backward() -> None:
     ensemble = ensemble_of(basic)
     reference = copy.deepcopy(ensemble.members[0])
     data = batch(ensemble)
@@ -288,7 +290,7 @@ def test_asking_between_forward_and_backward():
         th.testing.assert_close(mine.grad, other.grad)
 
 
-def test_the_same_member_twice():
+def test_the_same_member_twice() -> None:
     net = normalized(inputs_normalized())
     ensemble = reward_nets.RewardEnsemble(BOX, DISCRETE, [net, net])
     data = batch(ensemble)
@@ -298,7 +300,7 @@ def test_the_same_member_twice():
         close(rewards[:, 1], rewards[:, 0])
 
 
-def test_copies_and_saved_ensembles_share_nothing(tmp_path):
+def test_copies_and_saved_ensembles_share_nothing(tmp_path: pathlib.Path) -> None:
     ensemble = ensemble_of(lambda: normalized(inputs_normalized()))
     data = batch(ensemble)
     before = ensemble.predict(*data)
@@ -316,7 +318,7 @@ def test_copies_and_saved_ensembles_share_nothing(tmp_path):
     assert not np.allclose(copies[0].predict(*data), ensemble.predict(*data))
 
 
-def test_moments():
+def test_moments() -> None:
     ensemble = make_ensemble(BOX, DISCRETE, num_members=3, hid_sizes=(8,))
     data = batch(ensemble)
     each, _ = one_by_one(ensemble, data)
@@ -333,11 +335,13 @@ def test_moments():
 
 
 class OneTwoFour(reward_nets.RewardEnsemble):
-    def predict_processed_all(self, state, action, next_state, done, **kwargs):
+    def predict_processed_all(
+        self, state: Any, action: Any, next_state: Any, done: Any, **kwargs: Any
+    ) -> Any:
         return np.tile([1.0, 2.0, 4.0], (len(done), 1))
 
 
-def test_moments_are_those_of_the_processed_rewards():
+def test_moments_are_those_of_the_processed_rewards() -> None:
     members = [basic() for _ in range(3)]
     ensemble = OneTwoFour(BOX, DISCRETE, members)
     mean, variance = ensemble.predict_reward_moments(*batch(ensemble))
@@ -347,7 +351,7 @@ def test_moments_are_those_of_the_processed_rewards():
 
 
 @pytest.mark.parametrize("name", ["normalised", "normalised nowhere"])
-def test_predicting_leaves_statistics_alone_unless_asked(name):
+def test_predicting_leaves_statistics_alone_unless_asked(name: str) -> None:
     ensemble = ensemble_of((AT_ONCE | IN_TURN)[name])
     data = batch(ensemble)
     before = copy.deepcopy(ensemble.state_dict())
@@ -360,14 +364,14 @@ def test_predicting_leaves_statistics_alone_unless_asked(name):
         assert all(m.normalize_output_layer.count == 6 for m in ensemble.members)
 
 
-def test_an_ensemble_has_no_forward():
+def test_an_ensemble_has_no_forward() -> None:
     with pytest.raises(NotImplementedError, match="one by one"):
         make_ensemble(BOX, DISCRETE)(None, None, None, None)
 
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("name", AT_ONCE)
-def test_moving_to_the_gpu_and_back(name):
+def test_moving_to_the_gpu_and_back(name: Any) -> None:
     ensemble = ensemble_of(AT_ONCE[name])
     data = batch(ensemble)
     for device in ("cpu", "cuda", "cpu", "cuda"):
@@ -379,7 +383,7 @@ def test_moving_to_the_gpu_and_back(name):
 
 
 @pytest.mark.parametrize("kind", [*AT_ONCE, *IN_TURN])
-def test_predict_th_all_leaves_members_unprocessed(kind):
+def test_predict_th_all_leaves_members_unprocessed(kind: Any) -> None:
     ensemble = ensemble_of((AT_ONCE | IN_TURN)[kind])
     data = batch(ensemble)
     ensemble.predict_processed_all(*data)  # gives layers that normalise statistics

@@ -1,6 +1,7 @@
 """Wrappers: what each changes, in which order they go, and normalisation."""
 
 import itertools
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -19,40 +20,48 @@ DISCRETE = gym.spaces.Discrete(2)
 class StateSum(reward_nets.RewardNet):
     """The sum of the state, plus the keyword `bonus` when processed."""
 
-    def forward(self, state, action, next_state, done):
+    def forward(self, state: Any, action: Any, next_state: Any, done: Any) -> Any:
         return state.sum(dim=1)
 
-    def predict_processed(self, state, action, next_state, done, bonus=0.0, **kwargs):
+    def predict_processed(
+        self,
+        state: Any,
+        action: Any,
+        next_state: Any,
+        done: Any,
+        bonus: float = 0.0,
+        **kwargs: Any,
+    ) -> Any:
         return self.predict(state, action, next_state, done) + bonus
 
 
 class Doubling(reward_nets.ForwardWrapper):
-    def forward(self, state, action, next_state, done):
+    def forward(self, state: Any, action: Any, next_state: Any, done: Any) -> Any:
         return 2 * self.base(state, action, next_state, done)
 
 
 class Negating(reward_nets.PredictProcessedWrapper):
-    def predict_processed(self, *batch, **kwargs):
+    def predict_processed(self, *batch: Any, **kwargs: Any) -> Any:
         return -self.base.predict_processed(*batch, **kwargs)
 
 
-def batch(n=6):
+def batch(n: int = 6) -> Any:
     return checks.sample_transitions(BOX, DISCRETE, n)
 
 
-def plain():
+def plain() -> "StateSum":
     return StateSum(BOX, DISCRETE)
 
 
-def normalized(base, layer=RunningNorm):
+def normalized(base: Any, layer: Any = RunningNorm) -> reward_nets.NormalizedRewardNet:
     return reward_nets.NormalizedRewardNet(base, layer)
 
 
-def shaped(base):
+def shaped(base: Any) -> reward_nets.ShapedRewardNet:
     return reward_nets.ShapedRewardNet(base, lambda state: state[:, 0], 0.9)
 
 
-def with_std(base):
+def with_std(base: Any) -> reward_nets.AddSTDRewardWrapper:
     return reward_nets.AddSTDRewardWrapper(base)
 
 
@@ -71,7 +80,7 @@ PROCESSED = {"negating": Negating, "normalized": normalized}
     list(itertools.product(BASES, FORWARD | PROCESSED, FORWARD | PROCESSED)),
     ids="-".join,
 )
-def test_forward_wrappers_go_inside(names):
+def test_forward_wrappers_go_inside(names: Any) -> None:
     base, inner, outer = names
     wrapped = (FORWARD | PROCESSED)[inner](BASES[base]())
     wrap = (FORWARD | PROCESSED)[outer]
@@ -91,14 +100,14 @@ def test_forward_wrappers_go_inside(names):
 
 
 @pytest.mark.parametrize("base", ["plain", "constant", "basic"])
-def test_a_std_needs_a_variance(base):
+def test_a_std_needs_a_variance(base: Any) -> None:
     with pytest.raises(TypeError, match="not an instance of RewardNetWithVariance"):
         with_std(BASES[base]())
     with pytest.raises(TypeError, match="got NormalizedRewardNet"):
         with_std(normalized(BASES["ensemble"]()))
 
 
-def test_forward_wrappers_change_every_way_of_asking():
+def test_forward_wrappers_change_every_way_of_asking() -> None:
     data, state_sum = batch(), batch()[0].sum(axis=1)
     net = Doubling(Doubling(plain()))
     for rewards in (
@@ -110,7 +119,7 @@ def test_forward_wrappers_change_every_way_of_asking():
         np.testing.assert_allclose(rewards, 4 * state_sum, rtol=1e-5)
 
 
-def test_processed_wrappers_change_one_way_of_asking():
+def test_processed_wrappers_change_one_way_of_asking() -> None:
     data, state_sum = batch(), batch()[0].sum(axis=1)
     net = Negating(Doubling(plain()))
     for rewards in (
@@ -122,7 +131,7 @@ def test_processed_wrappers_change_one_way_of_asking():
         np.testing.assert_allclose(rewards, 2 * state_sum, rtol=1e-5)
 
 
-def test_keywords_reach_the_innermost_network():
+def test_keywords_reach_the_innermost_network() -> None:
     data = batch()
     net = Negating(Negating(plain()))
     difference = net.predict_processed(*data, bonus=3.0) - net.predict_processed(*data)
@@ -134,7 +143,7 @@ def test_keywords_reach_the_innermost_network():
     np.testing.assert_allclose(difference, np.full(6, 2.0), rtol=1e-5)
 
 
-def test_normalisation_by_all_rewards_seen():
+def test_normalisation_by_all_rewards_seen() -> None:
     net = normalized(plain())
     seen = []
     for n in (5, 1, 9):
@@ -156,7 +165,9 @@ def test_normalisation_by_all_rewards_seen():
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize("layer", [RunningNorm, EMANorm], ids=lambda x: x.__name__)
-def test_update_stats_decides_whether_statistics_change(layer, training):
+def test_update_stats_decides_whether_statistics_change(
+    layer: Any, training: bool
+) -> None:
     net = normalized(plain(), layer).train(training)
     net.predict_processed(*batch(), update_stats=False)
     assert net.normalize_output_layer.count == 0
@@ -174,7 +185,7 @@ def test_update_stats_decides_whether_statistics_change(layer, training):
     ],
     ids=["identity", "layer", "batch"],
 )
-def test_any_module_that_keeps_the_shape_normalises(layer, expected):
+def test_any_module_that_keeps_the_shape_normalises(layer: Any, expected: Any) -> None:
     net = normalized(plain(), layer)
     rewards = net.predict_processed(*batch())
     np.testing.assert_allclose(
@@ -182,7 +193,7 @@ def test_any_module_that_keeps_the_shape_normalises(layer, expected):
     )
 
 
-def test_normalising_tensors_with_gradients():
+def test_normalising_tensors_with_gradients() -> None:
     net = normalized(plain())
     rewards = th.tensor([1.0, 3.0], requires_grad=True)
     result = net.normalize(rewards, update_stats=True)
@@ -192,7 +203,7 @@ def test_normalising_tensors_with_gradients():
 
 
 @pytest.mark.gpu
-def test_normalising_on_the_gpu():
+def test_normalising_on_the_gpu() -> None:
     net = normalized(reward_nets.BasicRewardNet(BOX, DISCRETE))
     expected = net.predict_processed(*batch())
     on_gpu = normalized(reward_nets.BasicRewardNet(BOX, DISCRETE))
@@ -203,7 +214,7 @@ def test_normalising_on_the_gpu():
     np.testing.assert_array_equal(constant.predict_processed(*batch()), np.zeros(6))
 
 
-def test_std_is_added_as_often_as_asked():
+def test_std_is_added_as_often_as_asked() -> None:
     ensemble = make_ensemble(BOX, DISCRETE, num_members=3)
     net = reward_nets.AddSTDRewardWrapper(ensemble, default_alpha=0.5)
     data = batch()

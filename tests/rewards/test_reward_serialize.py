@@ -1,6 +1,9 @@
 """Rewards loaded by their type."""
 
 import functools
+import pathlib
+from collections.abc import Callable
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -21,11 +24,13 @@ ACTIONS = gym.spaces.Box(-1.0, 1.0, (2,), np.float32)
 class Venv(VecEnv):
     """Spaces without an environment."""
 
-    def __init__(self, observation_space=BOX, action_space=ACTIONS):
+    def __init__(
+        self, observation_space: Any = BOX, action_space: Any = ACTIONS
+    ) -> None:
         self.observation_space = observation_space
         self.action_space = action_space
 
-    def _unused(self, *args, **kwargs):
+    def _unused(self, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError
 
     reset = step_async = step_wait = close = env_is_wrapped = _unused
@@ -35,7 +40,7 @@ class Venv(VecEnv):
 Venv.__abstractmethods__ = frozenset()
 
 
-def batch(seed=0, n=9):
+def batch(seed: int = 0, n: int = 9) -> Any:
     rng = np.random.default_rng(seed)
     return (
         rng.normal(size=(n, 3)).astype(np.float32),
@@ -45,26 +50,26 @@ def batch(seed=0, n=9):
     )
 
 
-def basic():
+def basic() -> reward_nets.BasicRewardNet:
     return reward_nets.BasicRewardNet(BOX, ACTIONS, hid_sizes=(4,))
 
 
-def shaped(base=None):
+def shaped(base: None = None) -> reward_nets.ShapedRewardNet:
     potential = reward_nets.BasicPotentialMLP(BOX, (4,))
     return reward_nets.ShapedRewardNet(base or basic(), potential, 0.9)
 
 
-def normalized(net):
+def normalized(net: Any) -> Any:
     wrapped = reward_nets.NormalizedRewardNet(net, networks.RunningNorm)
     wrapped.predict_processed(*batch(1))
     return wrapped
 
 
-def std_added():
+def std_added() -> reward_nets.AddSTDRewardWrapper:
     return reward_nets.AddSTDRewardWrapper(make_ensemble(BOX, ACTIONS), 0.7)
 
 
-def gail(net):
+def gail(net: Any) -> RewardNetFromDiscriminatorLogit:
     return RewardNetFromDiscriminatorLogit(net)
 
 
@@ -84,11 +89,11 @@ NETS = {
 }
 
 
-def processed(net, **kwargs):
+def processed(net: Any, **kwargs: Any) -> Any:
     return net.predict_processed(*batch(), update_stats=False, **kwargs)
 
 
-def raw(net):
+def raw(net: Any) -> Any:
     return net.predict(*batch())
 
 
@@ -131,7 +136,9 @@ CASES = [(key, name) for key in EXPECTED for name in NETS]
 
 
 @pytest.mark.parametrize(("key", "name"), CASES)
-def test_each_type_takes_its_wrappers_and_no_others(tmp_path, key, name):
+def test_each_type_takes_its_wrappers_and_no_others(
+    tmp_path: pathlib.Path, key: Any, name: Any
+) -> None:
     net = NETS[name]()
     serialize.save_reward_net(net, tmp_path / "net")
     load = functools.partial(serialize.load_reward, key, tmp_path / "net", Venv())
@@ -146,7 +153,7 @@ def test_each_type_takes_its_wrappers_and_no_others(tmp_path, key, name):
         assert isinstance(info.value, ImitationError)
 
 
-def test_the_error_names_both_structures(tmp_path):
+def test_the_error_names_both_structures(tmp_path: pathlib.Path) -> None:
     serialize.save_reward_net(normalized(shaped()), tmp_path / "net")
     for key, text in (
         ("RewardNet_shaped", "[ShapedRewardNet]"),
@@ -163,13 +170,13 @@ def test_the_error_names_both_structures(tmp_path):
         )
 
 
-def test_the_documented_keys_are_registered():
+def test_the_documented_keys_are_registered() -> None:
     assert set(serialize.reward_registry.keys()) >= {*EXPECTED, "zero"}
     with pytest.raises(KeyError, match="not registered"):
         serialize.load_reward("nonsense", "path", Venv())
 
 
-def test_a_file_of_torch_loads_too(tmp_path):
+def test_a_file_of_torch_loads_too(tmp_path: pathlib.Path) -> None:
     net = normalized(shaped())
     th.save(net, tmp_path / "net.pt")
     path = str(tmp_path / "net.pt")
@@ -177,7 +184,7 @@ def test_a_file_of_torch_loads_too(tmp_path):
     np.testing.assert_array_equal(reward_fn(*batch()), raw(net))
 
 
-def test_update_stats_is_bound(tmp_path):
+def test_update_stats_is_bound(tmp_path: pathlib.Path) -> None:
     net = normalized(basic())
     serialize.save_reward_net(net, tmp_path / "net")
     reward_fn = serialize.load_reward(
@@ -188,7 +195,7 @@ def test_update_stats_is_bound(tmp_path):
     np.testing.assert_array_equal(net.predict_processed(*batch(2)), first)
 
 
-def test_alpha_is_bound(tmp_path):
+def test_alpha_is_bound(tmp_path: pathlib.Path) -> None:
     net = normalized(std_added())
     serialize.save_reward_net(net, tmp_path / "net")
     mean, var = net.base.base.predict_reward_moments(*batch())
@@ -201,7 +208,9 @@ def test_alpha_is_bound(tmp_path):
         )
 
 
-def test_the_statistics_of_members_are_not_changed_by_asking(tmp_path):
+def test_the_statistics_of_members_are_not_changed_by_asking(
+    tmp_path: pathlib.Path,
+) -> None:
     members = [normalized(basic()), normalized(basic())]
     ensemble = reward_nets.RewardEnsemble(BOX, ACTIONS, members)
     net = reward_nets.AddSTDRewardWrapper(ensemble, 0.7)
@@ -219,14 +228,16 @@ def test_the_statistics_of_members_are_not_changed_by_asking(tmp_path):
         (Venv(action_space=gym.spaces.Discrete(2)), "action space"),
     ],
 )
-def test_other_spaces_are_refused(tmp_path, venv, message):
+def test_other_spaces_are_refused(
+    tmp_path: pathlib.Path, venv: Any, message: str
+) -> None:
     serialize.save_reward_net(basic(), tmp_path / "net")
     with pytest.raises(ConfigError, match=message) as info:
         serialize.load_reward("RewardNet_unshaped", tmp_path / "net", venv)
     assert "\n" not in str(info.value)
 
 
-def test_zero_is_zero():
+def test_zero_is_zero() -> None:
     for reward_fn in (
         serialize.load_reward("zero", "nowhere", Venv()),
         serialize.load_zero("nowhere", Venv()),
@@ -237,19 +248,21 @@ def test_zero_is_zero():
 
 
 @pytest.mark.parametrize("shape", [(), (8,), (9, 1), (1, 9)])
-def test_rewards_of_another_shape_fail_an_assertion(shape):
+def test_rewards_of_another_shape_fail_an_assertion(
+    shape: tuple[()] | tuple[int, int] | tuple[int],
+) -> None:
     reward_fn = serialize.ValidateRewardFn(lambda *_: np.zeros(shape))
     with pytest.raises(AssertionError, match=r"expected \(9,\)"):
         reward_fn(*batch())
 
 
-def test_rewards_of_the_right_shape_pass():
+def test_rewards_of_the_right_shape_pass() -> None:
     rewards = np.arange(9.0)
     assert serialize.ValidateRewardFn(lambda *_: rewards)(*batch()) is rewards
 
 
-def test_loaders_of_users_get_what_release_1_0_gave_them():
-    def loader(path, venv, factor=1.0):
+def test_loaders_of_users_get_what_release_1_0_gave_them() -> None:
+    def loader(path: Any, venv: Any, factor: float = 1.0) -> Callable[..., Any]:
         return lambda state, action, next_state, done: factor * np.ones(len(action))
 
     serialize.reward_registry.register("test_mine", loader)

@@ -4,6 +4,7 @@ import copy
 import json
 import os
 import pathlib
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -19,12 +20,12 @@ from imitation.util import artifacts, rebuilding
 BOX = gym.spaces.Box(-1.0, 1.0, (3,), np.float32)
 
 
-def network():
+def network() -> reward_nets.NormalizedRewardNet:
     return reward_nets.NormalizedRewardNet(make_ensemble(BOX, BOX), th.nn.BatchNorm1d)
 
 
 @pytest.fixture
-def saved(tmp_path):
+def saved(tmp_path: pathlib.Path) -> Any:
     save_reward_net(network(), tmp_path / "net")
     return tmp_path / "net"
 
@@ -32,36 +33,36 @@ def saved(tmp_path):
 class Call:
     """Pickles as a call of a function, as a hostile file would have it."""
 
-    def __init__(self, function, *args):
+    def __init__(self, function: Any, *args: Any) -> None:
         self.call = (function, args)
 
-    def __reduce__(self):
+    def __reduce__(self) -> Any:
         return self.call
 
 
-def change(**values):
-    def apply(document, tensors):
+def change(**values: Any) -> Any:
+    def apply(document: Any, tensors: Any) -> None:
         document.update(values)
 
     return apply
 
 
-def change_entry(number, **values):
-    def apply(document, tensors):
+def change_entry(number: Any, **values: Any) -> Any:
+    def apply(document: Any, tensors: Any) -> None:
         document["modules"][number].update(values)
 
     return apply
 
 
-def argument(name, value, number=0):
-    def apply(document, tensors):
+def argument(name: Any, value: Any, number: int = 0) -> Any:
+    def apply(document: Any, tensors: Any) -> None:
         document["modules"][number]["kwargs"][name] = value
 
     return apply
 
 
-def tensor(name, value):
-    def apply(document, tensors):
+def tensor(name: Any, value: Any) -> Any:
+    def apply(document: Any, tensors: Any) -> None:
         if value is None:
             del tensors[name]
         else:
@@ -70,16 +71,16 @@ def tensor(name, value):
     return apply
 
 
-def hostile_inside(document, tensors):
+def hostile_inside(document: Any, tensors: Any) -> None:
     entry = {"class": "subprocess:Popen", "args": [["touch", "x"]], "kwargs": {}}
     document["modules"].insert(0, entry)
 
 
-def no_entries(document, tensors):
+def no_entries(document: Any, tensors: Any) -> None:
     document["modules"] = []
 
 
-def deep(document, tensors):
+def deep(document: Any, tensors: Any) -> None:
     nested = []
     for _ in range(500):
         nested = [nested]
@@ -158,7 +159,7 @@ MALFORMED = {
 }
 
 
-def malform(path, apply):
+def malform(path: Any, apply: Any) -> None:
     document = json.loads((path / "artifact.json").read_text())
     tensors = artifacts.read_tensors(path / "net.safetensors")
     apply(document, tensors)
@@ -167,7 +168,7 @@ def malform(path, apply):
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_a_malformed_directory_is_one_line(saved, name):
+def test_a_malformed_directory_is_one_line(saved: Any, name: Any) -> None:
     apply, message = MALFORMED[name]
     malform(saved, apply)
     with pytest.raises(ArtifactError, match=message) as info:
@@ -178,7 +179,7 @@ def test_a_malformed_directory_is_one_line(saved, name):
 
 # Files of torch hold no kind, because the pickled function says what they are.
 @pytest.mark.parametrize("name", [n for n in MALFORMED if "kind" not in n])
-def test_a_malformed_file_is_one_line(tmp_path, name):
+def test_a_malformed_file_is_one_line(tmp_path: pathlib.Path, name: Any) -> None:
     apply, message = MALFORMED[name]
     document = {"kind": "reward_net"} | rebuilding.describe(network())
     tensors = rebuilding.tensors_of(network())
@@ -192,7 +193,7 @@ def test_a_malformed_file_is_one_line(tmp_path, name):
 
 @pytest.mark.parametrize("name", ["artifact.json", "net.safetensors"])
 @pytest.mark.parametrize("damage", ["missing", "empty", "truncated", "directory"])
-def test_a_damaged_directory_is_one_line(saved, name, damage):
+def test_a_damaged_directory_is_one_line(saved: Any, name: str, damage: str) -> None:
     path = saved / name
     content = path.read_bytes()
     path.unlink()
@@ -206,13 +207,13 @@ def test_a_damaged_directory_is_one_line(saved, name, damage):
 
 
 @pytest.mark.parametrize("content", [b"[]", b"3", b"[" * 100_000])
-def test_a_document_that_is_no_dictionary_is_one_line(saved, content):
+def test_a_document_that_is_no_dictionary_is_one_line(saved: Any, content: Any) -> None:
     (saved / "artifact.json").write_bytes(content)
     with pytest.raises(ArtifactError, match="cannot load"):
         load_reward_net(saved)
 
 
-def test_nothing_there_is_one_line(tmp_path):
+def test_nothing_there_is_one_line(tmp_path: pathlib.Path) -> None:
     for path in (tmp_path / "nowhere", tmp_path):
         with pytest.raises(ArtifactError, match="cannot load"):
             load_reward_net(path)
@@ -222,14 +223,16 @@ def test_nothing_there_is_one_line(tmp_path):
 @pytest.mark.parametrize(
     "content", [b"", b"PK\x03\x04", b"\x80\x04", b"nonsense", b"\x00" * 1000]
 )
-def test_bytes_that_are_no_network_are_one_line(tmp_path, content, allow_pickle):
+def test_bytes_that_are_no_network_are_one_line(
+    tmp_path: pathlib.Path, content: Any, allow_pickle: bool
+) -> None:
     (tmp_path / "net.pt").write_bytes(content)
     with pytest.raises(ArtifactError, match="cannot load") as info:
         load_reward_net(tmp_path / "net.pt", allow_pickle=allow_pickle)
     assert "\n" not in str(info.value)
 
 
-def test_a_truncated_file_is_one_line(tmp_path):
+def test_a_truncated_file_is_one_line(tmp_path: pathlib.Path) -> None:
     th.save(network(), tmp_path / "net.pt")
     content = (tmp_path / "net.pt").read_bytes()
     (tmp_path / "net.pt").write_bytes(content[: len(content) // 2])
@@ -238,14 +241,14 @@ def test_a_truncated_file_is_one_line(tmp_path):
     assert "\n" not in str(info.value)
 
 
-def test_other_objects_in_a_file_are_refused(tmp_path):
+def test_other_objects_in_a_file_are_refused(tmp_path: pathlib.Path) -> None:
     for value in ({"weight": th.zeros(3)}, [1, 2], None):
         th.save(value, tmp_path / "net.pt")
         with pytest.raises(ArtifactError, match=f"holds a {type(value).__name__}"):
             load_reward_net(tmp_path / "net.pt")
 
 
-def test_a_bomb_does_not_go_off(tmp_path):
+def test_a_bomb_does_not_go_off(tmp_path: pathlib.Path) -> None:
     traces = [tmp_path / "one", tmp_path / "two"]
     th.save(Call(pathlib.Path.touch, traces[0]), tmp_path / "a.pt")
     th.save(Call(os.system, f"touch {traces[1]}"), tmp_path / "b.pt")
@@ -256,7 +259,7 @@ def test_a_bomb_does_not_go_off(tmp_path):
     assert not any(trace.exists() for trace in traces)
 
 
-def test_a_bomb_inside_a_network_does_not_go_off(tmp_path):
+def test_a_bomb_inside_a_network_does_not_go_off(tmp_path: pathlib.Path) -> None:
     trace = tmp_path / "trace"
     bomb = Call(pathlib.Path.touch, trace)
     document = json.dumps(rebuilding.describe(network()))
@@ -281,14 +284,16 @@ def test_a_bomb_inside_a_network_does_not_go_off(tmp_path):
         ('{"format_version": 1, "modules": []}', {}),
     ],
 )
-def test_a_call_with_wrong_arguments_is_one_line(tmp_path, arguments):
+def test_a_call_with_wrong_arguments_is_one_line(
+    tmp_path: pathlib.Path, arguments: Any
+) -> None:
     th.save(Call(rebuilding.rebuild_pickled, *arguments), tmp_path / "net.pt")
     with pytest.raises(ArtifactError, match="cannot load") as info:
         load_reward_net(tmp_path / "net.pt")
     assert "\n" not in str(info.value)
 
 
-def test_the_document_is_not_changed_by_loading(saved):
+def test_the_document_is_not_changed_by_loading(saved: Any) -> None:
     document = json.loads((saved / "artifact.json").read_text())
     before = copy.deepcopy(document)
     rebuilding.rebuild(document, artifacts.read_tensors(saved / "net.safetensors"))

@@ -3,11 +3,13 @@
 import copy
 import json
 import os
+import pathlib
 import pickle
 import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import cloudpickle
 import gymnasium as gym
@@ -33,56 +35,60 @@ DICT = gym.spaces.Dict({"image": IMAGES, "b": BOX, "a": gym.spaces.Discrete(3)})
 class Doubled(reward_nets.ForwardWrapper):
     """A wrapper of a user, with a network that is no reward network inside."""
 
-    def __init__(self, base, extra, *, scale=(2.0,), scales=None):
+    def __init__(
+        self, base: Any, extra: Any, *, scale: Any = (2.0,), scales: None = None
+    ) -> None:
         super().__init__(base)
         self.extra = extra
         self.scale = sum(scale)
 
-    def forward(self, state, action, next_state, done):
+    def forward(self, state: Any, action: Any, next_state: Any, done: Any) -> Any:
         rewards = self.base(state, action, next_state, done)
         return self.scale * rewards + self.extra(state).sum(dim=1)
 
 
 class Potential(nn.Module):
-    def __init__(self, size):
+    def __init__(self, size: Any) -> None:
         super().__init__()
         self.layer = nn.Linear(size, 1)
 
-    def forward(self, state):
+    def forward(self, state: Any) -> Any:
         return self.layer(state).squeeze(1)
 
 
-def basic(**kwargs):
+def basic(**kwargs: Any) -> reward_nets.BasicRewardNet:
     return reward_nets.BasicRewardNet(BOX, ACTIONS, **{"hid_sizes": (8,)} | kwargs)
 
 
-def shaped(potential=None):
+def shaped(potential: Any = None) -> reward_nets.ShapedRewardNet:
     potential = potential or reward_nets.BasicPotentialMLP(BOX, (4,))
     return reward_nets.ShapedRewardNet(basic(), potential, 0.9)
 
 
-def normalized(net, layer=networks.RunningNorm):
+def normalized(
+    net: Any, layer: Any = networks.RunningNorm
+) -> reward_nets.NormalizedRewardNet:
     return reward_nets.NormalizedRewardNet(net, layer)
 
 
-def shared():
+def shared() -> reward_nets.RewardEnsemble:
     member = basic()
     return reward_nets.RewardEnsemble(BOX, ACTIONS, [member, member, basic()])
 
 
-def layers():
+def layers() -> nn.Sequential:
     return nn.Sequential(
         nn.LayerNorm(3), nn.Linear(3, 4, bias=False), nn.ELU(0.5), nn.Linear(4, 1)
     )
 
 
-def tied():
+def tied() -> Any:
     net = basic(hid_sizes=(4, 4, 4))
     net.mlp.dense2.weight = net.mlp.dense1.weight
     return net
 
 
-def frozen():
+def frozen() -> Any:
     net = shaped()
     net.base.requires_grad_(False).eval()
     return net
@@ -136,16 +142,16 @@ NETS = {
 
 
 @pytest.fixture(autouse=True)
-def _registered(monkeypatch):
+def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(artifacts, "_REGISTERED", dict(artifacts._REGISTERED))
     artifacts.register_class(Doubled)
     artifacts.register_class(Potential)
 
 
-def batch(net, n=7):
+def batch(net: Any, n: int = 7) -> Any:
     rng = np.random.default_rng(0)
 
-    def observations(space):
+    def observations(space: Any) -> Any:
         if isinstance(space, gym.spaces.Dict):
             return {key: observations(part) for key, part in space.spaces.items()}
         if isinstance(space, gym.spaces.Discrete):
@@ -159,7 +165,7 @@ def batch(net, n=7):
     return state, action, next_state, np.arange(n) % 3 == 0
 
 
-def made(name):
+def made(name: Any) -> Any:
     """The network with statistics that are not the initial ones."""
     net = NETS[name]()
     for _ in range(2):
@@ -167,21 +173,21 @@ def made(name):
     return net
 
 
-def through_directory(net, tmp_path):
+def through_directory(net: Any, tmp_path: pathlib.Path) -> Any:
     save_reward_net(net, tmp_path / "net")
     return load_reward_net(tmp_path / "net")
 
 
-def through_file(net, tmp_path):
+def through_file(net: Any, tmp_path: pathlib.Path) -> Any:
     th.save(net, tmp_path / "net.pt")
     return th.load(tmp_path / "net.pt")
 
 
-def through_pickle(net, _):
+def through_pickle(net: Any, _: Any) -> Any:
     return pickle.loads(cloudpickle.dumps(net))
 
 
-def through_copy(net, _):
+def through_copy(net: Any, _: Any) -> Any:
     return copy.deepcopy(net)
 
 
@@ -190,7 +196,9 @@ WAYS = [through_directory, through_file, through_pickle, through_copy]
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", NETS)
-def test_a_network_comes_back_to_the_last_bit(tmp_path, name, way):
+def test_a_network_comes_back_to_the_last_bit(
+    tmp_path: pathlib.Path, name: Any, way: Any
+) -> None:
     net = made(name)
     random_state = th.get_rng_state()
     again = way(net, tmp_path)
@@ -209,7 +217,9 @@ def test_a_network_comes_back_to_the_last_bit(tmp_path, name, way):
 
 @pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize("name", NETS)
-def test_all_of_the_state_comes_back_as_a_copy(tmp_path, name, way):
+def test_all_of_the_state_comes_back_as_a_copy(
+    tmp_path: pathlib.Path, name: Any, way: Any
+) -> None:
     net = made(name)
     again = way(net, tmp_path)
     ours, theirs = net.state_dict(keep_vars=True), again.state_dict(keep_vars=True)
@@ -227,7 +237,7 @@ def test_all_of_the_state_comes_back_as_a_copy(tmp_path, name, way):
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_what_is_shared_stays_shared(tmp_path, way):
+def test_what_is_shared_stays_shared(tmp_path: pathlib.Path, way: Any) -> None:
     again = way(shared(), tmp_path)
     first, second, third = again.members
     assert first is second is not third
@@ -236,28 +246,28 @@ def test_what_is_shared_stays_shared(tmp_path, way):
         assert tensors.dense1.weight is tensors.dense2.weight
 
 
-def test_a_pickle_of_network_and_optimizer_keeps_them_together():
+def test_a_pickle_of_network_and_optimizer_keeps_them_together() -> None:
     net = basic()
     net, optimizer = pickle.loads(pickle.dumps((net, th.optim.SGD(net.parameters()))))
     ours = {id(parameter) for parameter in net.parameters()}
     assert ours == {id(p) for group in optimizer.param_groups for p in group["params"]}
 
 
-def test_the_constructor_arguments_of_a_copy_are_its_own_networks():
+def test_the_constructor_arguments_of_a_copy_are_its_own_networks() -> None:
     net = copy.deepcopy(normalized(shaped()))
     inner = rebuilding.remembered_arguments(net).args[0]
     assert inner is net.base
     assert rebuilding.remembered_arguments(inner).args[0] is inner.base
 
 
-def test_a_shallow_copy_shares_everything():
+def test_a_shallow_copy_shares_everything() -> None:
     net = basic()
     again = copy.copy(net)
     assert again is not net
     assert again.mlp is net.mlp
 
 
-def test_a_copy_keeps_attributes_that_were_set_later():
+def test_a_copy_keeps_attributes_that_were_set_later() -> None:
     net = reward_nets.AddSTDRewardWrapper(make_ensemble(BOX, ACTIONS), 0.7)
     net.default_alpha, net.note = 3.0, ["mine"]
     again = copy.deepcopy(net)
@@ -274,7 +284,7 @@ print(type(net).__name__, sum(p.double().sum().item() for p in net.parameters())
 """
 
 
-def test_a_fresh_process_loads_what_torch_saved(tmp_path):
+def test_a_fresh_process_loads_what_torch_saved(tmp_path: pathlib.Path) -> None:
     net = normalized(shaped())
     th.save(net, tmp_path / "net.pt")
     done = subprocess.run(
@@ -287,7 +297,7 @@ def test_a_fresh_process_loads_what_torch_saved(tmp_path):
     assert done.stdout.split() == ["NormalizedRewardNet", str(total)], done.stderr
 
 
-def test_a_file_of_torch_loads_as_a_reward_network(tmp_path):
+def test_a_file_of_torch_loads_as_a_reward_network(tmp_path: pathlib.Path) -> None:
     net = made("std_added")
     th.save(net, tmp_path / "net.pt")
     again = load_reward_net(tmp_path / "net.pt")
@@ -297,22 +307,26 @@ def test_a_file_of_torch_loads_as_a_reward_network(tmp_path):
     )
 
 
-def test_the_pickle_names_nothing_but_the_function_that_rebuilds(tmp_path):
+def test_the_pickle_names_nothing_but_the_function_that_rebuilds(
+    tmp_path: pathlib.Path,
+) -> None:
     th.save(made("own"), tmp_path / "net.pt")
     functions = th.serialization.get_unsafe_globals_in_checkpoint(tmp_path / "net.pt")
     assert functions == []
 
 
 class Unregistered(reward_nets.RewardNet):
-    def __init__(self, observation_space, action_space, weight):
+    def __init__(self, observation_space: Any, action_space: Any, weight: Any) -> None:
         super().__init__(observation_space, action_space)
         self.weight = nn.Parameter(th.tensor(weight))
 
-    def forward(self, state, action, next_state, done):
+    def forward(self, state: Any, action: Any, next_state: Any, done: Any) -> Any:
         return self.weight * state.sum(dim=1)
 
 
-def test_a_class_that_is_not_registered_is_refused_when_saving(tmp_path):
+def test_a_class_that_is_not_registered_is_refused_when_saving(
+    tmp_path: pathlib.Path,
+) -> None:
     net = Unregistered(BOX, ACTIONS, 2.0)
     for one in (net, normalized(net)):
         with pytest.raises(ArtifactError, match="register_class") as info:
@@ -324,7 +338,9 @@ def test_a_class_that_is_not_registered_is_refused_when_saving(tmp_path):
     assert through_directory(net, tmp_path).weight == 2.0
 
 
-def test_a_class_that_is_not_registered_goes_to_other_processes(tmp_path):
+def test_a_class_that_is_not_registered_goes_to_other_processes(
+    tmp_path: pathlib.Path,
+) -> None:
     net = normalized(Unregistered(BOX, ACTIONS, 2.0))
     with pytest.warns(UserWarning, match="register_class"):
         again = through_pickle(net, None)
@@ -341,27 +357,27 @@ def test_a_class_that_is_not_registered_goes_to_other_processes(tmp_path):
 class Loose(reward_nets.RewardNetWrapper):
     """Keeps the network where torch does not see it."""
 
-    def __init__(self, base, listed=None):
+    def __init__(self, base: Any, listed: None = None) -> None:
         super().__init__(base)
         self.listed = [listed]
 
-    def forward(self, state, action, next_state, done):
+    def forward(self, state: Any, action: Any, next_state: Any, done: Any) -> Any:
         return self.base(state, action, next_state, done)
 
 
-def grown():
+def grown() -> Any:
     net = basic()
     net.more = nn.Linear(2, 2)
     return net
 
 
-def widened():
+def widened() -> Any:
     net = basic()
     net.mlp.dense0 = nn.Linear(5, 9)
     return net
 
 
-def spectral():
+def spectral() -> Any:
     net = basic()
     nn.utils.parametrizations.spectral_norm(net.mlp.dense0)
     return net
@@ -380,7 +396,9 @@ def spectral():
         (lambda: basic(normalize_input_layer=nn.LazyLinear), "is not a tensor"),
     ],
 )
-def test_what_cannot_be_rebuilt_is_refused_when_saving(tmp_path, make, message):
+def test_what_cannot_be_rebuilt_is_refused_when_saving(
+    tmp_path: pathlib.Path, make: Any, message: str
+) -> None:
     artifacts.register_class(Loose)
     with pytest.raises(ArtifactError, match=message) as info:
         save_reward_net(make(), tmp_path / "net")
@@ -388,9 +406,11 @@ def test_what_cannot_be_rebuilt_is_refused_when_saving(tmp_path, make, message):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_potential_made_before_its_class_was_registered_is_refused(tmp_path):
+def test_a_potential_made_before_its_class_was_registered_is_refused(
+    tmp_path: pathlib.Path,
+) -> None:
     class Late(Potential):
-        def __init__(self):
+        def __init__(self) -> None:
             super().__init__(3)
 
     del artifacts._REGISTERED[artifacts.class_path(Potential)]
@@ -399,13 +419,13 @@ def test_a_potential_made_before_its_class_was_registered_is_refused(tmp_path):
     assert "\n" not in str(info.value)
 
 
-def test_nan_weights_are_saved_as_they_are(tmp_path):
+def test_nan_weights_are_saved_as_they_are(tmp_path: pathlib.Path) -> None:
     net = basic()
     net.mlp.dense0.weight.data.fill_(th.nan)
     assert through_directory(net, tmp_path).mlp.dense0.weight.isnan().all()
 
 
-def test_a_network_replaces_an_older_one_or_a_file(tmp_path):
+def test_a_network_replaces_an_older_one_or_a_file(tmp_path: pathlib.Path) -> None:
     (tmp_path / "net").write_text("old")
     save_reward_net(basic(), tmp_path / "net")
     save_reward_net(shaped(), tmp_path / "net")
@@ -420,7 +440,7 @@ def test_a_network_replaces_an_older_one_or_a_file(tmp_path):
     assert document["class"].endswith(":ShapedRewardNet")
 
 
-def test_a_directory_of_something_else_is_left_alone(tmp_path):
+def test_a_directory_of_something_else_is_left_alone(tmp_path: pathlib.Path) -> None:
     (tmp_path / "thesis.tex").write_text("years of work")
     with pytest.raises(ArtifactError, match=r"holds thesis\.tex"):
         save_reward_net(basic(), tmp_path)
@@ -428,7 +448,9 @@ def test_a_directory_of_something_else_is_left_alone(tmp_path):
 
 
 @pytest.mark.gpu
-def test_a_network_on_a_gpu_comes_back_where_it_is_asked_for(tmp_path):
+def test_a_network_on_a_gpu_comes_back_where_it_is_asked_for(
+    tmp_path: pathlib.Path,
+) -> None:
     net = made("std_added").cuda()
     inputs = batch(net)
     expected = net.predict_processed(*inputs, update_stats=False)
@@ -460,7 +482,7 @@ while True:
 
 
 @pytest.mark.slow
-def test_a_kill_while_saving_leaves_a_whole_network(tmp_path):
+def test_a_kill_while_saving_leaves_a_whole_network(tmp_path: pathlib.Path) -> None:
     rng = np.random.default_rng(0)
     for _ in range(5):
         with subprocess.Popen(
@@ -477,7 +499,9 @@ def test_a_kill_while_saving_leaves_a_whole_network(tmp_path):
         assert len(offsets) == 1
 
 
-def test_nets_saved_before_their_modules_were_merged_load(tmp_path):
+def test_nets_saved_before_their_modules_were_merged_load(
+    tmp_path: pathlib.Path,
+) -> None:
     moved = {
         "mlp:BasicRewardNet": "basic:BasicRewardNet",
         "mlp:BasicPotentialMLP": "potentials:BasicPotentialMLP",

@@ -1,6 +1,7 @@
 """Networks that release 1.0 saved; `release_1_0_nets/make.py` made the files."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,17 +17,19 @@ KEYS = ("state", "action", "next_state", "done")
 
 
 @pytest.fixture(scope="module")
-def answers():
+def answers() -> Any:
     with np.load(HERE / "expected.npz") as file:
         return dict(file)
 
 
-def test_the_files_are_there():
+def test_the_files_are_there() -> None:
     assert len(FILES) == 10
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_network_of_release_1_0_predicts_the_same(tmp_path, answers, path):
+def test_a_network_of_release_1_0_predicts_the_same(
+    tmp_path: pathlib.Path, answers: Any, path: Any
+) -> None:
     with pytest.raises(UnsafeLoadError, match="allow_pickle=True") as info:
         load_reward_net(path)
     assert "\n" not in str(info.value)
@@ -46,7 +49,7 @@ def test_a_network_of_release_1_0_predicts_the_same(tmp_path, answers, path):
     )
 
 
-def test_statistics_have_the_types_of_this_version():
+def test_statistics_have_the_types_of_this_version() -> None:
     net = load_reward_net(HERE / "normalized.pt", allow_pickle=True)
     assert net.normalize_output_layer.count.dtype == th.int64
     assert net.normalize_output_layer.count == 48
@@ -60,19 +63,19 @@ def test_statistics_have_the_types_of_this_version():
 class Mine(reward_nets.RewardNetWrapper):
     """A wrapper of a user, as release 1.0 pickled it: without its arguments."""
 
-    def __init__(self, base):
+    def __init__(self, base: Any) -> None:
         super().__init__(base)
         self.scale = 2.0
 
-    def forward(self, state, action, next_state, done):
+    def forward(self, state: Any, action: Any, next_state: Any, done: Any) -> Any:
         return self.scale * self.base(state, action, next_state, done)
 
 
-def unpickled(path):
+def unpickled(path: Any) -> Any:
     return th.load(path, weights_only=False)
 
 
-def old_style(cls, **attributes):
+def old_style(cls, **attributes: Any) -> Any:
     """What unpickling makes of a whole module."""
     net = cls.__new__(cls)
     th.nn.Module.__init__(net)
@@ -81,7 +84,9 @@ def old_style(cls, **attributes):
     return net
 
 
-def test_networks_inside_those_of_users_are_converted(answers, monkeypatch):
+def test_networks_inside_those_of_users_are_converted(
+    answers: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from imitation.rewards import legacy_nets
 
     base = unpickled(HERE / "basic.pt")
@@ -103,7 +108,7 @@ def test_networks_inside_those_of_users_are_converted(answers, monkeypatch):
     )
 
 
-def test_a_network_that_lacks_parts_is_one_line():
+def test_a_network_that_lacks_parts_is_one_line() -> None:
     from imitation.rewards import legacy_nets
 
     for attributes in ({}, {"mlp": th.nn.Sequential(th.nn.Linear(1, 1))}):

@@ -1,6 +1,8 @@
 """The command analyze: tables of runs, TensorBoard logs in one place, what to skip."""
 
 import json
+import pathlib
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -12,7 +14,14 @@ SOURCE = "output/sacred/train_adversarial"
 QUIET = {"print_table": False, "logging.log_dir": "analysis"}
 
 
-def store(root, name, command, env="CartPole-v1", status="COMPLETED", run_name=None):
+def store(
+    root: Any,
+    name: Any,
+    command: Any,
+    env: str = "CartPole-v1",
+    status: str = "COMPLETED",
+    run_name: Any = None,
+) -> Any:
     """A run with its Sacred directory and two TensorBoard logs."""
     sacred = root / SOURCE / name
     sacred.mkdir(parents=True)
@@ -41,7 +50,7 @@ def store(root, name, command, env="CartPole-v1", status="COMPLETED", run_name=N
 
 
 @pytest.fixture
-def runs(workdir):
+def runs(workdir: pathlib.Path) -> Any:
     store(workdir, "1", "gail")
     store(workdir, "2", "bc", run_name="study")
     store(workdir, "3", "dagger", env="Pendulum-v1")
@@ -49,11 +58,11 @@ def runs(workdir):
     return workdir
 
 
-def analyze(**updates):
+def analyze(**updates: Any) -> Any:
     return analysis_ex.run("analyze_imitation", {**QUIET, **updates}).result
 
 
-def test_table_of_runs(runs):
+def test_table_of_runs(runs: Any) -> None:
     table = analyze()
     assert isinstance(table, pd.DataFrame)
     assert list(table["algo"]) == ["bc", "dagger", "gail"]
@@ -73,18 +82,18 @@ def test_table_of_runs(runs):
         ({"source_dir_str": f"{SOURCE}/1;{SOURCE}/2", "split_str": ";"}, [2, 1]),
     ],
 )
-def test_selection(runs, updates, seeds):
+def test_selection(runs: Any, updates: dict[str, Any], seeds: list[int]) -> None:
     assert list(analyze(table_verbosity=2, **updates)["seed"]) == seeds
 
 
-def test_verbosity_adds_columns(runs):
+def test_verbosity_adds_columns(runs: Any) -> None:
     widths = [len(analyze(table_verbosity=level).columns) for level in range(4)]
     assert widths == sorted(set(widths))
     table = analyze(table_verbosity=3)
     assert list(table["expert_stats.monitor_return_mean"]) == [500.0] * 3
 
 
-def test_files_and_print(runs, capsys):
+def test_files_and_print(runs: Any, capsys: pytest.CaptureFixture[str]) -> None:
     analyze(csv_output_path="t.csv", tex_output_path="t.tex", print_table=True)
     assert list(pd.read_csv("t.csv")["algo"]) == ["bc", "dagger", "gail"]
     text = (runs / "t.tex").read_text()
@@ -92,7 +101,7 @@ def test_files_and_print(runs, capsys):
     assert "480.00 ± 8.00" in capsys.readouterr().out
 
 
-def test_tensorboard_logs_in_one_place(runs):
+def test_tensorboard_logs_in_one_place(runs: Any) -> None:
     result = analysis_ex.run("gather_tb_directories", QUIET).result
     assert result["n_tb_dirs"] == 3
     gather_dir = runs / "analysis" / "tensorboard"
@@ -106,7 +115,7 @@ def test_tensorboard_logs_in_one_place(runs):
     assert (found / "events.out.tfevents.1.host").exists()
 
 
-def test_logs_of_a_study_are_called_as_its_trials(workdir):
+def test_logs_of_a_study_are_called_as_its_trials(workdir: pathlib.Path) -> None:
     trial = workdir / "study" / "trials" / "00000-seed=1"
     sacred = store(workdir, "1", "bc")
     (trial / "sacred").mkdir(parents=True)
@@ -120,7 +129,9 @@ def test_logs_of_a_study_are_called_as_its_trials(workdir):
     assert link.resolve() == trial / "run" / "log"
 
 
-def test_damaged_run_is_named_and_left_out(runs, caplog):
+def test_damaged_run_is_named_and_left_out(
+    runs: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     (runs / SOURCE / "1" / "run.json").write_text('{"status":')
     table = analyze()
     assert list(table["algo"]) == ["bc", "dagger"]
@@ -136,32 +147,34 @@ def test_damaged_run_is_named_and_left_out(runs, caplog):
         ({"table_verbosity": 4}, r"table_verbosity must be an integer in \[0, 3\]"),
     ],
 )
-def test_malformed_input(workdir, updates, message):
+def test_malformed_input(
+    workdir: pathlib.Path, updates: dict[str, Any], message: str
+) -> None:
     (workdir / "empty").mkdir()
     with pytest.raises(ValueError, match=message):
         analyze(**updates)
     assert [path.name for path in workdir.iterdir()] == ["empty"]
 
 
-def test_environments_that_are_no_names(runs):
+def test_environments_that_are_no_names(runs: Any) -> None:
     path = runs / SOURCE / "1" / "config.json"
     path.write_text('{"environment": {"gym_id": ["CartPole-v1"]}}')
     assert sorted(analyze()["env_name"]) == ["?", "CartPole-v1", "Pendulum-v1"]
 
 
-def test_its_own_runs_are_no_rows(runs):
+def test_its_own_runs_are_no_rows(runs: Any) -> None:
     store(runs, "5", "analyze_imitation", status="RUNNING")
     assert len(analyze()) == 3
 
 
-def test_nothing_selected(runs):
+def test_nothing_selected(runs: Any) -> None:
     with pytest.raises(
         ValueError, match=r"no run in .* is selected by run_name='none'"
     ):
         analyze(run_name="none")
 
 
-def test_documented_command_line(runs, capsys):
+def test_documented_command_line(runs: Any, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["analyze_imitation", "with", "run_name=study"]
     assert analysis_ex.run_line(words, "program") == 0
     assert "bc CartPole-v1" in " ".join(capsys.readouterr().out.split())
@@ -169,6 +182,6 @@ def test_documented_command_line(runs, capsys):
     assert analysis_ex.run_line(words, "program") == 0
 
 
-def test_a_command_must_be_named(runs):
+def test_a_command_must_be_named(runs: Any) -> None:
     with pytest.raises(ConfigError, match="analyze_imitation, gather_tb_directories"):
         analysis_ex.run()

@@ -2,6 +2,7 @@
 
 import importlib.util
 import pathlib
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ PAGE = DOCS / "guide" / "cli.md"
 
 
 @pytest.fixture(scope="module")
-def reference():
+def reference() -> Any:
     path = DOCS / "_tools" / "cli_reference.py"
     spec = importlib.util.spec_from_file_location("cli_reference", path)
     module = importlib.util.module_from_spec(spec)
@@ -20,19 +21,19 @@ def reference():
     return module
 
 
-def test_the_page_is_up_to_date(reference):
+def test_the_page_is_up_to_date(reference: Any) -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert text == reference.page(text), "run python docs/_tools/cli_reference.py"
 
 
-def test_every_setting_and_preset_is_on_the_page(reference):
+def test_every_setting_and_preset_is_on_the_page(reference: Any) -> None:
     text = PAGE.read_text(encoding="utf-8")
     for script in reference.scripts():
         for name in script.presets():
             assert f"`{name}`" in text
 
 
-def test_every_command_is_on_the_page():
+def test_every_command_is_on_the_page() -> None:
     text = PAGE.read_text(encoding="utf-8")
     for name in console.COMMANDS:
         assert f"`imitation {name}`" in text

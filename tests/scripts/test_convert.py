@@ -1,6 +1,7 @@
 """The commands ``imitation convert`` and ``convert_trajs``."""
 
 import os
+import pathlib
 import pickle
 
 import numpy as np
@@ -21,12 +22,14 @@ NO_INFOS = types.TrajectoryWithRew(EPISODE.obs, EPISODE.acts, None, True, EPISOD
 
 
 @pytest.fixture(autouse=True)
-def _own_storage(tmp_path, monkeypatch) -> None:
+def _own_storage(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
 
 
-def test_convert_says_what_it_wrote(tmp_path, capsys) -> None:
+def test_convert_says_what_it_wrote(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     np.savez("a.npz", obs=np.zeros((5, 2)), acts=np.zeros(5, int), dones=np.eye(5)[1])
     assert convert.main(["a.npz", "new", "--final-obs", "repeat"]) == 0
     assert capsys.readouterr().out.splitlines() == [
@@ -38,7 +41,7 @@ def test_convert_says_what_it_wrote(tmp_path, capsys) -> None:
     assert [len(episode) for episode in serialize.load("new")] == [2, 3]
 
 
-def test_convert_to_minari_and_back(capsys) -> None:
+def test_convert_to_minari_and_back(capsys: pytest.CaptureFixture[str]) -> None:
     serialize.save("set", [EPISODE, EPISODE])
     assert convert.main(["set", "my/set-v0", "--to", "minari"]) == 0
     assert "hf -> minari: 2 episodes, 6 steps" in capsys.readouterr().out
@@ -54,7 +57,9 @@ def test_convert_in_place_and_without_infos() -> None:
     assert list(serialize.load("set")) == [NO_INFOS]
 
 
-def test_convert_never_overwrites_other_things(tmp_path, capsys) -> None:
+def test_convert_never_overwrites_other_things(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     serialize.save("set", [EPISODE])
     (tmp_path / "notes.txt").write_text("mine")
     assert convert.main(["set", "notes.txt"]) == 2
@@ -63,7 +68,9 @@ def test_convert_never_overwrites_other_things(tmp_path, capsys) -> None:
     assert sorted(os.listdir()) == ["notes.txt", "set"]
 
 
-def test_convert_asks_before_unpickling(tmp_path, capsys) -> None:
+def test_convert_asks_before_unpickling(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     (tmp_path / "a.pkl").write_bytes(pickle.dumps([EPISODE]))
     assert convert.main(["a.pkl", "new"]) == 2
     error = capsys.readouterr().err
@@ -73,7 +80,9 @@ def test_convert_asks_before_unpickling(tmp_path, capsys) -> None:
     assert list(serialize.load("new")) == [EPISODE]
 
 
-def test_convert_help_says_what_pickles_can_do(capsys) -> None:
+def test_convert_help_says_what_pickles_can_do(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit) as caught:
         convert.main(["--help"])
     assert caught.value.code == 0
@@ -84,7 +93,7 @@ def test_convert_help_says_what_pickles_can_do(capsys) -> None:
 
 
 @pytest.mark.parametrize("name", ["A.pkl", "A.npz", "A.foo"])
-def test_convert_trajs_in_place(tmp_path, name) -> None:
+def test_convert_trajs_in_place(tmp_path: pathlib.Path, name: str) -> None:
     (tmp_path / name).write_bytes(pickle.dumps([EPISODE]))
     assert convert_trajs.update_traj_file_in_place(name) == tmp_path.joinpath(
         "A"
@@ -93,7 +102,7 @@ def test_convert_trajs_in_place(tmp_path, name) -> None:
     assert sorted(os.listdir()) == ["A", name]
 
 
-def test_convert_trajs_refuses(tmp_path) -> None:
+def test_convert_trajs_refuses(tmp_path: pathlib.Path) -> None:
     (tmp_path / "A").write_bytes(pickle.dumps([EPISODE]))
     with pytest.raises(DataError, match="no extension to drop"):
         convert_trajs.update_traj_file_in_place("A")
@@ -104,7 +113,11 @@ def test_convert_trajs_refuses(tmp_path) -> None:
         convert_trajs.update_traj_file_in_place("A.pkl")
 
 
-def test_convert_trajs_command(tmp_path, monkeypatch, capsys) -> None:
+def test_convert_trajs_command(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     for name in ("A.pkl", "B.pkl"):
         (tmp_path / name).write_bytes(pickle.dumps([EPISODE]))
     monkeypatch.setattr("sys.argv", ["convert_trajs", "A.pkl", "B.pkl"])

@@ -9,6 +9,8 @@ import pathlib
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,7 +57,7 @@ class Demo:
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory):
+def demo(tmp_path_factory: pytest.TempPathFactory) -> "Demo":
     """A fast demo, what it printed and where it wrote."""
     out = tmp_path_factory.mktemp("demo") / "out"
     stdout, stderr = io.StringIO(), io.StringIO()
@@ -66,11 +68,11 @@ def demo(tmp_path_factory):
 
 
 @pytest.fixture
-def written(demo):
+def written(demo: Any) -> Any:
     return json.loads((demo.out / "results.json").read_text())
 
 
-def test_the_report_is_one_page(demo, written):
+def test_the_report_is_one_page(demo: Any, written: Any) -> None:
     text = (demo.out / "report.html").read_text(encoding="utf-8")
     check_page(text)
     for environment, policies in written["environments"].items():
@@ -84,7 +86,7 @@ def test_the_report_is_one_page(demo, written):
     assert "numbers mean nothing" in text
 
 
-def test_it_shows_progress_and_ends_with_a_table_and_the_path(demo):
+def test_it_shows_progress_and_ends_with_a_table_and_the_path(demo: Any) -> None:
     assert "Pendulum-v1: DAgger" in demo.stderr
     first = f"First results: {demo.out / 'report.html'} (reloads itself)"
     assert demo.stdout.splitlines()[0] == first
@@ -94,7 +96,7 @@ def test_it_shows_progress_and_ends_with_a_table_and_the_path(demo):
     assert last == f"Report: {demo.out / 'report.html'}"
 
 
-def test_everything_is_measured_in_all_environments(written):
+def test_everything_is_measured_in_all_environments(written: Any) -> None:
     assert list(written["environments"]) == list(POLICIES)
     for environment, policies in written["environments"].items():
         assert [policy["policy"] for policy in policies] == POLICIES[environment]
@@ -106,7 +108,7 @@ def test_everything_is_measured_in_all_environments(written):
             assert low <= policy["return_mean"] <= high
 
 
-def test_scores_are_normalized_by_the_references(written):
+def test_scores_are_normalized_by_the_references(written: Any) -> None:
     policies = {p["policy"]: p for p in written["environments"]["Pendulum-v1"]}
     low, high = (policies[name]["return_mean"] for name in ("Random", "Expert"))
     for name in ("BC", "DAgger"):
@@ -120,8 +122,8 @@ def test_scores_are_normalized_by_the_references(written):
     [(name, policy) for name, policies in POLICIES.items() for policy in policies],
 )
 def test_each_command_gives_the_number_of_its_row(
-    written, workdir, environment, policy
-):
+    written: Any, workdir: pathlib.Path, environment: Any, policy: Any
+) -> None:
     (row,) = (
         row for row in written["environments"][environment] if row["policy"] == policy
     )
@@ -135,7 +137,9 @@ def test_each_command_gives_the_number_of_its_row(
     assert stats["n_traj"] == len(row["returns"])
 
 
-def test_the_same_seed_gives_the_same_numbers(written, tmp_path):
+def test_the_same_seed_gives_the_same_numbers(
+    written: Any, tmp_path: pathlib.Path
+) -> None:
     environments = [study.ENVIRONMENTS[1]]
     np.random.seed(17)  # global randomness makes no difference and is left alone
     before = np.random.get_state()[1].copy()
@@ -176,7 +180,7 @@ ROW = DemoRow(
 
 
 @pytest.fixture
-def zero(tmp_path, monkeypatch):
+def zero(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A row in a file of its own, the only one that runs."""
     package = tmp_path / "more_rows"
     package.mkdir()
@@ -190,7 +194,7 @@ def zero(tmp_path, monkeypatch):
     sys.modules.pop(name, None)
 
 
-def test_a_row_is_one_file(zero, tmp_path):
+def test_a_row_is_one_file(zero: Any, tmp_path: pathlib.Path) -> None:
     assert zero == [
         *("BC", "DAgger", "GAIL", "AIRL", "Preferences", "Density"),
         *("SQIL", "IQ-Learn", "MCE IRL", "Zero"),
@@ -209,8 +213,11 @@ def test_a_row_is_one_file(zero, tmp_path):
 
 
 def test_a_failure_is_shown_and_a_second_demo_runs_only_what_is_missing(
-    zero, tmp_path, capsys, monkeypatch
-):
+    zero: Any,
+    tmp_path: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     del zero
     (row,) = rows.all_rows()
     broken = dataclasses.replace(row, policy="missing.th")
@@ -235,7 +242,7 @@ def test_a_failure_is_shown_and_a_second_demo_runs_only_what_is_missing(
     assert kept.stat().st_mtime_ns > before
 
 
-def test_a_page_that_waits_for_rows_reloads_itself(tmp_path):
+def test_a_page_that_waits_for_rows_reloads_itself(tmp_path: pathlib.Path) -> None:
     options = study.Options(0, tmp_path, fast=True)
     cells = study.cells(options, study.ENVIRONMENTS[:1], rows.all_rows())
     states = [runner.State(cell) for cell in cells]
@@ -248,7 +255,7 @@ def test_a_page_that_waits_for_rows_reloads_itself(tmp_path):
     assert "running: seals/CartPole-v0: Expert; waiting: seals/CartPole-v0: BC" in text
 
 
-def test_the_settings_of_the_rows_exist():
+def test_the_settings_of_the_rows_exist() -> None:
     environments = {e.name: e for e in study.ENVIRONMENTS}
     for row in rows.all_rows():
         for name, own in row.settings.items():
@@ -261,7 +268,7 @@ def test_the_settings_of_the_rows_exist():
             assert settings.environment.env_name == name
 
 
-def test_rows_show_how_they_learned(demo):
+def test_rows_show_how_they_learned(demo: Any) -> None:
     text = (demo.out / "report.html").read_text(encoding="utf-8")
     for label in ("GAIL", "AIRL", "Preferences"):
         assert f"<strong>{label}: true return</strong>" in text
@@ -277,7 +284,9 @@ def test_rows_show_how_they_learned(demo):
 
 
 @pytest.mark.parametrize("command_name", SCRIPTS)
-def test_the_runs_of_the_rows_can_be_reported_on(demo, tmp_path, command_name):
+def test_the_runs_of_the_rows_can_be_reported_on(
+    demo: Any, tmp_path: pathlib.Path, command_name: Any
+) -> None:
     directory = sorted((demo.out / "runs").glob(f"*/{command_name}"))[-1]
     page = tmp_path / "page.html"
     assert console.run(["report", str(directory), "--out", str(page)]) == 0
@@ -286,7 +295,7 @@ def test_the_runs_of_the_rows_can_be_reported_on(demo, tmp_path, command_name):
     assert "Completed. " in text
 
 
-def test_it_shows_what_offline_training_and_planning_have_to_show(demo):
+def test_it_shows_what_offline_training_and_planning_have_to_show(demo: Any) -> None:
     text = (demo.out / "report.html").read_text(encoding="utf-8")
     assert "<strong>IQ-Learn: " not in text
     assert "learned from 5 demonstrations and no steps of its own" in text
@@ -295,7 +304,7 @@ def test_it_shows_what_offline_training_and_planning_have_to_show(demo):
     assert "planned from the true reward" in text
 
 
-def test_rows_of_an_environment_have_colors_of_their_own(demo):
+def test_rows_of_an_environment_have_colors_of_their_own(demo: Any) -> None:
     learners = rows.all_rows()
     for environment in study.ENVIRONMENTS:
         numbers = [i for i, r in enumerate(learners) if environment.name in r.settings]
@@ -319,7 +328,12 @@ def test_rows_of_an_environment_have_colors_of_their_own(demo):
         (["--out", "full/file/x"], "--out full/file/x must be a directory"),
     ],
 )
-def test_malformed_arguments(workdir, capsys, arguments, message):
+def test_malformed_arguments(
+    workdir: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[Any] | list[str],
+    message: str,
+) -> None:
     (workdir / "full").mkdir()
     (workdir / "full" / "file").touch()
     assert console.run(["demo", "--fast", *arguments]) == 2
@@ -329,7 +343,7 @@ def test_malformed_arguments(workdir, capsys, arguments, message):
     assert [path.name for path in workdir.rglob("*")] == ["full", "file"]
 
 
-def test_help_is_there_before_torch_is_loaded():
+def test_help_is_there_before_torch_is_loaded() -> None:
     code = (
         "import sys; from imitation.scripts import console\n"
         "try: console.run(['demo', '--help'])\n"
@@ -342,7 +356,9 @@ def test_help_is_there_before_torch_is_loaded():
 
 
 @pytest.mark.parametrize("environment", study.ENVIRONMENTS, ids=lambda e: e.preset)
-def test_settings_of_the_full_demo_fit_its_environments(environment, tmp_path):
+def test_settings_of_the_full_demo_fit_its_environments(
+    environment: Any, tmp_path: pathlib.Path
+) -> None:
     options = study.Options(0, tmp_path, fast=False)
     own = [
         cell

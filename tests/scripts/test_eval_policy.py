@@ -1,6 +1,7 @@
 """The command eval_policy: statistics, rollouts, exploration, videos and windows."""
 
 import pathlib
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -22,25 +23,25 @@ class Painted(gym.Env):
     action_space = gym.spaces.Discrete(2)
     drawn = 0
 
-    def __init__(self, color, render_mode=None):
+    def __init__(self, color: Any, render_mode: None = None) -> None:
         self.color, self.render_mode = color, render_mode
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self.steps = 0
         self.draw()
         return np.zeros(1, np.float32), {"color": self.color}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         self.steps += 1
         self.draw()
         obs = np.zeros(1, np.float32)
         return obs, 1.0, False, self.steps == 3, {"color": self.color}
 
-    def draw(self):
+    def draw(self) -> None:
         type(self).drawn += self.render_mode == "human"
 
-    def render(self):
+    def render(self) -> Any:
         return np.full((16, 16, 3), self.color, np.uint8)
 
 
@@ -52,12 +53,12 @@ PAINTED = {
 }
 
 
-def run(named=("cartpole", "environment.fast", "fast"), **updates):
+def run(named: Any = ("cartpole", "environment.fast", "fast"), **updates: Any) -> Any:
     dotted = {key.replace("__", "."): value for key, value in updates.items()}
     return eval_policy_ex.run(named_configs=named, config_updates={**QUIET, **dotted})
 
 
-def test_statistics(workdir):
+def test_statistics(workdir: pathlib.Path) -> None:
     done = run(eval_n_timesteps=40)
     assert done.result["n_traj"] == 8
     assert done.result["return_mean"] == done.result["monitor_return_mean"] == 5.0
@@ -65,19 +66,21 @@ def test_statistics(workdir):
     assert monitors == ["mon000.monitor.csv", "mon001.monitor.csv"]
 
 
-def test_episodes_decide_if_they_are_given(workdir):
+def test_episodes_decide_if_they_are_given(workdir: pathlib.Path) -> None:
     done = run(("cartpole", "environment.fast"), eval_n_episodes=3)
     assert done.config["eval_n_timesteps"] is None
     assert 3 <= done.result["n_traj"] <= 4
 
 
-def test_rollouts_are_saved_relative_to_the_run_directory(workdir):
+def test_rollouts_are_saved_relative_to_the_run_directory(
+    workdir: pathlib.Path,
+) -> None:
     run(rollout_save_path="rollouts/test")
     episodes = serialize.load_with_rewards(workdir / "run" / "rollouts" / "test")
     assert all(len(episode) == 5 for episode in episodes)
 
 
-def test_exploration(workdir):
+def test_exploration(workdir: pathlib.Path) -> None:
     run(rollout_save_path="plain", eval_n_timesteps=60)
     run(
         ("cartpole", "environment.fast", "fast", "explore_eps_greedy"),
@@ -93,7 +96,9 @@ def test_exploration(workdir):
     assert 0 < explored.mean() < 0.6
 
 
-def test_videos_keep_the_arguments_of_the_environment(workdir):  # S30
+def test_videos_keep_the_arguments_of_the_environment(
+    workdir: pathlib.Path,
+) -> None:  # S30
     pytest.importorskip("av")
     done = run(("fast",), videos=True, video_kwargs={"single_video": False}, **PAINTED)
     expected = {"color": 7, "render_mode": "rgb_array"}
@@ -102,7 +107,9 @@ def test_videos_keep_the_arguments_of_the_environment(workdir):  # S30
     assert videos and all(video.stat().st_size > 0 for video in videos)
 
 
-def test_render_draws_in_a_window_and_keeps_the_arguments(workdir):  # S30
+def test_render_draws_in_a_window_and_keeps_the_arguments(
+    workdir: pathlib.Path,
+) -> None:  # S30
     Painted.drawn = 0
     done = run(("fast", "render"), render_fps=10_000, **PAINTED)
     expected = {"color": 7, "render_mode": "human"}
@@ -110,10 +117,12 @@ def test_render_draws_in_a_window_and_keeps_the_arguments(workdir):  # S30
     assert Painted.drawn >= 4
 
 
-def test_interactive_render_holds_the_frame_rate(monkeypatch):
+def test_interactive_render_holds_the_frame_rate(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now, slept = [100.0], []
 
-    def sleep(seconds):
+    def sleep(seconds: Any) -> None:
         slept.append(seconds)
         now[0] += seconds
 
@@ -127,7 +136,9 @@ def test_interactive_render_holds_the_frame_rate(monkeypatch):
     assert slept == pytest.approx([0.0, 0.25, 0.10])
 
 
-def test_a_trained_policy_of_the_other_commands_can_be_evaluated(workdir):
+def test_a_trained_policy_of_the_other_commands_can_be_evaluated(
+    workdir: pathlib.Path,
+) -> None:
     named = ["cartpole", "environment.fast", "policy_evaluation.fast", "fast"]
     quiet = {"logging.log_format_strs": [], "bc.batch_size": 4}
     train_imitation_ex.run(
@@ -141,7 +152,9 @@ def test_a_trained_policy_of_the_other_commands_can_be_evaluated(workdir):
     assert done.result["return_mean"] == 5.0
 
 
-def test_evaluating_again_into_the_same_directory_keeps_the_earlier_monitors(workdir):
+def test_evaluating_again_into_the_same_directory_keeps_the_earlier_monitors(
+    workdir: pathlib.Path,
+) -> None:
     run()
     run()
     assert (workdir / "run" / "earlier" / "000" / "monitor").is_dir()

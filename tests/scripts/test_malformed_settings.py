@@ -1,6 +1,7 @@
 """Mistakes a user makes on the command line: status 2, one line, nothing written."""
 
 import pathlib
+from typing import Any
 
 import pytest
 
@@ -332,7 +333,9 @@ CASES = [
 
 
 @pytest.mark.parametrize(("line", "message"), CASES, ids=[line for line, _ in CASES])
-def test_a_mistake_is_one_line_and_writes_nothing(workdir, capsys, line, message):
+def test_a_mistake_is_one_line_and_writes_nothing(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str], line: Any, message: Any
+) -> None:
     pathlib.Path("a_file").write_text("")
     pathlib.Path("mine.json").write_text('{"load_reward_kwargs": {"alpha": 1.0}}')
     assert console.run(line.split()) == 2
@@ -372,14 +375,18 @@ LATE_CASES = [
 @pytest.mark.parametrize(
     ("line", "message"), LATE_CASES, ids=[line for line, _ in LATE_CASES]
 )
-def test_a_mistake_seen_while_building_is_the_users(workdir, capsys, line, message):
+def test_a_mistake_seen_while_building_is_the_users(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str], line: Any, message: Any
+) -> None:
     assert console.run([*line.split(), "logging.log_format_strs=[]"]) == 2
     last = capsys.readouterr().err.splitlines()[-1]
     assert last.startswith("imitation: cannot build ")
     assert message in last
 
 
-def test_evaluation_leaves_the_directory_of_another_run_alone(workdir, capsys):
+def test_evaluation_leaves_the_directory_of_another_run_alone(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     fast = f"cartpole fast environment.fast {RANDOM} logging.log_dir=run"
     pathlib.Path("run").mkdir()
     settings = pathlib.Path("run", "settings.json")
@@ -392,7 +399,9 @@ def test_evaluation_leaves_the_directory_of_another_run_alone(workdir, capsys):
         assert console.run(["eval_policy", "with", *fast.split()]) == 0
 
 
-def test_settings_of_a_damaged_run(workdir, capsys):
+def test_settings_of_a_damaged_run(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pathlib.Path("run").mkdir()
     stored = '{"script": "train_rl", "command": "train_rl", "settings": {}}'
     pathlib.Path("run", "settings.json").write_text(stored)
@@ -410,20 +419,24 @@ def test_settings_of_a_damaged_run(workdir, capsys):
         eval_policy_ex,
     ],
 )
-def test_python_m_handles_mistakes_the_same_way(workdir, capsys, experiment):
+def test_python_m_handles_mistakes_the_same_way(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str], experiment: Any
+) -> None:
     arguments = [*list(experiment.script.commands)[:1], "with", "nonsense=1"]
     assert experiment.run_line(arguments, "program") == 2
     assert capsys.readouterr().err.count("\n") == 1
     assert list(workdir.iterdir()) == []
 
 
-def test_debug_shows_where_it_happened(workdir):
+def test_debug_shows_where_it_happened(workdir: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="unknown setting"):
         console.run(["train_rl", "with", "nonsense=1", "--debug"])
 
 
-def test_an_error_of_ours_says_how_to_see_more(capsys):
-    def fails():
+def test_an_error_of_ours_says_how_to_see_more(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fails() -> None:
         raise RuntimeError("first line\nsecond line")
 
     assert command_line.guarded(fails) == 1
@@ -432,15 +445,19 @@ def test_an_error_of_ours_says_how_to_see_more(capsys):
     assert "unexpected RuntimeError: first line second line (add --debug" in error
 
 
-def test_an_interrupt_is_one_line_and_status_130(capsys):
-    def interrupted():
+def test_an_interrupt_is_one_line_and_status_130(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def interrupted() -> None:
         raise KeyboardInterrupt
 
     assert command_line.guarded(interrupted) == 130
     assert capsys.readouterr().err == "imitation: interrupted\n"
 
 
-def test_too_few_demonstrations(workdir, capsys):
+def test_too_few_demonstrations(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     venv = util.make_vec_env("CartPole-v1", rng=None, n_envs=1, max_episode_steps=3)
     policy = RandomPolicy(venv.observation_space, venv.action_space)
     enough = rollout.make_min_episodes(2)

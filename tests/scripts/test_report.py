@@ -1,12 +1,17 @@
 """``imitation report``."""
 
+import pathlib
+from typing import Any
+
 import pytest
 
 from imitation.scripts import console
 from imitation.testing.html_checks import check_page
 
 
-def test_a_report_of_a_run(workdir, capsys):
+def test_a_report_of_a_run(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = (
         "bc with seals_cartpole environment.fast demonstrations.fast fast "
         "policy_evaluation.fast expert.policy_type=bundled seed=0 logging.log_dir=run"
@@ -23,7 +28,9 @@ def test_a_report_of_a_run(workdir, capsys):
     assert (workdir / "other.html").read_text(encoding="utf-8") == text
 
 
-def test_runs_of_gail_need_no_format_to_be_reported_on(workdir, capsys):
+def test_runs_of_gail_need_no_format_to_be_reported_on(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = (
         "gail with seals_cartpole environment.fast demonstrations.fast fast "
         "policy_evaluation.fast expert.policy_type=bundled eval_interval=1 "
@@ -52,7 +59,9 @@ def test_runs_of_gail_need_no_format_to_be_reported_on(workdir, capsys):
     assert capsys.readouterr().err.count("imitation:") == 0
 
 
-def test_a_report_replaces_nothing_but_a_page(workdir, capsys):
+def test_a_report_replaces_nothing_but_a_page(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     settings = workdir / "settings.json"
     settings.write_text("precious")
     assert console.run(["report", ".", "--out", "settings.json"]) == 2
@@ -74,7 +83,12 @@ def test_a_report_replaces_nothing_but_a_page(workdir, capsys):
         (["a", "b", "--out", "c"], "a is not a run directory: it has no settings"),
     ],
 )
-def test_malformed_arguments(workdir, capsys, arguments, message):
+def test_malformed_arguments(
+    workdir: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[Any] | list[str],
+    message: str,
+) -> None:
     assert console.run(["report", *arguments]) == 2
     printed = capsys.readouterr()
     assert printed.err.startswith(f"imitation: {message}")

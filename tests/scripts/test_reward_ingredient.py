@@ -1,5 +1,7 @@
 """The ingredient reward: what is built, what is derived, and what is refused."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
@@ -26,11 +28,18 @@ class Uncertain(reward_nets.RewardNetWithVariance):
 
 
 @pytest.fixture(scope="module")
-def venv():
+def venv() -> DummyVecEnv:
     return DummyVecEnv([lambda: gym.make("CartPole-v1")])
 
 
-def made(venv, *presets, command="gail", seed=0, discount=0.99, **updates):
+def made(
+    venv: Any,
+    *presets: Any,
+    command: Any = "gail",
+    seed: Any = 0,
+    discount: float = 0.99,
+    **updates: Any,
+) -> Any:
     config = {}
     for name in presets:
         config = merge(config, expand_dotted(RewardSettings.named_configs[name]))
@@ -41,7 +50,7 @@ def made(venv, *presets, command="gail", seed=0, discount=0.99, **updates):
     return make_reward_net(venv, settings, np.random.default_rng(seed))
 
 
-def test_the_default_is_normalized_at_both_ends(venv):
+def test_the_default_is_normalized_at_both_ends(venv: Any) -> None:
     net = made(venv)
     assert isinstance(net, reward_nets.NormalizedRewardNet)
     assert isinstance(net.normalize_output_layer, RunningNorm)
@@ -49,7 +58,7 @@ def test_the_default_is_normalized_at_both_ends(venv):
     assert any(isinstance(module, RunningNorm) for module in net.base.modules())
 
 
-def test_airl_gets_a_shaped_net_that_discounts_as_the_policy_does(venv):
+def test_airl_gets_a_shaped_net_that_discounts_as_the_policy_does(venv: Any) -> None:
     net = made(venv, command="airl", discount=0.9)
     assert type(net.base) is reward_nets.BasicShapedRewardNet
     assert net.base.discount_factor == 0.9
@@ -69,7 +78,7 @@ def test_airl_gets_a_shaped_net_that_discounts_as_the_policy_does(venv):
         ("normalize_output_ema", RunningNorm, EMANorm),
     ],
 )
-def test_documented_presets(venv, preset, inner, outer):
+def test_documented_presets(venv: Any, preset: str, inner: Any, outer: Any) -> None:
     net = made(venv, preset)
     if outer is not None:
         assert type(net.normalize_output_layer) is outer
@@ -78,13 +87,13 @@ def test_documented_presets(venv, preset, inner, outer):
     assert [type(norm) for norm in norms] == ([] if inner is None else [inner])
 
 
-def test_presets_combine_in_any_order(venv):
+def test_presets_combine_in_any_order(venv: Any) -> None:
     both = made(venv, "normalize_output_disable", "normalize_input_disable")
     assert type(both) is reward_nets.BasicRewardNet
     assert not any(isinstance(m, RunningNorm) for m in both.modules())
 
 
-def test_arguments_of_an_ensemble_are_its_members(venv) -> None:
+def test_arguments_of_an_ensemble_are_its_members(venv: Any) -> None:
     presets = RewardSettings.named_configs
     config = {"net_kwargs": {"use_action": False, "hid_sizes": [8]}}
     config |= presets["reward_ensemble"]
@@ -96,7 +105,7 @@ def test_arguments_of_an_ensemble_are_its_members(venv) -> None:
     make_reward_net(venv, settings, np.random.default_rng(0))
 
 
-def test_the_ensemble_preset(venv):
+def test_the_ensemble_preset(venv: Any) -> None:
     net = made(venv, "reward_ensemble")
     assert isinstance(net, reward_nets.AddSTDRewardWrapper)
     assert net.default_alpha == 0
@@ -110,7 +119,7 @@ def test_the_ensemble_preset(venv):
     assert not th.equal(first, second)
 
 
-def test_keyword_arguments_may_name_classes(venv):
+def test_keyword_arguments_may_name_classes(venv: Any) -> None:
     arguments = {"hid_sizes": [7], "activation": "torch.nn.Tanh", "use_done": True}
     net = made(venv, "normalize_output_disable", net_kwargs=arguments)
     assert any(isinstance(module, th.nn.Tanh) for module in net.modules())
@@ -118,7 +127,7 @@ def test_keyword_arguments_may_name_classes(venv):
     assert widths == [7, 1]
 
 
-def test_the_generator_decides_the_weights(venv):
+def test_the_generator_decides_the_weights(venv: Any) -> None:
     global_state = th.get_rng_state()
     nets = [made(venv, seed=seed) for seed in (0, 0, 1)]
     assert th.equal(th.get_rng_state(), global_state)
@@ -127,7 +136,7 @@ def test_the_generator_decides_the_weights(venv):
     assert not th.equal(one, other)
 
 
-def test_a_net_that_has_no_input_layer_gets_none():
+def test_a_net_that_has_no_input_layer_gets_none() -> None:
     venv = DummyVecEnv([Pictures])
     net_cls = f"{NETS}:CnnRewardNet"
     net = made(venv, net_cls=net_cls, **{"net_kwargs.hwc_format": False})
@@ -173,13 +182,18 @@ def test_a_net_that_has_no_input_layer_gets_none():
         ((), {"net_cls": f"{NETS}:CnnRewardNet"}, "to be images"),
     ],
 )
-def test_what_does_not_fit_is_refused(venv, presets, updates, message):
+def test_what_does_not_fit_is_refused(
+    venv: Any,
+    presets: tuple[()] | tuple[str, str] | tuple[str],
+    updates: Any,
+    message: str,
+) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         made(venv, *presets, **updates)
     assert "\n" not in str(caught.value)
 
 
-def test_a_variance_cannot_be_added_to_a_normalized_reward(venv):
+def test_a_variance_cannot_be_added_to_a_normalized_reward(venv: Any) -> None:
     uncertain = {"net_cls": Uncertain, "add_std_alpha": 1.0}
     with pytest.raises(ConfigError, match=r"reward\.normalize_output_disable"):
         made(venv, **uncertain)

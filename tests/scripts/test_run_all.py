@@ -2,11 +2,13 @@
 
 import importlib.util
 import os
+import pathlib
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +19,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "benchmarks" / "returns" / "run_a
 FAST = ("--fast", "--environments", "cartpole", "--jobs", "2")
 
 
-def load():
+def load() -> Any:
     spec = importlib.util.spec_from_file_location("run_all", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
@@ -27,7 +29,7 @@ def load():
 run_all = load()
 
 
-def run(folder, *words):
+def run(folder: Any, *words: Any) -> Any:
     command = [sys.executable, "-W", "ignore", str(SCRIPT), "--out", str(folder)]
     return subprocess.run(
         [*command, *FAST, *words], capture_output=True, text=True, check=False
@@ -35,7 +37,7 @@ def run(folder, *words):
 
 
 @pytest.mark.parametrize("fast", [False, True])
-def test_cells_are_sound(fast):
+def test_cells_are_sound(fast: bool) -> None:
     options = run_all.parse(["--out", "x", "--n-seeds", "1", *["--fast"][: int(fast)]])
     found = list(run_all.cells(options))
     assert len(found) == 7 * 2
@@ -51,7 +53,7 @@ def test_cells_are_sound(fast):
         assert arguments["command_name"] in script.commands
 
 
-def test_new_cells_join_old_ones(tmp_path):
+def test_new_cells_join_old_ones(tmp_path: pathlib.Path) -> None:
     words = ["--out", str(tmp_path), "--algorithms", "bc", "--environments", "cartpole"]
     first = run_all.prepare(run_all.parse([*words, "--n-seeds", "1"]))
     both = run_all.prepare(run_all.parse([*words, "--n-seeds", "2"]))
@@ -60,7 +62,7 @@ def test_new_cells_join_old_ones(tmp_path):
 
 
 @pytest.mark.slow
-def test_finished_cells_are_kept_and_failed_ones_named(tmp_path):
+def test_finished_cells_are_kept_and_failed_ones_named(tmp_path: pathlib.Path) -> None:
     options = ["--algorithms", "bc", "--n-seeds", "2"]
     journal = Journal(tmp_path, {"benchmark": "run_all", "fast": True, "cwd": "."})
     bad = {"command_name": "bc", "named_configs": ["nowhere"], "config_updates": {}}
@@ -86,7 +88,7 @@ def test_finished_cells_are_kept_and_failed_ones_named(tmp_path):
 
 
 @pytest.mark.slow
-def test_killed_benchmark_goes_on(tmp_path):
+def test_killed_benchmark_goes_on(tmp_path: pathlib.Path) -> None:
     options = ["--algorithms", "bc", "dagger", "--n-seeds", "2", "--jobs", "1"]
     command = [sys.executable, "-W", "ignore", str(SCRIPT), "--out", str(tmp_path)]
     driver = subprocess.Popen([*command, *FAST, *options], stdout=subprocess.DEVNULL)
@@ -105,7 +107,7 @@ def test_killed_benchmark_goes_on(tmp_path):
 
 
 @pytest.mark.slow
-def test_unknown_environment_is_one_line(tmp_path):
+def test_unknown_environment_is_one_line(tmp_path: pathlib.Path) -> None:
     done = run(tmp_path, "--environments", "cartpol")
     assert done.returncode == 2
     (line,) = done.stderr.strip().splitlines()

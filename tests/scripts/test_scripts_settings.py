@@ -4,6 +4,7 @@ import ast
 import inspect
 import json
 import pathlib
+from typing import Any
 
 import gymnasium as gym
 import pytest
@@ -229,14 +230,14 @@ COMMANDS = {
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_documented_keys_have_their_documented_defaults(name):
+def test_documented_keys_have_their_documented_defaults(name: Any) -> None:
     defaults = dict(typed.flatten(BY_NAME[name].defaults()))
     expected = DOCUMENTED_DEFAULTS[name]
     assert {key: defaults[key] for key in expected} == expected
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_every_documented_preset_gives_valid_settings(name):
+def test_every_documented_preset_gives_valid_settings(name: Any) -> None:
     script = BY_NAME[name]
     for preset in DOCUMENTED_PRESETS[name]:
         settings = script.make_settings(COMMANDS[name], named_configs=[preset])
@@ -244,7 +245,7 @@ def test_every_documented_preset_gives_valid_settings(name):
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_every_preset_names_an_environment_that_exists(name):
+def test_every_preset_names_an_environment_that_exists(name: Any) -> None:
     script = BY_NAME[name]
     for preset in script.presets():
         settings = script.make_settings(COMMANDS[name], named_configs=[preset])
@@ -254,8 +255,8 @@ def test_every_preset_names_an_environment_that_exists(name):
 
 
 @pytest.mark.parametrize("name", BY_NAME)
-def test_every_setting_is_documented_where_it_is_declared(name):
-    def check(cls, path):
+def test_every_setting_is_documented_where_it_is_declared(name: Any) -> None:
+    def check(cls, path: Any) -> None:
         docs = typed.field_docs(cls)
         for field in inspect.signature(cls).parameters:
             assert docs.get(field), f"{path}{field} has no docstring"
@@ -265,7 +266,7 @@ def test_every_setting_is_documented_where_it_is_declared(name):
     check(BY_NAME[name].settings_cls, "")
 
 
-def test_tuned_presets_are_plain_json_and_honor_every_key():
+def test_tuned_presets_are_plain_json_and_honor_every_key() -> None:
     folder = pathlib.Path(inspect.getfile(type(train_rl_ex))).parent / "config"
     files = sorted((folder / "tuned_hps").glob("*.json"))
     scripts = {name: script for script, names in TUNED.items() for name in names}
@@ -286,8 +287,8 @@ def test_tuned_presets_are_plain_json_and_honor_every_key():
         )
 
 
-def test_tuned_numbers_of_the_specification():
-    def made(preset):
+def test_tuned_numbers_of_the_specification() -> None:
+    def made(preset: Any) -> Any:
         command = preset.split("_")[0]
         return train_imitation_ex.script.make_settings(command, named_configs=[preset])
 
@@ -301,7 +302,7 @@ def test_tuned_numbers_of_the_specification():
 
 
 @pytest.mark.parametrize("name", TUNED["train_adversarial"])
-def test_tuned_adversarial_settings_lie_in_the_documented_ranges(name):
+def test_tuned_adversarial_settings_lie_in_the_documented_ranges(name: Any) -> None:
     command = name.split("_")[0]
     make = train_adversarial_ex.script.make_settings
     settings = make(command, named_configs=[name])
@@ -317,7 +318,7 @@ def test_tuned_adversarial_settings_lie_in_the_documented_ranges(name):
 
 
 @pytest.mark.parametrize("command", ["gail", "airl"])
-def test_derived_values_of_train_adversarial(command):
+def test_derived_values_of_train_adversarial(command: str) -> None:
     make = train_adversarial_ex.script.make_settings
     settings = make(command)
     shaped = "BasicShapedRewardNet" if command == "airl" else "BasicRewardNet"
@@ -335,14 +336,14 @@ def test_derived_values_of_train_adversarial(command):
     assert specific.merged_kwargs(other)["demo_batch_size"] == 1024
 
 
-def test_the_shaping_discounts_as_the_policy_does():
+def test_the_shaping_discounts_as_the_policy_does() -> None:
     make = train_adversarial_ex.script.make_settings
     for updates, expected in (({}, 0.99), ({"rl.rl_kwargs.gamma": 0.9}, 0.9)):
         settings = make("airl", updates)
         assert settings.reward.net_kwargs["discount_factor"] == expected
 
 
-def test_an_off_policy_generator_has_rounds_of_many_steps():  # S11
+def test_an_off_policy_generator_has_rounds_of_many_steps() -> None:  # S11
     named = ["rl.sac", "policy.sac", "pendulum"]
     settings = train_adversarial_ex.script.make_settings("gail", named_configs=named)
     assert settings.algorithm_kwargs["gen_train_timesteps"] == 256
@@ -361,7 +362,7 @@ def test_an_off_policy_generator_has_rounds_of_many_steps():  # S11
         ("sb3_contrib:QRDQN", "sb3_contrib.qrdqn.policies:QRDQNPolicy"),
     ],
 )
-def test_other_algorithms(algorithm, policy):
+def test_other_algorithms(algorithm: str, policy: str | None) -> None:
     pytest.importorskip(algorithm.split(":")[0])
     updates = {"rl.rl_cls": algorithm}
     if policy is not None:
@@ -376,14 +377,14 @@ def test_other_algorithms(algorithm, policy):
     assert kwargs.get("batch_size", 128) in (128, 256)
 
 
-def test_dagger_rollout_minima_are_settings():  # S29
+def test_dagger_rollout_minima_are_settings() -> None:  # S29
     updates = {"dagger.rollout_round_min_episodes": 5}
     settings = train_imitation_ex.script.make_settings("dagger", updates)
     assert settings.dagger.rollout_round_min_episodes == 5
     assert settings.dagger.rollout_round_min_timesteps == 500
 
 
-def test_later_presets_win_and_explicit_values_win_over_presets():
+def test_later_presets_win_and_explicit_values_win_over_presets() -> None:
     make = train_rl_ex.script.make_settings
     both = make("train_rl", named_configs=["cartpole", "pendulum"])
     assert both.environment.gym_id == "Pendulum-v1"
@@ -392,7 +393,7 @@ def test_later_presets_win_and_explicit_values_win_over_presets():
     assert given.environment.gym_id == "CartPole-v1"
 
 
-def test_derived_values_of_train_rl():
+def test_derived_values_of_train_rl() -> None:
     make = train_rl_ex.script.make_settings
     settings = make("train_rl")
     assert settings.rl.rl_cls == "stable_baselines3:PPO"
@@ -419,7 +420,7 @@ def test_derived_values_of_train_rl():
     assert given.rl.rl_kwargs["gamma"] == 0.5
 
 
-def test_rl_sac_has_a_minibatch_size_and_no_ppo_arguments():  # S29
+def test_rl_sac_has_a_minibatch_size_and_no_ppo_arguments() -> None:  # S29
     for named in (["rl.sac", "pendulum"], ["pendulum", "rl.sac"]):
         settings = train_rl_ex.script.make_settings(
             "train_rl", named_configs=[*named, "policy.sac"]
@@ -429,7 +430,7 @@ def test_rl_sac_has_a_minibatch_size_and_no_ppo_arguments():  # S29
         settings.check("train_rl")
 
 
-def test_derived_values_of_train_imitation():
+def test_derived_values_of_train_imitation() -> None:
     make = train_imitation_ex.script.make_settings
     bc = make("bc")
     assert bc.demonstrations.n_expert_demos == 50
@@ -446,7 +447,7 @@ def test_derived_values_of_train_imitation():
     assert local.demonstrations.n_expert_demos is None
 
 
-def test_parts_of_a_run_have_independent_and_repeatable_generators():
+def test_parts_of_a_run_have_independent_and_repeatable_generators() -> None:
     settings = train_rl_ex.script.make_settings("train_rl", {"seed": 3})
     draws = {
         purpose: settings.rng(purpose).integers(2**60)
@@ -458,7 +459,7 @@ def test_parts_of_a_run_have_independent_and_repeatable_generators():
     assert other.rng("training").integers(2**60) != draws["training"]
 
 
-def test_json_files_are_named_configs(workdir):
+def test_json_files_are_named_configs(workdir: pathlib.Path) -> None:
     pathlib.Path("mine.json").write_text('{"rl.batch_size": 64, "seed": 5}')
     settings = train_rl_ex.script.make_settings("train_rl", named_configs=["mine.json"])
     assert (settings.rl.batch_size, settings.seed) == (64, 5)
@@ -467,13 +468,17 @@ def test_json_files_are_named_configs(workdir):
 @pytest.mark.parametrize(
     ("name", "text"), [("a.pickle", "x"), ("b.json", "{"), ("c.json", "[1]")]
 )
-def test_other_config_files_are_refused(workdir, name, text):
+def test_other_config_files_are_refused(
+    workdir: pathlib.Path, name: str, text: str
+) -> None:
     pathlib.Path(name).write_text(text)
     with pytest.raises(ConfigError, match="config file"):
         train_rl_ex.script.make_settings("train_rl", named_configs=[name])
 
 
-def test_parallel_follows_the_cost_of_the_environment(monkeypatch):
+def test_parallel_follows_the_cost_of_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     make = train_rl_ex.script.make_settings
     monkeypatch.setattr("os.cpu_count", lambda: 64)
     assert make("train_rl", named_configs=["cartpole"]).environment.parallel is False
@@ -484,7 +489,7 @@ def test_parallel_follows_the_cost_of_the_environment(monkeypatch):
     assert asked.environment.parallel is True
 
 
-def test_only_the_adapter_imports_sacred():
+def test_only_the_adapter_imports_sacred() -> None:
     folder = pathlib.Path(inspect.getfile(type(train_rl_ex))).parent
     for file in sorted(folder.rglob("*.py")):
         tree = ast.parse(file.read_text())

@@ -1,6 +1,7 @@
 """Typed settings built from nested mappings, and their one-line errors."""
 
 import dataclasses
+import pathlib
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -48,7 +49,7 @@ class Outer:
         {"parts": ["p", "q"], "kwargs": {"deep": {"lr": 1e-3, "none": None}}},
     ],
 )
-def test_build_and_to_config_are_inverse(config):
+def test_build_and_to_config_are_inverse(config: Any) -> None:
     built = typed.build(Outer, config)
     assert typed.build(Outer, typed.to_config(built)) == built
     for name, value in typed.flatten(config):
@@ -56,14 +57,14 @@ def test_build_and_to_config_are_inverse(config):
         assert found == value
 
 
-def test_numbers_take_the_type_of_their_field():
+def test_numbers_take_the_type_of_their_field() -> None:
     built = typed.build(Outer, {"inner": {"size": 1e6}, "rate": 2})
     assert type(built.inner.size) is int and built.inner.size == 1_000_000
     assert type(built.rate) is float
 
 
 @pytest.mark.parametrize("name", [th.nn.Tanh, "torch.nn.Tanh", "torch.nn:Tanh"])
-def test_a_class_may_be_given_by_itself_or_by_name(name):
+def test_a_class_may_be_given_by_itself_or_by_name(name: Any) -> None:
     built = typed.build(Outer, {"inner": {"cls_name": name}})
     loaded = typed.load_class(built.inner.cls_name, th.nn.Module, "inner.cls_name")
     assert loaded is th.nn.Tanh
@@ -100,12 +101,12 @@ def test_a_class_may_be_given_by_itself_or_by_name(name):
         ({"kwargs": [1]}, r"kwargs must be a dict, got \[1\]"),
     ],
 )
-def test_what_does_not_fit_is_explained(config, message):
+def test_what_does_not_fit_is_explained(config: Any, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         typed.build(Outer, config)
 
 
-def test_merge_is_deep_and_leaves_its_arguments_alone():
+def test_merge_is_deep_and_leaves_its_arguments_alone() -> None:
     base = {"a": {"b": 1, "c": 2}, "d": [1]}
     update = {"a": {"c": 3}, "d": [2]}
     merged = typed.merge(base, update)
@@ -115,13 +116,13 @@ def test_merge_is_deep_and_leaves_its_arguments_alone():
     assert update == {"a": {"c": 3}, "d": [2]}
 
 
-def test_dotted_keys_nest():
+def test_dotted_keys_nest() -> None:
     config = {"a.b.c": 1, "a": {"d": 2}, "e.f": {"g.h": 3}}
     expected = {"a": {"b": {"c": 1}, "d": 2}, "e": {"f": {"g": {"h": 3}}}}
     assert typed.expand_dotted(config) == expected
 
 
-def test_named_classes_in_keyword_arguments_are_loaded():
+def test_named_classes_in_keyword_arguments_are_loaded() -> None:
     kwargs = {
         "activation_fn": "torch.nn:Tanh",
         "dotted_fn": "torch.nn.ReLU",
@@ -146,12 +147,12 @@ def test_named_classes_in_keyword_arguments_are_loaded():
         ("builtins:dict", "must name a subclass of Module"),
     ],
 )
-def test_a_name_that_is_no_class_of_the_right_kind(path, message):
+def test_a_name_that_is_no_class_of_the_right_kind(path: str, message: str) -> None:
     with pytest.raises(ConfigError, match=rf"kw\.x_class.*{message}"):
         typed.load_classes({"x_class": path}, th.nn.Module, "kw")
 
 
-def test_docstrings_under_fields_are_found_on_one_line():
+def test_docstrings_under_fields_are_found_on_one_line() -> None:
     assert typed.field_docs(Inner) == {"size": "How large.", "cls_name": "Which class."}
     assert typed.field_docs(Outer)["rate"] == "A rate."
 
@@ -185,12 +186,14 @@ class Ranges(typed.Settings):
         ({"kwargs": {"n": True}}, "group.kwargs.n must be a positive integer"),
     ],
 )
-def test_a_range_is_declared_with_its_setting(values, message):
+def test_a_range_is_declared_with_its_setting(
+    values: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         Ranges(**values)
 
 
-def test_values_within_their_ranges_are_accepted():
+def test_values_within_their_ranges_are_accepted() -> None:
     made = Ranges(whole=6, part=3, share=0.0, sizes=(), kind="b", kwargs={"n": None})
     assert (made.whole, made.part, made.sizes) == (6, 3, ())
     assert Ranges().kwargs is not Ranges().kwargs
@@ -210,21 +213,23 @@ class Root(typed.Settings):
         ({"kwargs": {"m": 2}}, "three", "group.kwargs.m=2 has no effect"),
     ],
 )
-def test_a_given_setting_that_cannot_have_an_effect_is_refused(given, command, message):
+def test_a_given_setting_that_cannot_have_an_effect_is_refused(
+    given: dict[str, Any], command: str, message: str
+) -> None:
     settings = typed.build(Root, {"group": given})
     with pytest.raises(ConfigError, match=message):
         typed.check_effects(settings, {"group": given}, command)
     typed.check_effects(settings, {}, command)  # as when a preset has set it
 
 
-def test_a_given_default_is_never_refused():
+def test_a_given_default_is_never_refused() -> None:
     given = {"group": {"kind": "b", "only_a": 0, "kwargs": {"n": 1}}}
     typed.check_effects(typed.build(Root, given), given, "two")
     given["group"]["kind"] = "a"
     typed.check_effects(typed.build(Root, given), given, "three")
 
 
-def test_a_path_must_exist_where_it_has_an_effect(workdir):
+def test_a_path_must_exist_where_it_has_an_effect(workdir: pathlib.Path) -> None:
     settings = typed.build(Root, {"group": {"file": "here"}})
     with pytest.raises(ConfigError, match=r"group\.file='here' does not exist"):
         typed.check_paths(settings, "one")

@@ -3,6 +3,7 @@
 import json
 import pathlib
 import types
+from typing import Any
 
 import pytest
 
@@ -49,7 +50,9 @@ def double(spec: object) -> int:
     ],
     ids=lambda value: next(iter(value)) if isinstance(value, dict) else "space",
 )
-def test_spaces_become_plain_and_come_back(space, described):
+def test_spaces_become_plain_and_come_back(
+    space: Any, described: dict[str, Any]
+) -> None:
     assert spaces.describe({"x": space}) == {"x": described}
     json.dumps(described)
     again = spaces.realize(described)
@@ -60,8 +63,8 @@ def test_spaces_become_plain_and_come_back(space, described):
         )
 
 
-def test_objects_are_remembered_by_this_process_only():
-    def local(spec):
+def test_objects_are_remembered_by_this_process_only() -> None:
+    def local(spec: Any) -> int:
         return 7
 
     text = spaces.describe({"x": tune.sample_from(local)})["x"]["sample_from"]
@@ -88,7 +91,7 @@ def test_objects_are_remembered_by_this_process_only():
         ({"quniform": [0, 1]}, r"quniform must have \[low, high, quantum\]"),
     ],
 )
-def test_malformed_spaces(space, message):
+def test_malformed_spaces(space: dict[str, Any], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build(ParallelSettings, {"search_space": {"config_updates": {"seed": space}}})
 
@@ -115,7 +118,7 @@ def test_malformed_spaces(space, message):
         ),
     ],
 )
-def test_documented_type_errors(updates, message):
+def test_documented_type_errors(updates: dict[str, Any], message: str) -> None:
     with pytest.raises(TypeError, match=message):
         parallel_ex.run(config_updates=updates)
 
@@ -151,14 +154,16 @@ def test_documented_type_errors(updates, message):
         ),
     ],
 )
-def test_settings_are_checked_before_anything_is_written(workdir, updates, message):
+def test_settings_are_checked_before_anything_is_written(
+    workdir: pathlib.Path, updates: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         parallel_ex.run(config_updates=updates)
     assert list(workdir.iterdir()) == []
 
 
 @pytest.mark.parametrize("algorithm", ["rl", "bc", "dagger", "gail", "airl", "pc"])
-def test_documented_search_spaces_are_sound(algorithm):
+def test_documented_search_spaces_are_sound(algorithm: str) -> None:
     base = {"parallel_run_config": {"base_named_configs": ["seals_cartpole"]}}
     settings = tuning_ex.script.make_settings("tune", base, [algorithm])
     settings.search().check_study()
@@ -166,18 +171,18 @@ def test_documented_search_spaces_are_sound(algorithm):
     assert settings.search().base_named_configs == ("seals_cartpole",)
 
 
-def test_tuning_needs_a_search_space(workdir):
+def test_tuning_needs_a_search_space(workdir: pathlib.Path) -> None:
     with pytest.raises(ConfigError, match="one of rl, bc, dagger, gail, airl, pc"):
         tuning_ex.run()
     assert list(workdir.iterdir()) == []
 
 
-def make_settings(**updates):
+def make_settings(**updates: Any) -> Any:
     config = {"run_name": "study", "seed": 5, "base_named_configs": FAST, **updates}
     return build(ParallelSettings, config)
 
 
-def test_nested_settings_are_merged_key_by_key():
+def test_nested_settings_are_merged_key_by_key() -> None:
     settings = make_settings(
         base_config_updates={"rl": {"batch_size": 64, "rl_kwargs": {"ent_coef": 0.1}}},
         base_named_configs=["a"],
@@ -194,7 +199,7 @@ def test_nested_settings_are_merged_key_by_key():
     assert run["command_name"] == "train_rl"
 
 
-def test_seeds_are_those_of_the_repetition_and_below_the_evaluations():
+def test_seeds_are_those_of_the_repetition_and_below_the_evaluations() -> None:
     settings = make_settings()
     seeds = [settings.make_run({}, r)["config_updates"]["seed"] for r in (0, 1, 0)]
     assert seeds[0] == seeds[2] != seeds[1]
@@ -211,23 +216,29 @@ def test_seeds_are_those_of_the_repetition_and_below_the_evaluations():
         ("train_mce_irl", "imit_stats/return_mean"),
     ],
 )
-def test_metric_is_one_that_the_command_returns(name, metric):
+def test_metric_is_one_that_the_command_returns(name: str, metric: str) -> None:
     assert COMMANDS[name].metric == metric
 
 
-def test_a_missing_study_of_ray_is_one_line(workdir):
+def test_a_missing_study_of_ray_is_one_line(workdir: pathlib.Path) -> None:
     updates = {"experiment_checkpoint_path": str(workdir / "nowhere")}
     with pytest.raises(ConfigError, match="nowhere' holds no study of Ray") as caught:
         parallel_ex.run(config_updates=updates)
     assert "\n" not in str(caught.value)
 
 
-def make_journal(directory, **updates):
+def make_journal(directory: Any, **updates: Any) -> Journal:
     names = {"sacred_ex_name": "train_rl", "run_name": "study"}
     return Journal(directory, {**names, "cwd": str(directory), **updates})
 
 
-def make_searcher(directory, proposals, repeat=1, metric=None, settings=None):
+def make_searcher(
+    directory: Any,
+    proposals: Any,
+    repeat: int = 1,
+    metric: Any = None,
+    settings: Any = None,
+) -> StudySearcher:
     settings = settings or make_settings()
     return StudySearcher(
         make_journal(directory),
@@ -239,7 +250,7 @@ def make_searcher(directory, proposals, repeat=1, metric=None, settings=None):
     )
 
 
-def suggestions(searcher):
+def suggestions(searcher: Any) -> Any:
     found = []
     while isinstance(config := searcher.suggest(f"t{len(found)}"), dict):
         found.append(config)
@@ -254,11 +265,11 @@ GRID = {
 }
 
 
-def rate(config):
+def rate(config: Any) -> Any:
     return config["config_updates"]["rl"]["rl_kwargs"]["learning_rate"]
 
 
-def test_grids_are_complete_and_random_values_differ(tmp_path):
+def test_grids_are_complete_and_random_values_differ(tmp_path: pathlib.Path) -> None:
     searcher = make_searcher(tmp_path, VariantProposals(GRID, 2, seed=0))
     found = suggestions(searcher)
     seeds = [config["config_updates"]["seed"] for config in found]
@@ -267,13 +278,13 @@ def test_grids_are_complete_and_random_values_differ(tmp_path):
     assert all(1e-5 <= rate(config) <= 1e-2 for config in found)
 
 
-def test_proposals_depend_on_the_seed_and_the_number_only():
+def test_proposals_depend_on_the_seed_and_the_number_only() -> None:
     one, other = (VariantProposals(GRID, 2, seed=4) for _ in range(2))
     assert other.propose(5) == [one.propose(i) for i in range(6)][5]
     assert VariantProposals(GRID, 2, seed=5).propose(0) != one.propose(0)
 
 
-def test_a_study_goes_on_where_it_stopped(tmp_path):
+def test_a_study_goes_on_where_it_stopped(tmp_path: pathlib.Path) -> None:
     proposals = VariantProposals(GRID, 1, seed=0)
     first = make_searcher(tmp_path, proposals)
     before = [first.suggest("a"), first.suggest("b")]
@@ -284,14 +295,14 @@ def test_a_study_goes_on_where_it_stopped(tmp_path):
     assert len(make_journal(tmp_path).trials()) == 3
 
 
-def test_a_directory_keeps_one_study(tmp_path):
+def test_a_directory_keeps_one_study(tmp_path: pathlib.Path) -> None:
     make_journal(tmp_path)
     make_journal(tmp_path, cwd="elsewhere")
     with pytest.raises(ConfigError, match="holds another study"):
         make_journal(tmp_path, run_name="other")
 
 
-def test_trial_directories_say_what_was_sampled(tmp_path):
+def test_trial_directories_say_what_was_sampled(tmp_path: pathlib.Path) -> None:
     searcher = make_searcher(tmp_path, VariantProposals(GRID, 1, seed=0))
     name = pathlib.Path(searcher.suggest("a")[DIRECTORY]).name
     assert name.startswith("00000-seed=1,learning_rate=")
@@ -304,37 +315,41 @@ RATES = {"config_updates": {"rl.rl_kwargs.learning_rate": {"uniform": [0.0, 1.0]
 class Suggesting(tune.search.Searcher):
     """Suggests 0.1, 0.2, … and keeps what it is told."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.told, self.evaluated, self.space = {}, [], None
 
-    def set_search_properties(self, metric, mode, config, **spec):
+    def set_search_properties(
+        self, metric: Any, mode: Any, config: Any, **spec: Any
+    ) -> bool:
         self.space = config
         return True
 
-    def suggest(self, trial_id):
+    def suggest(self, trial_id: Any) -> dict[str, Any]:
         n = len(self.told) + 1
         self.told[trial_id] = None
         return {"config_updates": {"rl": {"rl_kwargs": {"learning_rate": n / 10}}}}
 
-    def on_trial_complete(self, trial_id, result=None, error=False):
+    def on_trial_complete(
+        self, trial_id: Any, result: None = None, error: bool = False
+    ) -> None:
         self.told[trial_id] = "error" if error else result
 
-    def add_evaluated_point(self, parameters, value, **kwargs):
+    def add_evaluated_point(self, parameters: Any, value: Any, **kwargs: Any) -> None:
         self.evaluated.append((parameters, value))
 
 
-def searched(directory, algorithm, n=2, repeat=2):
+def searched(directory: Any, algorithm: Any, n: int = 2, repeat: int = 2) -> Any:
     space = make_settings(search_space=RATES).search_space
     proposals = SearchedProposals(space, algorithm, "stats/score", "max", n)
     return make_searcher(directory, proposals, repeat, metric="stats/score")
 
 
-def score(value):
+def score(value: Any) -> dict[str, Any]:
     return {"stats": {"score": value}}
 
 
-def test_search_sees_the_mean_of_the_repetitions(tmp_path):
+def test_search_sees_the_mean_of_the_repetitions(tmp_path: pathlib.Path) -> None:
     algorithm = Suggesting()
     searcher = searched(tmp_path, algorithm)
     assert rate(algorithm.space).upper == 1.0
@@ -349,7 +364,7 @@ def test_search_sees_the_mean_of_the_repetitions(tmp_path):
     assert algorithm.told["group1"] == {"stats/score": 1.0}, "failed ones do not count"
 
 
-def test_search_is_told_when_all_repetitions_fail(tmp_path):
+def test_search_is_told_when_all_repetitions_fail(tmp_path: pathlib.Path) -> None:
     algorithm = Suggesting()
     searcher = searched(tmp_path, algorithm, n=1)
     suggestions(searcher)
@@ -358,7 +373,7 @@ def test_search_is_told_when_all_repetitions_fail(tmp_path):
     assert algorithm.told["group0"] == "error"
 
 
-def test_resumed_search_learns_of_what_was_found_before(tmp_path):
+def test_resumed_search_learns_of_what_was_found_before(tmp_path: pathlib.Path) -> None:
     first = searched(tmp_path, Suggesting())
     for name in ("a", "b", "c"):
         first.suggest(name)
@@ -373,14 +388,14 @@ def test_resumed_search_learns_of_what_was_found_before(tmp_path):
     assert algorithm.evaluated == [({name: 0.1}, 2.0), ({name: 0.2}, 8.0)]
 
 
-def test_optuna_searches_and_takes_up_earlier_results(tmp_path):
+def test_optuna_searches_and_takes_up_earlier_results(tmp_path: pathlib.Path) -> None:
     pytest.importorskip("optuna")
     from imitation.scripts.studies.study import _optuna
 
-    def make(seed):
+    def make(seed: Any) -> Any:
         return searched(tmp_path, _optuna("stats/score", "max", seed), n=12, repeat=1)
 
-    def value(config):
+    def value(config: pytest.Config) -> Any:
         return -((rate(config) - 0.7) ** 2)
 
     first, configs = make(0), []
@@ -406,12 +421,14 @@ def test_optuna_searches_and_takes_up_earlier_results(tmp_path):
         ({"config_updates": {"seed": 1}}, "holds nothing to search"),
     ],
 )
-def test_what_cannot_be_searched(tmp_path, space, message):
+def test_what_cannot_be_searched(
+    tmp_path: pathlib.Path, space: dict[str, Any], message: str
+) -> None:
     with pytest.raises(ConfigError, match=message):
         SearchedProposals(space, Suggesting(), "score", "max", 1)
 
 
-def test_fast_study_trial_by_trial(tmp_path):
+def test_fast_study_trial_by_trial(tmp_path: pathlib.Path) -> None:
     """What `parallel with fast` does in workers, here in one process."""
     settings = parallel_ex.script.make_settings("parallel", {"seed": 0}, ["fast"])
     proposals = VariantProposals(settings.search_space, 1, seed=0)
@@ -431,7 +448,7 @@ def test_fast_study_trial_by_trial(tmp_path):
     assert len(table) == 3 and table[1].startswith("0,finished")
 
 
-def test_failed_trial_says_why_and_is_tried_again(tmp_path):
+def test_failed_trial_says_why_and_is_tried_again(tmp_path: pathlib.Path) -> None:
     bad = {"config_updates": {"rl": {"rl_kwargs": {"learning_rate": {"choice": [-1]}}}}}
     proposals = VariantProposals(bad, 1, seed=0)
     searcher = make_searcher(tmp_path, proposals)
@@ -446,20 +463,20 @@ def test_failed_trial_says_why_and_is_tried_again(tmp_path):
     assert pathlib.Path(again.suggest("a")[DIRECTORY]) == directory
 
 
-def test_errors_are_kept_in_a_line(tmp_path):
+def test_errors_are_kept_in_a_line(tmp_path: pathlib.Path) -> None:
     make_journal(tmp_path)
     write_error(tmp_path, "two\nlines\n")
     assert (tmp_path / "error.txt").read_text() == "two lines"
 
 
-def trial(rate_, seed, value):
+def trial(rate_: Any, seed: Any, value: Any) -> types.SimpleNamespace:
     result = {} if value is None else score(value)
     updates = {"rl": {"lr": rate_}, "seed": seed}
     config = {"config_updates": updates, DIRECTORY: str(seed), "__trial_index__": seed}
     return types.SimpleNamespace(config=config, last_result=result)
 
 
-def test_best_trial_is_that_of_the_best_mean():
+def test_best_trial_is_that_of_the_best_mean() -> None:
     trials = [
         *(trial(0.1, 0, 9.0), trial(0.1, 1, 1.0)),
         *(trial(0.2, 0, 6.0), trial(0.2, 1, 6.0)),
@@ -470,13 +487,13 @@ def test_best_trial_is_that_of_the_best_mean():
 
 
 @pytest.mark.parametrize("trials", [[], [trial(0.1, 0, None)]])
-def test_no_trials_found(trials):
+def test_no_trials_found(trials: list[Any]) -> None:
     analysis = types.SimpleNamespace(trials=trials)
     with pytest.raises(ValueError, match="No trials found"):
         find_best_trial(analysis, "stats/score")
 
 
-def test_tuning_settings_survive_being_stored():
+def test_tuning_settings_survive_being_stored() -> None:
     config = {"parallel_run_config": {"search_space": {"config_updates": {}}}}
     objects = {"seed": tune.randint(0, 9)}
     config["parallel_run_config"]["search_space"]["config_updates"] = objects

@@ -3,10 +3,13 @@
 import csv
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -31,7 +34,7 @@ N_TRIALS = 8
 
 
 @pytest.fixture(scope="module")
-def cluster():
+def cluster() -> Iterator[Any]:
     """One Ray for all tests that do not kill it."""
     os.environ["RAY_CHDIR_TO_TRIAL_DIR"] = "0"
     ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
@@ -40,12 +43,12 @@ def cluster():
     del os.environ["RAY_CHDIR_TO_TRIAL_DIR"]
 
 
-def table(directory):
+def table(directory: Any) -> Any:
     with open(directory / "trials.csv", newline="") as file:
         return list(csv.DictReader(file))
 
 
-def test_parallel_fast(cluster, workdir):
+def test_parallel_fast(cluster: Any, workdir: pathlib.Path) -> None:
     done = parallel_ex.run(
         named_configs=["fast"], config_updates={"logging.log_dir": "study"}
     )
@@ -65,7 +68,7 @@ def test_parallel_fast(cluster, workdir):
     assert len(read.result.trials) == 2
 
 
-def test_tuning_fast(cluster, workdir):
+def test_tuning_fast(cluster: Any, workdir: pathlib.Path) -> None:
     done = tuning_ex.run(
         named_configs=["fast"], config_updates={"logging.log_dir": "tuning", "seed": 0}
     )
@@ -84,7 +87,7 @@ def test_tuning_fast(cluster, workdir):
     assert (workdir / "tuning/search/trials").stat().st_mtime_ns == stamp
 
 
-def test_searching_with_repetitions(cluster, workdir):
+def test_searching_with_repetitions(cluster: Any, workdir: pathlib.Path) -> None:
     parallel_config = {
         "sacred_ex_name": "train_rl",
         "base_named_configs": FAST,
@@ -99,7 +102,9 @@ def test_searching_with_repetitions(cluster, workdir):
     assert rows[0]["seed"] == rows[2]["seed"] != rows[1]["seed"]
 
 
-def test_a_failed_trial_does_not_take_the_study_down(cluster, workdir):
+def test_a_failed_trial_does_not_take_the_study_down(
+    cluster: Any, workdir: pathlib.Path
+) -> None:
     rates = {"grid_search": [1e-3, -1.0]}
     updates = {
         "base_named_configs": FAST,
@@ -113,7 +118,7 @@ def test_a_failed_trial_does_not_take_the_study_down(cluster, workdir):
     assert "learning rate" in bad["error"].lower()
 
 
-def test_all_failed_is_one_line(cluster, workdir):
+def test_all_failed_is_one_line(cluster: Any, workdir: pathlib.Path) -> None:
     updates = {
         "base_named_configs": FAST,
         "base_config_updates": {"rl.rl_kwargs.learning_rate": -1.0},
@@ -123,13 +128,15 @@ def test_all_failed_is_one_line(cluster, workdir):
         parallel_ex.run(config_updates=updates)
 
 
-def start(workdir, *words, script="parallel"):
+def start(
+    workdir: pathlib.Path, *words: Any, script: str = "parallel"
+) -> subprocess.Popen:
     command = [sys.executable, "-m", f"imitation.scripts.{script}", "with", *words]
     with open(workdir / "driver.log", "a") as log:
         return subprocess.Popen(command, cwd=workdir, stdout=log, stderr=log)
 
 
-def test_wrong_arguments_of_ray_are_one_line(workdir):
+def test_wrong_arguments_of_ray_are_one_line(workdir: pathlib.Path) -> None:
     """In a process of its own: where Ray runs, it is taken as it is."""
     words = ("fast", "init_kwargs.nonsense=1", "logging.log_dir=study")
     assert start(workdir, *words).wait() == 2
@@ -137,11 +144,11 @@ def test_wrong_arguments_of_ray_are_one_line(workdir):
     assert "init_kwargs={'nonsense': 1}: Ray does not start" in last
 
 
-def finished(study):
+def finished(study: Any) -> Any:
     return {path.parent.name for path in study.glob("trials/*/result.json")}
 
 
-def wait_until(condition, seconds, driver):
+def wait_until(condition: Any, seconds: Any, driver: Any) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert driver.poll() is None, "the driver ended early"
@@ -149,7 +156,7 @@ def wait_until(condition, seconds, driver):
         time.sleep(0.05)
 
 
-def test_killed_driver_loses_no_finished_trial(workdir):
+def test_killed_driver_loses_no_finished_trial(workdir: pathlib.Path) -> None:
     config = {
         "sacred_ex_name": "train_rl",
         "run_name": "killed",
@@ -188,7 +195,7 @@ def test_killed_driver_loses_no_finished_trial(workdir):
     assert len(finished(study)) == N_TRIALS
 
 
-def test_killed_tuning_goes_on(workdir):
+def test_killed_tuning_goes_on(workdir: pathlib.Path) -> None:
     config = {
         "parallel_run_config": {
             "num_samples": 3,

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -35,19 +36,19 @@ class Interruptible(gym.Env):
     action_space = gym.spaces.Discrete(2)
     left = -1
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self.steps = 0
         return self.observe(), {}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         self.steps += 1
         Interruptible.left -= 1
         if Interruptible.left == 0:
             raise KeyboardInterrupt
         return self.observe(), float(action), False, self.steps == 5, {}
 
-    def observe(self):
+    def observe(self) -> Any:
         return self.np_random.uniform(-1, 1, 2).astype(np.float32)
 
 
@@ -57,16 +58,16 @@ class Pictures(gym.Env):
     observation_space = gym.spaces.Box(0, 255, (36, 36, 3), np.uint8)
     action_space = gym.spaces.Discrete(2)
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self.steps = 0
         return self.observe(), {}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         self.steps += 1
         return self.observe(), 1.0, False, self.steps == 5, {}
 
-    def observe(self):
+    def observe(self) -> Any:
         return self.np_random.integers(0, 256, (36, 36, 3), dtype=np.uint8)
 
 
@@ -92,7 +93,7 @@ TINY_SAC = {
 }
 
 
-def run(command, log_dir, named=FAST, **updates):
+def run(command: Any, log_dir: Any, named: Any = FAST, **updates: Any) -> Any:
     dotted = {key.replace("__", "."): value for key, value in updates.items()}
     return train_adversarial_ex.run(
         command,
@@ -101,23 +102,27 @@ def run(command, log_dir, named=FAST, **updates):
     )
 
 
-def reward(log_dir, name="reward_train.pt", checkpoint="final"):
+def reward(
+    log_dir: Any, name: str = "reward_train.pt", checkpoint: str = "final"
+) -> Any:
     return load_reward_net(f"{log_dir}/checkpoints/{checkpoint}/{name}")
 
 
-def weights(log_dir, checkpoint="final"):
+def weights(log_dir: Any, checkpoint: str = "final") -> dict[str, Any]:
     path = pathlib.Path(log_dir, "checkpoints", checkpoint, "gen_policy", "model.zip")
     state = PPO.load(path, device="cpu").policy.state_dict()
     return {**state, **reward(log_dir, checkpoint=checkpoint).state_dict()}
 
 
-def same(one, other):
+def same(one: Any, other: Any) -> Any:
     assert one.keys() == other.keys()
     return all(th.equal(one[key], other[key]) for key in one)
 
 
 @pytest.mark.parametrize("command", ["gail", "airl"])
-def test_documented_command_line_and_output_layout(workdir, command):
+def test_documented_command_line_and_output_layout(
+    workdir: pathlib.Path, command: str
+) -> None:
     line = (
         f"{command} with seals_cartpole fast environment.fast demonstrations.fast "
         "policy_evaluation.fast expert.policy_type=random seed=1 checkpoint_interval=2"
@@ -144,7 +149,9 @@ def test_documented_command_line_and_output_layout(workdir, command):
     assert set(record["result"]) == {"imit_stats", "expert_stats"}
 
 
-def test_returns_are_learned_and_monitored_returns_are_the_environments(workdir):
+def test_returns_are_learned_and_monitored_returns_are_the_environments(
+    workdir: pathlib.Path,
+) -> None:
     stats = run("gail", "run").result["imit_stats"]
     assert stats["monitor_return_mean"] == 5.0  # five steps of one point each
     assert stats["return_mean"] != stats["monitor_return_mean"]
@@ -152,7 +159,7 @@ def test_returns_are_learned_and_monitored_returns_are_the_environments(workdir)
     assert expert["return_mean"] == expert["monitor_return_mean"] == 5.0
 
 
-def test_each_command_trains_its_own_reward(workdir):
+def test_each_command_trains_its_own_reward(workdir: pathlib.Path) -> None:
     run("gail", "gail")
     run("airl", "airl", rl__rl_kwargs__gamma=0.5)
     assert isinstance(reward("gail"), RewardNetFromDiscriminatorLogit)
@@ -166,7 +173,7 @@ def test_each_command_trains_its_own_reward(workdir):
 
 
 @pytest.mark.parametrize("command", ["gail", "airl"])
-def test_same_seed_same_numbers(workdir, command):
+def test_same_seed_same_numbers(workdir: pathlib.Path, command: str) -> None:
     results = [run(command, name).result for name in "ab"]
     assert results[0] == results[1]
     assert same(weights("a"), weights("b"))
@@ -178,12 +185,14 @@ def test_same_seed_same_numbers(workdir, command):
     ("interval", "expected"),
     [(-1, []), (0, ["final", "latest"]), (3, ["00003", "final", "latest"])],
 )
-def test_checkpoint_interval(workdir, interval, expected):
+def test_checkpoint_interval(
+    workdir: pathlib.Path, interval: int, expected: list[Any] | list[str]
+) -> None:
     run("gail", "run", checkpoint_interval=interval)
     assert sorted(p.name for p in pathlib.Path("run/checkpoints").glob("*")) == expected
 
 
-def test_evaluations_on_the_way_keep_the_best(workdir):
+def test_evaluations_on_the_way_keep_the_best(workdir: pathlib.Path) -> None:
     run("gail", "run", eval_interval=2, n_eval_episodes=2)
     assert isinstance(reward("run", checkpoint="best"), reward_nets.RewardNet)
     with open("run/log/progress.csv", encoding="utf-8") as file:
@@ -191,14 +200,16 @@ def test_evaluations_on_the_way_keep_the_best(workdir):
     assert {value for value in measured if value} == {"5.0"}
 
 
-def test_settings_reach_the_trainer(workdir, monkeypatch):
+def test_settings_reach_the_trainer(
+    workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     made = {}
     gail = train_adversarial_ex.script.commands["gail"].__globals__["ALGORITHMS"][
         "gail"
     ]
 
     class Spy(gail):
-        def __init__(self, **kwargs):
+        def __init__(self, **kwargs: Any) -> None:
             made.update(kwargs)
             super().__init__(**kwargs)
 
@@ -225,7 +236,9 @@ def test_settings_reach_the_trainer(workdir, monkeypatch):
     assert reward("run").reward_form == "airl"
 
 
-def test_show_config_merges_what_is_specific(workdir, capsys):
+def test_show_config_merges_what_is_specific(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     specific = {"airl": {"demo_batch_size": 4}, "gail": {"demo_batch_size": 2}}
     run("airl", "run", show_config=True, algorithm_specific=specific)
     out = capsys.readouterr().out
@@ -234,12 +247,14 @@ def test_show_config_merges_what_is_specific(workdir, capsys):
 
 
 @pytest.mark.parametrize("preset", ["acrobot", "cartpole", "mountain_car"])
-def test_environments_whose_episodes_end_early_are_allowed(workdir, preset):
+def test_environments_whose_episodes_end_early_are_allowed(
+    workdir: pathlib.Path, preset: str
+) -> None:
     named = [preset, *FAST[1:]]
     run("gail", "run", named, environment__max_episode_steps=None, total_timesteps=16)
 
 
-def test_agent_path_warm_starts_the_generator(workdir):
+def test_agent_path_warm_starts_the_generator(workdir: pathlib.Path) -> None:
     run("gail", "first")
     agent = "first/checkpoints/final/gen_policy"
     still = {"agent_path": agent, "rl__rl_kwargs__learning_rate": 0.0}
@@ -251,7 +266,9 @@ def test_agent_path_warm_starts_the_generator(workdir):
     assert same(one.policy.state_dict(), other.policy.state_dict())
 
 
-def test_agent_path_may_be_a_cloned_policy(workdir, capsys):
+def test_agent_path_may_be_a_cloned_policy(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train_imitation_ex.run(
         "bc",
         named_configs=[*FAST, "policy.normalize_running"],
@@ -272,7 +289,9 @@ def test_agent_path_may_be_a_cloned_policy(workdir, capsys):
 
 
 @pytest.mark.parametrize("command", ["gail", "airl"])
-def test_sac_learns_from_the_reward_of_the_algorithm(workdir, command):  # S12
+def test_sac_learns_from_the_reward_of_the_algorithm(
+    workdir: pathlib.Path, command: str
+) -> None:  # S12
     done = run(command, "run", PENDULUM, **TINY_SAC)
     assert np.isfinite(done.result["imit_stats"]["return_mean"])
 
@@ -286,7 +305,9 @@ def test_sac_learns_from_the_reward_of_the_algorithm(workdir, command):  # S12
         (FAST, "sb3_contrib:TRPO", None),
     ],
 )
-def test_other_generators(workdir, named, algorithm, policy):
+def test_other_generators(
+    workdir: pathlib.Path, named: Any, algorithm: str, policy: str | None
+) -> None:
     pytest.importorskip(algorithm.split(":")[0])
     updates = {"rl__rl_cls": algorithm}
     if policy is not None:
@@ -298,7 +319,7 @@ def test_other_generators(workdir, named, algorithm, policy):
 
 
 @pytest.mark.parametrize("command", ["gail", "airl"])
-def test_pictures(workdir, command):
+def test_pictures(workdir: pathlib.Path, command: str) -> None:
     done = run(
         command,
         "run",
@@ -313,7 +334,9 @@ def test_pictures(workdir, command):
     assert stats["monitor_return_mean"] == 5 and np.isfinite(stats["return_mean"])
 
 
-def test_resumed_after_an_interrupt_it_ends_with_identical_weights(workdir, capsys):
+def test_resumed_after_an_interrupt_it_ends_with_identical_weights(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     named = ["environment.fast", "demonstrations.fast", "policy_evaluation.fast"]
     small = {
         "environment__gym_id": "tests/Interruptible-v0",
@@ -338,7 +361,7 @@ def test_resumed_after_an_interrupt_it_ends_with_identical_weights(workdir, caps
     assert same(weights("part"), weights("whole"))
 
 
-def test_a_finished_run_resumed_only_evaluates_again(workdir):
+def test_a_finished_run_resumed_only_evaluates_again(workdir: pathlib.Path) -> None:
     first = run("airl", "run")
     before = weights("run")
     again = train_adversarial_ex.run("airl", config_updates={"resume": "run"})
@@ -346,7 +369,9 @@ def test_a_finished_run_resumed_only_evaluates_again(workdir):
     assert same(weights("run"), before)
 
 
-def test_resuming_with_the_other_command(workdir, capsys):
+def test_resuming_with_the_other_command(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run("airl", "run")
     assert console.run(["gail", "with", "resume=run"]) == 2
     assert "was written by train_adversarial airl" in capsys.readouterr().err
@@ -354,7 +379,9 @@ def test_resuming_with_the_other_command(workdir, capsys):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["gail", "airl"])
-def test_resumed_after_sigkill_it_ends_with_identical_weights(workdir, command):
+def test_resumed_after_sigkill_it_ends_with_identical_weights(
+    workdir: pathlib.Path, command: str
+) -> None:
     arguments = [
         *(command, "with", "seals_cartpole", "environment.fast", "demonstrations.fast"),
         *("policy_evaluation.fast", "expert.policy_type=random", "seed=5"),
@@ -386,7 +413,7 @@ def test_resumed_after_sigkill_it_ends_with_identical_weights(workdir, command):
     assert same(weights("killed"), weights("w"))
 
 
-def test_a_learned_reward_trains_and_measures_a_policy(workdir):
+def test_a_learned_reward_trains_and_measures_a_policy(workdir: pathlib.Path) -> None:
     run("airl", "run")
     path = "run/checkpoints/final/reward_test.pt"
     named = [*FAST[:2], "policy_evaluation.fast", "rl.fast", "fast"]
@@ -429,7 +456,7 @@ def test_a_learned_reward_trains_and_measures_a_policy(workdir):
     assert measured["return_mean"] == pytest.approx(np.mean(learned_returns), abs=1e-4)
 
 
-def test_normalizing_twice_is_warned_about(workdir):
+def test_normalizing_twice_is_warned_about(workdir: pathlib.Path) -> None:
     run("airl", "run")
     learned = {
         "reward_type": "RewardNet_normalized",
@@ -444,14 +471,14 @@ def test_normalizing_twice_is_warned_about(workdir):
     assert train_rl_ex.run(named_configs=named, config_updates=once).result
 
 
-def test_the_zero_reward_needs_no_file(workdir):
+def test_the_zero_reward_needs_no_file(workdir: pathlib.Path) -> None:
     zero = {"reward_type": "zero", "expert.policy_type": "random", "seed": 0}
     done = eval_policy_ex.run(named_configs=[*FAST[:2], "fast"], config_updates=zero)
     assert done.result["return_mean"] == 0
     assert done.result["monitor_return_mean"] == 5.0
 
 
-def demonstrations_of(env_id, n_episodes):
+def demonstrations_of(env_id: Any, n_episodes: Any) -> Any:
     venv = util.make_vec_env(env_id, rng=None, n_envs=1, max_episode_steps=5)
     policy = RandomPolicy(venv.observation_space, venv.action_space)
     enough = rollout.make_min_episodes(n_episodes)
@@ -475,8 +502,13 @@ LATE = [
 
 @pytest.mark.parametrize(("env_id", "n_episodes", "setting", "message"), LATE)
 def test_a_mistake_seen_while_building_is_the_users(
-    workdir, capsys, env_id, n_episodes, setting, message
-):
+    workdir: pathlib.Path,
+    capsys: pytest.CaptureFixture[str],
+    env_id: Any,
+    n_episodes: Any,
+    setting: Any,
+    message: Any,
+) -> None:
     serialize.save("demos", demonstrations_of(env_id, n_episodes))
     line = (
         "gail with seals_cartpole environment.fast policy_evaluation.fast fast "
@@ -488,7 +520,9 @@ def test_a_mistake_seen_while_building_is_the_users(
     assert last.startswith("imitation: ") and message in last
 
 
-def test_a_damaged_reward_is_one_line(workdir, capsys):
+def test_a_damaged_reward_is_one_line(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     pathlib.Path("reward.pt").mkdir()
     line = (
         "eval_policy with seals_cartpole environment.fast fast "

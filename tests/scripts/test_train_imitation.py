@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -42,12 +43,12 @@ class ActionReward(gym.Env):
     observation_space = gym.spaces.Box(-1, 1, (2,), np.float32)
     action_space = gym.spaces.Discrete(2)
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self.steps = 0
         return self.observation_space.sample(), {}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         self.steps += 1
         obs = self.observation_space.sample()
         return obs, float(action), False, self.steps == 12, {}
@@ -56,7 +57,9 @@ class ActionReward(gym.Env):
 gym.register("tests/ActionReward-v0", ActionReward)
 
 
-def run(command, log_dir, named=(*FAST, "fast"), **updates):
+def run(
+    command: Any, log_dir: Any, named: Any = (*FAST, "fast"), **updates: Any
+) -> Any:
     dotted = {key.replace("__", "."): value for key, value in updates.items()}
     return train_imitation_ex.run(
         command,
@@ -65,17 +68,17 @@ def run(command, log_dir, named=(*FAST, "fast"), **updates):
     )
 
 
-def final_weights(log_dir):
+def final_weights(log_dir: Any) -> Any:
     return reconstruct_policy(f"{log_dir}/final.th", device="cpu").state_dict()
 
 
-def assert_identical(one, other):
+def assert_identical(one: Any, other: Any) -> None:
     one, other = final_weights(one), final_weights(other)
     assert one.keys() == other.keys()
     assert all(th.equal(one[key], other[key]) for key in one)
 
 
-def test_bc_documented_command_line(workdir):
+def test_bc_documented_command_line(workdir: pathlib.Path) -> None:
     line = (
         "bc with cartpole expert.policy_type=random demonstrations.n_expert_demos=8 "
         "environment.fast policy_evaluation.fast bc.batch_size=4 "
@@ -89,14 +92,14 @@ def test_bc_documented_command_line(workdir):
     assert (log_dir / "sacred").resolve() == sacred_dir.resolve()
 
 
-def test_bc_result_keys(workdir):
+def test_bc_result_keys(workdir: pathlib.Path) -> None:
     done = run("bc", "run")
     assert set(done.result) == {"imit_stats", "expert_stats"}
     assert {"monitor_return_mean", "n_traj"} <= set(done.result["imit_stats"])
     assert done.result["expert_stats"]["n_traj"] == 10
 
 
-def test_expert_stats_are_left_out_without_rewards(workdir):
+def test_expert_stats_are_left_out_without_rewards(workdir: pathlib.Path) -> None:
     venv_settings = EnvironmentSettings(gym_id="CartPole-v1", num_vec=1)
     episodes = get_expert_trajectories(
         DemonstrationsSettings(n_expert_demos=4),
@@ -117,7 +120,7 @@ def test_expert_stats_are_left_out_without_rewards(workdir):
 
 
 @pytest.mark.parametrize("command", ["bc", "dagger"])
-def test_policy_settings_are_honored(workdir, command):  # S1
+def test_policy_settings_are_honored(workdir: pathlib.Path, command: str) -> None:  # S1
     named = (*FAST, "fast", "policy.normalize_running")
     actor_critic = "stable_baselines3.common.policies.ActorCriticPolicy"
     net_arch = {
@@ -131,7 +134,7 @@ def test_policy_settings_are_honored(workdir, command):  # S1
 
 
 @pytest.mark.parametrize("command", ["bc", "dagger"])
-def test_same_seed_same_numbers(workdir, command):
+def test_same_seed_same_numbers(workdir: pathlib.Path, command: str) -> None:
     results = [run(command, name).result for name in "ab"]
     assert results[0] == results[1]
     assert_identical("a", "b")
@@ -140,7 +143,7 @@ def test_same_seed_same_numbers(workdir, command):
     assert any(not th.equal(one[key], other[key]) for key in one)
 
 
-def test_dagger_measures_the_expert_itself(workdir):  # S2
+def test_dagger_measures_the_expert_itself(workdir: pathlib.Path) -> None:  # S2
     done = run(
         "dagger",
         "run",
@@ -162,7 +165,7 @@ def test_dagger_measures_the_expert_itself(workdir):  # S2
     assert set(done.result) == {"imit_stats", "expert_stats"}
 
 
-def test_dagger_settings_are_honored(workdir):  # S29
+def test_dagger_settings_are_honored(workdir: pathlib.Path) -> None:  # S29
     run(
         "dagger",
         "run",
@@ -179,7 +182,7 @@ def test_dagger_settings_are_honored(workdir):  # S29
     assert len(list(rounds[0].glob("initial_data-*"))) == 3
 
 
-def test_dagger_stops_early(workdir):
+def test_dagger_stops_early(workdir: pathlib.Path) -> None:
     run(
         "dagger",
         "run",
@@ -196,17 +199,19 @@ def test_dagger_stops_early(workdir):
     assert float(epochs[-1]) <= 3
 
 
-def test_dagger_resumes_after_an_interrupt(workdir, capsys):
+def test_dagger_resumes_after_an_interrupt(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     calls = {"left": 12}
 
     class Impatient(base.ZeroPolicy):
-        def predict(self, *args, **kwargs):
+        def predict(self, *args: Any, **kwargs: Any) -> Any:
             calls["left"] -= 1
             if calls["left"] == 0:
                 raise KeyboardInterrupt
             return super().predict(*args, **kwargs)
 
-    def load(venv):
+    def load(venv: Any) -> Any:
         return Impatient(venv.observation_space, venv.action_space)
 
     policy_registry.register("tests-impatient", value=load)
@@ -222,7 +227,9 @@ def test_dagger_resumes_after_an_interrupt(workdir, capsys):
     assert pathlib.Path("run/final.th").is_dir()
 
 
-def test_bc_resumed_after_sigkill_ends_with_identical_weights(workdir):
+def test_bc_resumed_after_sigkill_ends_with_identical_weights(
+    workdir: pathlib.Path,
+) -> None:
     arguments = [
         *("bc", "with", *FAST, "expert.policy_type=random", "seed=5"),
         *("bc.batch_size=16", "bc.checkpoint_interval=50", "bc.val_fraction=0.2"),
@@ -246,7 +253,7 @@ def test_bc_resumed_after_sigkill_ends_with_identical_weights(workdir):
     process.stderr.close()
     assert not pathlib.Path("killed/final.th").exists()
 
-    def finish(*words):
+    def finish(*words: Any) -> None:
         words = [*words]
         assert train_imitation_ex.run_line(words, "program") == 0
 
@@ -255,7 +262,7 @@ def test_bc_resumed_after_sigkill_ends_with_identical_weights(workdir):
     assert_identical("killed", "whole")
 
 
-def test_bc_extras_reach_the_trainer(workdir):
+def test_bc_extras_reach_the_trainer(workdir: pathlib.Path) -> None:
     done = run(
         "bc",
         "run",
@@ -276,7 +283,9 @@ def test_bc_extras_reach_the_trainer(workdir):
     ("name", "at_start", "at_half"),
     [("constant", None, None), ("linear", 2.0, 1.0), ("cosine", 2.0, 1.0)],
 )
-def test_learning_rate_schedules(name, at_start, at_half):
+def test_learning_rate_schedules(
+    name: Any, at_start: float | None, at_half: float | None
+) -> None:
     schedule = BCSettings(lr_schedule=name, optimizer_kwargs={"lr": 2.0}).schedule
     if at_start is None:
         assert schedule is None
@@ -285,7 +294,9 @@ def test_learning_rate_schedules(name, at_start, at_half):
         assert values == pytest.approx([at_start, at_half, 0.0])
 
 
-def test_agent_path_starts_from_a_saved_policy_and_says_what_it_ignores(workdir):
+def test_agent_path_starts_from_a_saved_policy_and_says_what_it_ignores(
+    workdir: pathlib.Path,
+) -> None:
     run("bc", "first")
     none = {"bc__optimizer_kwargs__lr": 0.0, "bc__agent_path": "first/final.th"}
     run("bc", "second", **none)
@@ -294,7 +305,7 @@ def test_agent_path_starts_from_a_saved_policy_and_says_what_it_ignores(workdir)
         run("bc", "third", (*FAST, "fast", "policy.normalize_running"), **none)
 
 
-def test_generated_demonstrations_need_a_number():
+def test_generated_demonstrations_need_a_number() -> None:
     with pytest.raises(ConfigError, match="n_expert_demos must be specified when gen"):
         get_expert_trajectories(
             DemonstrationsSettings(),
@@ -304,7 +315,7 @@ def test_generated_demonstrations_need_a_number():
         )
 
 
-def test_a_policy_that_bc_cannot_train(workdir):
+def test_a_policy_that_bc_cannot_train(workdir: pathlib.Path) -> None:
     sac = "stable_baselines3.sac.policies.SACPolicy"
     with pytest.raises(ConfigError, match="must be an ActorCriticPolicy"):
         run("bc", "run", policy__policy_cls=sac)

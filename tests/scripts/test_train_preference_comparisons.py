@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -31,19 +32,19 @@ class Stopping(gym.Env):
     action_space = gym.spaces.Discrete(2)
     left = -1
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self.steps = 0
         return self.observe(), {}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         self.steps += 1
         Stopping.left -= 1
         if Stopping.left == 0:
             raise KeyboardInterrupt
         return self.observe(), float(action), False, self.steps == 5, {}
 
-    def observe(self):
+    def observe(self) -> Any:
         return self.np_random.uniform(-1, 1, 2).astype(np.float32)
 
 
@@ -53,16 +54,16 @@ class Photographs(gym.Env):
     observation_space = gym.spaces.Box(0, 255, (36, 36, 3), np.uint8)
     action_space = gym.spaces.Discrete(2)
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self.steps = 0
         return self.observe(), {}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         self.steps += 1
         return self.observe(), float(action), False, self.steps == 5, {}
 
-    def observe(self):
+    def observe(self) -> Any:
         return self.np_random.integers(0, 256, (36, 36, 3), dtype=np.uint8)
 
 
@@ -76,13 +77,13 @@ QUIET = {"logging.log_format_strs": ["csv"], "seed": 0}
 OFF_POLICY = {"learning_starts": 8, "buffer_size": 100}
 
 
-def run(log_dir, named=FAST, **updates):
+def run(log_dir: Any, named: Any = FAST, **updates: Any) -> Any:
     dotted = {key.replace("__", "."): value for key, value in updates.items()}
     updates = {**QUIET, "logging.log_dir": log_dir, **dotted}
     return EX.run(named_configs=named, config_updates=updates)
 
 
-def failure(capsys, *words):
+def failure(capsys: pytest.CaptureFixture[str], *words: Any) -> Any:
     """The line that a mistake in the settings makes."""
     quiet = "logging.log_format_strs=[]"
     line = ["train_preference_comparisons", "with", *FAST, quiet, *words]
@@ -90,29 +91,29 @@ def failure(capsys, *words):
     return capsys.readouterr().err.splitlines()[-1]
 
 
-def reward(log_dir, checkpoint="final"):
+def reward(log_dir: Any, checkpoint: str = "final") -> Any:
     return load_reward_net(f"{log_dir}/checkpoints/{checkpoint}/reward_net.pt")
 
 
-def agent(log_dir, checkpoint="final"):
+def agent(log_dir: Any, checkpoint: str = "final") -> Any:
     path = f"{log_dir}/checkpoints/{checkpoint}/policy/model.zip"
     return PPO.load(path, device="cpu")
 
 
-def weights(log_dir):
+def weights(log_dir: Any) -> dict[str, Any]:
     return {**agent(log_dir).policy.state_dict(), **reward(log_dir).state_dict()}
 
 
-def same(one, other):
+def same(one: Any, other: Any) -> Any:
     assert one.keys() == other.keys()
     return all(th.equal(one[key], other[key]) for key in one)
 
 
-def checkpoints(log_dir):
+def checkpoints(log_dir: Any) -> Any:
     return sorted(path.name for path in pathlib.Path(log_dir, "checkpoints").glob("*"))
 
 
-def episodes(n, *, rewards=True):
+def episodes(n: Any, *, rewards: bool = True) -> Any:
     """Random ones of the environment that `FAST` has."""
     venv = util.make_vec_env(
         "seals/CartPole-v0", rng=np.random.default_rng(0), n_envs=1, max_episode_steps=5
@@ -131,12 +132,12 @@ def episodes(n, *, rewards=True):
 
 
 @pytest.fixture
-def trainers(monkeypatch):
+def trainers(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The trainers that runs have made."""
     made = []
 
     class Noting(prefs.PreferenceComparisons):
-        def __init__(self, *args, **kwargs):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
             super().__init__(*args, **kwargs)
             made.append(self)
 
@@ -144,7 +145,7 @@ def trainers(monkeypatch):
     return made
 
 
-def test_documented_command_line_and_output_layout(workdir):
+def test_documented_command_line_and_output_layout(workdir: pathlib.Path) -> None:
     line = (
         "with seals_cartpole fast environment.fast policy_evaluation.fast seed=1 "
         "checkpoint_interval=2 save_preferences=True"
@@ -167,14 +168,16 @@ def test_documented_command_line_and_output_layout(workdir):
     assert record["result"].keys() == keys
 
 
-def test_returns_are_learned_and_monitored_returns_are_the_environments(workdir):
+def test_returns_are_learned_and_monitored_returns_are_the_environments(
+    workdir: pathlib.Path,
+) -> None:
     result = run("run").result
     assert result["imit_stats"]["monitor_return_mean"] == 5.0  # a point for each step
     assert result["imit_stats"]["return_mean"] != 5.0
     assert result["reward_loss"] > 0 and 0 <= result["reward_accuracy"] <= 1
 
 
-def test_same_seed_same_numbers(workdir):
+def test_same_seed_same_numbers(workdir: pathlib.Path) -> None:
     assert run("a").result == run("b").result
     assert same(weights("a"), weights("b"))
     run("c", seed=1)
@@ -189,12 +192,14 @@ def test_same_seed_same_numbers(workdir):
         (1, ["0001", "0002", "0003", "final", "latest"]),
     ],
 )
-def test_checkpoint_interval(workdir, interval, expected):
+def test_checkpoint_interval(
+    workdir: pathlib.Path, interval: int, expected: list[Any] | list[str]
+) -> None:
     run("run", checkpoint_interval=interval)
     assert checkpoints("run") == expected
 
 
-def test_settings_reach_the_parts(workdir, trainers):
+def test_settings_reach_the_parts(workdir: pathlib.Path, trainers: Any) -> None:
     run(
         "run",
         fragment_length=3,
@@ -236,7 +241,7 @@ def test_settings_reach_the_parts(workdir, trainers):
 class Biased(prefs.PreferenceGatherer):
     """Prefers the first fragment."""
 
-    def __call__(self, fragment_pairs):
+    def __call__(self, fragment_pairs: Any) -> np.ndarray:
         assert self.rng is not None
         return np.ones(len(fragment_pairs), dtype=np.float32)
 
@@ -244,17 +249,17 @@ class Biased(prefs.PreferenceGatherer):
 class Silent(Biased):
     """Prefers nothing."""
 
-    def gather(self, fragment_pairs):
+    def gather(self, fragment_pairs: Any) -> Any:
         return [], np.zeros(0, dtype=np.float32)
 
 
-def test_a_gatherer_of_ones_own(workdir):
+def test_a_gatherer_of_ones_own(workdir: pathlib.Path) -> None:
     run("run", gatherer_cls=Biased, save_preferences=True)
     saved = prefs.PreferenceDataset.load("run/preferences.pkl")
     assert saved.preferences.tolist() == [1.0] * 10
 
 
-def test_gatherer_is_short_for_its_class():
+def test_gatherer_is_short_for_its_class() -> None:
     make = EX.script.make_settings
     command = "train_preference_comparisons"
     for name, cls in (
@@ -268,7 +273,9 @@ def test_gatherer_is_short_for_its_class():
 
 
 @pytest.mark.parametrize("uncertainty_on", ["logit", "probability", "label"])
-def test_ensemble_and_active_selection(workdir, trainers, uncertainty_on):
+def test_ensemble_and_active_selection(
+    workdir: pathlib.Path, trainers: Any, uncertainty_on: str
+) -> None:
     run(
         "run",
         [*FAST, "reward.reward_ensemble"],
@@ -293,7 +300,9 @@ def test_ensemble_and_active_selection(workdir, trainers, uncertainty_on):
         (PENDULUM, "stable_baselines3:SAC", "stable_baselines3.sac.policies:SACPolicy"),
     ],
 )
-def test_other_algorithms(workdir, trainers, named, algorithm, policy):
+def test_other_algorithms(
+    workdir: pathlib.Path, trainers: Any, named: Any, algorithm: str, policy: str | None
+) -> None:
     updates = {"rl__rl_cls": algorithm}
     if policy is not None:
         updates["policy__policy_cls"] = policy
@@ -305,7 +314,7 @@ def test_other_algorithms(workdir, trainers, named, algorithm, policy):
     assert 50 <= steps < 58  # DQN takes eight at a time
 
 
-def test_pictures(workdir):
+def test_pictures(workdir: pathlib.Path) -> None:
     result = run(
         "run",
         [*GROUPS, "policy.cnn_policy"],
@@ -318,14 +327,16 @@ def test_pictures(workdir):
     assert 0 <= result["imit_stats"]["monitor_return_mean"] <= 5
 
 
-def test_episodes_of_different_length(workdir, capsys):
+def test_episodes_of_different_length(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     longer = {"environment__max_episode_steps": None, "total_timesteps": 300}
     run("run", ["cartpole", *GROUPS], **longer)
     with pytest.raises(ValueError, match="Episodes of different length detected"):
         run("not", ["cartpole", *GROUPS], **longer, allow_variable_horizon=False)
 
 
-def test_agent_path_warm_starts_the_agent(workdir):
+def test_agent_path_warm_starts_the_agent(workdir: pathlib.Path) -> None:
     run("first")
     path = "first/checkpoints/final/policy"
     run("second", agent_path=path, rl__rl_kwargs__learning_rate=0.0)
@@ -334,7 +345,9 @@ def test_agent_path_warm_starts_the_agent(workdir):
     assert agent("second").num_timesteps == 50
 
 
-def test_trajectories_of_somebody_else(workdir, capsys):
+def test_trajectories_of_somebody_else(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     serialize.save("demos", episodes(12))
     done = run(
         "run", trajectory_path="demos", save_preferences=True, exploration_frac=0
@@ -356,7 +369,7 @@ def test_trajectories_of_somebody_else(workdir, capsys):
     assert "without has no rewards" in said
 
 
-def test_there_is_no_best_agent_where_there_is_none(workdir):
+def test_there_is_no_best_agent_where_there_is_none(workdir: pathlib.Path) -> None:
     serialize.save("demos", episodes(12))
     # The preset sets keep_best_agent, and is not about agents alone.
     settings = run("run", trajectory_path="demos").config
@@ -364,13 +377,13 @@ def test_there_is_no_best_agent_where_there_is_none(workdir):
     assert not pathlib.Path("run/held_out").exists()
 
 
-def test_resuming_with_trajectories_of_somebody_else(workdir):
+def test_resuming_with_trajectories_of_somebody_else(workdir: pathlib.Path) -> None:
     serialize.save("demos", episodes(12))
     first = run("run", trajectory_path="demos").result
     assert EX.run(config_updates={"resume": "run"}).result == first
 
 
-def write_comparisons(n):
+def write_comparisons(n: Any) -> None:
     """A file of comparisons, each of the first steps of one episode and another."""
     serialize.save("demos", episodes(n + 1))
     lines = [
@@ -386,7 +399,9 @@ def write_comparisons(n):
     pathlib.Path("comparisons.jsonl").write_text("\n".join(lines))
 
 
-def test_imported_preferences(workdir, capsys):
+def test_imported_preferences(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     write_comparisons(6)
     options = {"preferences_path": "comparisons.jsonl", "save_preferences": True}
     run("more", **options)
@@ -413,13 +428,17 @@ def test_imported_preferences(workdir, capsys):
     assert "broken.jsonl, line 1" in failure(capsys, "preferences_path=broken.jsonl")
 
 
-def test_nothing_to_train_on_is_said(workdir, caplog):
+def test_nothing_to_train_on_is_said(
+    workdir: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
     result = run("run", gatherer_cls=Silent).result
     assert "Nobody compared anything" in caplog.text
     assert np.isnan(result["reward_loss"])
 
 
-def test_the_documented_functions_save(workdir, trainers, caplog):
+def test_the_documented_functions_save(
+    workdir: pathlib.Path, trainers: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     run("run")
     (trainer,) = trainers
     script.save_checkpoint(trainer, "both", True)
@@ -435,7 +454,9 @@ def test_the_documented_functions_save(workdir, trainers, caplog):
     assert [path.name for path in pathlib.Path("none").iterdir()] == ["reward_net.pt"]
 
 
-def test_resumed_after_an_interrupt_it_ends_with_identical_weights(workdir, capsys):
+def test_resumed_after_an_interrupt_it_ends_with_identical_weights(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     small = {
         "environment__gym_id": "tests/Stopping-v0",
         "num_iterations": 4,
@@ -457,7 +478,7 @@ def test_resumed_after_an_interrupt_it_ends_with_identical_weights(workdir, caps
     assert agent("part").num_timesteps == 100
 
 
-def test_a_finished_run_resumed_only_evaluates_again(workdir):
+def test_a_finished_run_resumed_only_evaluates_again(workdir: pathlib.Path) -> None:
     first = run("run").result
     before = weights("run")
     assert EX.run(config_updates={"resume": "run"}).result == first
@@ -465,7 +486,9 @@ def test_a_finished_run_resumed_only_evaluates_again(workdir):
 
 
 @pytest.mark.slow
-def test_resumed_after_sigkill_it_ends_with_identical_weights(workdir):
+def test_resumed_after_sigkill_it_ends_with_identical_weights(
+    workdir: pathlib.Path,
+) -> None:
     arguments = [
         *("with", "seals_cartpole", "environment.fast", "policy_evaluation.fast"),
         *("seed=5", "rl.batch_size=64", "fragment_length=4", "total_comparisons=60"),

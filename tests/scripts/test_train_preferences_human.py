@@ -5,6 +5,8 @@ import os
 import pathlib
 import sys
 import threading
+from collections.abc import Iterator
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -30,16 +32,16 @@ class Unseen(gym.Env):
     observation_space = gym.spaces.Box(-1, 1, (2,), np.float32)
     action_space = gym.spaces.Discrete(2)
 
-    def reset(self, *, seed=None, options=None):
+    def reset(self, *, seed: Any = None, options: Any = None) -> Any:
         super().reset(seed=seed)
         self.steps = 0
         return self.observe(), {}
 
-    def step(self, action):
+    def step(self, action: Any) -> Any:
         self.steps += 1
         return self.observe(), float(action), False, self.steps == 5, {}
 
-    def observe(self):
+    def observe(self) -> Any:
         return self.np_random.uniform(-1, 1, 2).astype(np.float32)
 
 
@@ -58,7 +60,7 @@ SMALL = {
 
 
 @pytest.fixture(autouse=True)
-def _quick(monkeypatch):
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gatherers, "POLL_SECONDS", 0.002)
     monkeypatch.setattr(label, "_WAIT_SECONDS", 0.05)
 
@@ -66,18 +68,18 @@ def _quick(monkeypatch):
 class Lines:
     """Standard input of somebody who always says the same, until told to stop."""
 
-    def __init__(self, line):
+    def __init__(self, line: Any) -> None:
         self.line = line
 
-    def isatty(self):
+    def isatty(self) -> bool:
         return False
 
-    def readline(self):
+    def readline(self) -> Any:
         return self.line
 
 
 @contextlib.contextmanager
-def somebody(monkeypatch, line="left"):
+def somebody(monkeypatch: pytest.MonkeyPatch, line: str = "left") -> Iterator[Any]:
     """``imitation label run --terminal --wait`` in a thread."""
     lines = Lines(f"{line}\n")
     monkeypatch.setattr(sys, "stdin", lines)
@@ -96,23 +98,27 @@ def somebody(monkeypatch, line="left"):
     assert statuses == [0]
 
 
-def answers():
+def answers() -> Any:
     with LabelQueue("run/label_queue", create=False) as queue:
         return queue.answers()
 
 
-def clip(pair_id=1, side=0):
+def clip(pair_id: int = 1, side: int = 0) -> Any:
     with LabelQueue("run/label_queue", create=False) as queue:
         path = queue.clip_path(pair_id, side)
     with av.open(str(path)) as container:
         return [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
 
 
-def saved():
+def saved() -> Any:
     return prefs.PreferenceDataset.load("run/preferences.pkl")
 
 
-def test_a_run_whose_preferences_come_from_a_terminal(workdir, monkeypatch, capsys):
+def test_a_run_whose_preferences_come_from_a_terminal(
+    workdir: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     # The labeler is there first.
     with somebody(monkeypatch):
         result = EX.run(named_configs=FAST, config_updates=SMALL).result
@@ -126,7 +132,9 @@ def test_a_run_whose_preferences_come_from_a_terminal(workdir, monkeypatch, caps
     assert [a.labeler for a in answers()] == ["Ada"] * 6
 
 
-def test_clips_show_what_the_environment_renders(workdir, monkeypatch):
+def test_clips_show_what_the_environment_renders(
+    workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with somebody(monkeypatch, "down"):
         EX.run(named_configs=FAST, config_updates=SMALL)
     assert saved().preferences.tolist() == [0.5] * 6
@@ -138,7 +146,9 @@ def test_clips_show_what_the_environment_renders(workdir, monkeypatch):
         assert frames[0].mean() > 200, "a cart on white"
 
 
-def test_a_run_without_a_display_asks_for_none(workdir, monkeypatch):
+def test_a_run_without_a_display_asks_for_none(
+    workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY", "SDL_VIDEODRIVER"):
         monkeypatch.delenv(name, raising=False)
     settings = EnvironmentSettings(gym_id="tests/Unseen-v0")
@@ -147,11 +157,13 @@ def test_a_run_without_a_display_asks_for_none(workdir, monkeypatch):
         assert os.environ["SDL_VIDEODRIVER"] == "dummy"
 
 
-def test_training_is_not_rendered(workdir, monkeypatch):
+def test_training_is_not_rendered(
+    workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rendered = []
     render = preference_people.RenderImageInfoWrapper._picture
 
-    def noting(self):
+    def noting(self) -> Any:
         rendered.append(self)
         return render(self)
 
@@ -162,7 +174,11 @@ def test_training_is_not_rendered(workdir, monkeypatch):
     assert 24 <= len(rendered) <= 3 * 2 * 5 + 24
 
 
-def test_an_environment_that_does_not_render_is_plotted(workdir, monkeypatch, caplog):
+def test_an_environment_that_does_not_render_is_plotted(
+    workdir: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     updates = {**SMALL, "environment.gym_id": "tests/Unseen-v0"}
     with somebody(monkeypatch):
         EX.run(named_configs=FAST[1:], config_updates=updates)
@@ -171,7 +187,9 @@ def test_an_environment_that_does_not_render_is_plotted(workdir, monkeypatch, ca
     assert saved().preferences.tolist() == [1.0] * 6
 
 
-def test_trajectories_of_somebody_else_need_no_rewards(workdir, monkeypatch):
+def test_trajectories_of_somebody_else_need_no_rewards(
+    workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     rng = np.random.default_rng(0)
     made = [
         types.Trajectory(
@@ -191,23 +209,31 @@ def test_trajectories_of_somebody_else_need_no_rewards(workdir, monkeypatch):
     assert saved().preferences.tolist() == [0.0] * 6
 
 
-def test_async_goes_on_with_what_is_there(workdir, monkeypatch):
+def test_async_goes_on_with_what_is_there(
+    workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     updates = {**SMALL, "human.mode": "async", "human.min_answers": 1}
     with somebody(monkeypatch):
         EX.run(named_configs=FAST, config_updates=updates)
     assert 1 <= len(saved()) <= 6
 
 
-def test_nobody_answers_in_time(workdir, caplog):
+def test_nobody_answers_in_time(
+    workdir: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
     EX.run(named_configs=FAST, config_updates={**SMALL, "human.timeout": 0.01})
     assert "Nobody compared anything" in caplog.text
     assert len(saved()) == 0
 
 
-def test_answers_outlive_an_interrupted_run(workdir, monkeypatch, capsys):
+def test_answers_outlive_an_interrupted_run(
+    workdir: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     """Killed while it waits: nobody is asked again about what was answered."""
 
-    def answer_some_and_stop(seconds):
+    def answer_some_and_stop(seconds: Any) -> None:
         del seconds
         with LabelQueue("run/label_queue") as queue:
             n_answered = len(queue.answers())
@@ -229,14 +255,20 @@ def test_answers_outlive_an_interrupted_run(workdir, monkeypatch, capsys):
 
 
 @pytest.mark.slow
-def test_processes_render_too(workdir, monkeypatch):
+def test_processes_render_too(
+    workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     updates = {**SMALL, "environment.parallel": True}
     with somebody(monkeypatch):
         EX.run(named_configs=FAST, config_updates=updates)
     assert clip(6)[0].shape == (240, 360, 3)
 
 
-def test_without_pyav_nothing_begins(workdir, monkeypatch, capsys):
+def test_without_pyav_nothing_begins(
+    workdir: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     assert console.run(["train_preference_comparisons", "with", "gatherer=human"]) == 2
     error = capsys.readouterr().err

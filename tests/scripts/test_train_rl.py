@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,23 +28,25 @@ FAST = ["cartpole", "environment.fast", "rl.fast", "policy_evaluation.fast", "fa
 QUIET = {"logging": {"log_format_strs": ["csv"]}, "seed": 0}
 
 
-def run(named=FAST, **updates):
+def run(named: Any = FAST, **updates: Any) -> Any:
     config = {**QUIET, **updates}
     if "log_dir" in config:
         config["logging"] = {**QUIET["logging"], "log_dir": config.pop("log_dir")}
     return train_rl_ex.run(named_configs=named, config_updates=config)
 
 
-def weights(path):
+def weights(path: Any) -> Any:
     return PPO.load(pathlib.Path(path, "model.zip"), device="cpu").policy.state_dict()
 
 
-def assert_same_weights(one, other):
+def assert_same_weights(one: Any, other: Any) -> None:
     assert one.keys() == other.keys()
     assert all(th.equal(one[key], other[key]) for key in one)
 
 
-def test_documented_command_line_and_output_layout(workdir, capsys):
+def test_documented_command_line_and_output_layout(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     line = (
         "with cartpole environment.fast rl.fast policy_evaluation.fast fast "
         "total_timesteps=32 seed=1 logging.log_format_strs=['csv','stdout']"
@@ -79,7 +82,7 @@ def test_documented_command_line_and_output_layout(workdir, capsys):
     assert sacred_util.SacredDicts.load_from_dir(sacred_dir).config == config
 
 
-def test_the_run_has_the_settings_that_were_resolved(workdir):
+def test_the_run_has_the_settings_that_were_resolved(workdir: pathlib.Path) -> None:
     done = run(log_dir="here")
     assert done.status == "COMPLETED"
     expected = train_rl_ex.script.make_settings(
@@ -89,10 +92,12 @@ def test_the_run_has_the_settings_that_were_resolved(workdir):
     assert done.result["n_traj"] >= 1
 
 
-def test_a_small_policy_is_trained_on_one_thread(workdir, monkeypatch):
+def test_a_small_policy_is_trained_on_one_thread(
+    workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     counts = []
 
-    def learn(self, *args, **kwargs):
+    def learn(self, *args: Any, **kwargs: Any) -> Any:
         counts.append(th.get_num_threads())
         return original(self, *args, **kwargs)
 
@@ -107,7 +112,7 @@ def test_a_small_policy_is_trained_on_one_thread(workdir, monkeypatch):
         th.set_num_threads(before)
 
 
-def test_same_seed_same_numbers(workdir):
+def test_same_seed_same_numbers(workdir: pathlib.Path) -> None:
     results = [run(log_dir=name, total_timesteps=64).result for name in "ab"]
     assert results[0] == results[1]
     assert_same_weights(weights("a/policies/final"), weights("b/policies/final"))
@@ -143,7 +148,7 @@ POLICIES = {
 }
 
 
-def settings_of(algorithm):
+def settings_of(algorithm: Any) -> Any:
     """The presets and settings of a training in which everything has a state."""
     environment, updates = ALGORITHMS[algorithm]
     policy = POLICIES.get(algorithm, "common.policies.ActorCriticPolicy")
@@ -163,26 +168,26 @@ def settings_of(algorithm):
     }
 
 
-def final_weights(algorithm, directory):
+def final_weights(algorithm: Any, directory: Any) -> Any:
     model_cls = getattr(stable_baselines3, algorithm)
     path = pathlib.Path(directory, "policies", "final", "model.zip")
     return model_cls.load(path, device="cpu").policy.state_dict()
 
 
-def statistics_of_the_reward(directory):
+def statistics_of_the_reward(directory: Any) -> Any:
     path = pathlib.Path(directory, "policies", "final", "reward_normalization.json")
     return json.loads(path.read_text())
 
 
-def assert_same_ends(algorithm, one, other):
+def assert_same_ends(algorithm: Any, one: Any, other: Any) -> None:
     assert_same_weights(final_weights(algorithm, one), final_weights(algorithm, other))
     assert statistics_of_the_reward(one) == statistics_of_the_reward(other)
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)
 def test_an_interrupted_training_ends_as_an_uninterrupted_one(
-    workdir, monkeypatch, algorithm
-):
+    workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch, algorithm: Any
+) -> None:
     named, updates = settings_of(algorithm)
     train_rl_ex.run(
         named_configs=named, config_updates={**updates, "logging.log_dir": "whole"}
@@ -191,7 +196,7 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
     class StopError(Exception):
         pass
 
-    def stop(bar):
+    def stop(bar: Any) -> bool:
         if bar.num_timesteps >= 120:
             raise StopError
         return True
@@ -213,7 +218,9 @@ def test_an_interrupted_training_ends_as_an_uninterrupted_one(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("algorithm", ["PPO", "SAC", "DQN"])
-def test_resumed_after_sigkill_it_ends_with_identical_weights(workdir, algorithm):
+def test_resumed_after_sigkill_it_ends_with_identical_weights(
+    workdir: pathlib.Path, algorithm: str
+) -> None:
     named, updates = settings_of(algorithm)
     updates = {**updates, "total_timesteps": 3200, "state_interval": 400}
     arguments = ["with", *named, *(f"{key}={value}" for key, value in updates.items())]
@@ -238,7 +245,9 @@ def test_resumed_after_sigkill_it_ends_with_identical_weights(workdir, algorithm
     assert_same_ends(algorithm, "killed", "whole")
 
 
-def test_a_damaged_state_is_one_line_and_changes_nothing(workdir, capsys):
+def test_a_damaged_state_is_one_line_and_changes_nothing(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run(log_dir="run", total_timesteps=32)
     (workdir / "run/checkpoints/latest/state.json").write_text("{")
     before = weights("run/policies/final")
@@ -247,7 +256,9 @@ def test_a_damaged_state_is_one_line_and_changes_nothing(workdir, capsys):
     assert_same_weights(weights("run/policies/final"), before)
 
 
-def test_resume_restores_the_running_statistics_of_the_reward(workdir):
+def test_resume_restores_the_running_statistics_of_the_reward(
+    workdir: pathlib.Path,
+) -> None:
     run(log_dir="run", total_timesteps=32)
     policies = pathlib.Path("run", "policies")
     final = json.loads((policies / "final" / "reward_normalization.json").read_text())
@@ -257,7 +268,7 @@ def test_resume_restores_the_running_statistics_of_the_reward(workdir):
     assert again == final
 
 
-def test_a_finished_run_resumed_only_evaluates_again(workdir):
+def test_a_finished_run_resumed_only_evaluates_again(workdir: pathlib.Path) -> None:
     first = run(log_dir="run", total_timesteps=32)
     before = weights("run/policies/final")
     again = train_rl_ex.run(config_updates={"resume": "run"})
@@ -265,19 +276,21 @@ def test_a_finished_run_resumed_only_evaluates_again(workdir):
     assert_same_weights(weights("run/policies/final"), before)
 
 
-def test_a_directory_with_a_run_is_not_overwritten(workdir):
+def test_a_directory_with_a_run_is_not_overwritten(workdir: pathlib.Path) -> None:
     run(log_dir="run")
     with pytest.raises(ConfigError, match="continue it with resume=run"):
         run(log_dir="run")
 
 
-def test_resuming_with_the_wrong_command(workdir):
+def test_resuming_with_the_wrong_command(workdir: pathlib.Path) -> None:
     run(log_dir="run")
     with pytest.raises(ArtifactError, match="was written by train_rl train_rl"):
         train_imitation_ex.run("bc", config_updates={"resume": "run"})
 
 
-def test_resume_accepts_the_sacred_directory_and_a_moved_run(workdir):
+def test_resume_accepts_the_sacred_directory_and_a_moved_run(
+    workdir: pathlib.Path,
+) -> None:
     line = ["with", *FAST, "logging.log_format_strs=[]", "logging.log_dir=run"]
     assert train_rl_ex.run_line(line, "program") == 0
     by_sacred = ["resume=output/sacred/train_rl/1"]
@@ -288,7 +301,7 @@ def test_resume_accepts_the_sacred_directory_and_a_moved_run(workdir):
     assert not pathlib.Path("run").exists()
 
 
-def test_agent_path_continues_a_saved_agent(workdir):
+def test_agent_path_continues_a_saved_agent(workdir: pathlib.Path) -> None:
     run(log_dir="first", total_timesteps=16)
     run(log_dir="second", total_timesteps=16, agent_path="first/policies/final")
     model = PPO.load("second/policies/final/model.zip", device="cpu")
@@ -297,7 +310,9 @@ def test_agent_path_continues_a_saved_agent(workdir):
     assert any(not th.equal(one[key], other[key]) for key in one)
 
 
-def test_resume_before_the_first_checkpoint_trains_the_given_agent(workdir):
+def test_resume_before_the_first_checkpoint_trains_the_given_agent(
+    workdir: pathlib.Path,
+) -> None:
     run(log_dir="first", total_timesteps=16)
     run(log_dir="killed", total_timesteps=16, agent_path="first/policies/final")
     expected = weights("killed/policies/final")
@@ -307,7 +322,7 @@ def test_resume_before_the_first_checkpoint_trains_the_given_agent(workdir):
     assert_same_weights(weights("killed/policies/final"), expected)
 
 
-def test_sac_trains_and_says_it_is_untuned(workdir):
+def test_sac_trains_and_says_it_is_untuned(workdir: pathlib.Path) -> None:
     named = ["pendulum", "environment.fast", "policy_evaluation.fast", "fast"]
     small = {
         "rl.rl_cls": "stable_baselines3.SAC",
@@ -326,7 +341,7 @@ def test_sac_trains_and_says_it_is_untuned(workdir):
     assert np.isfinite(done.result["return_mean"])
 
 
-def test_policy_settings_reach_the_agent(workdir):
+def test_policy_settings_reach_the_agent(workdir: pathlib.Path) -> None:
     named = [*FAST, "policy.normalize_running"]
     actor_critic = "stable_baselines3.common.policies.ActorCriticPolicy"
     policy = {"policy_cls": actor_critic, "policy_kwargs": {"net_arch": [7]}}
@@ -336,7 +351,9 @@ def test_policy_settings_reach_the_agent(workdir):
     assert any("running_mean" in key for key in state)
 
 
-def test_print_config_and_presets_print_and_write_nothing(workdir, capsys):
+def test_print_config_and_presets_print_and_write_nothing(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for words in (["print_config", "with", "pendulum"], ["print_named_configs"]):
         assert train_rl_ex.run_line(words, "program") == 0
     out = capsys.readouterr().out
@@ -345,7 +362,9 @@ def test_print_config_and_presets_print_and_write_nothing(workdir, capsys):
     assert list(workdir.iterdir()) == []
 
 
-def test_help_lists_commands_and_options(workdir, capsys):
+def test_help_lists_commands_and_options(
+    workdir: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert train_rl_ex.run_line(["--help"], "imitation train_rl") == 0
     out = capsys.readouterr().out
     assert "imitation train_rl [(with UPDATE...)]" in out and "print_config" in out
@@ -355,7 +374,7 @@ def test_help_lists_commands_and_options(workdir, capsys):
     ("text", "rates"),
     [("lin_4e-4", [4e-4, 3.2e-4, 8e-5, 0]), ("cooldown_4e-4", [4e-4, 4e-4, 2e-4, 0])],
 )
-def test_a_learning_rate_may_fall(text, rates):
+def test_a_learning_rate_may_fall(text: str, rates: list[Any]) -> None:
     settings = RLSettings(rl_kwargs={"learning_rate": text}).resolved()
     schedule = settings.constructor_kwargs(8)["learning_rate"]
     assert [schedule(left) for left in (1.0, 0.8, 0.2, 0.0)] == pytest.approx(rates)
@@ -363,7 +382,7 @@ def test_a_learning_rate_may_fall(text, rates):
 
 
 @pytest.mark.parametrize("text", ["x", "1e-3", "lin_", "cooldown", "log_1e-3"])
-def test_a_learning_rate_of_another_form_is_refused(text):
+def test_a_learning_rate_of_another_form_is_refused(text: str) -> None:
     settings = RLSettings(rl_kwargs={"learning_rate": text}).resolved()
     with pytest.raises(ConfigError, match=r"such as lin_3e-4, or cooldown_ .*; got"):
         settings.constructor_kwargs(8)

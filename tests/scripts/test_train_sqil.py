@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,7 +33,9 @@ QUIET = {
 COMMANDS = ["sqil", "iq_learn"]
 
 
-def run(command, log_dir, env="cartpole", named=(), **updates):
+def run(
+    command: Any, log_dir: Any, env: str = "cartpole", named: Any = (), **updates: Any
+) -> Any:
     dotted = {key.replace("__", "."): value for key, value in updates.items()}
     return train_imitation_ex.run(
         command,
@@ -41,11 +44,11 @@ def run(command, log_dir, env="cartpole", named=(), **updates):
     )
 
 
-def weights(log_dir):
+def weights(log_dir: Any) -> Any:
     return load_policy(f"{log_dir}/final.th", "cpu").state_dict()
 
 
-def assert_identical(one, other):
+def assert_identical(one: Any, other: Any) -> None:
     one, other = weights(one), weights(other)
     assert one.keys() == other.keys()
     assert all(th.equal(one[key], other[key]) for key in one)
@@ -56,7 +59,9 @@ def assert_identical(one, other):
     ("env", "policy_class"),
     [("cartpole", SoftQPolicy), ("pendulum", sb3.sac.policies.SACPolicy)],
 )
-def test_results_and_files(workdir, command, env, policy_class):
+def test_results_and_files(
+    workdir: pathlib.Path, command: Any, env: str, policy_class: Any
+) -> None:
     done = run(command, "run", env)
     assert set(done.result) == {"imit_stats", "expert_stats"}
     assert {"monitor_return_mean", "n_traj"} <= set(done.result["imit_stats"])
@@ -71,7 +76,7 @@ def test_results_and_files(workdir, command, env, policy_class):
         assert not pathlib.Path("run/reward.pt").exists()
 
 
-def test_documented_defaults():
+def test_documented_defaults() -> None:
     expected = {"log_interval": 4, "progress_bar": True}
     for settings in (SQILSettings(), IQLearnSettings()):
         assert settings.total_timesteps == 300_000
@@ -79,14 +84,16 @@ def test_documented_defaults():
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_console_command(workdir, command, capsys):
+def test_the_console_command(
+    workdir: pathlib.Path, command: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = f"{command} with cartpole expert.policy_type=random logging.log_dir=run"
     assert console.run([*words.split(), *FAST]) == 0
     assert "training" in capsys.readouterr().err  # the progress bar
     assert pathlib.Path("run/final.th").is_dir()
 
 
-def test_iq_learn_offline_takes_no_step(workdir):
+def test_iq_learn_offline_takes_no_step(workdir: pathlib.Path) -> None:
     run("iq_learn", "run", iq_learn__offline_updates=12)
     saved = checkpoint.load_state("run/checkpoints/latest", "expert replay")
     counters = saved["algorithm"]["counters"]
@@ -94,7 +101,7 @@ def test_iq_learn_offline_takes_no_step(workdir):
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_same_seed_same_numbers(workdir, command):
+def test_same_seed_same_numbers(workdir: pathlib.Path, command: Any) -> None:
     results = [run(command, name).result for name in "ab"]
     assert results[0] == results[1]
     assert_identical("a", "b")
@@ -103,7 +110,7 @@ def test_same_seed_same_numbers(workdir, command):
     assert any(not th.equal(one[key], other[key]) for key in one)
 
 
-def test_the_algorithm_and_policy_are_honored(workdir):
+def test_the_algorithm_and_policy_are_honored(workdir: pathlib.Path) -> None:
     run(
         "sqil", "dqn",
         rl__rl_cls="stable_baselines3.DQN",
@@ -138,14 +145,16 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("words", MALFORMED)
-def test_malformed_settings(workdir, words, capsys):
+def test_malformed_settings(
+    workdir: pathlib.Path, words: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     line = f"sqil with cartpole expert.policy_type=random {' '.join(FAST)} {words}"
     assert train_imitation_ex.run_line(line.split(), "program") == 2
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert MALFORMED[words] in last, last
 
 
-def test_iq_learn_takes_its_own_learners_only(workdir):
+def test_iq_learn_takes_its_own_learners_only(workdir: pathlib.Path) -> None:
     with pytest.raises(ConfigError, match="must be IQSoftQ, IQSAC or a subclass"):
         run("iq_learn", "run", rl__rl_cls="stable_baselines3.DQN")
 
@@ -155,7 +164,9 @@ def test_iq_learn_takes_its_own_learners_only(workdir):
     ("command", "extra"),
     [("sqil", ""), ("iq_learn", ""), ("iq_learn", "iq_learn.offline_updates=3000")],
 )
-def test_resumed_after_sigkill_ends_with_identical_weights(workdir, command, extra):
+def test_resumed_after_sigkill_ends_with_identical_weights(
+    workdir: pathlib.Path, command: str, extra: str
+) -> None:
     line = (
         f"{command} with cartpole expert.policy_type=random seed=5 {' '.join(FAST)} "
         f"{command}.total_timesteps=6000 {command}.checkpoint_interval=500 "
@@ -178,7 +189,7 @@ def test_resumed_after_sigkill_ends_with_identical_weights(workdir, command, ext
     process.stderr.close()
     assert not pathlib.Path("killed/final.th").exists()
 
-    def finish(*words):
+    def finish(*words: Any) -> None:
         words = [*words]
         assert train_imitation_ex.run_line(words, "program") == 0
 

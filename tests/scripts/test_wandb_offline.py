@@ -1,6 +1,8 @@
 """Weights & Biases without a network: the documented settings end up in its files."""
 
 import json
+import pathlib
+from typing import Any
 
 import pytest
 
@@ -13,13 +15,15 @@ FAST = ["cartpole", "environment.fast", "demonstrations.fast", "policy_evaluatio
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_run_is_kept_offline(workdir, monkeypatch):
+def test_run_is_kept_offline(
+    workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
     started = []
     init = wandb.init
 
-    def remembering(**kwargs):
+    def remembering(**kwargs: Any) -> Any:
         started.append(init(**kwargs))
         return started[-1]
 

@@ -1,5 +1,8 @@
 """Expert trajectories for tests: generated offline, cached, in every form."""
 
+import pathlib
+from typing import Any
+
 import numpy as np
 import pytest
 import torch as th
@@ -11,18 +14,18 @@ ENV = "CartPole-v1"
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
+def cache(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A cache that holds two episodes."""
     path = tmp_path_factory.mktemp("cache")
     et.lazy_generate_expert_trajectories(path, ENV, 2, np.random.default_rng(0))
     return path
 
 
-def _same(a, b):
+def _same(a: Any, b: Any) -> bool:
     return len(a) == len(b) and all(x == y for x, y in zip(a, b, strict=True))
 
 
-def test_generates_whole_episodes_with_rewards():
+def test_generates_whole_episodes_with_rewards() -> None:
     trajectories = et.generate_expert_trajectories(
         "Pendulum-v1", 3, np.random.default_rng(0)
     )
@@ -34,7 +37,7 @@ def test_generates_whole_episodes_with_rewards():
         assert trajectory.rews.sum() > -600  # a random policy gets about -1200
 
 
-def test_the_same_seed_gives_the_same_episodes():
+def test_the_same_seed_gives_the_same_episodes() -> None:
     runs = [
         et.generate_expert_trajectories("Acrobot-v1", 1, np.random.default_rng(4))
         for _ in range(2)
@@ -42,7 +45,7 @@ def test_the_same_seed_gives_the_same_episodes():
     assert _same(*runs)
 
 
-def test_the_cache_is_used_and_cut_to_the_number(cache):
+def test_the_cache_is_used_and_cut_to_the_number(cache: pathlib.Path) -> None:
     rng = np.random.default_rng(99)
     before = rng.bit_generator.state
     both = et.lazy_generate_expert_trajectories(cache, ENV, 2, rng)
@@ -52,7 +55,7 @@ def test_the_cache_is_used_and_cut_to_the_number(cache):
     assert _same(one, both[:1])
 
 
-def test_a_cache_with_too_few_is_filled_again(tmp_path):
+def test_a_cache_with_too_few_is_filled_again(tmp_path: pathlib.Path) -> None:
     for n in (1, 2):
         got = et.lazy_generate_expert_trajectories(
             tmp_path, "Acrobot-v1", n, np.random.default_rng(0)
@@ -64,7 +67,9 @@ def test_a_cache_with_too_few_is_filled_again(tmp_path):
 
 @pytest.mark.parametrize("shuffle", [True, False])
 @pytest.mark.parametrize("kind", ["data_loader", "ducktyped_data_loader"])
-def test_loaders_give_full_batches(cache, kind, shuffle):
+def test_loaders_give_full_batches(
+    cache: pathlib.Path, kind: str, shuffle: bool
+) -> None:
     loader = et.make_expert_transition_loader(
         cache,
         64,
@@ -87,7 +92,7 @@ def test_loaders_give_full_batches(cache, kind, shuffle):
     assert in_order != shuffle
 
 
-def test_transitions_and_trajectories(cache):
+def test_transitions_and_trajectories(cache: pathlib.Path) -> None:
     arguments = (ENV, np.random.default_rng(0), 2)
     transitions = et.make_expert_transition_loader(cache, 64, "transitions", *arguments)
     trajectories = et.make_expert_transition_loader(
@@ -97,7 +102,7 @@ def test_transitions_and_trajectories(cache):
     assert len(transitions) == sum(len(t) for t in trajectories) == 1000
 
 
-def test_unknown_kinds_are_refused(cache):
+def test_unknown_kinds_are_refused(cache: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="Unexpected data type 'arrays'"):
         et.make_expert_transition_loader(
             cache, 64, "arrays", ENV, np.random.default_rng(0)

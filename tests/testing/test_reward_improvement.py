@@ -13,7 +13,7 @@ from imitation.testing.reward_improvement import (
 )
 
 
-def test_docstring_examples():
+def test_docstring_examples() -> None:
     results = doctest.testmod(reward_improvement)
     assert results.attempted >= 5
     assert results.failed == 0
@@ -33,7 +33,7 @@ def exact_p_value(old: list[float], new: list[float]) -> float:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_agrees_with_the_exact_permutation_distribution(seed: int):
+def test_agrees_with_the_exact_permutation_distribution(seed: int) -> None:
     rng = np.random.default_rng(seed)
     old = rng.integers(0, 10, size=5).astype(float).tolist()
     new = rng.integers(2, 12, size=4).astype(float).tolist()
@@ -43,7 +43,7 @@ def test_agrees_with_the_exact_permutation_distribution(seed: int):
     assert not is_significant_reward_improvement(old, new, p_value=p - 1e-6)
 
 
-def test_is_one_sided_takes_iterators_and_repeats():
+def test_is_one_sided_takes_iterators_and_repeats() -> None:
     rng = np.random.default_rng(0)
     worse, better = rng.normal(size=30), rng.normal(loc=2, size=30)
     assert is_significant_reward_improvement(iter(worse), iter(better))
@@ -51,7 +51,7 @@ def test_is_one_sided_takes_iterators_and_repeats():
     assert not is_significant_reward_improvement(worse, worse)
 
 
-def test_mean_improvement():
+def test_mean_improvement() -> None:
     assert mean_reward_improved_by(iter([1.0]), iter([2.0]), 1)
     assert not mean_reward_improved_by([1.0], [2.0], 1.01)
     assert mean_reward_improved_by([1.0], [0.5], -0.5)
@@ -60,17 +60,17 @@ def test_mean_improvement():
 @pytest.mark.parametrize(
     ("old", "new"), [([], [1, 2]), ([1, 2], []), ([1, np.nan], [1, 2]), ([1], [1, 2])]
 )
-def test_refuses_samples_it_cannot_judge(old: list[float], new: list[float]):
+def test_refuses_samples_it_cannot_judge(old: list[float], new: list[float]) -> None:
     with pytest.raises(ValueError, match="finite returns"):
         is_significant_reward_improvement(old, new)
 
 
 @pytest.mark.parametrize("p_value", [0, 1, -1, np.nan])
-def test_refuses_p_value(p_value: float):
+def test_refuses_p_value(p_value: float) -> None:
     with pytest.raises(ValueError, match="p_value"):
         is_significant_reward_improvement([1, 2], [3, 4], p_value)
 
 
-def test_mean_refuses_empty_samples():
+def test_mean_refuses_empty_samples() -> None:
     with pytest.raises(ValueError, match="finite returns"):
         mean_reward_improved_by([], [1], 0)

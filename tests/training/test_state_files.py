@@ -1,6 +1,12 @@
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 import torch as th
+from torch.nn import Linear
+from torch.optim import Optimizer
 
 from imitation.errors import ArtifactError
 from imitation.training import state_files as checkpoint
@@ -20,7 +26,7 @@ STATE = {
 }
 
 
-def test_a_state_round_trips(tmp_path):
+def test_a_state_round_trips(tmp_path: pathlib.Path) -> None:
     checkpoint.save_state(tmp_path / "c", "test", STATE)
     again = checkpoint.load_state(tmp_path / "c", "test")
     assert again.keys() == STATE.keys()
@@ -34,14 +40,16 @@ def test_a_state_round_trips(tmp_path):
 @pytest.mark.parametrize(
     "optimizer_cls", [th.optim.Adam, th.optim.SGD, th.optim.RMSprop]
 )
-def test_optimizers_continue_bit_identically(tmp_path, optimizer_cls):
-    def make():
+def test_optimizers_continue_bit_identically(
+    tmp_path: pathlib.Path, optimizer_cls: type[Optimizer]
+) -> None:
+    def make() -> tuple[Any, ...]:
         net = th.nn.Linear(3, 2)
         th.nn.init.constant_(net.weight, 0.1)
         th.nn.init.zeros_(net.bias)
         return net, optimizer_cls(net.parameters(), lr=0.1)
 
-    def step(net, optimizer, seed):
+    def step(net: Linear, optimizer: Optimizer, seed: int) -> None:
         x = th.as_tensor(np.random.default_rng(seed).normal(size=(4, 3))).float()
         optimizer.zero_grad()
         net(x).square().sum().backward()
@@ -61,7 +69,7 @@ def test_optimizers_continue_bit_identically(tmp_path, optimizer_cls):
     assert th.equal(net.weight, other.weight)
 
 
-def test_random_states_continue(tmp_path):
+def test_random_states_continue(tmp_path: pathlib.Path) -> None:
     for bits in (np.random.PCG64, np.random.MT19937, np.random.Philox):
         rng = np.random.Generator(bits(0))
         rng.normal(size=3)
@@ -72,18 +80,18 @@ def test_random_states_continue(tmp_path):
         np.testing.assert_array_equal(again.normal(size=5), expected)
 
 
-def test_what_cannot_be_saved_is_named(tmp_path):
+def test_what_cannot_be_saved_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(TypeError, match="t/deep/0, a function"):
         checkpoint.save_state(tmp_path / "c", "t", {"deep": [lambda: 0]})
     assert list(tmp_path.iterdir()) == []
 
 
-def remove(name):
+def remove(name: Any) -> Any:
     return lambda directory: (directory / name).unlink()
 
 
-def rewrite(**changes):
-    def change(directory):
+def rewrite(**changes: Any) -> Any:
+    def change(directory: pathlib.Path) -> None:
         document = artifacts.read_json(directory / "state.json")
         artifacts.write_json(directory / "state.json", document | changes)
 
@@ -106,7 +114,9 @@ def rewrite(**changes):
         (lambda d: (d / "tensors.safetensors").write_bytes(b"x"), "as safetensors"),
     ],
 )
-def test_damaged_checkpoints_are_refused(tmp_path, damage, message):
+def test_damaged_checkpoints_are_refused(
+    tmp_path: pathlib.Path, damage: Callable[..., Any], message: str
+) -> None:
     checkpoint.save_state(tmp_path / "c", "t", {"a": th.zeros(2)})
     damage(tmp_path / "c")
     with pytest.raises(ArtifactError, match=message) as info:
@@ -114,7 +124,7 @@ def test_damaged_checkpoints_are_refused(tmp_path, damage, message):
     assert "\n" not in str(info.value)
 
 
-def test_a_state_that_is_no_dictionary_is_refused(tmp_path):
+def test_a_state_that_is_no_dictionary_is_refused(tmp_path: pathlib.Path) -> None:
     checkpoint.save_state(tmp_path / "c", "test", {})
     document = artifacts.read_json(tmp_path / "c" / "state.json")
     artifacts.write_json(tmp_path / "c" / "state.json", document | {"state": []})
@@ -122,12 +132,12 @@ def test_a_state_that_is_no_dictionary_is_refused(tmp_path):
         checkpoint.load_state(tmp_path / "c", "test")
 
 
-def test_a_missing_checkpoint_is_named(tmp_path):
+def test_a_missing_checkpoint_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ArtifactError, match=r"no checkpoint at .*nowhere"):
         checkpoint.load_state(tmp_path / "nowhere", "t")
 
 
-def test_keys_that_read_alike_do_not_collide(tmp_path):
+def test_keys_that_read_alike_do_not_collide(tmp_path: pathlib.Path) -> None:
     state = {
         "a": {"b": th.ones(1)},
         "a/b": th.zeros(1),

@@ -19,7 +19,9 @@ def leftovers(folder: pathlib.Path) -> list[str]:
 
 
 @pytest.mark.parametrize("before", ["nothing", "file", "directory"])
-def test_replacing_directory_replaces_an_older_one_or_a_file(tmp_path, before):
+def test_replacing_directory_replaces_an_older_one_or_a_file(
+    tmp_path: pathlib.Path, before: str
+) -> None:
     target = tmp_path / "deep" / "artifact"
     if before != "nothing":
         target.parent.mkdir()
@@ -36,7 +38,7 @@ def test_replacing_directory_replaces_an_older_one_or_a_file(tmp_path, before):
 
 
 @pytest.mark.parametrize("replacing", ["replacing_directory", "replacing_file"])
-def test_a_failed_write_leaves_the_old(tmp_path, replacing):
+def test_a_failed_write_leaves_the_old(tmp_path: pathlib.Path, replacing: str) -> None:
     target = tmp_path / "artifact"
     target.write_text("old")
     with (
@@ -52,7 +54,7 @@ def test_a_failed_write_leaves_the_old(tmp_path, replacing):
     assert leftovers(tmp_path) == []
 
 
-def test_replacing_file_accepts_bytes_paths(tmp_path):
+def test_replacing_file_accepts_bytes_paths(tmp_path: pathlib.Path) -> None:
     with artifacts.replacing_file(os.fsencode(tmp_path / "x")) as temporary:
         temporary.write_text("new")
     assert (tmp_path / "x").read_text() == "new"
@@ -72,7 +74,7 @@ while True:
 """
 
 
-def test_a_kill_leaves_a_whole_directory(tmp_path):
+def test_a_kill_leaves_a_whole_directory(tmp_path: pathlib.Path) -> None:
     rng = np.random.default_rng(0)
     for _ in range(3):
         process = subprocess.Popen(
@@ -93,7 +95,7 @@ def test_a_kill_leaves_a_whole_directory(tmp_path):
     assert leftovers(tmp_path) == []
 
 
-def test_what_others_are_writing_is_left_alone(tmp_path):
+def test_what_others_are_writing_is_left_alone(tmp_path: pathlib.Path) -> None:
     target = tmp_path / "artifact"
     with artifacts.replacing_file(target) as first:
         first.write_text("first")
@@ -113,7 +115,7 @@ def test_what_others_are_writing_is_left_alone(tmp_path):
         np.array([1, 2], dtype=np.uint16),
     ],
 )
-def test_tensors_round_trip_exactly(tmp_path, array):
+def test_tensors_round_trip_exactly(tmp_path: pathlib.Path, array: np.ndarray) -> None:
     array.flags.writeable = False
     artifacts.write_tensors(tmp_path / "t", {"a": array, "b": th.as_tensor([1.0])})
     read = artifacts.read_tensors(tmp_path / "t")
@@ -121,7 +123,7 @@ def test_tensors_round_trip_exactly(tmp_path, array):
     assert read["a"].numpy().dtype == array.dtype
 
 
-def test_tensors_that_share_storage_are_written(tmp_path):
+def test_tensors_that_share_storage_are_written(tmp_path: pathlib.Path) -> None:
     base = th.arange(4.0)
     artifacts.write_tensors(tmp_path / "t", {"whole": base, "part": base[1:3]})
     read = artifacts.read_tensors(tmp_path / "t")
@@ -129,7 +131,9 @@ def test_tensors_that_share_storage_are_written(tmp_path):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"not json {", b"\xff\xfe"])
-def test_a_bad_json_file_is_one_clear_line(tmp_path, content):
+def test_a_bad_json_file_is_one_clear_line(
+    tmp_path: pathlib.Path, content: bytes | None
+) -> None:
     path = tmp_path / "artifact.json"
     if content is not None:
         path.write_bytes(content)
@@ -139,7 +143,9 @@ def test_a_bad_json_file_is_one_clear_line(tmp_path, content):
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\x80\x04pickle", b"\x00" * 100])
-def test_a_bad_tensor_file_is_one_clear_line(tmp_path, content):
+def test_a_bad_tensor_file_is_one_clear_line(
+    tmp_path: pathlib.Path, content: bytes | None
+) -> None:
     path = tmp_path / "w.safetensors"
     if content is not None:
         path.write_bytes(content)
@@ -147,7 +153,7 @@ def test_a_bad_tensor_file_is_one_clear_line(tmp_path, content):
         artifacts.read_tensors(path)
 
 
-def test_a_truncated_tensor_file_is_refused(tmp_path):
+def test_a_truncated_tensor_file_is_refused(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "w.safetensors"
     artifacts.write_tensors(path, {"a": np.arange(1000.0)})
     path.write_bytes(path.read_bytes()[:-100])
@@ -159,7 +165,7 @@ class Mine(nn.Module):
     pass
 
 
-def test_classes_are_resolved_from_an_allow_list():
+def test_classes_are_resolved_from_an_allow_list() -> None:
     assert artifacts.resolve_class(artifacts.class_path(nn.ReLU)) is nn.ReLU
     assert artifacts.resolve_class(artifacts.class_path(th.optim.Adam)) is th.optim.Adam
 
@@ -179,12 +185,12 @@ def test_classes_are_resolved_from_an_allow_list():
         ":",
     ],
 )
-def test_other_names_are_refused(path):
+def test_other_names_are_refused(path: str) -> None:
     with pytest.raises(ArtifactError):
         artifacts.resolve_class(path)
 
 
-def test_users_register_their_classes(monkeypatch):
+def test_users_register_their_classes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(artifacts, "_REGISTERED", {})
     path = artifacts.class_path(Mine)
     with pytest.raises(ArtifactError, match="register_class"):
@@ -193,7 +199,7 @@ def test_users_register_their_classes(monkeypatch):
     assert artifacts.resolve_class(path) is Mine
 
 
-def test_a_directory_of_something_else_is_not_deleted(tmp_path):
+def test_a_directory_of_something_else_is_not_deleted(tmp_path: pathlib.Path) -> None:
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "thesis.tex").write_text("years of work")
     with (
@@ -207,6 +213,6 @@ def test_a_directory_of_something_else_is_not_deleted(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["results"]
 
 
-def test_classes_that_a_trusted_module_only_imports_are_refused():
+def test_classes_that_a_trusted_module_only_imports_are_refused() -> None:
     with pytest.raises(ArtifactError, match="not a class defined there"):
         artifacts.resolve_class("imitation.util.video_wrapper:Fraction")

@@ -32,13 +32,15 @@ def rows(directory: pathlib.Path) -> list[dict[str, float]]:
         ]
 
 
-def test_docstring_example():
+def test_docstring_example() -> None:
     results = doctest.testmod(imit_logger)
     assert results.attempted == 2
     assert results.failed == 0
 
 
-def test_without_context_it_is_an_ordinary_logger(logger, tmp_path):
+def test_without_context_it_is_an_ordinary_logger(
+    logger: imit_logger.HierarchicalLogger, tmp_path: pathlib.Path
+) -> None:
     logger.record("a", 1)
     logger.record("a", 2)
     logger.record_mean("b", 1)
@@ -50,7 +52,9 @@ def test_without_context_it_is_an_ordinary_logger(logger, tmp_path):
     assert logger.get_dir() == str(tmp_path)
 
 
-def test_means_and_raw_values(logger, tmp_path):
+def test_means_and_raw_values(
+    logger: imit_logger.HierarchicalLogger, tmp_path: pathlib.Path
+) -> None:
     logger.record("before", 0)
     with logger.accumulate_means("disc"):
         logger.record("loss", 1.0)
@@ -68,7 +72,9 @@ def test_means_and_raw_values(logger, tmp_path):
     assert raw == [{"raw/disc/loss": 1.0}, {"raw/disc/loss": 2.0}]
 
 
-def test_entering_again_appends(logger, tmp_path):
+def test_entering_again_appends(
+    logger: imit_logger.HierarchicalLogger, tmp_path: pathlib.Path
+) -> None:
     for value in range(3):
         with logger.accumulate_means("gen"):
             logger.record("x", value)
@@ -78,7 +84,9 @@ def test_entering_again_appends(logger, tmp_path):
     assert [row["raw/gen/x"] for row in rows(tmp_path / "raw" / "gen")] == [0, 1, 2]
 
 
-def test_prefixes(logger, tmp_path):
+def test_prefixes(
+    logger: imit_logger.HierarchicalLogger, tmp_path: pathlib.Path
+) -> None:
     assert logger.get_accumulate_prefixes() == ""
     with logger.add_accumulate_prefix("foo"), logger.add_accumulate_prefix("bar"):
         assert logger.get_accumulate_prefixes() == "foo/bar/"
@@ -96,7 +104,9 @@ def test_prefixes(logger, tmp_path):
     assert rows(raw_dir) == [{f"raw/{key}": v for key, v in expected.items()}]
 
 
-def test_contexts_end_at_exceptions(logger, tmp_path):
+def test_contexts_end_at_exceptions(
+    logger: imit_logger.HierarchicalLogger, tmp_path: pathlib.Path
+) -> None:
     with (
         contextlib.suppress(KeyError),
         logger.add_accumulate_prefix("foo"),
@@ -110,7 +120,7 @@ def test_contexts_end_at_exceptions(logger, tmp_path):
         assert logger.name_to_value == {"raw/bar/x": 1}
 
 
-def test_misuse_of_contexts(logger):
+def test_misuse_of_contexts(logger: imit_logger.HierarchicalLogger) -> None:
     with pytest.raises(RuntimeError, match="context is not active"):
         logger.add_key_prefix("x").__enter__()
     with logger.accumulate_means("a"):
@@ -122,7 +132,9 @@ def test_misuse_of_contexts(logger):
         assert logger.name_to_value == {"raw/a/x": 1}
 
 
-def test_excluded_formats(logger, tmp_path):
+def test_excluded_formats(
+    logger: imit_logger.HierarchicalLogger, tmp_path: pathlib.Path
+) -> None:
     with logger.accumulate_means("a"):
         logger.record("x", 1, exclude="csv")
         logger.record("y", 2)
@@ -132,7 +144,7 @@ def test_excluded_formats(logger, tmp_path):
     assert rows(tmp_path / "raw" / "a") == [{"raw/a/y": 2}]
 
 
-def test_text_and_level(tmp_path):
+def test_text_and_level(tmp_path: pathlib.Path) -> None:
     logger = imit_logger.configure(tmp_path, ["log"])
     logger.info("shown", 1)
     with logger.accumulate_means("a"):
@@ -146,7 +158,7 @@ def test_text_and_level(tmp_path):
     assert logger.level == logger.default_logger.level == sb_logger.DISABLED
 
 
-def test_default_logger_without_directory(capsys):
+def test_default_logger_without_directory(capsys: pytest.CaptureFixture[str]) -> None:
     default = sb_logger.Logger(folder=None, output_formats=[])
     logger = imit_logger.HierarchicalLogger(default)
     with logger.accumulate_means("a"):
@@ -157,7 +169,9 @@ def test_default_logger_without_directory(capsys):
     assert logger.get_dir() is None
 
 
-def test_configure_defaults(monkeypatch, tmp_path):
+def test_configure_defaults(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     logger = imit_logger.configure()
     (directory,) = tmp_path.iterdir()
@@ -169,7 +183,7 @@ def test_configure_defaults(monkeypatch, tmp_path):
 
 
 @pytest.mark.filterwarnings("error::ResourceWarning")
-def test_files_are_closed_when_the_logger_is_forgotten(tmp_path):
+def test_files_are_closed_when_the_logger_is_forgotten(tmp_path: pathlib.Path) -> None:
     logger = imit_logger.configure(tmp_path, ["log", "csv", "json"])
     with logger.accumulate_means("a"):
         raw = logger.output_formats
@@ -181,7 +195,9 @@ def test_files_are_closed_when_the_logger_is_forgotten(tmp_path):
     assert all(file.closed for file in files)
 
 
-def test_default_logger_stays_open_while_somebody_has_it(tmp_path):
+def test_default_logger_stays_open_while_somebody_has_it(
+    tmp_path: pathlib.Path,
+) -> None:
     default = imit_logger.configure(tmp_path, ["csv"]).default_logger
     gc.collect()
     default.record("x", 1)
@@ -193,14 +209,16 @@ def test_default_logger_stays_open_while_somebody_has_it(tmp_path):
     ("format_str", "file_name"),
     [("log", "log_x.txt"), ("csv", "progress_x.csv"), ("json", "progress_x.json")],
 )
-def test_make_output_format(format_str, file_name, tmp_path):
+def test_make_output_format(
+    format_str: str, file_name: str, tmp_path: pathlib.Path
+) -> None:
     writer = imit_logger.make_output_format(format_str, str(tmp_path / "new"), "_x")
     writer.write({"key": 3.0}, {"key": ()}, step=1)
     writer.close()
     assert "3" in (tmp_path / "new" / file_name).read_text()
 
 
-def test_json_lines(tmp_path):
+def test_json_lines(tmp_path: pathlib.Path) -> None:
     logger = imit_logger.configure(tmp_path, ["json"])
     for step in range(2):
         logger.record("x", step)
@@ -210,7 +228,7 @@ def test_json_lines(tmp_path):
     assert [json.loads(line) for line in lines] == [{"x": 0}, {"x": 1}]
 
 
-def test_keys_are_cut_to_max_length(tmp_path):
+def test_keys_are_cut_to_max_length(tmp_path: pathlib.Path) -> None:
     for kwargs, length in (({}, 50), ({"max_length": 10}, 10)):
         writer = imit_logger.make_output_format("log", str(tmp_path), **kwargs)
         writer.write({"k" * 100: 1}, {"k" * 100: ()})
@@ -221,21 +239,23 @@ def test_keys_are_cut_to_max_length(tmp_path):
 
 
 @pytest.mark.parametrize("bad", ["excel", "", "STDOUT"])
-def test_unknown_format(bad, tmp_path):
+def test_unknown_format(bad: str, tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match=f"Unknown format specified: {bad}"):
         imit_logger.make_output_format(bad, str(tmp_path))
     with pytest.raises(ValueError, match="Unknown format specified"):
         imit_logger.configure(tmp_path, [bad])
 
 
-def test_wandb_missing(monkeypatch, tmp_path):
+def test_wandb_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     monkeypatch.setitem(sys.modules, "wandb", None)
     message = "Trying to log data with `WandbOutputFormat` but `wandb` not installed"
     with pytest.raises(ModuleNotFoundError, match=message):
         imit_logger.make_output_format("wandb", str(tmp_path))
 
 
-def test_wandb_gets_means_but_not_raw_values(monkeypatch, tmp_path):
+def test_wandb_gets_means_but_not_raw_values(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
     calls = []
     stub = types.ModuleType("wandb")
     stub.log = lambda metrics, step: calls.append((metrics, step))
@@ -253,7 +273,9 @@ def test_wandb_gets_means_but_not_raw_values(monkeypatch, tmp_path):
     assert rows(tmp_path / "raw" / "a") == [{"raw/a/x": 1.0}]
 
 
-def test_forgetting_a_logger_leaves_the_wandb_run_open(monkeypatch, tmp_path):
+def test_forgetting_a_logger_leaves_the_wandb_run_open(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
     calls = []
     stub = types.ModuleType("wandb")
     stub.finish = lambda: calls.append("finish")

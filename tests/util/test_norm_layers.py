@@ -15,7 +15,7 @@ def random_batches(sizes: list[int], n_features: int = 3) -> list[th.Tensor]:
     ]
 
 
-def test_running_norm_has_the_moments_of_all_samples():
+def test_running_norm_has_the_moments_of_all_samples() -> None:
     batches = random_batches([1, 7, 1, 32, 2])
     norm = RunningNorm(3)
     for i, batch in enumerate(batches):
@@ -43,7 +43,7 @@ def ema_by_definition(
 
 
 @pytest.mark.parametrize("decay", [0.01, 0.5, 0.99])
-def test_ema_norm_weighs_batches_exponentially(decay):
+def test_ema_norm_weighs_batches_exponentially(decay: float) -> None:
     batches = random_batches([1, 4, 16, 1, 3, 8])
     norm = EMANorm(3, decay=decay)
     for i, batch in enumerate(batches):
@@ -59,7 +59,7 @@ def test_ema_norm_weighs_batches_exponentially(decay):
 
 
 @pytest.mark.parametrize("norm_class", NORMS)
-def test_normalizes_the_batch_it_has_seen(norm_class: type[BaseNorm]):
+def test_normalizes_the_batch_it_has_seen(norm_class: type[BaseNorm]) -> None:
     x = 5 + 3 * th.randn(64, 2)
     y = norm_class(2)(x)
     th.testing.assert_close(y.mean(0), th.zeros(2), atol=1e-5, rtol=0)
@@ -68,7 +68,7 @@ def test_normalizes_the_batch_it_has_seen(norm_class: type[BaseNorm]):
 
 
 @pytest.mark.parametrize("norm_class", NORMS)
-def test_evaluation_mode_changes_nothing(norm_class: type[BaseNorm]):
+def test_evaluation_mode_changes_nothing(norm_class: type[BaseNorm]) -> None:
     norm = norm_class(2, eps=0.25)
     norm(th.randn(8, 2))
     before = {name: value.clone() for name, value in norm.state_dict().items()}
@@ -81,7 +81,7 @@ def test_evaluation_mode_changes_nothing(norm_class: type[BaseNorm]):
 
 
 @pytest.mark.parametrize("norm_class", NORMS)
-def test_reset_restores_the_state_of_a_new_layer(norm_class: type[BaseNorm]):
+def test_reset_restores_the_state_of_a_new_layer(norm_class: type[BaseNorm]) -> None:
     norm = norm_class(2)
     norm(th.randn(8, 2))
     norm.reset_running_stats()
@@ -91,7 +91,7 @@ def test_reset_restores_the_state_of_a_new_layer(norm_class: type[BaseNorm]):
 
 
 @pytest.mark.parametrize("norm_class", NORMS)
-def test_one_sample_and_no_sample(norm_class: type[BaseNorm]):
+def test_one_sample_and_no_sample(norm_class: type[BaseNorm]) -> None:
     norm = norm_class(2)
     assert norm(th.empty(0, 2)).shape == (0, 2)
     assert norm.count == 0
@@ -101,14 +101,14 @@ def test_one_sample_and_no_sample(norm_class: type[BaseNorm]):
 
 
 @pytest.mark.parametrize("norm_class", NORMS)
-def test_a_vector_is_a_batch_of_one_feature(norm_class: type[BaseNorm]):
+def test_a_vector_is_a_batch_of_one_feature(norm_class: type[BaseNorm]) -> None:
     flat, column = norm_class(1), norm_class(1)
     x = th.randn(6)
     th.testing.assert_close(flat(x), column(x.unsqueeze(1)).squeeze(1))
 
 
 @pytest.mark.parametrize("dtype", [th.uint8, th.int64, th.float64, th.bfloat16])
-def test_dtypes(dtype: th.dtype):
+def test_dtypes(dtype: th.dtype) -> None:
     norm = RunningNorm(1)
     y = norm(th.tensor([[1], [3]], dtype=dtype))
     assert y.dtype == (dtype if dtype.is_floating_point else th.float32)
@@ -116,18 +116,18 @@ def test_dtypes(dtype: th.dtype):
 
 
 @pytest.mark.parametrize("shape", [(3,), (2, 2), (2, 3, 3), ()])
-def test_refuses_other_shapes(shape: tuple[int, ...]):
+def test_refuses_other_shapes(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match=r"shape \(batch, 3\), got"):
         RunningNorm(3)(th.ones(shape))
 
 
 @pytest.mark.parametrize("decay", [-0.1, 0.0, 1.0, 1.5, float("nan")])
-def test_decay_out_of_range(decay: float):
+def test_decay_out_of_range(decay: float) -> None:
     with pytest.raises(ValueError, match="decay must be between 0 and 1"):
         EMANorm(3, decay=decay)
 
 
-def test_count_exceeds_32_bits():
+def test_count_exceeds_32_bits() -> None:
     norm = RunningNorm(1)
     norm.count.fill_(2**31 - 1)
     norm(th.zeros(2, 1))
@@ -135,7 +135,7 @@ def test_count_exceeds_32_bits():
     assert 0 < norm.running_var.item() <= 1
 
 
-def test_no_drift_over_millions_of_samples():
+def test_no_drift_over_millions_of_samples() -> None:
     """In float32 the mean would freeze: 1e-7 of a sample is below its resolution."""
     norm = RunningNorm(1)
     x = 1000 + th.tensor([[-1.0], [1.0]]).repeat(2, 1)
@@ -152,7 +152,7 @@ def test_no_drift_over_millions_of_samples():
 
 
 @pytest.mark.parametrize("norm_class", NORMS)
-def test_gradients_flow_through_the_input_alone(norm_class: type[BaseNorm]):
+def test_gradients_flow_through_the_input_alone(norm_class: type[BaseNorm]) -> None:
     norm = norm_class(1).double()
     x = th.randn(4, 1, dtype=th.float64, requires_grad=True)
     norm(x)
@@ -164,7 +164,7 @@ def test_gradients_flow_through_the_input_alone(norm_class: type[BaseNorm]):
 
 
 @pytest.mark.parametrize("norm_class", NORMS)
-def test_loads_float32_statistics_of_release_1(norm_class: type[BaseNorm]):
+def test_loads_float32_statistics_of_release_1(norm_class: type[BaseNorm]) -> None:
     norm = norm_class(2)
     norm(th.randn(8, 2))
     narrow = {

@@ -1,10 +1,16 @@
+from typing import Any
+
 import pytest
 import torch as th
+from torch.nn import Linear
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from imitation.util import optimizers
 
 
-def train(optimizer_cls, options, net):
+def train(
+    optimizer_cls: type[Optimizer], options: dict[str, bool | float], net: Linear
+) -> Any:
     optimizer = optimizers.make_optimizer(optimizer_cls, net.parameters(), options)
     for _ in range(20):
         optimizer.zero_grad()
@@ -14,7 +20,9 @@ def train(optimizer_cls, options, net):
 
 
 @pytest.mark.parametrize("optimizer_cls", [th.optim.Adam, th.optim.AdamW])
-def test_the_fused_form_takes_the_same_steps(optimizer_cls):
+def test_the_fused_form_takes_the_same_steps(
+    optimizer_cls: type[Adam] | type[AdamW],
+) -> None:
     plain, fused = th.nn.Linear(4, 2), th.nn.Linear(4, 2)
     fused.load_state_dict(plain.state_dict())
     options = {"lr": 1e-2, "eps": 1e-5}
@@ -35,7 +43,9 @@ def test_the_fused_form_takes_the_same_steps(optimizer_cls):
         (th.optim.Adam, {"differentiable": False}),
     ],
 )
-def test_what_was_asked_for_stays(optimizer_cls, options):
+def test_what_was_asked_for_stays(
+    optimizer_cls: type[Adam] | type[SGD], options: dict[str, bool | float]
+) -> None:
     net = th.nn.Linear(4, 2)
     optimizer = train(optimizer_cls, options, net)
     assert type(optimizer) is optimizer_cls
@@ -45,7 +55,9 @@ def test_what_was_asked_for_stays(optimizer_cls, options):
 
 
 @pytest.mark.parametrize("optimizer_cls", [th.optim.Adam, th.optim.AdamW])
-def test_others_optimisers_are_fused_for_a_block(optimizer_cls):
+def test_others_optimisers_are_fused_for_a_block(
+    optimizer_cls: type[Adam] | type[AdamW],
+) -> None:
     nets = [th.nn.Linear(4, 2) for _ in range(2)]
     nets[1].load_state_dict(nets[0].state_dict())
     plain, changed = (optimizer_cls(net.parameters(), lr=1e-2) for net in nets)
@@ -63,7 +75,7 @@ def test_others_optimisers_are_fused_for_a_block(optimizer_cls):
     assert changed.param_groups[0]["fused"] is None
 
 
-def test_a_block_that_fails_leaves_optimisers_as_they_were():
+def test_a_block_that_fails_leaves_optimisers_as_they_were() -> None:
     optimizer = th.optim.Adam(th.nn.Linear(4, 2).parameters())
     before = optimizer.state_dict()
     with pytest.raises(RuntimeError, match="inside"), optimizers.fused([optimizer]):
@@ -83,7 +95,9 @@ def test_a_block_that_fails_leaves_optimisers_as_they_were():
         (th.optim.Adam, {"differentiable": True}),
     ],
 )
-def test_a_block_changes_no_choice_of_the_owner(optimizer_cls, options):
+def test_a_block_changes_no_choice_of_the_owner(
+    optimizer_cls: Any, options: Any
+) -> None:
     optimizer = optimizer_cls(th.nn.Linear(4, 2).parameters(), **options)
     before = optimizer.state_dict()
     with optimizers.fused([optimizer]):

@@ -1,10 +1,14 @@
 """The plain network is the policy's own actor: same values, same gradients."""
 
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch as th
+from gymnasium.spaces import Box, Discrete
 from stable_baselines3.common.policies import ActorCriticPolicy
+from torch.nn import PReLU, ReLU, Tanh
 
 from imitation.util.plain_policies import plain_network
 
@@ -13,8 +17,8 @@ SPACES = [gym.spaces.Discrete(3), gym.spaces.Box(-0.5, 1, (2,), np.float32)]
 
 
 def make_policy(
-    acts: gym.Space, obs: gym.Space = OBS, cls: type = ActorCriticPolicy, **kwargs
-) -> ActorCriticPolicy:
+    acts: Any, obs: Any = OBS, cls: Any = ActorCriticPolicy, **kwargs: Any
+) -> Any:
     with th.random.fork_rng():
         th.manual_seed(0)
         return cls(obs, acts, lambda _: 1.0, **kwargs)
@@ -26,7 +30,9 @@ def make_policy(
     [{"net_arch": [32, 32]}, {"net_arch": []}, {"activation_fn": th.nn.ReLU}],
     ids=repr,
 )
-def test_values_and_gradients_are_those_of_the_modules(acts, kwargs):
+def test_values_and_gradients_are_those_of_the_modules(
+    acts: Box | Discrete, kwargs: dict[str, list[Any] | list[int] | type[ReLU]]
+) -> None:
     policy = make_policy(acts, **kwargs)
     network = plain_network(policy)
     assert network is not None
@@ -50,7 +56,9 @@ def test_values_and_gradients_are_those_of_the_modules(acts, kwargs):
 
 
 @pytest.mark.parametrize("activation_fn", [th.nn.Tanh, th.nn.PReLU])
-def test_without_gradients_the_values_are_the_same(activation_fn):
+def test_without_gradients_the_values_are_the_same(
+    activation_fn: type[PReLU] | type[Tanh],
+) -> None:
     policy = make_policy(SPACES[0], activation_fn=activation_fn)
     policy.mlp_extractor.policy_net[2] = th.nn.Linear(64, 64, bias=False)
     network, quick = plain_network(policy), plain_network(policy, gradients=False)
@@ -62,7 +70,7 @@ def test_without_gradients_the_values_are_the_same(activation_fn):
 
 
 @pytest.mark.parametrize("gradients", [True, False])
-def test_reads_the_weights_in_place(gradients):
+def test_reads_the_weights_in_place(gradients: bool) -> None:
     policy = make_policy(SPACES[0])
     network = plain_network(policy, gradients=gradients)
     assert network is not None
@@ -73,7 +81,7 @@ def test_reads_the_weights_in_place(gradients):
 
 
 class OwnForward(ActorCriticPolicy):
-    def evaluate_actions(self, obs, actions):
+    def evaluate_actions(self, obs: Any, actions: Any) -> Any:
         return super().evaluate_actions(obs, actions)
 
 
@@ -89,14 +97,16 @@ class OwnForward(ActorCriticPolicy):
     ],
     ids=["override", "discrete", "image", "binary", "sde", "squash"],
 )
-def test_declines_what_is_more_than_layers(policy):
+def test_declines_what_is_more_than_layers(
+    policy: ActorCriticPolicy | OwnForward,
+) -> None:
     assert plain_network(policy) is None
 
 
 @pytest.mark.parametrize(
     "register", ["register_forward_hook", "register_full_backward_hook"]
 )
-def test_declines_hooks(register):
+def test_declines_hooks(register: str) -> None:
     policy = make_policy(SPACES[0])
     getattr(policy.action_net, register)(lambda *_: None)
     assert plain_network(policy) is None

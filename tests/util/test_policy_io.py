@@ -1,7 +1,12 @@
+import pathlib
+from collections.abc import Callable
+from typing import Any
+
 import gymnasium as gym
 import numpy as np
 import pytest
 import torch as th
+from gymnasium.spaces import Box, Dict, Discrete
 from stable_baselines3 import DQN, PPO, SAC
 from stable_baselines3.common.policies import ActorCriticPolicy
 from stable_baselines3.common.torch_layers import CombinedExtractor
@@ -14,7 +19,11 @@ BOX = gym.spaces.Box(-1.0, 1.0, (3,), np.float32)
 DICT = gym.spaces.Dict({"a": BOX, "b": gym.spaces.Discrete(3)})
 
 
-def feed_forward(observation_space=BOX, action_space=BOX, **kwargs):
+def feed_forward(
+    observation_space: Box | Dict = BOX,
+    action_space: Box | Discrete = BOX,
+    **kwargs: Any,
+) -> base.FeedForward32Policy:
     return base.FeedForward32Policy(
         observation_space, action_space, policy_io.unset_learning_rate, **kwargs
     )
@@ -45,7 +54,7 @@ POLICIES = {
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_policies_round_trip(tmp_path, name):
+def test_policies_round_trip(tmp_path: pathlib.Path, name: Any) -> None:
     policy = POLICIES[name]()
     state = th.get_rng_state()
     policy_io.save_policy(policy, tmp_path / "policy")
@@ -62,7 +71,7 @@ def test_policies_round_trip(tmp_path, name):
         assert th.equal(again.state_dict()[key], value), key
 
 
-def test_a_pickled_policy_needs_permission(tmp_path):
+def test_a_pickled_policy_needs_permission(tmp_path: pathlib.Path) -> None:
     policy = feed_forward()
     th.save(policy, tmp_path / "final.th")
     with pytest.raises(UnsafeLoadError, match="allow_pickle=True"):
@@ -71,16 +80,18 @@ def test_a_pickled_policy_needs_permission(tmp_path):
     assert th.equal(again.state_dict()["log_std"], policy.state_dict()["log_std"])
 
 
-def test_a_policy_saved_by_stable_baselines_needs_permission(tmp_path):
+def test_a_policy_saved_by_stable_baselines_needs_permission(
+    tmp_path: pathlib.Path,
+) -> None:
     policy = POLICIES["named_layers"]()
     policy.save(str(tmp_path / "final.th"))
     again = policy_io.load_policy(tmp_path / "final.th", "cpu", allow_pickle=True)
     assert th.equal(again.state_dict()["log_std"], policy.state_dict()["log_std"])
 
 
-def test_a_hostile_pickle_does_not_run(tmp_path):
+def test_a_hostile_pickle_does_not_run(tmp_path: pathlib.Path) -> None:
     class Hostile:
-        def __reduce__(self):
+        def __reduce__(self) -> tuple[Callable[..., Any], tuple[str, str]]:
             return (open, (str(tmp_path / "ran"), "w"))
 
     th.save(Hostile(), tmp_path / "final.th")
@@ -89,8 +100,8 @@ def test_a_hostile_pickle_does_not_run(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def change(**changes):
-    def damage(path):
+def change(**changes: Any) -> Any:
+    def damage(path: pathlib.Path) -> None:
         document = artifacts.read_json(path / "artifact.json")
         artifacts.write_json(path / "artifact.json", document | changes)
 
@@ -118,7 +129,9 @@ def change(**changes):
         ),
     ],
 )
-def test_damaged_policies_are_refused(tmp_path, damage, message):
+def test_damaged_policies_are_refused(
+    tmp_path: pathlib.Path, damage: Callable[..., Any], message: str
+) -> None:
     policy_io.save_policy(feed_forward(), tmp_path / "policy")
     damage(tmp_path / "policy")
     with pytest.raises(ArtifactError, match=message) as info:
@@ -126,12 +139,12 @@ def test_damaged_policies_are_refused(tmp_path, damage, message):
     assert "\n" not in str(info.value)
 
 
-def test_a_missing_policy_is_named(tmp_path):
+def test_a_missing_policy_is_named(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ArtifactError, match=r"no policy at .*nowhere"):
         policy_io.load_policy(tmp_path / "nowhere")
 
 
-def test_an_argument_that_cannot_be_saved_is_named(tmp_path):
+def test_an_argument_that_cannot_be_saved_is_named(tmp_path: pathlib.Path) -> None:
     policy = feed_forward()
     policy.features_extractor_kwargs = {"hook": print}
     with pytest.raises(ArtifactError, match="features_extractor_kwargs"):

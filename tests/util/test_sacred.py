@@ -40,7 +40,7 @@ class FakeRun:
         self.observers = [object.__new__(MongoObserver), observer]
 
 
-def test_load_from_dir(tmp_path):
+def test_load_from_dir(tmp_path: pathlib.Path) -> None:
     run = write_run(tmp_path / "1")
     dicts = sacred_util.SacredDicts.load_from_dir(tmp_path / "1")
     assert dicts == (tmp_path / "1", dicts.config, run)
@@ -50,7 +50,9 @@ def test_load_from_dir(tmp_path):
 
 @pytest.mark.parametrize("name", ["config.json", "run.json"])
 @pytest.mark.parametrize("content", [None, "", '{"command": "b', "[1]", "\xff"])
-def test_broken_json_gets_one_clear_error(name, content, tmp_path):
+def test_broken_json_gets_one_clear_error(
+    name: str, content: str | None, tmp_path: pathlib.Path
+) -> None:
     write_run(tmp_path / "1")
     path = tmp_path / "1" / name
     path.unlink()
@@ -61,7 +63,7 @@ def test_broken_json_gets_one_clear_error(name, content, tmp_path):
     assert "\n" not in str(caught.value)
 
 
-def test_filter_subdirs(tmp_path):
+def test_filter_subdirs(tmp_path: pathlib.Path) -> None:
     for name in ("b/2", "a/1", "b/1"):
         write_run(tmp_path / name)
     (tmp_path / "a" / "no_run").mkdir()
@@ -74,7 +76,7 @@ def test_filter_subdirs(tmp_path):
     assert named_one == expected[:2]
 
 
-def test_nested_directories(tmp_path):
+def test_nested_directories(tmp_path: pathlib.Path) -> None:
     write_run(tmp_path / "1")
     write_run(tmp_path / "1" / "x" / "2")
     with pytest.raises(ValueError, match="Found nested directories"):
@@ -87,18 +89,18 @@ def test_nested_directories(tmp_path):
     ("key", "expected"),
     [("a", {"b": {"c": 1}}), ("a.b.c", 1), ("a.x", 9), ("a.b.c.d", 9), ("", 9)],
 )
-def test_dict_get_nested(key, expected):
+def test_dict_get_nested(key: str, expected: dict[str, dict[str, int]] | int) -> None:
     value = sacred_util.dict_get_nested({"a": {"b": {"c": 1}}}, key, default=9)
     assert value == expected
 
 
-def test_dict_get_nested_options():
+def test_dict_get_nested_options() -> None:
     assert sacred_util.dict_get_nested({"a": {"b": 1}}, "a/b", sep="/") == 1
     assert sacred_util.dict_get_nested({"a": None}, "a", default=9) is None
     assert sacred_util.dict_get_nested({}, "a") is None
 
 
-def test_symlink_is_relative_and_can_be_built_again(tmp_path):
+def test_symlink_is_relative_and_can_be_built_again(tmp_path: pathlib.Path) -> None:
     for number in ("1", "2", "2"):
         sacred_dir = tmp_path / "root" / "sacred" / number
         sacred_dir.mkdir(parents=True, exist_ok=True)
@@ -112,20 +114,20 @@ def test_symlink_is_relative_and_can_be_built_again(tmp_path):
     assert link.resolve() == tmp_path / "moved" / "sacred" / "2"
 
 
-def test_symlink_does_not_overwrite_data(tmp_path):
+def test_symlink_does_not_overwrite_data(tmp_path: pathlib.Path) -> None:
     (tmp_path / "sacred").mkdir()
     with pytest.raises(ValueError, match="in the way"):
         sacred_util.build_sacred_symlink(tmp_path, FakeRun(tmp_path / "x"))
 
 
-def test_run_without_directory(tmp_path):
+def test_run_without_directory(tmp_path: pathlib.Path) -> None:
     assert sacred_util.get_sacred_dir_from_run(FakeRun(None)) is None
     with pytest.warns(RuntimeWarning, match="Couldn't find the run's sacred directory"):
         sacred_util.build_sacred_symlink(tmp_path, FakeRun(None))
     assert os.listdir(tmp_path) == []
 
 
-def test_find_and_group_runs(tmp_path):
+def test_find_and_group_runs(tmp_path: pathlib.Path) -> None:
     first = write_run(tmp_path / "train_imitation" / "1")
     second = write_run(tmp_path / "train_imitation" / "2", "dagger", "X-v0", "FAILED")
     third = write_run(tmp_path / "train_imitation" / "3")
@@ -141,7 +143,7 @@ def test_find_and_group_runs(tmp_path):
     assert group_runs_by_algo_and_env(str(tmp_path), True) == {"bc": bc_runs}
 
 
-def test_missing_directory_and_foreign_runs(tmp_path):
+def test_missing_directory_and_foreign_runs(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ArtifactError, match="expected a directory of sacred runs"):
         list(find_sacred_runs(tmp_path / "none"))
     write_run(tmp_path / "1")

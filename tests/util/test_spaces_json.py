@@ -1,5 +1,6 @@
 import inspect
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ if "dtype" in inspect.signature(spaces.Discrete).parameters:
 
 
 @pytest.mark.parametrize("space", SPACES, ids=str)
-def test_spaces_round_trip_through_json(space):
+def test_spaces_round_trip_through_json(space: Any) -> None:
     again = space_from_json(json.loads(json.dumps(space_to_json(space))))
     assert again == space
     assert again.dtype == space.dtype
@@ -37,7 +38,7 @@ def test_spaces_round_trip_through_json(space):
         assert list(again.spaces) == list(space.spaces)
 
 
-def test_other_spaces_are_refused():
+def test_other_spaces_are_refused() -> None:
     with pytest.raises(ArtifactError, match="Text cannot be saved"):
         space_to_json(spaces.Text(3))
 
@@ -53,11 +54,11 @@ def test_other_spaces_are_refused():
         {"type": "Dict", "spaces": {"a": {}}},
     ],
 )
-def test_nonsense_is_refused(description):
+def test_nonsense_is_refused(description: dict[str, Any]) -> None:
     with pytest.raises(ArtifactError, match="not the description of a space"):
         space_from_json(description)
 
 
-def test_discrete_spaces_saved_without_a_dtype_are_read():
+def test_discrete_spaces_saved_without_a_dtype_are_read() -> None:
     description = {"type": "Discrete", "n": 3, "start": 1}
     assert space_from_json(description) == spaces.Discrete(3, start=1)

@@ -4,6 +4,7 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -29,12 +30,14 @@ class CountedEnv(gym.Env):
         self.start = start
         self.seeds: list[int | None] = []
 
-    def reset(self, *, seed=None, options=None):
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
         self.seeds.append(seed)
         return np.array([self.start], np.float32), {}
 
-    def step(self, action):
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         return np.array([self.start], np.float32), 1.0, False, False, {}
 
 
@@ -54,7 +57,7 @@ class Tagged(gym.Wrapper):
         self.tag = index
 
 
-def episode_length(venv: DummyVecEnv) -> int:
+def episode_length(venv: Any) -> int:
     venv.reset()
     for length in range(1, 1000):
         _, _, dones, _ = venv.step(np.zeros(venv.num_envs, dtype=int))
@@ -63,7 +66,7 @@ def episode_length(venv: DummyVecEnv) -> int:
     raise AssertionError("no episode ended")
 
 
-def test_defaults():
+def test_defaults() -> None:
     venv = make_vec_env(CARTPOLE, rng=np.random.default_rng(0))
     assert isinstance(venv, DummyVecEnv)
     assert venv.num_envs == 8
@@ -71,7 +74,7 @@ def test_defaults():
     venv.close()
 
 
-def test_same_generator_same_environments():
+def test_same_generator_same_environments() -> None:
     def observe(rng: np.random.Generator | None) -> np.ndarray:
         venv = make_vec_env(CARTPOLE, rng=rng, n_envs=3)
         samples = [env.action_space.sample() for env in venv.envs * 8]
@@ -85,13 +88,13 @@ def test_same_generator_same_environments():
     assert not np.array_equal(observe(None), observe(None))
 
 
-def test_copies_differ():
+def test_copies_differ() -> None:
     venv = make_vec_env(CARTPOLE, rng=np.random.default_rng(0), n_envs=4)
     assert len(np.unique(venv.reset(), axis=0)) == 4
     venv.close()
 
 
-def test_makes_each_environment_once_and_seeds_it_once(counted):
+def test_makes_each_environment_once_and_seeds_it_once(counted: str) -> None:
     venv = make_vec_env(
         counted,
         rng=np.random.default_rng(0),
@@ -111,13 +114,13 @@ def test_makes_each_environment_once_and_seeds_it_once(counted):
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(None, 7), (3, 3), (12, 12)])
-def test_time_limit(counted, limit, expected):
+def test_time_limit(counted: str, limit: int | None, expected: int) -> None:
     venv = make_vec_env(counted, n_envs=2, max_episode_steps=limit)
     assert episode_length(venv) == expected
     venv.close()
 
 
-def test_post_wrappers_go_around_the_monitor_in_order():
+def test_post_wrappers_go_around_the_monitor_in_order() -> None:
     venv = make_vec_env(
         CARTPOLE, n_envs=2, post_wrappers=[Tagged, lambda env, i: Tagged(env, -i)]
     )
@@ -128,7 +131,7 @@ def test_post_wrappers_go_around_the_monitor_in_order():
 
 
 @pytest.mark.parametrize("as_path", [True, False])
-def test_monitor_files(counted, as_path, tmp_path: pathlib.Path):
+def test_monitor_files(counted: str, as_path: bool, tmp_path: pathlib.Path) -> None:
     log_dir = tmp_path if as_path else str(tmp_path)
     venv = make_vec_env(counted, n_envs=2, log_dir=log_dir)
     episode_length(venv)
@@ -143,14 +146,14 @@ def test_monitor_files(counted, as_path, tmp_path: pathlib.Path):
 
 
 @pytest.mark.parametrize("env_name", ["seals/CartPole-v0", "seals:seals/CartPole-v0"])
-def test_seals_needs_no_prefix(env_name):
+def test_seals_needs_no_prefix(env_name: str) -> None:
     venv = make_vec_env(env_name, n_envs=1)
     assert episode_length(venv) == 500
     venv.close()
 
 
 @pytest.mark.slow
-def test_seals_is_imported_without_warnings_in_a_fresh_process():
+def test_seals_is_imported_without_warnings_in_a_fresh_process() -> None:
     code = (
         "from imitation.util.vec_envs import make_vec_env;"
         "make_vec_env('seals/MountainCar-v0', n_envs=1).close()"
@@ -172,26 +175,26 @@ def test_seals_is_imported_without_warnings_in_a_fresh_process():
         ("gymnasium:CartPol-v1", "did you mean CartPole-v1"),
     ],
 )
-def test_unknown_environment(env_name, message):
+def test_unknown_environment(env_name: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as caught:
         make_vec_env(env_name)
     assert isinstance(caught.value, gym.error.Error)
     assert "\n" not in str(caught.value)
 
 
-def test_unknown_module():
+def test_unknown_module() -> None:
     with pytest.raises(ModuleNotFoundError, match="'no_such_module' for environment"):
         make_vec_env("no_such_module:X-v0")
 
 
-def test_missing_package_of_a_namespace(monkeypatch):
+def test_missing_package_of_a_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ale_py", None)  # as if it were not installed
     with pytest.raises(MissingExtraError, match="cannot import 'ale_py'"):
         make_vec_env("ALE/NoSuchGame-v5")
 
 
-def test_missing_package_of_an_environment():
-    def entry_point():
+def test_missing_package_of_an_environment() -> None:
+    def entry_point() -> None:
         raise gym.error.DependencyNotInstalled("box2d is missing")
 
     gym.register("Missing-v0", entry_point)
@@ -203,18 +206,18 @@ def test_missing_package_of_an_environment():
 
 
 @pytest.mark.parametrize("kwargs", [{"n_envs": 0}, {"max_episode_steps": 0}])
-def test_counts_below_one(kwargs):
+def test_counts_below_one(kwargs: Any) -> None:
     with pytest.raises(ConfigError, match="at least 1"):
         make_vec_env(CARTPOLE, **kwargs)
 
 
-def test_find_env_spec():
+def test_find_env_spec() -> None:
     assert find_env_spec(CARTPOLE).max_episode_steps == 500
     assert find_env_spec("seals/CartPole-v0").id == "seals/CartPole-v0"
 
 
 @pytest.mark.slow
-def test_parallel_gives_the_same_observations(tmp_path: pathlib.Path):
+def test_parallel_gives_the_same_observations(tmp_path: pathlib.Path) -> None:
     def observe(parallel: bool) -> np.ndarray:
         venv = make_vec_env(
             "seals/CartPole-v0",

@@ -2,6 +2,7 @@
 
 import pathlib
 import sys
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -25,16 +26,18 @@ class BrightnessEnv(gym.Env):
         self.frame: object = None
         self.t = 0
 
-    def reset(self, *, seed=None, options=None):
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Any, dict[str, Any]]:
         super().reset(seed=seed)
         self.t = 0
         return 0, {"options": options}
 
-    def step(self, action):
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         self.t += 1
         return self.t, 1.0, self.t == 4, False, {}
 
-    def render(self):
+    def render(self) -> Any:
         if self.frame is not None:
             return self.frame
         return np.full((*self.size, 3), 40 * (self.t + 1), np.uint8)
@@ -57,7 +60,7 @@ def run_episodes(env: gym.Env, n_episodes: int) -> None:
             _, _, done, _, _ = env.step(0)
 
 
-def test_single_video_holds_all_episodes(tmp_path):
+def test_single_video_holds_all_episodes(tmp_path: pathlib.Path) -> None:
     directory = tmp_path / "new" / "videos"
     env = VideoWrapper(BrightnessEnv(), directory)
     run_episodes(env, 2)
@@ -70,7 +73,7 @@ def test_single_video_holds_all_episodes(tmp_path):
     assert env.episode_id == 2
 
 
-def test_a_video_for_each_episode(tmp_path):
+def test_a_video_for_each_episode(tmp_path: pathlib.Path) -> None:
     env = VideoWrapper(BrightnessEnv(), tmp_path, single_video=False)
     run_episodes(env, 2)
     assert (tmp_path / "video.000000.mp4").exists()
@@ -81,25 +84,25 @@ def test_a_video_for_each_episode(tmp_path):
         assert read_brightness(tmp_path / name) == [1, 2, 3, 4, 5]
 
 
-def test_does_not_change_what_the_environment_returns(tmp_path):
+def test_does_not_change_what_the_environment_returns(tmp_path: pathlib.Path) -> None:
     env = VideoWrapper(BrightnessEnv(), tmp_path)
     assert env.reset(seed=1, options={"a": 1}) == (0, {"options": {"a": 1}})
     assert env.step(0) == (1, 1.0, False, False, {})
     env.close()
 
 
-def test_nothing_recorded_nothing_written(tmp_path):
+def test_nothing_recorded_nothing_written(tmp_path: pathlib.Path) -> None:
     VideoWrapper(BrightnessEnv(), tmp_path).close()
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("render_mode", [None, "human", "rgb_array_list"])
-def test_needs_rgb_array(render_mode, tmp_path):
+def test_needs_rgb_array(render_mode: str | None, tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match="needs an environment with render_mode='rgb"):
         VideoWrapper(BrightnessEnv(render_mode), tmp_path)
 
 
-def test_needs_pyav(monkeypatch, tmp_path):
+def test_needs_pyav(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) -> None:
     monkeypatch.setitem(sys.modules, "av", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'imitation\[video\]'"):
         VideoWrapper(BrightnessEnv(), tmp_path)
@@ -115,7 +118,9 @@ def test_needs_pyav(monkeypatch, tmp_path):
     ],
     ids=["list", "gray", "rgba", "float"],
 )
-def test_frames_must_be_rgb(frame, tmp_path):
+def test_frames_must_be_rgb(
+    frame: list[int] | np.ndarray, tmp_path: pathlib.Path
+) -> None:
     env = BrightnessEnv()
     env.frame = frame
     with pytest.raises(ValueError, match=r"render\(\) must return"):
@@ -123,7 +128,7 @@ def test_frames_must_be_rgb(frame, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_frames_must_keep_their_shape(tmp_path):
+def test_frames_must_keep_their_shape(tmp_path: pathlib.Path) -> None:
     env = BrightnessEnv()
     wrapped = VideoWrapper(env, tmp_path)
     wrapped.reset()

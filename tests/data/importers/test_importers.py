@@ -1,7 +1,10 @@
 """Every way of bringing demonstrations, against the same episodes."""
 
 import builtins
+import pathlib
 import pickle
+from collections.abc import Callable
+from typing import Any
 
 import datasets
 import gymnasium as gym
@@ -17,12 +20,14 @@ LENGTHS = (3, 1, 12)
 
 
 @pytest.fixture(autouse=True)
-def _own_minari_storage(tmp_path, monkeypatch) -> None:
+def _own_minari_storage(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
 
 
 @pytest.fixture(params=["array", "dict"])
-def episodes(request) -> list[types.TrajectoryWithRew]:
+def episodes(request: pytest.FixtureRequest) -> list[types.TrajectoryWithRew]:
     rng = np.random.default_rng(0)
     result = []
     for length in LENGTHS:
@@ -40,7 +45,7 @@ def episodes(request) -> list[types.TrajectoryWithRew]:
     return result
 
 
-def flat(episodes) -> dict[str, np.ndarray]:
+def flat(episodes: Any) -> dict[str, np.ndarray]:
     """All steps end to end, named as in D4RL."""
     obs = [types.maybe_wrap_in_dictobs(e.obs) for e in episodes]
     last = np.cumsum(LENGTHS) - 1
@@ -65,7 +70,9 @@ def flat(episodes) -> dict[str, np.ndarray]:
     return data
 
 
-def write_robomimic(path, episodes, *, next_obs=True, mask=None) -> None:
+def write_robomimic(
+    path: Any, episodes: Any, *, next_obs: bool = True, mask: Any = None
+) -> None:
     with h5py.File(path, "w") as file:
         # Shuffled, and numbered so that text order differs from the order of numbers.
         for i in (2, 0, 1):
@@ -88,20 +95,20 @@ def write_robomimic(path, episodes, *, next_obs=True, mask=None) -> None:
             file["mask/train"] = [name.encode() for name in mask]
 
 
-def check_equal(loaded, episodes) -> None:
+def check_equal(loaded: Any, episodes: Any) -> None:
     assert list(loaded) == episodes
     for one, other in zip(loaded, episodes, strict=True):
         assert one.obs.dtype == other.obs.dtype
         assert (one.acts.dtype, one.rews.dtype) == (other.acts.dtype, other.rews.dtype)
 
 
-def same(one, other) -> bool:
+def same(one: Any, other: Any) -> bool:
     return (
         one == other if isinstance(one, types.DictObs) else np.array_equal(one, other)
     )
 
 
-def test_list_of_episodes(episodes) -> None:
+def test_list_of_episodes(episodes: Any) -> None:
     obs = [types.maybe_unwrap_dictobs(e.obs) for e in episodes]
     columns = {
         "acts": [e.acts for e in episodes],
@@ -116,17 +123,17 @@ def test_list_of_episodes(episodes) -> None:
     check_equal(importers.from_arrays(cut, **columns, next_obs=after), episodes)
 
 
-def test_mapping_end_to_end(episodes) -> None:
+def test_mapping_end_to_end(episodes: Any) -> None:
     check_equal(importers.from_mapping(flat(episodes)), episodes)
 
 
-def test_npz(tmp_path, episodes) -> None:
+def test_npz(tmp_path: pathlib.Path, episodes: Any) -> None:
     np.savez_compressed(tmp_path / "a.npz", **flat(episodes))
     check_equal(importers.from_npz(tmp_path / "a.npz"), episodes)
     check_equal(importers.import_trajectories(tmp_path / "a.npz"), episodes)
 
 
-def test_flat_hdf5(tmp_path, episodes) -> None:
+def test_flat_hdf5(tmp_path: pathlib.Path, episodes: Any) -> None:
     with h5py.File(tmp_path / "a.hdf5", "w") as file:
         for key, value in flat(episodes).items():
             file[key] = value
@@ -134,7 +141,7 @@ def test_flat_hdf5(tmp_path, episodes) -> None:
     check_equal(importers.import_trajectories(tmp_path / "a.hdf5"), episodes)
 
 
-def test_robomimic(tmp_path, episodes) -> None:
+def test_robomimic(tmp_path: pathlib.Path, episodes: Any) -> None:
     write_robomimic(tmp_path / "a.hdf5", episodes, mask=["demo_11", "demo_9"])
     check_equal(importers.import_trajectories(str(tmp_path / "a.hdf5")), episodes)
     check_equal(
@@ -143,7 +150,9 @@ def test_robomimic(tmp_path, episodes) -> None:
     )
 
 
-def test_robomimic_without_the_last_observation(tmp_path, episodes) -> None:
+def test_robomimic_without_the_last_observation(
+    tmp_path: pathlib.Path, episodes: Any
+) -> None:
     write_robomimic(tmp_path / "a.hdf5", episodes[-1:] * 3, next_obs=False)
     repeated = importers.from_hdf5(tmp_path / "a.hdf5", final_obs="repeat")[0]
     assert len(repeated) == LENGTHS[-1]
@@ -155,7 +164,7 @@ def test_robomimic_without_the_last_observation(tmp_path, episodes) -> None:
     assert same(dropped.obs, episodes[-1].obs[:-1])
 
 
-def test_minari_round_trip(episodes) -> None:
+def test_minari_round_trip(episodes: Any) -> None:
     path = importers.export_minari(episodes, "my/set-v0", description="a set")
     check_equal(importers.import_trajectories("my/set-v0"), episodes)
     check_equal(importers.from_minari(path), episodes)
@@ -166,7 +175,7 @@ def test_minari_round_trip(episodes) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["i4", "i8", "u1"])
-def test_minari_discrete_actions_and_images(dtype) -> None:
+def test_minari_discrete_actions_and_images(dtype: str) -> None:
     frames = np.arange(3 * 8 * 8 * 3, dtype=np.uint8).reshape(3, 8, 8, 3)
     acts = np.array([0, 4], dtype)
     episode = types.TrajectoryWithRew(frames, acts, None, False, np.zeros(2))
@@ -185,7 +194,7 @@ def test_minari_with_an_environment() -> None:
     check_equal(importers.from_minari("cart-v0"), [episode])
 
 
-def test_huggingface_directories(tmp_path, episodes) -> None:
+def test_huggingface_directories(tmp_path: pathlib.Path, episodes: Any) -> None:
     serialize.save(tmp_path / "set", episodes)
     check_equal(importers.import_trajectories(tmp_path / "set"), episodes)
     dataset = datasets.load_from_disk(str(tmp_path / "set"))
@@ -196,7 +205,7 @@ def test_huggingface_directories(tmp_path, episodes) -> None:
     check_equal(importers.import_trajectories(tmp_path / "train"), episodes)
 
 
-def test_legacy_files_need_permission(tmp_path, episodes) -> None:
+def test_legacy_files_need_permission(tmp_path: pathlib.Path, episodes: Any) -> None:
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(episodes))
     with pytest.raises(ValueError, match="can run any code"):
         importers.import_trajectories(tmp_path / "a.pkl")
@@ -205,7 +214,7 @@ def test_legacy_files_need_permission(tmp_path, episodes) -> None:
     check_equal(loaded, episodes)
 
 
-def test_streams_are_lazy(tmp_path, episodes) -> None:
+def test_streams_are_lazy(tmp_path: pathlib.Path, episodes: Any) -> None:
     write_robomimic(tmp_path / "a.hdf5", episodes)
     with h5py.File(tmp_path / "a.hdf5", "r+") as file:
         del file["data/demo_11/actions"]
@@ -230,7 +239,9 @@ def test_streams_are_lazy(tmp_path, episodes) -> None:
         ({"episode_starts": [True, False, False, True, False]}, [3, 2], "dd"),
     ],
 )
-def test_where_episodes_end(ends, lengths, kinds) -> None:
+def test_where_episodes_end(
+    ends: dict[str, Any], lengths: list[int], kinds: str
+) -> None:
     obs, acts = np.arange(5.0), np.arange(5)
     ends = {key: np.array(value) for key, value in ends.items()}
     result = importers.from_arrays(obs, acts, next_obs=obs + 1, **ends)
@@ -246,7 +257,7 @@ def test_where_episodes_end(ends, lengths, kinds) -> None:
     ("name", "is_truncated"),
     [("dones", True), ("terminals", False), ("terminations", False)],
 )
-def test_a_step_that_ends_in_both_ways(name, is_truncated) -> None:
+def test_a_step_that_ends_in_both_ways(name: str, is_truncated: bool) -> None:
     """Terminating counts, but dones does not say that the episode terminated."""
     obs, both = np.arange(3.0), np.array([False, False, True])
     data = {"obs": obs, "acts": obs, "next_obs": obs, name: both, "truncations": both}
@@ -272,11 +283,13 @@ def test_without_rewards() -> None:
         ("minari", "minari", lambda: importers.export_minari([EPISODE], "a-v0")),
     ],
 )
-def test_missing_extra(monkeypatch, package, extra, read) -> None:
+def test_missing_extra(
+    monkeypatch: pytest.MonkeyPatch, package: str, extra: str, read: Callable[..., Any]
+) -> None:
     # Removing an installed package is out of reach, so its import fails instead.
     original = builtins.__import__
 
-    def failing(name, *args, **kwargs):
+    def failing(name: Any, *args: Any, **kwargs: Any) -> Any:
         if name.split(".")[0] == package:
             raise ModuleNotFoundError(name=package)
         return original(name, *args, **kwargs)
@@ -290,8 +303,10 @@ def test_missing_extra(monkeypatch, package, extra, read) -> None:
 EPISODE = types.TrajectoryWithRew(np.zeros(2), np.zeros(1), None, True, np.zeros(1))
 
 
-def test_nothing_is_left_behind_by_a_failed_export(tmp_path, monkeypatch) -> None:
-    def full_disk(*args, **kwargs):
+def test_nothing_is_left_behind_by_a_failed_export(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full_disk(*args: Any, **kwargs: Any) -> None:
         raise OSError("No space left on device")
 
     # A full disk is out of reach.

@@ -22,7 +22,9 @@ RAGGED = [[1.0], [1.0, 2.0]]
 
 
 @pytest.fixture(autouse=True)
-def _own_minari_storage(tmp_path, monkeypatch) -> None:
+def _own_minari_storage(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
 
 
@@ -190,7 +192,7 @@ ARRAYS: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("case", ARRAYS)
-def test_arrays(case) -> None:
+def test_arrays(case: Any) -> None:
     arguments, message = ARRAYS[case]
     with pytest.raises(DataError, match=f"^mine: .*{message}|^{message}") as caught:
         importers.from_arrays(**arguments, source="mine")
@@ -210,7 +212,7 @@ def test_arrays(case) -> None:
         ({"obs": ZEROS(3), "obs/a": ZEROS(3)}, "it has both obs and obs/"),
     ],
 )
-def test_mappings(data, message) -> None:
+def test_mappings(data: dict[str, Any], message: str) -> None:
     with pytest.raises(DataError, match=f"^mine: .*{message}"):
         importers.from_mapping(data, source="mine")
 
@@ -355,7 +357,9 @@ FILES: dict[str, tuple[Callable[[pathlib.Path], Any], str]] = {
 
 
 @pytest.mark.parametrize("case", FILES)
-def test_files(tmp_path, case, capsys) -> None:
+def test_files(
+    tmp_path: pathlib.Path, case: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     write, message = FILES[case]
     source = tmp_path / "mine"
     write(source)
@@ -380,7 +384,7 @@ def test_files(tmp_path, case, capsys) -> None:
         ({"split": "train"}, "split='train' goes with the format hf, but"),
     ],
 )
-def test_options(tmp_path, options, message) -> None:
+def test_options(tmp_path: pathlib.Path, options: dict[str, Any], message: str) -> None:
     _robomimic(_masked)(tmp_path / "a.hdf5")
     with pytest.raises(DataError, match=message):
         importers.import_trajectories(tmp_path / "a.hdf5", **options)
@@ -390,13 +394,13 @@ def _masked(file: Any) -> None:
     file["mask/train"] = [b"demo_0", b"demo_7"]
 
 
-def test_mask_of_a_flat_file(tmp_path) -> None:
+def test_mask_of_a_flat_file(tmp_path: pathlib.Path) -> None:
     _hdf5(**FLAT)(tmp_path / "a.hdf5")
     with pytest.raises(DataError, match="no group data, so no masks"):
         importers.from_hdf5(tmp_path / "a.hdf5", mask="train")
 
 
-def test_splits(tmp_path) -> None:
+def test_splits(tmp_path: pathlib.Path) -> None:
     episode = types.Trajectory(ZEROS(2), ZEROS(1), None, True)
     serialize.save(tmp_path / "set", [episode])
     dataset = datasets.load_from_disk(str(tmp_path / "set"))
@@ -460,7 +464,7 @@ def _write_minari(observations: Any, actions: Any, spaces: tuple[Any, Any]) -> N
     ],
     ids=["tuple acts", "tuple obs", "nested obs", "dict acts", "length", "NaN"],
 )
-def test_minari(observations, actions, spaces, message) -> None:
+def test_minari(observations: Any, actions: Any, spaces: Any, message: str) -> None:
     _write_minari(observations, actions, spaces)
     with pytest.raises(DataError, match=f"^bad-v0: {message}"):
         importers.from_minari("bad-v0")
@@ -476,13 +480,15 @@ def test_minari(observations, actions, spaces, message) -> None:
         ({"env": "CartPole-v1"}, "obs is float64.. a step"),
     ],
 )
-def test_export_to_other_spaces(tmp_path, spaces, message) -> None:
+def test_export_to_other_spaces(
+    tmp_path: pathlib.Path, spaces: dict[str, Any], message: str
+) -> None:
     with pytest.raises(DataError, match=message):
         importers.export_minari([REWARDED], "a-v0", **spaces)
     assert not (tmp_path / "minari").exists()
 
 
-def test_damaged_minari(tmp_path) -> None:
+def test_damaged_minari(tmp_path: pathlib.Path) -> None:
     episode = types.TrajectoryWithRew(ZEROS(2), ZEROS(1), None, True, ZEROS(1))
     path = importers.export_minari([episode], "set-v0")
     file = path / "data" / "main_data.hdf5"
@@ -522,7 +528,9 @@ OTHER = types.TrajectoryWithRew(ZEROS((2, 3)), ZEROS(1), None, True, ZEROS(1))
         ([REWARDED], "taken-v0", "taken-v0 exists already"),
     ],
 )
-def test_export(tmp_path, trajectories, dataset_id, message) -> None:
+def test_export(
+    tmp_path: pathlib.Path, trajectories: list[Any], dataset_id: str, message: str
+) -> None:
     importers.export_minari([REWARDED], "taken-v0")
     before = sorted((tmp_path / "minari").rglob("*"))
     with pytest.raises(DataError, match=message):

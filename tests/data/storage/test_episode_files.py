@@ -1,6 +1,8 @@
 """Episode files: exact, atomic, free of pickles, and clear about what is broken."""
 
 import json
+import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,13 +12,15 @@ from imitation.data.storage import episode_files
 from imitation.errors import ArtifactError, DataError
 
 
-def episode(obs, acts, rews=None, terminal=True):
+def episode(
+    obs: Any, acts: Any, rews: Any = None, terminal: Any = True
+) -> types.Trajectory | types.TrajectoryWithRew:
     if rews is None:
         return types.Trajectory(obs, acts, infos=None, terminal=terminal)
     return types.TrajectoryWithRew(obs, acts, None, terminal, rews)
 
 
-def arrays(*shape, dtype):
+def arrays(*shape: Any, dtype: Any) -> Any:
     return (np.arange(np.prod(shape)) % 251).reshape(shape).astype(dtype)
 
 
@@ -47,7 +51,7 @@ EPISODES = {
 
 
 @pytest.mark.parametrize("name", EPISODES)
-def test_round_trip_is_exact(tmp_path, name):
+def test_round_trip_is_exact(tmp_path: pathlib.Path, name: Any) -> None:
     written = EPISODES[name]
     path = tmp_path / "new" / "episode.npz"
     episode_files.write_episode(path, written)
@@ -63,7 +67,7 @@ def test_round_trip_is_exact(tmp_path, name):
     assert [p.name for p in path.parent.iterdir()] == ["episode.npz"]
 
 
-def test_plain_numpy_can_read_it(tmp_path):
+def test_plain_numpy_can_read_it(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "episode.npz"
     episode_files.write_episode(path, EPISODES["vector"])
     with np.load(path, allow_pickle=False) as archive:
@@ -71,7 +75,7 @@ def test_plain_numpy_can_read_it(tmp_path):
         np.testing.assert_array_equal(archive["obs"], EPISODES["vector"].obs)
 
 
-def test_infos_are_dropped(tmp_path):
+def test_infos_are_dropped(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "episode.npz"
     infos = [{"unstorable": object()}] * 3
     with_infos = types.Trajectory(np.zeros((4, 1)), np.zeros(3), infos, True)
@@ -79,7 +83,7 @@ def test_infos_are_dropped(tmp_path):
     assert episode_files.read_episode(path).infos is None
 
 
-def header(**changes):
+def header(**changes: Any) -> np.ndarray:
     return np.array(
         json.dumps(
             {
@@ -131,7 +135,7 @@ MALFORMED = {
 
 
 @pytest.mark.parametrize("name", MALFORMED)
-def test_malformed_file_is_named(tmp_path, name):
+def test_malformed_file_is_named(tmp_path: pathlib.Path, name: Any) -> None:
     content, error, message = MALFORMED[name]
     path = tmp_path / "broken.npz"
     np.savez(path, **content)
@@ -140,7 +144,7 @@ def test_malformed_file_is_named(tmp_path, name):
     assert str(path) in str(caught.value)
 
 
-def test_pickled_arrays_are_not_read(tmp_path):
+def test_pickled_arrays_are_not_read(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "evil.npz"
     np.savez(path, header=header(), obs=OBS, acts=np.array([{}, {}]))
     with pytest.raises(ArtifactError, match="allow_pickle=False"):
@@ -148,7 +152,7 @@ def test_pickled_arrays_are_not_read(tmp_path):
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
-def test_truncated_file(tmp_path, share):
+def test_truncated_file(tmp_path: pathlib.Path, share: float) -> None:
     path = tmp_path / "episode.npz"
     episode_files.write_episode(path, EPISODES["image"])
     content = path.read_bytes()
@@ -158,7 +162,7 @@ def test_truncated_file(tmp_path, share):
         episode_files.read_episode(path)
 
 
-def test_flipped_bit_is_noticed(tmp_path):
+def test_flipped_bit_is_noticed(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "episode.npz"
     episode_files.write_episode(path, EPISODES["image"])
     content = bytearray(path.read_bytes())
@@ -168,7 +172,7 @@ def test_flipped_bit_is_noticed(tmp_path):
         episode_files.read_episode(path)
 
 
-def test_missing_file_and_other_kinds(tmp_path):
+def test_missing_file_and_other_kinds(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ArtifactError, match="No such file"):
         episode_files.read_episode(tmp_path / "nothing.npz")
     np.save(tmp_path / "array.npy", OBS)

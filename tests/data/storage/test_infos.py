@@ -4,6 +4,7 @@ import json
 import types
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import jsonpickle
 import jsonpickle.ext.numpy as jsonpickle_numpy
@@ -16,14 +17,14 @@ from imitation.data.types import DictObs, TrajectoryWithRew
 from imitation.errors import DataError
 
 
-def _jsonpickled(value) -> str:
+def _jsonpickled(value: Any) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         return str(jsonpickle.encode(value))
 
 
 @pytest.fixture(params=["from a program", "from the command line"])
-def _written(request) -> Iterator[None]:
+def _written(request: pytest.FixtureRequest) -> Iterator[None]:
     """Both forms of NumPy data: Sacred registers handlers when it is imported."""
     registered = jsonpickle.handlers.get(np.ndarray) is not None
     change = {True: jsonpickle_numpy.register_handlers}
@@ -33,7 +34,7 @@ def _written(request) -> Iterator[None]:
     change[registered]()
 
 
-def _same(one, other) -> bool:
+def _same(one: Any, other: Any) -> bool:
     if isinstance(one, dict):
         return one.keys() == other.keys() and all(_same(one[k], other[k]) for k in one)
     if isinstance(one, list):
@@ -63,7 +64,9 @@ def _same(one, other) -> bool:
         ({"t": ({"x": np.int64(1)},)}, {"t": [{"x": 1}]}),
     ],
 )
-def test_encode_then_decode(value, expected) -> None:
+def test_encode_then_decode(
+    value: dict[str, Any], expected: dict[str, Any] | None
+) -> None:
     text = infos.encode(value, "here")
     assert infos.decode(text, "here") == (value if expected is None else expected)
     # Strict JSON: no NaN, no Infinity.
@@ -82,7 +85,9 @@ def test_encode_then_decode(value, expected) -> None:
         [{"o": np.array(["x", None], object)}, {"p": types.MappingProxyType({"q": 1})}],
     ],
 )
-def test_an_episode_is_encoded_like_its_steps(steps) -> None:
+def test_an_episode_is_encoded_like_its_steps(
+    steps: list[Any] | list[dict[str, Any]],
+) -> None:
     expected = [infos.encode(info, "here") for info in steps]
     assert infos.encode_episode(steps, "here") == expected
     assert infos.encode_episode(np.array(steps, object), "here") == expected
@@ -104,7 +109,7 @@ def test_infos_that_hold_themselves() -> None:
         ([], "expected a dictionary of infos, got list"),
     ],
 )
-def test_encode_refuses(value, message) -> None:
+def test_encode_refuses(value: Any, message: str) -> None:
     with pytest.raises(DataError, match=f"^here: {message}"):
         infos.encode(value, "here")
 
@@ -128,12 +133,14 @@ def test_encode_refuses(value, message) -> None:
          {"a": [np.zeros(2), np.ones(1), {"x": 1.0}], "b": [np.eye(2)]}),
     ],
 )  # fmt: skip
-def test_decode_what_release_1_wrote(value, expected, _written) -> None:
+def test_decode_what_release_1_wrote(
+    value: dict[str, Any], expected: dict[str, Any] | None, _written: Any
+) -> None:
     decoded = infos.decode(_jsonpickled(value), "here")
     assert _same(decoded, value if expected is None else expected)
 
 
-def test_decode_shared_objects(_written) -> None:
+def test_decode_shared_objects(_written: Any) -> None:
     shared, array = {"x": [1]}, np.arange(3, dtype=np.float32)
     value = {"a": shared, "b": shared, "c": [array, array], "d": np.float32(1)}
     expected = value | {"d": 1.0}
@@ -160,7 +167,7 @@ class Custom:
         '{"a": {"py/reduce": [{"py/type": "numpy.dtype"}, {"py/tuple": ["O8"]}, []]}}',
     ],
 )
-def test_decode_builds_no_object(text) -> None:
+def test_decode_builds_no_object(text: Any) -> None:
     with pytest.raises(DataError, match=r"^here: the infos describe a Python object"):
         infos.decode(text, "here")
 
@@ -177,12 +184,12 @@ def test_decode_builds_no_object(text) -> None:
         '{"a": {"py/reduce": [{"py/function": "numpy.core.multiarray.scalar"}]}}',
     ],
 )
-def test_decode_malformed_descriptions(text) -> None:
+def test_decode_malformed_descriptions(text: str) -> None:
     with pytest.raises(DataError, match=r"^here: cannot read infos written by release"):
         infos.decode(text, "here")
 
 
-def test_the_episode_that_a_wrapper_recorded_survives():
+def test_the_episode_that_a_wrapper_recorded_survives() -> None:
     """Also with dictionary observations, which `RolloutInfoWrapper` stacks."""
     recorded = {
         "obs": DictObs({"a": np.arange(3.0), "b": np.ones((3, 2), np.uint8)}),

@@ -1,6 +1,8 @@
 """Files of releases before 1.0, with permission."""
 
+import pathlib
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,7 +25,7 @@ def episodes(with_rewards: bool) -> list[types.Trajectory]:
     return result
 
 
-def write_npz(path, trajectories) -> None:
+def write_npz(path: Any, trajectories: Any) -> None:
     """The layout that release 1.0.1 reads (measured)."""
     columns = {
         "obs": np.concatenate([t.obs for t in trajectories]),
@@ -39,7 +41,9 @@ def write_npz(path, trajectories) -> None:
 
 @pytest.mark.parametrize("with_rewards", [False, True])
 @pytest.mark.parametrize("suffix", [".pkl", ".npz"])
-def test_load_with_permission(tmp_path, suffix, with_rewards) -> None:
+def test_load_with_permission(
+    tmp_path: pathlib.Path, suffix: str, with_rewards: bool
+) -> None:
     path = tmp_path / f"old{suffix}"
     expected = episodes(with_rewards)
     if suffix == ".npz":
@@ -51,7 +55,7 @@ def test_load_with_permission(tmp_path, suffix, with_rewards) -> None:
     assert loaded == expected
 
 
-def test_load_with_rewards_needs_them(tmp_path) -> None:
+def test_load_with_rewards_needs_them(tmp_path: pathlib.Path) -> None:
     for with_rewards in (True, False):
         path = tmp_path / f"{with_rewards}.pkl"
         path.write_bytes(pickle.dumps(episodes(with_rewards)))
@@ -65,7 +69,7 @@ def test_load_with_rewards_needs_them(tmp_path) -> None:
         serialize.load_with_rewards(tmp_path / "False.pkl", allow_pickle=True)
 
 
-def test_npz_without_infos(tmp_path) -> None:
+def test_npz_without_infos(tmp_path: pathlib.Path) -> None:
     trajectory = episodes(with_rewards=False)[0]
     np.savez(
         tmp_path / "old.npz",

@@ -6,6 +6,7 @@ repository.
 """
 
 import pathlib
+from typing import Any
 
 import gymnasium as gym
 import numpy as np
@@ -21,29 +22,31 @@ ACTIONS = gym.spaces.Discrete(2)
 IMAGES = gym.spaces.Box(0, 255, (6, 6, 3), np.uint8)
 
 
-def basic(**kwargs):
+def basic(**kwargs: Any) -> reward_nets.BasicRewardNet:
     return reward_nets.BasicRewardNet(BOX, ACTIONS, **{"hid_sizes": (4,)} | kwargs)
 
 
-def shaped():
+def shaped() -> reward_nets.ShapedRewardNet:
     potential = reward_nets.BasicPotentialMLP(BOX, (4, 3), activation=th.nn.Tanh)
     return reward_nets.ShapedRewardNet(basic(use_done=True), potential, 0.9)
 
 
-def cnn(**kwargs):
+def cnn(**kwargs: Any) -> reward_nets.CnnRewardNet:
     options = {"hid_channels": (2,), "kernel_size": 3, "stride": 2, "padding": 1}
     return reward_nets.CnnRewardNet(IMAGES, ACTIONS, **options, **kwargs)
 
 
-def ensemble(member):
+def ensemble(member: Any) -> reward_nets.RewardEnsemble:
     return reward_nets.RewardEnsemble(BOX, ACTIONS, [member(), member()])
 
 
-def normalized(net, layer=networks.RunningNorm):
+def normalized(
+    net: Any, layer: Any = networks.RunningNorm
+) -> reward_nets.NormalizedRewardNet:
     return reward_nets.NormalizedRewardNet(net, layer)
 
 
-def input_normalized():
+def input_normalized() -> Any:
     return basic(
         use_state=False,
         use_next_state=True,
@@ -73,8 +76,8 @@ NETS = {
 }
 
 
-def batch(rng, obs_space, n=16):
-    def observations():
+def batch(rng: Any, obs_space: Any, n: int = 16) -> Any:
+    def observations() -> Any:
         if obs_space is IMAGES:
             return rng.integers(0, 256, (n, *IMAGES.shape), dtype=np.uint8)
         return rng.normal(size=(n, 3)).astype(np.float32)
@@ -82,7 +85,7 @@ def batch(rng, obs_space, n=16):
     return observations(), rng.integers(0, 2, n), observations(), np.arange(n) % 3 == 0
 
 
-def main():
+def main() -> None:
     th.manual_seed(0)
     rng = np.random.default_rng(0)
     expected = {}
