@@ -37,7 +37,6 @@ class Checkpoint:
     """A directory with the rewards and the policy of one moment."""
 
     name: str
-    """Of the directory."""
 
     steps: float
     """Environment steps before it was saved; NaN if not known."""
@@ -75,13 +74,18 @@ def steps(rows: Sequence[MetricRow]) -> list[float]:
     return interpolated(rows, *_CLOCKS) or [float(i) for i in range(len(rows))]
 
 
-def lead(run: RunRecord) -> str:
-    """Returns how good the policy is, in a sentence; "" if that is not known."""
+def lead(run: RunRecord, training: str = TRUE_RETURN) -> str:
+    """Returns how good the policy is, in a sentence; "" if that is not known.
+
+    Args:
+        run: of an algorithm that learns a reward.
+        training: metric of the true return of training episodes.
+    """
     policy, expert = (true_return(run, name) for name in ("imit_stats", "expert_stats"))
     if math.isfinite(policy):
         told = f"The policy's true return is {number(policy, 4)}"
     else:
-        logged = [row.get(TRUE_RETURN, math.nan) for row in run.metrics]
+        logged = [row.get(training, math.nan) for row in run.metrics]
         finite = [value for value in logged if math.isfinite(value)]
         if not finite:
             return ""
@@ -202,9 +206,34 @@ def checkpoint_list(run: RunRecord) -> list[Html]:
 
 def checkpoints(run: RunRecord) -> list[Checkpoint]:
     """Finds what is known of each checkpoint: rounds in order, then best and final."""
+    times = steps(run.metrics)
+    evaluations, trained = (
+        {
+            now: row[key]
+            for now, row in zip(times, run.metrics, strict=True)
+            if math.isfinite(row.get(key, math.nan))
+        }
+        for key in (EVALUATION[0], TRUE_RETURN)
+    )
     names = [name for name in run.checkpoints if name.isdecimal()]
     names += [name for name in ("best", "final") if name in run.checkpoints]
-    return [_checkpoint(run, name) for name in names]
+    found = []
+    for name in names:
+        value, source = math.nan, ""
+        if name == "best":
+            at = max(evaluations, key=evaluations.__getitem__, default=math.nan)
+        else:
+            at = times[-1] if name == "final" else int(name) * _round_timesteps(run)
+        # NaN compares false: of an unknown time nothing is known.
+        episodes = [mean for now, mean in trained.items() if now <= at]
+        if name == "final" and math.isfinite(end := true_return(run, "imit_stats")):
+            value, source = end, "measured when the training had ended"
+        elif at in evaluations:
+            value, source = evaluations[at], "measured by evaluation"
+        elif episodes:
+            value, source = episodes[-1], "measured by the last training episodes"
+        found.append(Checkpoint(name, at, value, source))
+    return found
 
 
 def warnings(run: RunRecord) -> list[tuple[float, str]]:
@@ -239,40 +268,14 @@ def _axis(run: RunRecord) -> str:
 
 def _round_timesteps(run: RunRecord) -> float:
     """Returns the environment steps of a round; NaN if the settings do not say it."""
-    size = run.setting("algorithm_specific", run.command, "gen_train_timesteps")
-    if size is None:
-        size = run.setting("algorithm_kwargs", "gen_train_timesteps")
-    if size is None:
-        size = run.setting("rl", "batch_size")
+    places = (
+        ("algorithm_specific", run.command, "gen_train_timesteps"),
+        ("algorithm_kwargs", "gen_train_timesteps"),
+        ("rl", "batch_size"),
+    )
+    found = (size for place in places if (size := run.setting(*place)) is not None)
+    size = next(found, None)
     return float(size) if isinstance(size, int) and size > 0 else math.nan
-
-
-def _checkpoint(run: RunRecord, name: str) -> Checkpoint:
-    times = steps(run.metrics)
-
-    def measured(key: str) -> dict[float, float]:
-        return {
-            now: row[key]
-            for now, row in zip(times, run.metrics, strict=True)
-            if math.isfinite(row.get(key, math.nan))
-        }
-
-    evaluations = measured(EVALUATION[0])
-    if name == "best":
-        if not evaluations:
-            return Checkpoint(name, math.nan, math.nan, "")
-        at = max(evaluations, key=evaluations.__getitem__)
-        return Checkpoint(name, at, evaluations[at], "measured by evaluation")
-    at = times[-1] if name == "final" else int(name) * _round_timesteps(run)
-    if name == "final" and math.isfinite(final := true_return(run, "imit_stats")):
-        return Checkpoint(name, at, final, "measured when the training had ended")
-    if at in evaluations:
-        return Checkpoint(name, at, evaluations[at], "measured by evaluation")
-    # NaN compares false: of an unknown time nothing is known.
-    trained = [value for now, value in measured(TRUE_RETURN).items() if now <= at]
-    if not trained:
-        return Checkpoint(name, at, math.nan, "")
-    return Checkpoint(name, at, trained[-1], "measured by the last training episodes")
 
 
 def _table(caption: str, saved: Sequence[Checkpoint]) -> Html:

@@ -172,29 +172,19 @@ def times(metrics: Sequence[MetricRow]) -> tuple[str, list[float]]:
 
 
 def return_figures(run: RunRecord, look: Look) -> list[Html]:
-    """Draws the return against time, and for a run of BC its two losses.
-
-    Args:
-        run: of an algorithm that logs the return of its policy; nothing is drawn of
-            one that does not, such as offline training.
-        look: the page's.
-    """
+    """Draws the return against time, where it is logged, and both losses of BC."""
     unit, at = times(run.metrics)
     names = {name for row in run.metrics for name in row}
     figures = []
     if run.command == "dagger" and "rollout/return_mean" in names:
         figures.append(_dagger_return(run, look))
-    elif "rollout/return_mean" in names:
-        edges = _BANDS["rollout/return_mean"]
-        line = curve(
-            run.metrics, at, "rollout/return_mean", "return", look.color, edges
-        )
-        note = "Mean of a few episodes; the band is their range."
-        title = look.title("Return while it learns")
-        figures.append(figure(title, [line], unit, note, levels=look.levels))
-    elif "rollout/ep_rew_mean" in names:
-        line = curve(run.metrics, at, "rollout/ep_rew_mean", "return", look.color)
+    elif returns := names & {"rollout/return_mean", "rollout/ep_rew_mean"}:
+        name = max(returns)  # an evaluation, where there is one
+        edges = _BANDS.get(name, ())
+        line = curve(run.metrics, at, name, "return", look.color, edges)
         note = "Mean of the last episodes of training, which explore."
+        if edges:
+            note = "Mean of a few episodes; the band is their range."
         title = look.title("Return while it learns")
         figures.append(figure(title, [line], unit, note, levels=look.levels))
     if "bc/val_neglogp" in names and run.command == "bc":
@@ -239,9 +229,7 @@ def metric_charts(
 ) -> list[Html]:
     """Draws a chart per metric that changes, returns first.
 
-    Args:
-        metrics: of a run.
-        shown: prefixes of metrics to leave out.
+    Metrics whose names have one of the prefixes `shown` are left out.
     """
     x_label, curves = _curves(metrics, "", "c0")
     return [
@@ -256,11 +244,7 @@ def compared_charts(
 ) -> tuple[list[Html], list[Html]]:
     """Draws a chart per metric that at least two runs have, with a curve for each run.
 
-    Args:
-        logs: the metrics of each run, by the label of its curve.
-
-    Returns:
-        The charts of returns, and those of all other metrics.
+    The metrics come by the labels of the curves; charts of returns are returned apart.
     """
     found: dict[tuple[str, str], list[plots.Series]] = {}
     for i, (label, metrics) in enumerate(logs.items()):

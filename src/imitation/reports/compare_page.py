@@ -26,7 +26,14 @@ def build(runs: Sequence[RunRecord]) -> Report:
     Raises:
         ConfigError: a directory is named twice.
     """
-    labels = _labels(runs)
+    parts = [run.path.absolute().parts for run in runs]
+    # Parents are added until labels differ, as those of seed_0/run and seed_1/run.
+    for depth in range(1, max(map(len, parts)) + 1):
+        labels = ["/".join(part[-depth:]) for part in parts]
+        if len(set(labels)) == len(labels):
+            break
+    else:
+        raise ConfigError("the same run directory is named twice; name each one once")
     envs = (run.setting("environment", "gym_id") for run in runs)
     kinds = dict.fromkeys(
         f"{run.command} on {env}" if env else run.command
@@ -46,17 +53,6 @@ def build(runs: Sequence[RunRecord]) -> Report:
         rest = blocks.details(words, blocks.columns(*others))
         report.section("While they ran", blocks.columns(*returns), rest)
     return report
-
-
-def _labels(runs: Sequence[RunRecord]) -> list[str]:
-    """Returns the shortest ends of the paths that tell the runs apart."""
-    parts = [run.path.absolute().parts for run in runs]
-    # Parents are added until labels differ, as those of seed_0/run and seed_1/run.
-    for depth in range(1, max(map(len, parts)) + 1):
-        labels = ["/".join(part[-depth:]) for part in parts]
-        if len(set(labels)) == len(labels):
-            return labels
-    raise ConfigError("the same run directory is named twice; name each one once")
 
 
 def _lead(runs: Sequence[RunRecord]) -> Html:

@@ -80,59 +80,38 @@ def maps(run: RunRecord) -> list[Html]:
 def reward_maps(tables: Tables) -> list[Html]:
     """Draws the learned reward beside that of the environment: two figures."""
     order = "" if tables.grid else " States are in order, row by row."
+    note = (
+        "Any reward that leads to the same behavior explains the demonstrations "
+        f"equally well; its zero and its scale mean little.{order}"
+    )
+    hidden = "Hidden from the training."
     return [
-        _figure(
-            tables,
-            tables.reward,
-            "Learned reward",
-            "Any reward that leads to the same behavior explains the demonstrations "
-            f"equally well; its zero and its scale mean little.{order}",
-        ),
-        _figure(
-            tables,
-            tables.true_reward,
-            "The environment's reward",
-            "Hidden from the training.",
-        ),
+        _figure(tables, tables.reward, "Learned reward", note),
+        _figure(tables, tables.true_reward, "The environment's reward", hidden),
     ]
 
 
 def visit_maps(tables: Tables) -> list[Html]:
     """Draws visits of the learned policy, those demonstrated, and their difference."""
+    learned, given = tables.occupancy, tables.demo_occupancy
+    note = "Expected number per episode, discounted as in the training."
+    data = "The data that it learned from."
+    difference = "Learned policy minus demonstrations."
     return [
-        _figure(
-            tables,
-            tables.occupancy,
-            "Visits of the learned policy",
-            "Expected number per episode, discounted as in the training.",
-        ),
-        _figure(
-            tables,
-            tables.demo_occupancy,
-            "Visits demonstrated",
-            "The data that it learned from.",
-        ),
-        _figure(
-            tables,
-            tables.occupancy - tables.demo_occupancy,
-            "Difference",
-            "Learned policy minus demonstrations.",
-        ),
+        _figure(tables, learned, "Visits of the learned policy", note),
+        _figure(tables, given, "Visits demonstrated", data),
+        _figure(tables, learned - given, "Difference", difference),
     ]
 
 
 def _figure(tables: Tables, values: Array, title: str, note: str) -> Html:
-    picture = plots.heat_map(_arranged(values, tables.grid), title)
-    return blocks.figure(picture, title, blocks.text(note))
-
-
-def _arranged(values: Array, grid: tuple[int, int] | None) -> Array:
-    """Arranges the values of the states as the cells of a grid."""
-    if grid is not None:
-        return values.reshape(grid)
-    # Not fewer than COLUMNS, and about square for many states; the last row has gaps.
-    columns = min(len(values), max(COLUMNS, math.isqrt(len(values))))
-    n_rows = -(-len(values) // columns)
-    padded = np.full(n_rows * columns, np.nan)
-    padded[: len(values)] = values
-    return padded.reshape(n_rows, columns)
+    """Draws the values of the states as the cells of a grid."""
+    if tables.grid is None:
+        # At least COLUMNS, about square for many states; the last row has gaps.
+        columns = min(len(values), max(COLUMNS, math.isqrt(len(values))))
+        n_rows = -(-len(values) // columns)
+        cells = np.full((n_rows, columns), np.nan)
+        cells.flat[: len(values)] = values
+    else:
+        cells = values.reshape(tables.grid)
+    return blocks.figure(plots.heat_map(cells, title), title, blocks.text(note))

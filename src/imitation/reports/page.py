@@ -3,7 +3,6 @@
 import html
 import importlib.resources
 import re
-from collections.abc import Iterator
 
 from imitation.reports.blocks import Html
 from imitation.util import artifacts
@@ -57,7 +56,7 @@ class Report:
         self.lead = lead
         self.footer = footer
         self.reload_seconds = reload_seconds
-        self._sections: dict[str, tuple[str, list[Html]]] = {}
+        self._sections: dict[str, tuple[str, str]] = {}
 
     def section(self, heading: str, *blocks: Html) -> None:
         """Appends a section.
@@ -71,20 +70,32 @@ class Report:
         identifier, number = slug, 2
         while identifier in self._sections:
             identifier, number = f"{slug}-{number}", number + 1
-        self._sections[identifier] = (heading, list(blocks))
+        self._sections[identifier] = (heading, "\n".join(blocks))
 
     def to_html(self) -> str:
         """Returns the page."""
         style = importlib.resources.files("imitation.reports") / "style.css"
         # Browsers keep the place that the reader has scrolled to.
         refresh = f'\n<meta http-equiv="refresh" content="{self.reload_seconds}">'
+        sections = self._sections.items()
+        links = "".join(
+            f'<li><a href="#{identifier}">{html.escape(heading)}</a></li>'
+            for identifier, (heading, _) in sections
+        )
+        contents = f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
+        written = (
+            f'<section id="{identifier}"><h2>{html.escape(heading)}</h2>\n'
+            f"{content}\n</section>"
+            for identifier, (heading, content) in sections
+        )
         return _TEMPLATE.format(
             reload=refresh if self.reload_seconds else "",
             title=html.escape(self.title),
             style=style.read_text(encoding="utf-8").strip(),
             lead=self.lead,
-            contents=self._contents(),
-            sections="\n".join(self._section_html()),
+            # A single section needs no links.
+            contents=contents if len(sections) > 1 else "",
+            sections="\n".join(written),
             footer=self.footer,
         )
 
@@ -96,21 +107,3 @@ class Report:
         """
         with artifacts.replacing_file(path) as temporary:
             temporary.write_text(self.to_html(), encoding="utf-8")
-
-    def _contents(self) -> str:
-        """Links to the sections, if there are several."""
-        if len(self._sections) < 2:
-            return ""
-        links = "".join(
-            f'<li><a href="#{identifier}">{html.escape(heading)}</a></li>'
-            for identifier, (heading, _) in self._sections.items()
-        )
-        return f'<nav aria-label="Sections"><ul>{links}</ul></nav>'
-
-    def _section_html(self) -> Iterator[str]:
-        for identifier, (heading, blocks) in self._sections.items():
-            content = "\n".join(blocks)
-            yield (
-                f'<section id="{identifier}"><h2>{html.escape(heading)}</h2>\n'
-                f"{content}\n</section>"
-            )

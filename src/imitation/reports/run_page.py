@@ -2,14 +2,14 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from imitation.reports import adversarial, blocks, charts, plots
 from imitation.reports.blocks import Html
 from imitation.reports.charts import Look
 from imitation.reports.page import Report
-from imitation.reports.runs import Episode, RunRecord
+from imitation.reports.runs import RunRecord
 from imitation.reports.svg import number
 from imitation.util.statistics import Interval
 
@@ -30,7 +30,14 @@ def build(run: RunRecord) -> Report:
     footer = blocks.paragraph(blocks.text(f"Made by imitation report from {run.path}."))
     report = Report(title, Html(""), footer)
     if adversarial.is_adversarial(run):
-        lead = _adversarial(report, run)
+        if run.result:
+            report.section("Result", *_true_result(run))
+        report.section("Return and reward", *adversarial.returns(run))
+        report.section("Discriminator", *adversarial.discriminator(run))
+        if saved := adversarial.checkpoint_list(run):
+            report.section("Checkpoints", *saved)
+        _rest(report, "Generator", run, adversarial.SHOWN)
+        lead = adversarial.lead(run)
     elif is_preferences(run):
         lead = _preferences(report, run)
     elif run.script == "train_mce_irl":
@@ -52,12 +59,7 @@ def build(run: RunRecord) -> Report:
 
 
 def highlights(run: RunRecord, look: Look) -> list[Html]:
-    """Draws the few figures that say most about a run: its return, and its method.
-
-    Args:
-        run: finished or not.
-        look: the page's; its levels are returns to compare with.
-    """
+    """Draws the few figures that say most about a run, finished or not."""
     if adversarial.is_adversarial(run):
         accuracy = adversarial.accuracy(run, look)
         return [adversarial.return_figure(run, look), accuracy]
@@ -75,18 +77,6 @@ def highlights(run: RunRecord, look: Look) -> list[Html]:
 def is_preferences(run: RunRecord) -> bool:
     """Returns whether a run has learned a reward from preferences."""
     return run.script == "train_preference_comparisons"
-
-
-def _adversarial(report: Report, run: RunRecord) -> str:
-    """Adds the sections of GAIL and AIRL; returns the lead."""
-    if run.result:
-        report.section("Result", *_true_result(run))
-    report.section("Return and reward", *adversarial.returns(run))
-    report.section("Discriminator", *adversarial.discriminator(run))
-    if saved := adversarial.checkpoint_list(run):
-        report.section("Checkpoints", *saved)
-    _rest(report, "Generator", run, adversarial.SHOWN)
-    return adversarial.lead(run)
 
 
 def _preferences(report: Report, run: RunRecord) -> str:
@@ -137,17 +127,28 @@ def _other(report: Report, run: RunRecord) -> str:
     if run.result:
         report.section("Result", *_result(run))
     shown = charts.metric_charts(run.metrics)
-    if run.episodes:
+    if returns := [episode.episode_return for episode in run.episodes]:
+        # Short runs get at least five points, long ones about a point per pixel.
+        window = max(1, min(_WINDOW, len(returns) // 5))
+        ends = range(window, len(returns) + 1, math.ceil(len(returns) / _POINTS))
+        means = [sum(returns[end - window : end]) / window for end in ends]
+        line = plots.Series("return", list(ends), means, "c0")
+        note = (
+            f"{len(returns):,} episodes with a mean return of "
+            f"{number(sum(returns) / len(returns), 4)}; each point is the mean of "
+            f"{window}."
+        )
+        title = "Return of the monitored episodes"
         # Above all metrics: monitors record it whatever the logger does.
-        shown.insert(0, _episode_chart(run.episodes))
+        shown.insert(0, charts.figure(title, [line], "episodes", note))
     if shown:
         report.section("While it ran", blocks.columns(*shown))
-    means = ", ".join(
+    told = ", ".join(
         f"{name} {number(stats['return_mean'], 4)}"
         for name, stats in run.result.items()
         if "return_mean" in stats
     )
-    return f"Mean return: {means}." if means else ""
+    return f"Mean return: {told}." if told else ""
 
 
 def _rest(report: Report, name: str, run: RunRecord, shown: tuple[str, ...]) -> None:
@@ -174,13 +175,7 @@ def _state(run: RunRecord) -> str:
 def _result(
     run: RunRecord, measure: str = "return", title: str = "Return"
 ) -> list[Html]:
-    """Draws the returns of each policy, and lists all statistics.
-
-    Args:
-        run: a run with a result.
-        measure: prefix of the statistics to draw.
-        title: of the plot.
-    """
+    """Draws the statistics of each policy that start with `measure`; lists all."""
     points = [
         plots.Row(name, interval, f"c{i % 6}")
         for i, (name, stats) in enumerate(run.result.items())
@@ -237,30 +232,8 @@ def mean_with_error(stats: Mapping[str, float], measure: str) -> Interval:
     return Interval(mean, mean - error, mean + error)
 
 
-def _episode_chart(episodes: Sequence[Episode]) -> Html:
-    """Draws the returns of the monitored episodes, averaged over a window."""
-    # Short runs get at least five points, long ones about a point per pixel.
-    window = max(1, min(_WINDOW, len(episodes) // 5))
-    returns = [episode.episode_return for episode in episodes]
-    ends = range(window, len(episodes) + 1, math.ceil(len(episodes) / _POINTS))
-    means = [sum(returns[end - window : end]) / window for end in ends]
-    line = plots.Series("return", list(ends), means, "c0")
-    mean = number(sum(returns) / len(returns), 4)
-    note = (
-        f"{len(returns):,} episodes with a mean return of {mean}; each point is the "
-        f"mean of {window}."
-    )
-    title = "Return of the monitored episodes"
-    return charts.figure(title, [line], "episodes", note)
-
-
 def leaves(settings: Mapping[str, object], path: str) -> Iterator[tuple[str, Any]]:
-    """Yields the dotted name and the value of each setting in nested mappings.
-
-    Args:
-        settings: nested mappings.
-        path: a prefix of the names; "" for none.
-    """
+    """Yields the dotted name, below `path`, and the value of each nested setting."""
     for key, value in settings.items():
         name = f"{path}.{key}" if path else str(key)
         if isinstance(value, Mapping) and value:

@@ -88,7 +88,17 @@ def read_runs(*roots: AnyPath) -> list[Run]:
     for root in roots:
         for directory in run_directories(root):
             found.setdefault(directory, _from_sacred(directory))
-    return _last_parts(list(found.values()))
+    # The start of the last resume of each run, by what all parts of it share.
+    last: dict[tuple[str, str], str] = {}
+    for run in found.values():
+        if run.resumed:
+            key = run.algorithm, run.log_dir
+            last[key] = max(last.get(key, ""), run.start_time)
+    return [
+        run
+        for run in found.values()
+        if run.start_time >= last.get((run.algorithm, run.log_dir), "")
+    ]
 
 
 def algorithm_of(run: Mapping[str, object]) -> str:
@@ -154,20 +164,6 @@ def _from_sacred(path: pathlib.Path) -> Run:
         resumed=config.get("resume") is not None,
         start_time=str(run.get("start_time", "")),
     )
-
-
-def _last_parts(runs: Sequence[Run]) -> list[Run]:
-    """Drops the runs that another one has continued."""
-    last: dict[tuple[str, str], str] = {}
-    for run in runs:
-        if run.resumed:
-            key = run.algorithm, run.log_dir
-            last[key] = max(last.get(key, ""), run.start_time)
-    return [
-        run
-        for run in runs
-        if run.start_time >= last.get((run.algorithm, run.log_dir), "")
-    ]
 
 
 def _mean_return(stats: object) -> float | None:

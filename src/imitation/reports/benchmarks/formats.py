@@ -11,7 +11,7 @@ from imitation import __version__
 from imitation.errors import ConfigError
 from imitation.reports import blocks, charts, plots
 from imitation.reports.benchmarks.summary import Algorithm, Summary
-from imitation.reports.benchmarks.tables import INTRODUCTION, Section, Table, sections
+from imitation.reports.benchmarks.tables import INTRODUCTION, sections
 from imitation.reports.page import Report
 from imitation.util import artifacts
 
@@ -49,15 +49,34 @@ def to_markdown(summary: Summary) -> str:
         for table in section.tables:
             if len(section.tables) > 1:
                 parts.append(f"#### {table.caption}")
-            parts.append(_markdown_table(table))
+            lines = [table.headers, ["---"] * len(table.headers), *table.rows]
+            escaped = ([cell.replace("|", "\\|") for cell in line] for line in lines)
+            parts.append("\n".join(f"| {' | '.join(line)} |" for line in escaped))
     return "\n\n".join(parts) + "\n"
 
 
 def to_latex(summary: Summary) -> str:
     """Writes tables for a LaTeX document that uses the package booktabs."""
     parts = [f"% {_TITLE}; needs \\usepackage{{booktabs}}", f"% {INTRODUCTION}"]
-    for section in sections(summary):
-        parts += [_latex_table(section, table) for table in section.tables]
+    pairs = (
+        (section, table) for section in sections(summary) for table in section.tables
+    )
+    for section, table in pairs:
+        alignment = "l" * table.n_text + "r" * (len(table.headers) - table.n_text)
+        rows = [" & ".join(map(_latex_text, row)) + r" \\" for row in table.rows]
+        lines = [
+            r"\begin{table}",
+            rf"\caption{{{_latex_text(f'{section.heading}: {table.caption}')}}}",
+            rf"\begin{{tabular}}{{{alignment}}}",
+            r"\toprule",
+            " & ".join(map(_latex_text, table.headers)) + r" \\",
+            r"\midrule",
+            *rows,
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+        parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
 
 
@@ -74,7 +93,15 @@ def to_html(summary: Summary) -> str:
     if scaled:
         report.section("Aggregates", blocks.columns(*_plots(scaled)))
     for section in sections(summary):
-        tables = [_html_table(table) for table in section.tables]
+        tables = [
+            blocks.table(
+                table.caption,
+                table.headers,
+                [[blocks.text(cell) for cell in row] for row in table.rows],
+                numeric=range(table.n_text, len(table.headers)),
+            )
+            for table in section.tables
+        ]
         note = [blocks.paragraph(blocks.text(section.note))] if section.note else []
         report.section(section.heading, *note, *tables)
     return report.to_html()
@@ -109,43 +136,12 @@ def write(summary: Summary, path: pathlib.Path) -> None:
         temporary.write_text(content, encoding="utf-8")
 
 
-def _markdown_table(table: Table) -> str:
-    lines = [table.headers, ["---"] * len(table.headers), *table.rows]
-    escaped = ([cell.replace("|", "\\|") for cell in line] for line in lines)
-    return "\n".join(f"| {' | '.join(line)} |" for line in escaped)
-
-
-def _latex_table(section: Section, table: Table) -> str:
-    alignment = "l" * table.n_text + "r" * (len(table.headers) - table.n_text)
-    rows = [" & ".join(map(_latex_text, row)) + r" \\" for row in table.rows]
-    return "\n".join(
-        [
-            r"\begin{table}",
-            rf"\caption{{{_latex_text(f'{section.heading}: {table.caption}')}}}",
-            rf"\begin{{tabular}}{{{alignment}}}",
-            r"\toprule",
-            " & ".join(map(_latex_text, table.headers)) + r" \\",
-            r"\midrule",
-            *rows,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-        ]
-    )
-
-
 def _latex_text(text: str) -> str:
     """Escapes what LaTeX would take for commands."""
     text = text.replace("\\", r"\textbackslash ")
     for character in "&%$#_{}":
         text = text.replace(character, f"\\{character}")
     return text.replace("~", r"\textasciitilde ").replace(">", r"\textgreater ")
-
-
-def _html_table(table: Table) -> blocks.Html:
-    rows = [[blocks.text(cell) for cell in row] for row in table.rows]
-    numeric = range(table.n_text, len(table.headers))
-    return blocks.table(table.caption, table.headers, rows, numeric=numeric)
 
 
 def _plots(algorithms: list[Algorithm]) -> list[blocks.Html]:
@@ -168,7 +164,4 @@ def _plots(algorithms: list[Algorithm]) -> list[blocks.Html]:
     forest = charts.estimates("Aggregate scores", rows, label)
     alt = "Share of runs above each normalized score, by algorithm"
     profiles = plots.graph(curves, x_label=label, y_label="share of runs", alt=alt)
-    return [
-        forest,
-        blocks.figure(profiles, "Performance profiles"),
-    ]
+    return [forest, blocks.figure(profiles, "Performance profiles")]

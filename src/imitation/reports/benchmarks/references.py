@@ -82,8 +82,15 @@ def find_references(
         if random is None:
             random, random_source = _random_score(env, group)
         expert, expert_source = own.expert, "given"
-        if expert is None:
-            expert, expert_source = _expert_score(group)
+        stored = [run for run in group if run.expert_score is not None]
+        if expert is None and stored:
+            # Release 1.0 stored for DAgger the mixed episodes of its training.
+            clean = [run for run in stored if run.algorithm != _MIXED] or stored
+            expert = statistics.median(
+                r.expert_score for r in clean if r.expert_score is not None
+            )
+            expert_source = "runs"
+        expert_source = "" if expert is None else expert_source
         found[env] = Reference(random, expert, random_source, expert_source)
     return found
 
@@ -109,16 +116,16 @@ def read_references(path: AnyPath) -> dict[str, Reference]:
     references = {}
     for env, scores in content.items():
         fine = isinstance(scores, Mapping) and set(scores) <= {"random", "expert"}
-        if not fine or not all(map(_is_score, scores.values())):
+        # JSON's true is an int, and Python reads NaN and Infinity from JSON.
+        if not fine or not all(
+            isinstance(score, int | float)
+            and not isinstance(score, bool)
+            and math.isfinite(score)
+            for score in scores.values()
+        ):
             raise ArtifactError(f"{name} must hold {expected}, got {env!r}: {scores!r}")
         references[env] = Reference(scores.get("random"), scores.get("expert"))
     return references
-
-
-def _is_score(value: object) -> bool:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return math.isfinite(value)
 
 
 @functools.cache
@@ -145,13 +152,3 @@ def _random_score(env: str, runs: Sequence[Run]) -> tuple[float | None, str]:
     if env in bundled():
         return bundled()[env], "bundled"
     return None, ""
-
-
-def _expert_score(runs: Sequence[Run]) -> tuple[float | None, str]:
-    stored = [r for r in runs if r.expert_score is not None]
-    # Release 1.0 stored for DAgger the mixed episodes of its training.
-    clean = [r for r in stored if r.algorithm != _MIXED] or stored
-    if not clean:
-        return None, ""
-    scores = [r.expert_score for r in clean if r.expert_score is not None]
-    return statistics.median(scores), "runs"

@@ -168,10 +168,13 @@ def _algorithm(
     name: str, runs: Sequence[Run], references: Mapping[str, Reference], n: int
 ) -> Algorithm:
     """The scores and aggregates of one algorithm."""
-    scores = tuple(
-        _score(env, [r for r in runs if r.env == env], references[env])
-        for env in sorted({r.env for r in runs})
-    )
+    found = []
+    for env in sorted({run.env for run in runs}):
+        scale = references[env]
+        raw = tuple(r.score for r in runs if r.env == env and r.score is not None)
+        normalized = map(scale.normalize, raw) if scale.complete else ()
+        found.append(Score(env, raw, tuple(normalized)))
+    scores = tuple(found)
     strata = [score.normalized for score in scores if score.normalized]
     if not strata:
         return Algorithm(name, scores, None, None, None)
@@ -182,12 +185,6 @@ def _algorithm(
         iqm=aggregates.iqm_interval(strata, n_resamples=n),
         profile=aggregates.performance_profile(strata, THRESHOLDS, n_resamples=n),
     )
-
-
-def _score(env: str, runs: Sequence[Run], reference: Reference) -> Score:
-    scores = tuple(run.score for run in runs if run.score is not None)
-    scale = reference.complete
-    return Score(env, scores, tuple(map(reference.normalize, scores)) if scale else ())
 
 
 def _comparisons(algorithms: Sequence[Algorithm], n: int) -> tuple[Comparison, ...]:

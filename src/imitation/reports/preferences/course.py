@@ -9,11 +9,10 @@ import numpy.typing as npt
 from imitation.algorithms.preference_comparisons import schedules
 from imitation.algorithms.preference_comparisons.held_out import load_held_out
 from imitation.errors import ImitationError
-from imitation.reports import blocks, charts, plots
+from imitation.reports import adversarial, blocks, charts, plots
 from imitation.reports.blocks import Html
 from imitation.reports.charts import Look
 from imitation.reports.runs import RunRecord, checkpoint_commands, interpolated
-from imitation.reports.svg import number
 
 # Episodes that the agent plays apart from the training, below the run directory.
 HELD_OUT_DIR = "held_out"
@@ -29,37 +28,26 @@ SHOWN = (
     *("mean/reward/", "member-", "mean/member-", "mean/preferences/"),
 )
 
-
 Floats = npt.NDArray[np.float64]
-
-
-def _none() -> Floats:
-    return np.zeros(0)
 
 
 @dataclasses.dataclass(frozen=True)
 class HeldOut:
     """Returns of n episodes that no comparison was about."""
 
-    rounds: Floats = dataclasses.field(default_factory=_none)
+    rounds: Floats = dataclasses.field(default_factory=lambda: np.zeros(0))
     """Rounds of training before each was played, ``(n,)``."""
 
-    true: Floats = dataclasses.field(default_factory=_none)
+    true: Floats = dataclasses.field(default_factory=lambda: np.zeros(0))
     """Their true returns, ``(n,)``."""
 
-    learned: Floats = dataclasses.field(default_factory=_none)
+    learned: Floats = dataclasses.field(default_factory=lambda: np.zeros(0))
     """Their returns by the final reward, ``(n,)``."""
 
 
 def lead(run: RunRecord) -> str:
     """Returns how good the policy is, in a sentence; "" if that is not known."""
-    policy = run.statistic("imit_stats", "monitor_return_mean")
-    if math.isfinite(policy):
-        return f"The policy's true return is {number(policy, 4)}."
-    logged = [row[TRUE_RETURN] for row in run.metrics if TRUE_RETURN in row]
-    if not logged:
-        return ""
-    return f"Its last training episodes returned {number(logged[-1], 4)}."
+    return adversarial.lead(run, TRUE_RETURN)
 
 
 def highlights(run: RunRecord, look: Look) -> list[Html]:

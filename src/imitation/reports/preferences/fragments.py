@@ -205,7 +205,17 @@ def _rendered(
     ]
     prepare_headless()
     try:
-        with contextlib.closing(_make_venv(environment)) as venv:
+        made = vec_envs.make_vec_env(
+            environment["gym_id"],
+            rng=np.random.default_rng(0),
+            n_envs=1,
+            max_episode_steps=environment.get("max_episode_steps"),
+            env_make_kwargs={
+                **environment.get("env_make_kwargs", {}),
+                "render_mode": "rgb_array",
+            },
+        )
+        with contextlib.closing(made) as venv:
             venv.reset()
             venv.get_images()
             metadata: Mapping[str, Any] = venv.get_attr("metadata")[0]
@@ -228,17 +238,6 @@ def _rendered(
         for i in range(0, len(shown), 2):  # line plots of a pair share their scale
             drawn += clips.frames_of_pair(shown[i], shown[min(i + 1, len(shown) - 1)])
         return drawn[: len(shown)], DRAWN_FPS
-
-
-def _make_venv(environment: Mapping[str, Any]) -> VecEnv:
-    kwargs = {**environment.get("env_make_kwargs", {}), "render_mode": "rgb_array"}
-    return vec_envs.make_vec_env(
-        environment["gym_id"],
-        rng=np.random.default_rng(0),
-        n_envs=1,
-        max_episode_steps=environment.get("max_episode_steps"),
-        env_make_kwargs=kwargs,
-    )
 
 
 def _same(obs: Any, recorded: types.Observation, step: int) -> bool:

@@ -19,7 +19,6 @@ from imitation.reports.blocks import Html
 from imitation.reports.preferences import quality
 from imitation.reports.preferences.course import HELD_OUT_DIR, HeldOut
 from imitation.reports.preferences.fragments import (
-    RankedFragment,
     extreme_fragments,
     film_fragments,
     learned_rewards,
@@ -153,7 +152,11 @@ def fragments(judged: Judged, environment: Mapping[str, object]) -> list[Html]:
     parts = [blocks.paragraph(blocks.text(words))]
     groups = (("Best", best, films[: len(best)]), ("Worst", worst, films[len(best) :]))
     for heading, shown, moving in groups:
-        captions = [_caption(fragment) for fragment in shown]
+        captions = [
+            f"learned {number(one.learned_return)}, true {number(one.true_return)}, "
+            f"from step {one.start}"
+            for one in shown
+        ]
         items = [
             (caption, f"{heading} fragments: {caption}.", film)
             for caption, film in zip(captions, moving, strict=True)
@@ -161,13 +164,6 @@ def fragments(judged: Judged, environment: Mapping[str, object]) -> list[Html]:
         parts.append(Html(f"<h3>{heading} by the learned reward</h3>"))
         parts.append(animation.films(items, "Pause"))
     return parts
-
-
-def _caption(fragment: RankedFragment) -> str:
-    return (
-        f"learned {number(fragment.learned_return)}, true "
-        f"{number(fragment.true_return)}, from step {fragment.start}"
-    )
 
 
 def _judged(
