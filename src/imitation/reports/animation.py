@@ -31,31 +31,16 @@ _QUALITIES = (80, 60, 40, 20, 5)
 
 @dataclasses.dataclass(frozen=True)
 class Film:
-    """An animation and one of its frames."""
+    """An animation and one of its frames, as WebP, and their size in pixels."""
 
     moving: bytes
-    """Animated WebP."""
-
     still: bytes
-    """WebP."""
-
     width: int
-    """In pixels."""
-
     height: int
-    """In pixels."""
 
 
 def shrink(frame: Frame, width: int) -> Frame:
-    """Scales a frame down, averaging its pixels.
-
-    Args:
-        frame: the frame.
-        width: the new width in pixels; a narrower frame stays as it is.
-
-    Returns:
-        The frame with its aspect ratio kept.
-    """
+    """Scales a frame down to a width, unless it is narrower; keeps its proportions."""
     from PIL import Image
 
     height, old_width, _ = frame.shape
@@ -83,9 +68,6 @@ def encode(
         max_bytes: the largest size of the animation; quality is reduced first, then
             every second frame is left out.
 
-    Returns:
-        The animation.
-
     Raises:
         DataError: there are no frames, they are no RGB pictures of one shape, or even
             two of them do not fit.
@@ -109,15 +91,11 @@ def encode(
 
 
 def films(items: Sequence[tuple[str, str, Film]], switch: str) -> Html:
-    """Shows animations side by side, with a switch that stops them all.
+    """Shows animations side by side, with a switch that stops them all; no script.
 
     Args:
-        items: the caption, the description for those who cannot see it, and the
-            animation.
+        items: captions, descriptions for those who cannot see it, and animations.
         switch: the label of the switch.
-
-    Returns:
-        A block; it needs no script.
     """
     pictures = "\n".join(_figure(*item) for item in items)
     # Rows of about equal length: five films as 3 + 2, not as 4 + 1.

@@ -36,11 +36,7 @@ def bullets(items: Sequence[Html]) -> Html:
 
 
 def code(command: str) -> Html:
-    """Shows a command, which wraps between its words only.
-
-    Args:
-        command: text; spaces are where it may wrap.
-    """
+    """Shows a command, which wraps between its words only."""
     return Html(f"<code>{html.escape(command)}</code>")
 
 
@@ -52,12 +48,7 @@ def details(summary: str, content: Html) -> Html:
 
 
 def notice(heading: str, content: Html) -> Html:
-    """Makes a box that stands out, for a warning.
-
-    Args:
-        heading: what it is about.
-        content: the warning.
-    """
+    """Makes a box that stands out, for a warning."""
     return Html(
         f'<div class="notice" role="note"><strong>{html.escape(heading)}</strong>'
         f"<p>{content}</p></div>"
@@ -70,13 +61,7 @@ def columns(*items: Html) -> Html:
 
 
 def figure(content: Html, title: str, caption: Html | None = None) -> Html:
-    """Makes a figure.
-
-    Args:
-        content: a plot or pictures.
-        title: a heading above it.
-        caption: what one needs to know to read it, below.
-    """
+    """Makes a figure of a plot or pictures, below its title and caption."""
     below = "" if caption is None else f"<p>{caption}</p>"
     return Html(
         f"<figure><figcaption><strong>{html.escape(title)}</strong>{below}"
@@ -91,16 +76,10 @@ def table(
     *,
     numeric: Sequence[int] = (),
 ) -> Html:
-    """Makes a table; the first cell of each row is that row's header.
+    """Makes a table, in a box that scrolls sideways on a narrow screen.
 
-    Args:
-        caption: what the table shows.
-        headers: the columns' names.
-        rows: cells, as many per row as there are headers.
-        numeric: indices of columns of numbers, which are aligned on the right.
-
-    Returns:
-        The table, in a box that scrolls sideways on a narrow screen.
+    The first cell of each row is that row's header. Columns whose indices are in
+    `numeric` are aligned on the right.
     """
     assert all(len(row) == len(headers) for row in rows), "ragged table"
     kinds = [' class="number"' if i in numeric else "" for i in range(len(headers))]

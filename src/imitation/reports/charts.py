@@ -68,8 +68,7 @@ def curve(
         name: the metric.
         label: the curve's name.
         color: the class of its color.
-        band: the metric of its standard deviation, or those of its lower and its upper
-            edge; empty for no band.
+        band: its standard deviation, or its lower and its upper edge; or nothing.
     """
     points = [
         (x, row)
@@ -100,15 +99,8 @@ def figure(
 ) -> Html:
     """Draws curves as a figure whose alternative text says how each begins and ends.
 
-    Args:
-        title: above the plot.
-        curves: those without points are left out.
-        x_label: the horizontal axis, with its unit.
-        note: what one needs to know to read it; "" for nothing.
-        y_label: the vertical axis; "" if the title says it.
-        levels: horizontal lines.
-        shown: heights that the vertical axis covers at least.
-        missing: a sentence that takes the place of the plot if there are no points.
+    The `note` says what one needs to know to read it; `missing` takes the place of the
+    plot if there are no points. The rest is as in `plots.graph`.
     """
     # Bands alone do not count: a curve needs a point.
     drawn = [c for c in curves if any(map(math.isfinite, c.y))]
@@ -135,15 +127,7 @@ def estimates(
     note: str = "",
     levels: Sequence[plots.Level] = (),
 ) -> Html:
-    """Draws estimates as a figure whose alternative text lists them.
-
-    Args:
-        title: above the plot.
-        rows: from top to bottom, at least one.
-        x_label: what is estimated, with its unit.
-        note: what one needs to know to read it; "" for nothing.
-        levels: vertical lines.
-    """
+    """Draws estimates, at least one, as a figure whose alternative text lists them."""
     listed = []
     for row in rows:
         name = f"{row.label} on {row.group}" if row.group else row.label
@@ -178,8 +162,9 @@ def return_figures(run: RunRecord, look: Look) -> list[Html]:
     figures = []
     if run.command == "dagger" and "rollout/return_mean" in names:
         figures.append(_dagger_return(run, look))
-    elif returns := names & {"rollout/return_mean", "rollout/ep_rew_mean"}:
-        name = max(returns)  # an evaluation, where there is one
+    elif names & {"rollout/return_mean", "rollout/ep_rew_mean"}:
+        measured = "rollout/return_mean" in names
+        name = "rollout/return_mean" if measured else "rollout/ep_rew_mean"
         edges = _BANDS.get(name, ())
         line = curve(run.metrics, at, name, "return", look.color, edges)
         note = "Mean of the last episodes of training, which explore."

@@ -59,12 +59,7 @@ class Report:
         self._sections: dict[str, tuple[str, str]] = {}
 
     def section(self, heading: str, *blocks: Html) -> None:
-        """Appends a section.
-
-        Args:
-            heading: its heading, also listed at the top of the page.
-            *blocks: its content, made by `imitation.reports.blocks`.
-        """
+        """Appends a section; its heading is also listed at the top of the page."""
         slug = re.sub(r"[^a-z0-9]+", "-", heading.lower()).strip("-") or "section"
         # Ids are unique: links and the browser's history depend on them.
         identifier, number = slug, 2
@@ -100,10 +95,6 @@ class Report:
         )
 
     def write(self, path: AnyPath) -> None:
-        """Writes the page, atomically.
-
-        Args:
-            path: the file; an older one is replaced.
-        """
+        """Writes the page, atomically; an older file is replaced."""
         with artifacts.replacing_file(path) as temporary:
             temporary.write_text(self.to_html(), encoding="utf-8")

@@ -34,13 +34,9 @@ class Row:
     """One estimate of a forest plot."""
 
     label: str
-    """Its name."""
-
     interval: Interval
-    """The estimate with its interval."""
-
     color: str
-    """Its color's class, such as "c0"."""
+    """Its class, such as "c0"."""
 
     group: str = ""
     """A heading above the first row of each group; "" for none."""
@@ -51,10 +47,7 @@ class Level:
     """A reference value: a dashed line across a plot."""
 
     label: str
-    """Its name."""
-
     value: float
-    """Its position."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,8 +55,6 @@ class Series:
     """One curve, or one kind of points."""
 
     label: str
-    """Its name in the legend."""
-
     x: Sequence[float]
     """Shape (n,), increasing for a curve."""
 
@@ -71,8 +62,6 @@ class Series:
     """Shape (n,)."""
 
     color: str
-    """Its color's class."""
-
     low: Sequence[float] | None = None
     """Lower edge of a curve's band or of each point's interval, shape (n,)."""
 
@@ -89,16 +78,13 @@ class Series:
 def forest(
     rows: Sequence[Row], *, x_label: str, alt: str, levels: Sequence[Level] = ()
 ) -> Html:
-    """Draws estimates below each other, each a dot on the line of its interval.
+    """Draws estimates, at least one, each a dot on the line of its interval.
 
     Args:
-        rows: from top to bottom, at least one.
+        rows: from top to bottom.
         x_label: what is estimated, with its unit.
         alt: the plot's content in words.
         levels: vertical lines, named above the plot.
-
-    Returns:
-        The picture.
     """
     values = [v for row in rows for v in dataclasses.astuple(row.interval)]
     span = svg.extent([*values, *(level.value for level in levels)])
@@ -142,10 +128,7 @@ def graph(
         alt: the plot's content in words.
         levels: horizontal lines, named within the plot.
         shown: heights that the vertical axis covers at least.
-        diagonal: whether to draw the line of equal values.
-
-    Returns:
-        The picture.
+        diagonal: draw the line of equal values.
     """
     edges = [edge for s in series for edge in (s.y, s.low or (), s.high or ())]
     heights = [v for edge in edges for v in edge] + [level.value for level in levels]

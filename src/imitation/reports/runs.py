@@ -45,10 +45,7 @@ class Episode:
     """Time of its end, since the environments were created (again, if resumed)."""
 
     episode_return: float
-    """The sum of its rewards."""
-
     length: int
-    """Its number of steps."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +53,6 @@ class RunRecord:
     """The content of a run directory."""
 
     path: pathlib.Path
-    """The directory."""
-
     command: str
     """The command, such as "bc"."""
 
@@ -65,8 +60,6 @@ class RunRecord:
     """The script that it belongs to, such as "train_imitation"."""
 
     settings: Mapping[str, Any]
-    """Its settings, nested."""
-
     status: str
     """Sacred's status, such as "COMPLETED"; "unknown" without a ``run.json``."""
 

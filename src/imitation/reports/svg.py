@@ -30,13 +30,10 @@ RIGHT = WIDTH - 32.0
 
 
 class Scale(NamedTuple):
-    """A linear map from data to pixels."""
+    """A linear map from data to pixels, by two different values of the data."""
 
     data: tuple[float, float]
-    """Two different values."""
-
     pixels: tuple[float, float]
-    """Their positions."""
 
     def __call__(self, value: float) -> float:
         """Returns the pixel of a value."""
@@ -58,16 +55,10 @@ def padded(low: float, high: float) -> tuple[float, float]:
 
 
 def ticks(low: float, high: float, count: int = 6) -> list[float]:
-    """Chooses round values within an interval.
+    """Chooses about `count` round values within an interval, at least 2.
 
-    Args:
-        low: lower end.
-        high: upper end, above `low`.
-        count: about how many, at least 2.
-
-    Returns:
-        All multiples within the interval of 1, 2 or 5 times a power of ten: the one
-        whose ratio to the wanted step is nearest to one.
+    They are all multiples of 1, 2 or 5 times a power of ten: of the step whose ratio to
+    the wanted one is nearest to one.
     """
     rough = (high - low) / (count - 1)
     # 1, 2, 5, 10 times the power of ten below the wanted step.
@@ -84,9 +75,7 @@ def ticks(low: float, high: float, count: int = 6) -> list[float]:
 def number(value: float, digits: int = 3) -> str:
     """Writes a number for a reader: thousands grouped, a proper minus sign.
 
-    Args:
-        value: the number.
-        digits: significant digits for values below 1,000 in size; integers are exact.
+    Values below 1,000 in size have so many significant digits; integers are exact.
     """
     if not math.isfinite(value):
         return "–"
@@ -100,10 +89,7 @@ def number(value: float, digits: int = 3) -> str:
 def element(tag: str, content: str = "", **attributes: object) -> str:
     """Writes an element; ``_`` becomes ``-`` in attributes, a trailing one is dropped.
 
-    Args:
-        tag: its name.
-        content: markup inside it.
-        **attributes: floats are written with two decimals, everything else as text.
+    Floats are written with two decimals, all other attributes as text.
     """
     written = []
     for name, value in attributes.items():
@@ -130,12 +116,8 @@ def picture(
 ) -> Html:
     """Makes a picture that scales with the page.
 
-    Args:
-        parts: its elements.
-        width: in pixels at its natural size.
-        height: likewise.
-        alt: its content in words, for those who cannot see it.
-        kind: a further class.
+    Width and height are in pixels at its natural size, `alt` is its content in words
+    for those who cannot see it, and `kind` a further class.
     """
     return Html(
         element(
@@ -150,14 +132,7 @@ def picture(
 
 
 def x_axis(x: Scale, top: float, bottom: float, name: str) -> list[str]:
-    """Draws the horizontal axis, with grid lines up to `top`.
-
-    Args:
-        x: its scale.
-        top: the upper end of the grid lines.
-        bottom: height of the axis.
-        name: its label, with the unit.
-    """
+    """Draws the horizontal axis at `bottom`, with grid lines up to `top`."""
     left, right = x.pixels
     for count in (6, 5, 4, 3, 2):  # as many numbers as fit side by side
         marks = ticks(*x.data, count)
@@ -189,10 +164,7 @@ def y_axis(y: Scale, left: float) -> list[str]:
 def legend(items: Sequence[tuple[str, str]], left: float, y: float) -> list[list[str]]:
     """Draws a sample and a name for each item, in lines; nothing for a single one.
 
-    Args:
-        items: names and classes of colors.
-        left: left end of the lines.
-        y: baseline of the first one.
+    Items are names and classes of colors; `y` is the baseline of the first line.
     """
     lines: list[list[str]] = []
     at = WIDTH

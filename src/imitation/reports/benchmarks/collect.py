@@ -27,11 +27,9 @@ _LEGACY_NAMES = {"train_bc": "bc", "train_dagger": "dagger"}
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """One run of a command."""
+    """One run of a command, with its Sacred directory and, if it has one, its seed."""
 
     path: pathlib.Path
-    """Its Sacred directory."""
-
     algorithm: str
     """The command that ran, such as "gail"; "" if it is not known."""
 
@@ -42,8 +40,6 @@ class Run:
     """As Sacred says, such as "COMPLETED", or "DAMAGED"."""
 
     seed: int | None = None
-    """Its seed, if it has one."""
-
     score: float | None = None
     """Mean return of the evaluated policy, by the environment's own reward."""
 
@@ -72,14 +68,10 @@ class Run:
 
 
 def read_runs(*roots: AnyPath) -> list[Run]:
-    """Reads all runs below some folders, in the order of their paths.
+    """Reads all runs below folders such as ``output/sacred``, ordered by path.
 
-    Args:
-        *roots: folders, such as ``output/sacred``.
-
-    Returns:
-        The runs, whatever became of them; a run found twice is returned once, and of
-        one that was interrupted and resumed the last part.
+    A run found twice is returned once, and of one that was interrupted and resumed the
+    last part.
 
     Raises:
         ArtifactError: a folder does not exist or holds no run.

@@ -30,12 +30,7 @@ class FolderComparison:
 
 
 def choose_algorithm(runs: Sequence[Run], algorithm: str | None, option: str) -> str:
-    """Returns the algorithm of some runs.
-
-    Args:
-        runs: of one folder.
-        algorithm: the one that the user named; None if there should be only one.
-        option: the option that names it, for the error.
+    """Returns the algorithm of the runs of a folder, which `option` may name.
 
     Raises:
         DataError: no run is completed and has a score, several algorithms are there

@@ -27,19 +27,12 @@ _MIXED = "dagger"
 
 @dataclasses.dataclass(frozen=True)
 class Reference:
-    """The mean returns that count as 0 and as 1 in an environment."""
+    """The mean returns that count as 0 and as 1 in an environment; None if unknown."""
 
     random: float | None = None
-    """Of random actions; None if unknown."""
-
     expert: float | None = None
-    """Of the expert; None if unknown."""
-
     random_source: str = ""
-    """Its origin."""
-
     expert_source: str = ""
-    """Likewise."""
 
     @property
     def complete(self) -> bool:
@@ -63,10 +56,6 @@ def find_references(
     package. The expert score is a given one, or the median over completed runs of the
     expert scores stored with them; those of DAgger count only where there are no
     others.
-
-    Args:
-        runs: all runs, of several algorithms.
-        given: scores that the user knows better.
 
     Returns:
         References by environment, incomplete where nothing is known.

@@ -32,8 +32,6 @@ class Score:
     """The runs of an algorithm in an environment."""
 
     env: str
-    """The environment's id."""
-
     scores: tuple[float, ...]
     """The mean return of each run."""
 
@@ -76,11 +74,7 @@ class Comparison:
     """The probability that a run of one algorithm scores more than one of another."""
 
     algorithm: str
-    """The one."""
-
     baseline: str
-    """The other."""
-
     envs: tuple[str, ...]
     """The environments that both ran in."""
 
@@ -123,15 +117,12 @@ def summarize(
     *,
     n_resamples: int = aggregates.N_RESAMPLES,
 ) -> Summary:
-    """Summarizes runs.
+    """Summarizes the runs that were completed and have a score.
 
     Args:
         runs: as `read_runs` returns them.
         references: as `find_references` returns them.
         n_resamples: bootstrap resamples of every interval.
-
-    Returns:
-        The summary of all runs that were completed and have a score.
 
     Raises:
         DataError: there is no such run.

@@ -24,16 +24,9 @@ class Table:
     """A table; all columns but the first `n_text` hold numbers."""
 
     caption: str
-    """Its content, in words."""
-
     headers: tuple[str, ...]
-    """The columns' names."""
-
     rows: tuple[tuple[str, ...], ...]
-    """The cells, as many per row as there are headers."""
-
     n_text: int = 1
-    """Leading columns of words."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,13 +34,8 @@ class Section:
     """A heading with what belongs below it."""
 
     heading: str
-    """Its heading."""
-
     tables: tuple[Table, ...]
-    """Its tables."""
-
     note: str = ""
-    """An explanation for the reader."""
 
 
 def sections(summary: Summary) -> Iterator[Section]:

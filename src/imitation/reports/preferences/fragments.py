@@ -33,7 +33,6 @@ Frames = npt.NDArray[np.uint8]
 
 # Of the animations, in pixels.
 WIDTH = 280
-
 # Of an animation; of more, every n-th is shown.
 MAX_FRAMES = 40
 
@@ -48,10 +47,7 @@ class RankedFragment:
     """A stretch of an episode."""
 
     episode: int
-    """Number of the episode."""
-
     start: int
-    """Its first step."""
 
     stop: int
     """The step after its last."""

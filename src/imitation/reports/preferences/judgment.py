@@ -43,11 +43,7 @@ class Judged:
     """A reward, and its predictions about episodes that it was not trained on."""
 
     net: RewardNet
-    """The learned reward."""
-
     episodes: HeldOutEpisodes
-    """The episodes."""
-
     length: int
     """Steps of a fragment."""
 
@@ -134,12 +130,7 @@ def reward_quality(judged: Judged) -> list[Html]:
 
 
 def fragments(judged: Judged, environment: Mapping[str, object]) -> list[Html]:
-    """Shows the fragments with the highest and the lowest learned return.
-
-    Args:
-        judged: the judgment.
-        environment: settings of the environment.
-    """
+    """Shows the fragments with the highest and the lowest learned return."""
     trajectories = judged.episodes.trajectories
     rewards = learned_rewards(judged.net, trajectories)
     best, worst = extreme_fragments(rewards, trajectories, judged.length, N_FRAGMENTS)

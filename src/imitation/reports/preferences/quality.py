@@ -70,11 +70,7 @@ class Bin:
     """The pairs whose predicted probabilities lie in an interval."""
 
     low: float
-    """Lower end of the interval."""
-
     high: float
-    """Upper end."""
-
     n: int
     """Number of pairs, at least one."""
 
@@ -110,9 +106,6 @@ def predict(
         model: of a network or an ensemble; it predicts in evaluation mode.
         pairs: n pairs, at least one.
         preferences: probabilities that the first are preferred, ``(n,)``.
-
-    Returns:
-        Its predictions beside the preferences.
 
     Raises:
         DataError: there are no pairs, or not as many preferences.
@@ -150,8 +143,7 @@ def accuracy(predictions: Predictions) -> Accuracy:
 def true_accuracy(predictions: Predictions) -> Accuracy | None:
     """Computes how often the model prefers the fragment of the higher true return.
 
-    Returns:
-        The accuracy; None if the true rewards are not known.
+    It is None if the true rewards are not known.
     """
     if predictions.true_differences is None:
         return None
@@ -161,12 +153,8 @@ def true_accuracy(predictions: Predictions) -> Accuracy | None:
 def calibration(predictions: Predictions, n_bins: int = 10) -> list[Bin]:
     """Compares predicted probabilities with how often they came true.
 
-    Args:
-        predictions: of a model.
-        n_bins: equally wide intervals of [0, 1]; those without pairs are left out.
-
-    Returns:
-        The bins, from low to high probabilities.
+    The bins are equally wide intervals of [0, 1], in order; those without pairs are
+    left out.
     """
     probs = predictions.probabilities
     # A probability of exactly 1 belongs to the last bin.
@@ -192,9 +180,6 @@ def calibration_error(bins: Sequence[Bin]) -> float:
     """Computes the expected calibration error: Σ n_b / n · |predicted_b − share_b|.
 
     Guo et al. (2017), equation 3.
-
-    Args:
-        bins: of `calibration`.
     """
     gaps = [bin.n * abs(bin.predicted - bin.share.value) for bin in bins]
     return sum(gaps) / sum(bin.n for bin in bins)
@@ -217,14 +202,8 @@ def cross_entropy(probabilities: npt.ArrayLike, preferences: npt.ArrayLike) -> f
 def disagreement(predictions: Predictions, n_groups: int = 3) -> list[Disagreement]:
     """Groups pairs by how much the members of an ensemble disagree.
 
-    If disagreement tells anything, the accuracy falls from group to group.
-
-    Args:
-        predictions: of an ensemble.
-        n_groups: about equally large groups.
-
-    Returns:
-        The groups, from agreement to disagreement; empty for a single network.
+    The groups are about equally large, from agreement to disagreement; if that tells
+    anything, the accuracy falls from group to group. A single network has none.
     """
     if predictions.members is None:
         return []
