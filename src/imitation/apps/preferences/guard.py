@@ -78,7 +78,16 @@ class Guard:
         if body is None:
             await _too_large()(scope, receive, send_with_headers)
             return
-        await self.app(scope, _replay(body, receive), send_with_headers)
+        unread = [body]
+
+        async def replayed() -> Message:
+            # The body once, then what comes after it, such as a disconnection.
+            if unread:
+                content = unread.pop()
+                return {"type": "http.request", "body": content, "more_body": False}
+            return await receive()
+
+        await self.app(scope, replayed, send_with_headers)
 
     def _refusal(self, scope: Scope) -> Response | None:
         """Returns the response to a request that is refused; None if it is not."""
@@ -152,20 +161,6 @@ async def _read_body(receive: Receive) -> bytes | None:
             return None
         if not message.get("more_body", False):
             return body
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    """A channel that yields a body that was read before, then what comes after it."""
-    first = True
-
-    async def replayed() -> Message:
-        nonlocal first
-        if first:
-            first = False
-            return {"type": "http.request", "body": body, "more_body": False}
-        return await receive()
-
-    return replayed
 
 
 def _too_large() -> Response:

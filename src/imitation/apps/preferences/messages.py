@@ -1,7 +1,7 @@
 """The messages between the page and the server, as checked JSON."""
 
 import unicodedata
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import pydantic
 
@@ -21,13 +21,14 @@ _NAMES = {preference: choice for choice, preference in CHOICES.items()}
 
 
 def _clean_name(name: str) -> str:
-    """One spelling of a name, however it was typed."""
+    # One spelling of a name: "é" is typed as one character or as two.
     name = " ".join(unicodedata.normalize("NFC", name).split())
     if not name or not name.isprintable():
         raise ValueError("expected a name of printable characters")
     return name
 
 
+# Up to 2**53 the page's numbers, which are doubles, are exact.
 _Number = Annotated[int, pydantic.Field(ge=1, lt=2**53)]
 # A person's name.
 LabelerName = Annotated[
@@ -66,7 +67,7 @@ class UndoIn(_Message):
     verdict: _Number | None = None
 
 
-def verdict_out(verdict: Verdict) -> dict[str, Any]:
+def verdict_out(verdict: Verdict) -> dict[str, object]:
     """Returns a verdict as the page knows it."""
     return {
         "verdict": verdict.id,

@@ -10,7 +10,7 @@ import importlib.resources
 import sqlite3
 import threading
 import time
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import fastapi
 from fastapi.exceptions import RequestValidationError
@@ -56,19 +56,19 @@ def create_app(
         queue: what is labeled. The caller closes it after the application has ended.
         token: the secret that every request must hold.
         question: what people are asked about each pair.
-        labeler: whose name the page proposes.
-
-    Returns:
-        An ASGI application.
+        labeler: the name that the page proposes.
     """
     app = fastapi.FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     _add_errors(app)
-    _add_page(app)
     _add_labeling(app, queue)
+    folder = importlib.resources.files("imitation.apps.preferences") / "static"
+    for url, (name, media_type) in _PAGE.items():
+        # Read here, so that no text of a request is ever part of a path.
+        _add_file(app, url, (folder / name).read_bytes(), media_type)
     statistics = _Statistics(queue)
 
     @app.get("/api/state")
-    def state(labeler: messages.LabelerName) -> dict[str, Any]:
+    def state(labeler: messages.LabelerName) -> dict[str, object]:
         history = queue.verdicts(labeler, last=_HISTORY)
         return {
             **dataclasses.asdict(statistics.read()),
@@ -76,8 +76,9 @@ def create_app(
         }
 
     @app.get("/api/session")
-    def session() -> dict[str, Any]:
-        name = cookie_name(token)  # differs from queue to queue, and is no secret
+    def session() -> dict[str, str]:
+        # It differs from queue to queue, and is no secret.
+        name = cookie_name(token)
         return {"question": question, "labeler": labeler, "queue": name}
 
     return Guard(app, token)
@@ -108,18 +109,18 @@ def _add_labeling(app: fastapi.FastAPI, queue: LabelQueue) -> None:
     """Adds what hands pairs out and takes verdicts in."""
 
     @app.post("/api/lease")
-    def lease(asked: messages.LeaseIn) -> dict[str, Any]:
+    def lease(asked: messages.LeaseIn) -> dict[str, list[dict[str, int]]]:
         pairs = queue.lease(asked.labeler, asked.n)
         return {"pairs": [{"pair": pair.id} for pair in pairs]}
 
     @app.post("/api/answers", status_code=201)
-    def answer(given: messages.AnswerIn) -> dict[str, Any]:
+    def answer(given: messages.AnswerIn) -> dict[str, object]:
         preference = messages.CHOICES[given.choice]
         verdict = queue.submit(given.pair, given.labeler, preference, key=given.key)
         return messages.verdict_out(verdict)
 
     @app.post("/api/undo")
-    def undo(asked: messages.UndoIn) -> dict[str, Any]:
+    def undo(asked: messages.UndoIn) -> dict[str, object]:
         return messages.verdict_out(queue.undo(asked.labeler, asked.verdict))
 
     @app.get("/clips/{pair}/{side}")
@@ -131,20 +132,10 @@ def _add_labeling(app: fastapi.FastAPI, queue: LabelQueue) -> None:
         return FileResponse(path, media_type="video/mp4")
 
 
-def _add_page(app: fastapi.FastAPI) -> None:
-    """Adds the files of the page, read once."""
-    folder = importlib.resources.files("imitation.apps.preferences") / "static"
-    for url, (name, media_type) in _PAGE.items():
-        # Read here, so that no text of a request is ever part of a path.
-        content = (folder / name).read_bytes()
-        app.add_api_route(url, _sender(content, media_type), methods=["GET"])
-
-
-def _sender(content: bytes, media_type: str) -> Any:
+def _add_file(app: fastapi.FastAPI, url: str, content: bytes, media_type: str) -> None:
+    @app.get(url)
     async def send() -> Response:
         return Response(content, media_type=media_type)
-
-    return send
 
 
 def _add_errors(app: fastapi.FastAPI) -> None:
@@ -154,6 +145,7 @@ def _add_errors(app: fastapi.FastAPI) -> None:
     async def invalid(
         request: fastapi.Request, error: RequestValidationError
     ) -> JSONResponse:
+        # One line suffices: the page sends no request that is wrong in two ways.
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         status = 400 if first["type"] == "json_invalid" else 422

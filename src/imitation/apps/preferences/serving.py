@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import uvicorn
 from starlette.types import ASGIApp
+from typing_extensions import override
 
 from imitation.errors import ArtifactError, ConfigError, reason
 
@@ -44,11 +45,7 @@ def read_token(directory: pathlib.Path, *, renew: bool = False) -> str:
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Opens the port.
-
-    Args:
-        host: name or address to listen on.
-        port: its number; 0 takes any that is free.
+    """Opens a port of a host; 0 takes any that is free.
 
     Raises:
         ConfigError: that is not possible.
@@ -65,13 +62,12 @@ def listen(host: str, port: int) -> socket.socket:
 
 def links(host: str, port: int, token: str) -> list[str]:
     """Returns the URLs of the app: for a browser here, and for others if they can."""
-    query = f"/?token={token}"
-    if is_local(host):
-        return [f"http://{_bracketed(host)}:{port}{query}"]
+    names = [host]
     if host in ("0.0.0.0", "::", ""):
-        names = ["127.0.0.1" if host != "::" else "::1", socket.gethostname()]
-        return [f"http://{_bracketed(name)}:{port}{query}" for name in names]
-    return [f"http://{_bracketed(host)}:{port}{query}"]
+        names = ["::1" if host == "::" else "127.0.0.1", socket.gethostname()]
+    # In a URL, colons of an IPv6 address would begin a port without brackets.
+    bracketed = (f"[{name}]" if ":" in name else name for name in names)
+    return [f"http://{name}:{port}/?token={token}" for name in bracketed]
 
 
 def is_local(host: str) -> bool:
@@ -80,12 +76,9 @@ def is_local(host: str) -> bool:
 
 
 def serve(app: ASGIApp, listener: socket.socket, on_start: Callable[[], None]) -> None:
-    """Serves the app until it is interrupted.
+    """Serves the app until it is interrupted, and closes the listener.
 
-    Args:
-        app: the application.
-        listener: where; it is closed at the end.
-        on_start: called once requests are answered.
+    The callback runs once requests are answered.
     """
     config = uvicorn.Config(
         app,
@@ -93,6 +86,7 @@ def serve(app: ASGIApp, listener: socket.socket, on_start: Callable[[], None]) -
         access_log=False,  # it would show the token
         server_header=False,
         lifespan="off",
+        # Neither is used: less code that strangers can reach.
         ws="none",
         http="h11",
         h11_max_incomplete_event_size=16 * 1024,
@@ -111,11 +105,7 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._on_start = on_start
 
+    @override
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Starts to answer requests."""
         await super().startup(sockets=sockets)
         self._on_start()
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -43,14 +43,10 @@ _REST_SECONDS = 0.7
 def run(queue: LabelQueue, labeler: str, question: str, out: TextIO) -> bool:
     """Asks about pairs until there are none, or the person stops.
 
-    Args:
-        queue: the label queue.
-        labeler: whose answers these are.
-        question: what is asked about each pair.
-        out: where to write; keys are read from the process's input.
+    Keys are read from the process's input.
 
     Returns:
-        Whether there are no pairs left; False if the person stopped.
+        True if there are no pairs left; False if the person stopped.
 
     Raises:
         DataError: the labeler's name is empty or long.
@@ -91,17 +87,15 @@ class _Dialog:
         if key in ("q", END):
             return False
         try:
-            self.say(self._decide(pair_id, key))
+            if key == "u":
+                undone = self._queue.undo(self._labeler).pair_id
+                self.say(f"Pair {undone} is back.")
+            else:
+                self._queue.submit(pair_id, self._labeler, _PREFERENCES[key])
+                self.say(f"Pair {pair_id}: {'skip' if key == 's' else key}. Saved.")
         except (LabelConflictError, UnknownPairError) as error:
             self.say(f"Not done: {error}.")
         return True
-
-    def _decide(self, pair_id: int, key: str) -> str:
-        """Stores what a key says."""
-        if key == "u":
-            return f"Pair {self._queue.undo(self._labeler).pair_id} is back."
-        self._queue.submit(pair_id, self._labeler, _PREFERENCES[key])
-        return f"Pair {pair_id}: {'skip' if key == 's' else key}. Saved."
 
     def _watch(self, pair_id: int) -> str:
         """Shows the clips again and again until a key comes; returns its name."""
@@ -173,15 +167,11 @@ def _read_key(descriptor: int, timeout: float | None) -> str:
         return NOTHING
     first = os.read(descriptor, 1)
     if first == b"\x1b":
-        return _read_escape(descriptor)
+        # The rest of an arrow's sequence, ESC [ A or ESC O A, comes at once.
+        rest = b""
+        while len(rest) < 2 and select.select([descriptor], [], [], _ESCAPE_SECONDS)[0]:
+            rest += os.read(descriptor, 1)
+        return _ARROWS.get(rest[1:], "escape") if rest[:1] in b"[O" else "escape"
     if first in (b"", b"\x04"):
         return END
     return "space" if first == b" " else first.decode("latin-1").lower()
-
-
-def _read_escape(descriptor: int) -> str:
-    """Reads the rest of an arrow's sequence, ESC [ A or ESC O A."""
-    sequence = b""
-    while len(sequence) < 2 and select.select([descriptor], [], [], _ESCAPE_SECONDS)[0]:
-        sequence += os.read(descriptor, 1)
-    return _ARROWS.get(sequence[1:], "escape") if sequence[:1] in b"[O" else "escape"
