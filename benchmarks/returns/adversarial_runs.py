@@ -94,7 +94,7 @@ def demonstrations(setting: Setting, venv: VecEnv, seed: int) -> list[Any]:
 def reward_net(
     setting: Setting, venv: VecEnv, discount: float
 ) -> reward_nets.RewardNet:
-    """A discriminator with running normalisation of its inputs."""
+    """A discriminator with running normalization of its inputs."""
     spaces = (venv.observation_space, venv.action_space)
     normalized = {"normalize_input_layer": networks.RunningNorm}
     hid_sizes = (setting.hid_size, setting.hid_size)

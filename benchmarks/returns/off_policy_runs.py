@@ -53,7 +53,7 @@ class Setting:
     offline_updates: int = 0
     n_envs: int = 1
     normalized: bool = False
-    """Observations are normalised by running statistics."""
+    """Observations are normalized by running statistics."""
     deterministic_expert: bool = True
 
 

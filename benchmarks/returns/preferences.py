@@ -1,4 +1,4 @@
-"""How well does a policy do that learnt from comparisons of fragments?
+"""How well does a policy do that learned from comparisons of fragments?
 
     python benchmarks/returns/preferences.py
     python benchmarks/returns/preferences.py --seeds 0 1 2 --output other.json

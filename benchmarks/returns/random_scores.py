@@ -1,4 +1,4 @@
-"""What do random actions score? The zero of normalised scores.
+"""What do random actions score? The zero of normalized scores.
 
     python benchmarks/returns/random_scores.py
 

@@ -156,7 +156,7 @@ def run_on_ray(
     ray.shutdown()
 
 
-def summarise_cells(out: pathlib.Path) -> list[str]:
+def summarize_cells(out: pathlib.Path) -> list[str]:
     """Writes the summaries; returns a line per failed cell."""
     runs = collect.read_runs(out / "trials")
     summary = summarize(runs, references.find_references(runs))
@@ -242,7 +242,7 @@ def main(arguments: Sequence[str]) -> int:
         run_on_ray(open_cells, options.ray, tell)
     else:
         run_here(open_cells, options.jobs, tell)
-    failures = summarise_cells(options.out)
+    failures = summarize_cells(options.out)
     for line in failures:
         print(f"failed: {line}", file=sys.stderr)
     print(f"Summary: {options.out / _FILES[0]}, {options.out / _FILES[1]}")

@@ -2,7 +2,7 @@
 
 8 Pendulum environments of `make_vec_env`, rollouts of 256 steps each, minibatches of
 64, 5 epochs, and 8 discriminator updates of 512 expert and 512 generator samples a
-round; 10,000 expert transitions; networks as in the tutorials, which normalise their
+round; 10,000 expert transitions; networks as in the tutorials, which normalize their
 inputs. The bare loop is Stable-Baselines3's PPO alone, on the same environments with
 the same settings: its time is that of GAIL without a discriminator. All include their
 default log (console, text and CSV; the console leads nowhere), which PPO writes once a

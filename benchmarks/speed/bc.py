@@ -1,4 +1,4 @@
-"""How long does one batch of behaviour cloning take?
+"""How long does one batch of behavior cloning take?
 
 25,000 transitions, the default policy and settings of `BC`. The bare loop is the
 same network, loss and fused optimizer written out by hand in torch: nothing is logged,
@@ -120,7 +120,7 @@ def case(kind: str, batch_size: int, n_batches: int, target: float) -> Case:
 
 if __name__ == "__main__":
     main(
-        "How long does one batch of behaviour cloning take?",
+        "How long does one batch of behavior cloning take?",
         [
             case("discrete", 32, 781, 2.5),
             case("discrete", 1024, 48, 6.0),

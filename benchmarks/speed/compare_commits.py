@@ -4,7 +4,7 @@
 
 Every benchmark of `run_all.py` runs with the earlier commit in the place of the
 release: the same workload in both, in interleaved pairs. Writes
-`results/compare_commits.json`; a ratio above 1 means that this tree is faster.
+`compare_commits.json`; a ratio above 1 means that this tree is faster.
 Further arguments, such as ``--repeats 5``, are passed on to each benchmark.
 """
 
@@ -80,7 +80,7 @@ def main(commit: str, arguments: list[str]) -> None:
         "machine": harness.machine(),
         "cases": rows,
     }
-    path = HERE / "results" / "compare_commits.json"
+    path = HERE / "compare_commits.json"
     path.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n")
     for row in sorted(rows, key=lambda row: row["before ÷ now"]["cpu"]["median"]):
         cpu = row["before ÷ now"]["cpu"]

@@ -5,7 +5,7 @@ Pendulum: fitted to 20,000 transitions, it scores 5,000; the same with one densi
 each of 200 time steps; and a step of 8 environments, which is what the training of a
 policy asks for. Checked each time: the largest difference of a score to that of
 scikit-learn's ``KernelDensity`` with the same inputs, without a tree. Then the
-estimator of nearest neighbours beside the kernel's on 200,000 transitions, where only
+estimator of nearest neighbors beside the kernel's on 200,000 transitions, where only
 ours runs.
 """
 

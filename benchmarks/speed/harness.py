@@ -245,10 +245,10 @@ def _measure(
             for key in order:
                 times[key].append(workers[key].run())
             order.reverse()  # no implementation always runs first
-    return _summarise(case, times)
+    return _summarize(case, times)
 
 
-def _summarise(
+def _summarize(
     case: Case, times: Mapping[str, Sequence[Mapping[str, float]]]
 ) -> dict[str, Any]:
     result: dict[str, Any] = {

@@ -81,7 +81,7 @@ def spaces(width: int) -> tuple[gym.Space, gym.Space]:
 
 
 def make_trainer(width: int, n_members: int) -> RewardTrainer:
-    """A network with normalised inputs, or an ensemble of them."""
+    """A network with normalized inputs, or an ensemble of them."""
     import numpy as np
 
     from imitation.algorithms.preference_comparisons import (

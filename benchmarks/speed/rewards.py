@@ -1,6 +1,6 @@
 """How long does a call of `RewardNet.predict_processed` take?
 
-Once with normalised inputs and outputs on a step of 8 environments, which is what
+Once with normalized inputs and outputs on a step of 8 environments, which is what
 `RewardVecEnvWrapper` asks for. And for an ensemble of five networks, on a step and on a
 rollout of 2,048 transitions, beside one of these networks: "five nets ÷ one" is what
 the ensemble costs. The spaces are those of Pendulum. Every batch is new; the release
@@ -58,7 +58,7 @@ def plain() -> RewardNet:
 
 
 def normalized() -> RewardNet:
-    """The same with normalised inputs and outputs."""
+    """The same with normalized inputs and outputs."""
     from imitation.rewards.reward_nets import BasicRewardNet, NormalizedRewardNet
     from imitation.util.networks import RunningNorm
 
@@ -96,7 +96,7 @@ def setup(make: Callable[[], RewardNet], batch_size: int, n_passes: int) -> Work
 def single_case() -> Case:
     """One network, one step."""
     return Case(
-        name="normalised net, step of 8 environments",
+        name="normalized net, step of 8 environments",
         setups=same(partial(setup, normalized, 8, 20)),
         units=20 * N_BATCHES,
         unit="call",
@@ -146,7 +146,7 @@ if __name__ == "__main__":
                         plain,
                     ),
                     (
-                        "ensemble of 5 normalised nets",
+                        "ensemble of 5 normalized nets",
                         partial(ensemble, normalized),
                         normalized,
                     ),

@@ -1,6 +1,6 @@
 """Is training slower with default threads when a core is busy with something else?
 
-Behaviour cloning with batch 32 while another process spins on one core: torch's
+Behavior cloning with batch 32 while another process spins on one core: torch's
 default number of threads against one thread. We promise not to be slower; the
 release is slower by the time its threads wait for the core they do not get. What
 counts here is the wall clock.

@@ -276,12 +276,12 @@ def returns_table(*algorithms: str) -> str:
         [
             name,
             f"`{row['env_name']}`",
-            learnt_from,
+            learned_from,
             interval(row),
             f"{min(row['return_mean_by_seed']):.1f}".replace("-", "−"),
             interval(row["expert"]),
         ]
-        for _, name, learnt_from, row in found
+        for _, name, learned_from, row in found
     ]
     commands = [f"`{command}`" for command, *_ in found]
     n_seeds = {len(row["seeds"]) for *_, row in found}
