@@ -139,7 +139,7 @@ def _matches(dicts: SacredDicts, settings: AnalyzeSettings) -> bool:
     )
 
 
-def _row(dicts: SacredDicts) -> dict[str, Any]:
+def _row(dicts: SacredDicts) -> dict[str, object]:
     result = dicts.run.get("result")
     tables: Mapping[str, Any] = result if isinstance(result, Mapping) else {}
     n_demos = dict_get_nested(dicts.config, "demonstrations.n_expert_demos")
@@ -160,7 +160,7 @@ def _row(dicts: SacredDicts) -> dict[str, Any]:
     }
 
 
-def _summary(stats: Any) -> str:
+def _summary(stats: object) -> str:
     """Such as "500.00 ± 0.00 (n=50)"; of the environment's own return if known."""
     if not isinstance(stats, Mapping):
         return ""

@@ -88,7 +88,7 @@ class CommandSettings(typed.Settings):
 
 
 S = TypeVar("S", bound=CommandSettings)
-Command = Callable[[S, RunHandle], Any]
+Command = Callable[[S, RunHandle], object]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Script(Generic[S]):
     def make_settings(
         self,
         command: str,
-        config_updates: Mapping[str, Any] | None = None,
+        config_updates: Mapping[str, object] | None = None,
         named_configs: Sequence[str] = (),
         *,
         for_any_command: bool = False,
@@ -154,7 +154,7 @@ class Script(Generic[S]):
         typed.check_effects(settings, typed.merge(files, given), runs)
         return settings
 
-    def _build(self, updates: Mapping[str, Any], command: str) -> S:
+    def _build(self, updates: Mapping[str, object], command: str) -> S:
         # Merged with the defaults, for updates of a mapping need not name all its keys.
         merged = typed.merge(self.defaults(), updates)
         return typed.build(self.settings_cls, merged).resolved(command)
@@ -223,7 +223,7 @@ def stored_run(script: str, command: str, settings: CommandSettings) -> dict[str
     }
 
 
-def _presets(cls: type, path: str) -> list[tuple[str, Mapping[str, Any]]]:
+def _presets(cls: type, path: str) -> list[tuple[str, Mapping[str, object]]]:
     """Returns the presets of a settings class and of its groups, by full name."""
     found: list[tuple[str, Mapping[str, Any]]] = []
     own: Mapping[str, Mapping[str, Any]] = getattr(cls, "named_configs", {})
@@ -236,7 +236,7 @@ def _presets(cls: type, path: str) -> list[tuple[str, Mapping[str, Any]]]:
     return found
 
 
-def _read_preset(path: str, known: Mapping[str, object]) -> dict[str, Any]:
+def _read_preset(path: str, known: Mapping[str, object]) -> dict[str, object]:
     """Reads updates from a JSON file that stands where a preset's name may stand."""
     if not os.path.isfile(path):
         close = difflib.get_close_matches(path, known, n=3, cutoff=0.5)

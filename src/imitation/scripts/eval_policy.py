@@ -1,7 +1,6 @@
 """Evaluates a policy: its returns, videos of it, or a window to watch it in."""
 
 import dataclasses
-import functools
 import logging
 import pathlib
 import time
@@ -62,16 +61,9 @@ class InteractiveRender(VecEnvWrapper):
 
 def video_wrapper_factory(log_dir: pathlib.Path, **kwargs: Any) -> EnvWrapper:
     """Returns a function that wraps an environment in a video recorder."""
-    return functools.partial(_record, log_dir, kwargs)
-
-
-def _record(log_dir: pathlib.Path, kwargs: Mapping[str, Any], env: Env, i: int) -> Env:
-    return video_wrapper.VideoWrapper(env, log_dir / "videos" / str(i), **kwargs)
-
-
-def _keep_rollout(env: Env, i: int) -> Env:
-    del i
-    return wrappers.RolloutInfoWrapper(env)
+    return lambda env, i: video_wrapper.VideoWrapper(
+        env, log_dir / "videos" / str(i), **kwargs
+    )
 
 
 def eval_policy(settings: EvalPolicySettings, run: RunHandle) -> Mapping[str, float]:
@@ -89,7 +81,7 @@ def eval_policy(settings: EvalPolicySettings, run: RunHandle) -> Mapping[str, fl
     if settings.videos:
         post_wrappers.append(video_wrapper_factory(log_dir, **settings.video_kwargs))
     if settings.rollout_save_path is not None:
-        post_wrappers.append(_keep_rollout)
+        post_wrappers.append(lambda env, _: wrappers.RolloutInfoWrapper(env))
     rng = settings.rng("evaluation")
     with make_venv(
         settings.environment, rng, log_dir=log_dir, post_wrappers=post_wrappers

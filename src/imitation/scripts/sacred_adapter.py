@@ -61,9 +61,9 @@ class SacredExperiment(Generic[S]):
     def __init__(self, script: Script[S]) -> None:
         self.script = script
         self.path = script.name
-        self._experiment: Any = None
+        self._experiment: object = None
         self._settings: S | None = None
-        self._returned: Any = None
+        self._returned: object = None
 
     def main_console(self) -> None:
         """Runs the script with the arguments of this process and exits."""
@@ -101,15 +101,15 @@ class SacredExperiment(Generic[S]):
     @property
     def observers(self) -> list[Any]:
         """The Sacred observers of the runs; append to it to store them."""
-        observers: list[Any] = self._sacred().observers
+        observers: list[object] = self._sacred().observers
         return observers
 
     def run(
         self,
         command_name: str | None = None,
-        config_updates: Mapping[str, Any] | None = None,
+        config_updates: Mapping[str, object] | None = None,
         named_configs: Sequence[str] = (),
-        options: Mapping[str, Any] | None = None,
+        options: Mapping[str, object] | None = None,
         shown: str | None = None,
     ) -> Any:
         """Runs a command.
@@ -212,7 +212,7 @@ class SacredExperiment(Generic[S]):
                 self._experiment = self._build()
         return self._experiment
 
-    def _build(self) -> Any:
+    def _build(self) -> object:
         sacred = _import_sacred()
         from sacred.utils import apply_backspaces_and_linefeeds
 
@@ -238,7 +238,7 @@ class SacredExperiment(Generic[S]):
         return experiment
 
     def _sacred_command(
-        self, name: str, function: Callable[[S, RunHandle], Any]
+        self, name: str, function: Callable[[S, RunHandle], object]
     ) -> Callable[..., Any]:
         """The function that Sacred calls: it hands typed settings to the command."""
         from imitation.util import artifacts
@@ -280,7 +280,9 @@ class SacredExperiment(Generic[S]):
         return logging.getLogger("imitation")
 
 
-def _ingredients(sacred: Any, cls: type, path: str) -> tuple[dict[str, Any], list[Any]]:
+def _ingredients(
+    sacred: Any, cls: type, path: str
+) -> tuple[dict[str, object], list[object]]:
     """The plain default settings of a class and a Sacred ingredient per group."""
     config = typed.to_config(cls())
     ingredients = []
@@ -363,7 +365,7 @@ def _with_inserted(words: list[str]) -> list[str]:
     return words
 
 
-def _split_updates(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+def _split_updates(words: Sequence[str]) -> tuple[dict[str, object], list[str]]:
     """Splits the arguments after ``with`` into settings and names of presets."""
     updates: dict[str, Any] = {}
     named: list[str] = []
@@ -377,7 +379,7 @@ def _split_updates(words: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     return updates, named
 
 
-def _literal(text: str) -> Any:
+def _literal(text: str) -> object:
     """A Python literal where the text is one, else the text itself."""
     try:
         return ast.literal_eval(text)

@@ -162,7 +162,7 @@ def evaluate_trial(
     return analysis
 
 
-def _settings_of(trial: "Trial") -> dict[str, Any]:
+def _settings_of(trial: "Trial") -> dict[str, object]:
     """Returns what was sampled for a trial, without its seed."""
     config = {k: v for k, v in trial.config.items() if k not in _BOOKKEEPING}
     updates = {k: v for k, v in config.get("config_updates", {}).items() if k != "seed"}

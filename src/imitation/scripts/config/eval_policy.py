@@ -15,9 +15,9 @@ from imitation.scripts.ingredients.reward import check_reward
 from imitation.scripts.settings import When, group, setting
 from imitation.util.video_wrapper import VideoWrapper
 
-_NONE: Mapping[str, Any] = {}
+_NONE: Mapping[str, object] = {}
 
-_PRESETS: Mapping[str, Mapping[str, Any]] = {
+_PRESETS: Mapping[str, Mapping[str, object]] = {
     "cliff_world": {
         "environment.gym_id": "seals/CliffWorld7x4XY-v0",
         "environment.env_make_kwargs.horizon": 40,

@@ -19,7 +19,7 @@ _FILLED = (
     *("resume", "resume_config", "restore", "trial_dirname_creator"),
 )
 
-_EXAMPLE_RL: Mapping[str, Any] = {
+_EXAMPLE_RL: Mapping[str, object] = {
     "sacred_ex_name": "train_rl",
     "run_name": "example-cartpole-rl",
     "base_named_configs": ["cartpole"],
@@ -32,7 +32,7 @@ _EXAMPLE_RL: Mapping[str, Any] = {
     },
 }
 
-_FAST: Mapping[str, Any] = {
+_FAST: Mapping[str, object] = {
     "sacred_ex_name": "train_rl",
     "run_name": "fast",
     "base_named_configs": ["cartpole", "fast", "environment.fast", "rl.fast"],
@@ -44,8 +44,8 @@ _FAST: Mapping[str, Any] = {
 }
 
 
-_NONE: Mapping[str, Any] = {}
-_NO_SPACE: Mapping[str, Any] = {"named_configs": [], "config_updates": {}}
+_NONE: Mapping[str, object] = {}
+_NO_SPACE: Mapping[str, object] = {"named_configs": [], "config_updates": {}}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -202,7 +202,7 @@ def check_types(settings: ParallelSettings) -> None:
         _require_sequence(option, "search_space['named_configs']")
 
 
-def check_search_alg(search_alg: Any, repeat: int) -> None:
+def check_search_alg(search_alg: object, repeat: int) -> None:
     """Checks that a search algorithm can be told of repeated trials.
 
     Raises:
@@ -223,7 +223,7 @@ def check_search_alg(search_alg: Any, repeat: int) -> None:
         )
 
 
-def _require_sequence(value: Any, name: str) -> None:
+def _require_sequence(value: object, name: str) -> None:
     if isinstance(value, str) or not isinstance(value, Sequence):
         raise SettingTypeError(f"{name} must be a Sequence of names, got {value!r}")
     for item in value:
@@ -231,6 +231,6 @@ def _require_sequence(value: Any, name: str) -> None:
             raise SettingTypeError(f"{name} must be a Sequence of names, got {item!r}")
 
 
-def _require_mapping(value: Any, name: str) -> None:
+def _require_mapping(value: object, name: str) -> None:
     if not isinstance(value, Mapping):
         raise SettingTypeError(f"{name} must be a Mapping, got {value!r}")

@@ -14,16 +14,18 @@ from imitation.scripts.config.bases import ExpertDataSettings
 from imitation.scripts.config.environments import environment_presets
 from imitation.scripts.config.tuned_hps import tuned_presets
 from imitation.scripts.ingredients.bc import BCSettings
-from imitation.scripts.ingredients.iq_learn import IQLearnSettings
-from imitation.scripts.ingredients.off_policy import check_off_policy
+from imitation.scripts.ingredients.off_policy import (
+    IQLearnSettings,
+    SQILSettings,
+    check_off_policy,
+)
 from imitation.scripts.ingredients.rl import RLSettings
-from imitation.scripts.ingredients.sqil import SQILSettings
 from imitation.scripts.settings import Settings, group, setting
 
 # Enough for the bundled experts: larger steps than the default reach them in 10 epochs.
 _CLASSIC = {"bc.optimizer_kwargs.lr": 1e-3}
 
-_FAST: Mapping[str, Any] = {
+_FAST: Mapping[str, object] = {
     "bc.train_kwargs.n_batches": 4,
     "bc.train_kwargs.log_interval": 2,
     "bc.checkpoint_interval": 2,

@@ -32,9 +32,9 @@ _HUMAN = ClassPath("imitation.algorithms.preference_comparisons:HumanGatherer")
 GATHERERS: Mapping[str, ClassPath] = {"synthetic": _SYNTHETIC, "human": _HUMAN}
 
 _HAS_AGENT = When("trajectory_path", (None,))
-_NONE: Mapping[str, Any] = {}
+_NONE: Mapping[str, object] = {}
 
-_CARTPOLE: Mapping[str, Any] = {
+_CARTPOLE: Mapping[str, object] = {
     "fragment_length": 25,
     "held_out_episodes": 50,
     "initial_comparison_frac": 0.5,
@@ -57,14 +57,14 @@ _CARTPOLE: Mapping[str, Any] = {
     "total_timesteps": 200_000,
 }
 
-_MOUNTAIN_CAR: Mapping[str, Any] = {
+_MOUNTAIN_CAR: Mapping[str, object] = {
     **envs.NORMALIZED,
     "environment.num_vec": 16,
     "rl.ppo_batch_size": 4096,
     "rl.ppo_kwargs": {"gae_lambda": 0.98, "gamma": 0.99, "learning_rate": 1e-3},
 }
 
-_PENDULUM: Mapping[str, Any] = {
+_PENDULUM: Mapping[str, object] = {
     **envs.PENDULUM,
     "fragment_length": 50,
     "held_out_episodes": 50,
@@ -82,7 +82,7 @@ _PENDULUM: Mapping[str, Any] = {
     "total_timesteps": 300_000,
 }
 
-_PRESETS: Mapping[str, Mapping[str, Any]] = {
+_PRESETS: Mapping[str, Mapping[str, object]] = {
     "noiseless": {"gatherer_kwargs": {"temperature": 0.0}},
     "fast": {
         "fragment_length": 2,

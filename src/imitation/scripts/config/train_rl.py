@@ -18,7 +18,7 @@ from imitation.scripts.config.environments import (
 from imitation.scripts.ingredients.reward import check_reward
 from imitation.scripts.settings import When, setting
 
-_KWARGS: Mapping[str, Any] = {}
+_KWARGS: Mapping[str, object] = {}
 _SAVES_ROLLOUTS = When("rollout_save_final")
 
 

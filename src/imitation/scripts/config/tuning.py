@@ -11,7 +11,7 @@ from imitation.scripts.command import CommandSettings
 from imitation.scripts.config.parallel import ParallelSettings
 from imitation.scripts.settings import When, build, merge, setting, to_config
 
-_NONE: Mapping[str, Any] = {}
+_NONE: Mapping[str, object] = {}
 
 
 def _search(
@@ -110,7 +110,7 @@ _PREFERENCES_SPACE = {
     "rl": _LEARNED_REWARD_RL,
 }
 
-_FAST: Mapping[str, Any] = {
+_FAST: Mapping[str, object] = {
     "num_eval_seeds": 1,
     "parallel_run_config": {
         "num_samples": 2,

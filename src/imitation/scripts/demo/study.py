@@ -334,7 +334,7 @@ class _Run:
     """A run without observers: the demo keeps its own record."""
 
     def __init__(self) -> None:
-        self.observers: Sequence[Any] = ()
+        self.observers: Sequence[object] = ()
         self.info: dict[str, Any] = {}
 
     def log_scalar(self, name: str, value: float, step: int | None = None) -> None:

@@ -137,7 +137,7 @@ class BCSettings(Settings):
         """Returns the class itself."""
         return load_class(self.optimizer_cls, th.optim.Optimizer, "bc.optimizer_cls")
 
-    def _kwarg(self, name: str) -> Any:
+    def _kwarg(self, name: str) -> object:
         return self.train_kwargs.get(name)
 
 

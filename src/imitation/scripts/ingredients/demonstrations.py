@@ -92,18 +92,38 @@ def get_expert_trajectories(
     if settings.source == "local":
         trajectories = serialize.load(settings.local_path)
     elif settings.source == "huggingface":
-        trajectories = _from_hub(settings, environment.env_name)
+        import datasets
+
+        name = environment.env_name.replace("/", "-")
+        repository = f"{settings.organization}/{settings.algo_name}-{name}"
+        try:
+            dataset = datasets.load_dataset(repository, **settings.loader_kwargs)
+        except (OSError, ValueError) as error:
+            raise ArtifactError(
+                f"cannot load the data set {repository} from the hub: {error}; "
+                "demonstrations.source=generated uses the expert instead"
+            ) from error
+        trajectories = huggingface_utils.TrajectoryDatasetSequence(dataset)
     else:
         trajectories = _generate(settings, expert, environment, rng)
-    n_demos = settings.n_expert_demos
-    if n_demos is None:
-        return trajectories
-    if len(trajectories) < n_demos:
+    return take(trajectories, settings.n_expert_demos, settings.source)
+
+
+def take(
+    trajectories: Sequence[types.Trajectory], n_demos: int | None, source: str
+) -> Sequence[types.Trajectory]:
+    """Takes the first `n_demos` trajectories, or all of them.
+
+    Raises:
+        ConfigError: there are fewer.
+    """
+    if n_demos is not None and len(trajectories) < n_demos:
         raise ConfigError(
             f"Want to use n_expert_demos={n_demos} trajectories, but only "
-            f"{len(trajectories)} are available via {settings.source}."
+            f"{len(trajectories)} are available via {source}."
         )
-    return trajectories[:n_demos]
+    # Vector environments finish more episodes than asked for.
+    return trajectories if n_demos is None else trajectories[:n_demos]
 
 
 def with_expert_stats(
@@ -133,23 +153,6 @@ def reward_stats(trajectories: Sequence[types.Trajectory]) -> Mapping[str, float
     if not rewarded or len(rewarded) < len(trajectories):
         return {}
     return rollout.rollout_stats(rewarded)
-
-
-def _from_hub(
-    settings: DemonstrationsSettings, env_name: str
-) -> Sequence[types.Trajectory]:
-    import datasets
-
-    name = env_name.replace("/", "-")
-    repository = f"{settings.organization}/{settings.algo_name}-{name}"
-    try:
-        dataset = datasets.load_dataset(repository, **settings.loader_kwargs)
-    except (OSError, ValueError) as error:
-        raise ArtifactError(
-            f"cannot load the data set {repository} from the hub: {error}; "
-            "demonstrations.source=generated uses the expert instead"
-        ) from error
-    return huggingface_utils.TrajectoryDatasetSequence(dataset)
 
 
 def _generate(

@@ -14,10 +14,9 @@ from typing_extensions import override
 from imitation.data import wrappers
 from imitation.scripts.settings import Settings, building, require, setting
 from imitation.util import util
-from imitation.util.spaces import Env
 from imitation.util.vec_envs import PostWrapper, find_env_spec
 
-_NONE: Mapping[str, Any] = {}
+_NONE: Mapping[str, object] = {}
 _COSTLY = ("mujoco", "box2d", "ale_py", "shimmy", "robotics", "dm_control")
 
 
@@ -119,10 +118,7 @@ def make_rollout_venv(
     Yields:
         The environment, wrapped in `RolloutInfoWrapper`.
     """
-    with make_venv(settings, rng, post_wrappers=[_keep_rollout]) as venv:
+    # A lambda may go to a process: Stable-Baselines3 sends it by cloudpickle.
+    keep: PostWrapper = lambda env, _: wrappers.RolloutInfoWrapper(env)  # noqa: E731
+    with make_venv(settings, rng, post_wrappers=[keep]) as venv:
         yield venv
-
-
-def _keep_rollout(env: Env, index: int) -> Env:
-    del index
-    return wrappers.RolloutInfoWrapper(env)

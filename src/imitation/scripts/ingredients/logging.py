@@ -4,6 +4,7 @@ A command writes to ``<log_root>/<command>/<environment>/<timestamp>``, with a l
 ``sacred`` to the directory in which Sacred stores the run.
 """
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -121,7 +122,11 @@ class LoggingSettings(Settings):
                 replaced; None refuses every directory that holds a run.
         """
         path = pathlib.Path(self.log_dir or ".")
-        if (path / SETTINGS_FILE).exists() and replaces != _script_of(path):
+        script = ""  # damaged settings name none, and so match nothing
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            stored = json.loads((path / SETTINGS_FILE).read_text(encoding="utf-8"))
+            script = str(stored["script"])
+        if (path / SETTINGS_FILE).exists() and replaces != script:
             raise ConfigError(
                 f"logging.log_dir={str(path)!r} holds a run already; continue it with "
                 f"resume={path}, or choose or empty another directory"
@@ -135,15 +140,6 @@ class LoggingSettings(Settings):
             )
 
 
-def _script_of(directory: pathlib.Path) -> str:
-    """Returns the script that wrote a run; "" if its settings cannot be read."""
-    try:
-        settings = json.loads((directory / SETTINGS_FILE).read_text(encoding="utf-8"))
-        return str(settings["script"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return ""
-
-
 def make_log_dir(run: Any, settings: LoggingSettings) -> pathlib.Path:
     """Creates the run directory with a link to the Sacred directory of the run.
 
@@ -155,26 +151,21 @@ def make_log_dir(run: Any, settings: LoggingSettings) -> pathlib.Path:
     assert settings.log_dir is not None, "resolved settings name a directory"
     log_dir = pathlib.Path(settings.log_dir)
     log_dir.mkdir(parents=True, exist_ok=True)
-    _keep_earlier(log_dir)
+    # Both would overwrite what an earlier run has left there.
+    found = [log_dir / name for name in ("log", "monitor") if (log_dir / name).exists()]
+    if found:
+        # One number for each start, so that a run killed twice keeps both logs.
+        number = len(list(log_dir.glob("earlier/*")))
+        target = log_dir / "earlier" / f"{number:03d}"
+        target.mkdir(parents=True)
+        for path in found:
+            path.rename(target / path.name)
     logger = logging.getLogger("imitation")
     logger.setLevel(settings.level)
     logging.getLogger(__name__).info("Writing to %s", log_dir)
     if run.observers:
         sacred_util.build_sacred_symlink(log_dir, run)
     return log_dir
-
-
-def _keep_earlier(log_dir: pathlib.Path) -> None:
-    """Moves what loggers and monitors would overwrite out of their way."""
-    found = [log_dir / name for name in ("log", "monitor") if (log_dir / name).exists()]
-    if not found:
-        return
-    # One number for each start, so that a run killed twice keeps both logs.
-    number = len(list(log_dir.glob("earlier/*")))
-    target = log_dir / "earlier" / f"{number:03d}"
-    target.mkdir(parents=True)
-    for path in found:
-        path.rename(target / path.name)
 
 
 def setup_logging(

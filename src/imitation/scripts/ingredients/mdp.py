@@ -18,6 +18,7 @@ from imitation.algorithms.mce_irl import (
 from imitation.data import rollout, serialize, types
 from imitation.envs.tabular import ExposeState, load_mdp
 from imitation.errors import ConfigError
+from imitation.scripts.ingredients.demonstrations import take
 from imitation.scripts.settings import Settings, When, building, setting
 from imitation.util import seeding
 from imitation.util.vec_envs import find_env_spec
@@ -140,12 +141,13 @@ def mdp_demonstrations(
         ConfigError: there are fewer demonstrations than asked for.
     """
     if settings.source == "local":
-        return _local(settings)
+        assert settings.path is not None, "checked by the settings"
+        return take(serialize.load(settings.path), settings.n_expert_demos, "local")
     env = make_mdp(environment)
+    # (values, Q-values, policy), each with a leading axis of time.
     pi = mce_partition_fh(env, discount=discount)[2]
     if settings.source == "occupancy":
         return mce_occupancy_measures(env, pi=pi, discount=discount)[1]
-    # Vector environments finish more episodes than asked for, hence the slice below.
     n_demos = settings.n_expert_demos or 10
     expert = TabularPolicy(env.state_space, env.action_space, pi, rng)
     venv = make_state_venv(environment, rng)
@@ -153,18 +155,4 @@ def mdp_demonstrations(
         expert, venv, rollout.make_min_episodes(n_demos), rng
     )
     venv.close()
-    return found[:n_demos]
-
-
-def _local(settings: MdpDemonstrationsSettings) -> Sequence[types.Trajectory]:
-    assert settings.path is not None, "checked by the settings"
-    trajectories = serialize.load(settings.path)
-    n_demos = settings.n_expert_demos
-    if n_demos is None:
-        return trajectories
-    if len(trajectories) < n_demos:
-        raise ConfigError(
-            f"Want to use n_expert_demos={n_demos} trajectories, but only "
-            f"{len(trajectories)} are available via local."
-        )
-    return trajectories[:n_demos]
+    return take(found, n_demos, "generated")

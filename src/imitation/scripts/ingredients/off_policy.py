@@ -1,4 +1,4 @@
-"""The off-policy algorithms inside SQIL and IQ-Learn, chosen for the environment."""
+"""Settings of SQIL and IQ-Learn, and the algorithms inside them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ from imitation.scripts.ingredients.rl import RLSettings
 from imitation.scripts.settings import (
     ClassPath,
     Settings,
+    When,
     check_keys,
     load_class,
     setting,
@@ -71,16 +72,51 @@ class ExpertReplaySettings(Settings):
     """Environment steps between checkpoints to resume from."""
 
 
-def check_off_policy(rl: RLSettings, policy: PolicySettings) -> None:
-    """Raises a ConfigError unless the named algorithm can learn from expert replay.
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SQILSettings(ExpertReplaySettings):
+    """Settings of SQIL that are not those of its algorithm (rl) or policy."""
 
-    Args:
-        rl: the algorithm; None is right, since it is chosen for the environment.
-        policy: what it is to train.
-    """
+    prefix: ClassVar[str] = "sqil."
+
+    learners: ClassVar[Learners] = Learners(
+        discrete=ClassPath("imitation.algorithms.soft_q:SoftQ"),
+        continuous=ClassPath("stable_baselines3:SAC"),
+    )
+
+    sac_kwargs: Mapping[str, Any] = setting({"ent_coef": 0.05, "tau": 0.02})
+    """Further rl.rl_kwargs if the algorithm is SAC; rl.rl_kwargs win."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class IQLearnSettings(ExpertReplaySettings):
+    """Settings of IQ-Learn that are not those of its algorithm (rl) or policy."""
+
+    prefix: ClassVar[str] = "iq_learn."
+
+    learners: ClassVar[Learners] = Learners(
+        discrete=ClassPath("imitation.algorithms.iq_learn:IQSoftQ"),
+        continuous=ClassPath("imitation.algorithms.iq_learn:IQSAC"),
+    )
+
+    offline_updates: int = setting(0, at_least=0)
+    """Optimizer steps on the demonstrations alone, without the environment; 0 trains
+    in the environment."""
+
+    total_timesteps: int = setting(
+        300_000, more_than=0, applies=When("offline_updates", (0,))
+    )
+    """Environment steps, unless offline."""
+
+    checkpoint_interval: int = setting(10_000, more_than=0)
+    """Environment steps, or optimizer steps if offline, between checkpoints to resume
+    from."""
+
+
+def check_off_policy(rl: RLSettings, policy: PolicySettings) -> None:
+    """Raises a ConfigError unless the named algorithm can learn from expert replay."""
     if not policy.is_default:
         policy.check()
-    if rl.rl_cls is None:
+    if rl.rl_cls is None:  # chosen for the environment, and so right
         return
     rl_cls = rl.load_cls()
     if not issubclass(rl_cls, OffPolicyAlgorithm):

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import importlib.util
 import logging
 import shlex
@@ -104,12 +103,7 @@ def rendered(
         return environment, []
     scale = min(1.0, settings.frame_size / max(frame.shape[:2]))
     changed = dataclasses.replace(environment, env_make_kwargs=kwargs)
-    return changed, [functools.partial(_keep_frames, scale=scale)]
-
-
-def _keep_frames(env: Env, index: int, scale: float) -> Env:
-    del index
-    return RenderImageInfoWrapper(env, scale)
+    return changed, [lambda env, _: RenderImageInfoWrapper(env, scale)]
 
 
 def _try_to_render(gym_id: str, kwargs: dict[str, Any]) -> np.ndarray | None:
@@ -142,23 +136,16 @@ def keep_aside(
     keep_best: bool,
     rng: np.random.Generator,
 ) -> Iterator[Callable[[int], None]]:
-    """Makes what plays episodes after some of the rounds of a training.
-
-    Args:
-        trainer: whose agent plays.
-        environment: where it plays, in environments made for this.
-        run_dir: the run's directory.
-        n_episodes: least number of episodes of the whole training.
-        n_rounds: rounds of the whole training.
-        keep_best: whether the last call puts back the best agent, see `BestAgent`.
-        rng: decides environments and actions.
+    """Makes what plays episodes, at least `n_episodes` in `n_rounds` of a training.
 
     Yields:
-        To be called with the number of each round that has ended, from 0.
+        To be called with the number of each round that has ended, from 0; the last call
+        restores the best agent if `keep_best`.
     """
     # Few and in this process: they play a handful of episodes after each round.
     apart = dataclasses.replace(environment, num_vec=2, parallel=False)
-    with make_venv(apart, rng, post_wrappers=[_tell_seeds]) as venv:
+    tell_seeds: PostWrapper = lambda env, _: EpisodeSeedWrapper(env)  # noqa: E731
+    with make_venv(apart, rng, post_wrappers=[tell_seeds]) as venv:
         seed = seeding.make_seeds(rng)
         player = (BestAgent if keep_best else HeldOutPlayer)(
             trainer, venv, run_dir / HELD_OUT_DIR, n_rounds, n_episodes, seed=seed
@@ -166,8 +153,3 @@ def keep_aside(
         yield player
         if isinstance(player, BestAgent):
             player.forget()
-
-
-def _tell_seeds(env: Env, index: int) -> Env:
-    del index
-    return EpisodeSeedWrapper(env)

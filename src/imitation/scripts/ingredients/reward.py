@@ -150,7 +150,18 @@ class RewardSettings(Settings):
         self.load_kwargs()
         self.load_output_layer()
         if self.is_ensemble:
-            self._check_ensemble()
+            if self.ensemble_size is None:
+                raise ConfigError(
+                    "Must specify ensemble_size. Set reward.ensemble_size"
+                )
+            self.member().check()
+            if self.normalize_output_layer is not None:
+                raise ConfigError(
+                    "Output normalization not supported on RewardEnsembles. Add the "
+                    "named config reward.normalize_output_disable; "
+                    "reward.ensemble_member_config.normalize_output_layer normalizes "
+                    "each member"
+                )
         elif self.add_std_alpha is not None:
             if not issubclass(net_cls, reward_nets.RewardNetWithVariance):
                 raise ConfigError(
@@ -163,18 +174,6 @@ class RewardSettings(Settings):
                     "reward.add_std_alpha needs the reward as it is; add the named "
                     "config reward.normalize_output_disable"
                 )
-
-    def _check_ensemble(self) -> None:
-        if self.ensemble_size is None:
-            raise ConfigError("Must specify ensemble_size. Set reward.ensemble_size")
-        self.member().check()
-        if self.normalize_output_layer is not None:
-            raise ConfigError(
-                "Output normalization not supported on RewardEnsembles. Add the named "
-                "config reward.normalize_output_disable; "
-                "reward.ensemble_member_config.normalize_output_layer normalizes each "
-                "member"
-            )
 
     def load_kwargs(self) -> dict[str, Any]:
         """Returns the keyword arguments with classes in the place of their names."""
@@ -228,15 +227,7 @@ def _make(venv: VecEnv, settings: RewardSettings) -> reward_nets.RewardNet:
 
 
 def check_reward(reward_type: str | None, reward_path: str | None) -> None:
-    """Checks the settings of those names.
-
-    Args:
-        reward_type: key of the reward registry; None keeps the environment's reward.
-        reward_path: where the reward is saved.
-
-    Raises:
-        ConfigError: the type is not registered, or the path is missing.
-    """
+    """Raises a ConfigError unless the type is registered and has the path it needs."""
     if reward_type is None:
         return
     known = sorted(serialize.reward_registry.keys())
@@ -263,11 +254,7 @@ def replace_reward(
         venv: the environment.
         reward_type: key of the reward registry.
         reward_path: where the reward is saved.
-        kwargs: keyword arguments of `load_reward`, most of which are bound to the
-            reward.
-
-    Returns:
-        The environment with that reward.
+        kwargs: of `load_reward`, most of which are bound to the reward.
 
     Raises:
         ConfigError: the reward does not take the arguments or is for other spaces.

@@ -163,7 +163,7 @@ class RLSettings(Settings):
         kwargs = load_classes(self.rl_kwargs, object, "rl.rl_kwargs")
         rate = kwargs.get("learning_rate")
         if isinstance(rate, str):
-            kwargs["learning_rate"] = _falling_rate(rate)
+            kwargs["learning_rate"] = falling_rate(rate)
         batch_size = self.batch_size
         assert batch_size is not None, "resolved settings have a batch size"
         if issubclass(rl_cls, OnPolicyAlgorithm):
@@ -191,8 +191,8 @@ class RLSettings(Settings):
         return kwargs
 
 
-def _falling_rate(text: str) -> Callable[[float], float]:
-    """A learning rate that falls to 0, from its name, "_" and its start.
+def falling_rate(text: str) -> Callable[[float], float]:
+    """Makes a learning rate that falls to 0, from its name, "_" and its start.
 
     Saved algorithms hold it, so it is made of what others who load them have too.
     """
@@ -252,7 +252,7 @@ def load_rl_algo_from_path(
             such as that of behavioral cloning.
         venv: the environment to continue in.
         settings: resolved settings; their hyperparameters replace the saved ones.
-        seed: seed of the exploration.
+        seed: of the exploration.
 
     Raises:
         ArtifactError: the file cannot be read.

@@ -56,10 +56,10 @@ def load_classes(kwargs: Mapping[str, Any], base: type, name: str) -> dict[str, 
     return loaded
 
 
-def _import(path: str, name: str) -> Any:
+def _import(path: str, name: str) -> object:
     module_name, _, attribute = path.partition(":")
     try:
-        found: Any = importlib.import_module(module_name)
+        found: object = importlib.import_module(module_name)
         for part in attribute.split("."):
             found = getattr(found, part)
     except (ImportError, AttributeError, ValueError) as error:

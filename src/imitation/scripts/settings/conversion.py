@@ -22,7 +22,7 @@ def to_config(settings: Any) -> dict[str, Any]:
     }
 
 
-def convert(value: Any, hint: Any) -> tuple[bool, Any]:
+def convert(value: object, hint: object) -> tuple[bool, Any]:
     """Returns whether a value fits a type, and the value in that type."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -46,9 +46,9 @@ def convert(value: Any, hint: Any) -> tuple[bool, Any]:
     return _convert_scalar(value, hint)
 
 
-def _convert_scalar(value: Any, hint: Any) -> tuple[bool, Any]:
+def _convert_scalar(value: Any, hint: object) -> tuple[bool, object]:
     """The part of `convert` for single values."""
-    if hint is Any:
+    if hint is object:
         return True, plain(value)
     if hint is ClassPath:
         return class_path(value)
@@ -64,7 +64,7 @@ def _convert_scalar(value: Any, hint: Any) -> tuple[bool, Any]:
     return number, float(value) if number else value
 
 
-def class_path(value: Any) -> tuple[bool, Any]:
+def class_path(value: object) -> tuple[bool, Any]:
     """Brings a class or its name to the form "module:attribute"."""
     if isinstance(value, type):
         return True, ClassPath(f"{value.__module__}:{value.__qualname__}")
@@ -75,7 +75,7 @@ def class_path(value: Any) -> tuple[bool, Any]:
     return _CLASS_NAME.fullmatch(value) is not None, ClassPath(value)
 
 
-def describe(hint: Any) -> str:
+def describe(hint: object) -> str:
     """A type in words."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -87,7 +87,7 @@ def describe(hint: Any) -> str:
     if origin is collections.abc.Mapping:
         return "a dict"
     words: dict[Any, str] = {
-        Any: "anything",
+        object: "anything",
         bool: "True or False",
         int: "a whole number",
         float: "a number",
@@ -98,7 +98,7 @@ def describe(hint: Any) -> str:
     return words[hint]
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """A deep copy in plain values: settings and mappings → dict, classes → names."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return to_config(value)

@@ -201,7 +201,7 @@ def setting(
     )
     metadata = {_KEY: declared}
     if isinstance(default, Mapping):
-        made: Any = dataclasses.field(
+        made: object = dataclasses.field(
             default_factory=lambda: copy.deepcopy(default), metadata=metadata
         )
     else:

@@ -28,7 +28,7 @@ def expand_dotted(config: Mapping[str, Any]) -> dict[str, Any]:
     return expanded
 
 
-def flatten(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def flatten(config: Mapping[str, object], path: str = "") -> Iterator[tuple[str, Any]]:
     """Yields the dotted name and value of every leaf of a nested mapping."""
     for key, value in config.items():
         name = f"{path}.{key}" if path else str(key)

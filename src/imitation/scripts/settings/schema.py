@@ -16,7 +16,7 @@ from imitation.scripts.settings.conversion import convert, describe
 T = TypeVar("T")
 
 
-def build(cls: type[T], config: Mapping[str, Any], path: str = "") -> T:
+def build(cls: type[T], config: Mapping[str, object], path: str = "") -> T:
     """Builds settings from a nested mapping, with the class's defaults for the rest.
 
     Args:
@@ -76,7 +76,7 @@ def field_types(cls: type) -> dict[str, Any]:
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}
 
 
-def _unknown(name: str, path: str, hints: Mapping[str, Any]) -> str:
+def _unknown(name: str, path: str, hints: Mapping[str, object]) -> str:
     """The message about a key that no setting has, with close matches."""
     choices = [f"{path}.{key}" if path else key for key in hints]
     close = difflib.get_close_matches(name, choices, n=3, cutoff=0.5)
@@ -85,7 +85,7 @@ def _unknown(name: str, path: str, hints: Mapping[str, Any]) -> str:
     return f"unknown setting {name!r}; known are {', '.join(choices)}"
 
 
-def _coerce(value: Any, hint: Any, name: str) -> Any:
+def _coerce(value: object, hint: object, name: str) -> object:
     """Converts a value to the type of its field, or raises a one-line error."""
     if dataclasses.is_dataclass(hint):
         if isinstance(value, Mapping):

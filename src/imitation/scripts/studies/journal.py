@@ -82,7 +82,7 @@ class Journal:
         ConfigError: another study is kept in the directory.
     """
 
-    def __init__(self, directory: pathlib.Path, spec: Mapping[str, Any]) -> None:
+    def __init__(self, directory: pathlib.Path, spec: Mapping[str, object]) -> None:
         self.directory = directory = directory.absolute()  # workers are elsewhere
         self.spec = spec
         path = directory / _STUDY
@@ -150,7 +150,7 @@ def read_trial(directory: pathlib.Path) -> TrialRecord:
         raise ArtifactError(f"{directory / _TRIAL} is damaged") from error_of_fields
 
 
-def write_result(directory: pathlib.Path, result: Mapping[str, Any]) -> None:
+def write_result(directory: pathlib.Path, result: Mapping[str, object]) -> None:
     """Keeps the result of a finished trial."""
     artifacts.write_json(directory / _RESULT, result)
     clear_error(directory)
@@ -167,11 +167,11 @@ def write_error(directory: pathlib.Path, error: str) -> None:
         temporary.write_text(" ".join(error.split()), encoding="utf-8")
 
 
-def _compared(spec: Mapping[str, Any]) -> dict[str, Any]:
+def _compared(spec: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in spec.items() if key != "cwd"}
 
 
-def _row(trial: TrialRecord) -> dict[str, Any]:
+def _row(trial: TrialRecord) -> dict[str, object]:
     return {
         "trial": trial.index,
         "status": trial.status,
@@ -183,7 +183,7 @@ def _row(trial: TrialRecord) -> dict[str, Any]:
     }
 
 
-def _label(sampled: Mapping[str, Any]) -> str:
+def _label(sampled: Mapping[str, object]) -> str:
     """Returns the sampled settings as part of a file's name."""
     words: Sequence[str] = [
         f"{key.rpartition('.')[2]}={value:.4g}"

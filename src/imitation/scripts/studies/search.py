@@ -35,7 +35,9 @@ class Proposals(Protocol):
     def propose(self, group: int) -> dict[str, Any] | None:
         """Returns sampled settings, plain and nested; None if there are none now."""
 
-    def tell(self, group: int, sampled: Mapping[str, Any], value: float | None) -> None:
+    def tell(
+        self, group: int, sampled: Mapping[str, object], value: float | None
+    ) -> None:
         """Learns the mean metric of a group; None if all its trials failed."""
 
 
@@ -50,7 +52,9 @@ class VariantProposals:
         seed: of the random values.
     """
 
-    def __init__(self, space: Mapping[str, Any], num_samples: int, seed: int) -> None:
+    def __init__(
+        self, space: Mapping[str, object], num_samples: int, seed: int
+    ) -> None:
         self.space = space
         self.seed = seed
         grids = [args for _, kind, args in spaces_in(space) if kind == "grid_search"]
@@ -64,10 +68,12 @@ class VariantProposals:
         self._done += itertools.islice(self._variants, max(0, missing))
         return self._done[group]
 
-    def tell(self, group: int, sampled: Mapping[str, Any], value: float | None) -> None:
+    def tell(
+        self, group: int, sampled: Mapping[str, object], value: float | None
+    ) -> None:
         """Learns nothing."""
 
-    def _all(self) -> Iterator[dict[str, Any]]:
+    def _all(self) -> Iterator[dict[str, object]]:
         # Ray samples from a legacy generator; it is private to this object.
         random_state = np.random.RandomState(self.seed % 2**32)
         spec = {"config": realize(self.space)}
@@ -92,7 +98,7 @@ class SearchedProposals:
 
     def __init__(
         self,
-        space: Mapping[str, Any],
+        space: Mapping[str, object],
         searcher: Searcher,
         metric: str,
         mode: str,
@@ -133,7 +139,9 @@ class SearchedProposals:
         described: dict[str, Any] = describe(_replaced(self.space, values, ()))
         return described
 
-    def tell(self, group: int, sampled: Mapping[str, Any], value: float | None) -> None:
+    def tell(
+        self, group: int, sampled: Mapping[str, object], value: float | None
+    ) -> None:
         """Tells the algorithm, also about what it has not suggested itself."""
         # A searcher knows only its own suggestions; the others come from before a kill.
         if group in self._own:
@@ -247,7 +255,7 @@ class StudySearcher(Searcher):
         """Reads nothing, likewise."""
 
 
-def _metric(result: Mapping[str, Any], name: str | None) -> float | None:
+def _metric(result: Mapping[str, object], name: str | None) -> float | None:
     if name is None:
         return None
     value: Any = result.get(name)
@@ -256,7 +264,7 @@ def _metric(result: Mapping[str, Any], name: str | None) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
+def _flat(config: Mapping[str, object], path: str = "") -> Iterator[tuple[str, object]]:
     for key, value in config.items():
         name = f"{path}/{key}" if path else str(key)
         if isinstance(value, Mapping):
@@ -265,7 +273,9 @@ def _flat(config: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]
             yield name, value
 
 
-def _replaced(config: Any, values: Mapping[str, Any], path: tuple[str, ...]) -> Any:
+def _replaced(
+    config: object, values: Mapping[str, object], path: tuple[str, ...]
+) -> object:
     """Described settings with the suggested value in place of every space."""
     name = "/".join(path)
     if name in values:
@@ -290,13 +300,13 @@ class Progress(tune.Callback):
         self.started = time.monotonic()
 
     def on_trial_complete(
-        self, iteration: int, trials: list[Any], trial: Any, **info: Any
+        self, iteration: int, trials: list[Any], trial: object, **info: object
     ) -> None:
         """Says that a trial is finished."""
         self._tell(trial, "finished")
 
     def on_trial_error(
-        self, iteration: int, trials: list[Any], trial: Any, **info: Any
+        self, iteration: int, trials: list[Any], trial: Any, **info: object
     ) -> None:
         """Says that a trial failed, and keeps it where its worker could not."""
         directory = pathlib.Path(trial.config[DIRECTORY])

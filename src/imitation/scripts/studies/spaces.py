@@ -51,7 +51,7 @@ def import_tune() -> Any:
         raise missing_extra("ray", "parallel") from error
 
 
-def space_of(value: Any) -> tuple[str, Any] | None:
+def space_of(value: object) -> tuple[str, Any] | None:
     """Returns the kind and the arguments of a described space; None for other values.
 
     Raises:
@@ -93,7 +93,7 @@ def spaces_in(
             yield from spaces_in(value, (*path, str(key)))
 
 
-def with_first(config: Any) -> Any:
+def with_first(config: object) -> Any:
     """Replaces every space by one of its values, to check settings with.
 
     Values of functions are left out: only calling them would tell.
@@ -112,7 +112,7 @@ def with_first(config: Any) -> Any:
     return config
 
 
-def describe(value: Any) -> Any:
+def describe(value: object) -> Any:
     """Turns settings with spaces of ``ray.tune`` and other objects into plain data.
 
     Returns:
@@ -133,7 +133,7 @@ def describe(value: Any) -> Any:
     return _remember(value)
 
 
-def realize(value: Any) -> Any:
+def realize(value: object) -> Any:
     """Turns what `describe` returns back into spaces and objects.
 
     Raises:
@@ -157,7 +157,7 @@ def realize(value: Any) -> Any:
     return value
 
 
-def _describe_domain(domain: Any) -> dict[str, Any]:
+def _describe_domain(domain: Any) -> dict[str, object]:
     """A space of ray.tune by the function that makes it and its arguments."""
     kind = type(domain).__name__
     if kind == "Categorical":
@@ -179,7 +179,7 @@ def _describe_domain(domain: Any) -> dict[str, Any]:
     return {f"q{name}": [*arguments, quantum]}
 
 
-def _remember(value: Any) -> str:
+def _remember(value: object) -> str:
     """A name for an object: where to import it from, or a note of this process."""
     module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
     if callable(value) and module != "__main__" and name:
@@ -195,7 +195,7 @@ def _remember(value: Any) -> str:
     return known or key
 
 
-def _recall(name: str) -> Any:
+def _recall(name: str) -> object:
     if name in _remembered:
         return _remembered[name]
     if name.startswith(_LIVE):
@@ -225,5 +225,5 @@ def _check_bounds(kind: str, arguments: Sequence[float]) -> None:
         )
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)

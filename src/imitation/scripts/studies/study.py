@@ -68,7 +68,7 @@ def run_study(
     return analysis
 
 
-def _spec(settings: ParallelSettings) -> dict[str, Any]:
+def _spec(settings: ParallelSettings) -> dict[str, object]:
     """Returns what two starts of the same study share."""
     return {
         "format_version": 1,
@@ -162,7 +162,7 @@ def _proposals(
     return searched, n, metric
 
 
-def _optuna(metric: str, mode: str, seed: int) -> Any:
+def _optuna(metric: str, mode: str, seed: int) -> object:
     try:
         optuna = importlib.import_module("optuna")
     except ModuleNotFoundError as error:
@@ -172,7 +172,7 @@ def _optuna(metric: str, mode: str, seed: int) -> Any:
     return module.OptunaSearch(metric=metric, mode=mode, seed=seed)
 
 
-def _callbacks(n_trials: int, n_before: int) -> Sequence[Any]:
+def _callbacks(n_trials: int, n_before: int) -> Sequence[object]:
     """Returns callbacks that write results for Ray's analysis and tell the user."""
     from imitation.scripts.studies.search import Progress
 

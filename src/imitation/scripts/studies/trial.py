@@ -60,7 +60,7 @@ def finish_trial(directory: pathlib.Path) -> Mapping[str, Any]:
     return result
 
 
-def _train(record: TrialRecord) -> Mapping[str, Any]:
+def _train(record: TrialRecord) -> Mapping[str, object]:
     experiment = load_experiment(record.sacred_ex_name)
     here = record.cwd if os.path.isdir(record.cwd) else "."
     with experiment.stored_in(record.directory / "sacred"), contextlib.chdir(here):
@@ -95,7 +95,7 @@ def numbers(result: Any) -> dict[str, Any]:
     return kept
 
 
-def _numbers(result: Mapping[str, Any]) -> dict[str, Any]:
+def _numbers(result: Mapping[str, object]) -> dict[str, object]:
     kept: dict[str, Any] = {}
     for key, value in result.items():
         if isinstance(value, Mapping):

@@ -43,7 +43,7 @@ from imitation.util.policy_io import load_policy
 __all__ = ["DemoRow", "all_rows", "load", "resolve"]
 
 
-def load(path: pathlib.Path, settings: Any) -> AnyPolicy:
+def load(path: pathlib.Path, settings: object) -> AnyPolicy:
     """Loads a policy, or that of an agent trained with PPO (``model.zip``)."""
     del settings
     if path.suffix == ".zip":
