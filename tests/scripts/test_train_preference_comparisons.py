@@ -141,7 +141,7 @@ def trainers(monkeypatch: pytest.MonkeyPatch) -> Any:
             super().__init__(*args, **kwargs)
             made.append(self)
 
-    monkeypatch.setattr(script, "PreferenceComparisons", Noting)
+    monkeypatch.setattr(prefs, "PreferenceComparisons", Noting)
     return made
 
 

@@ -88,7 +88,13 @@ def gather_tb_directories(
         if log_dir is None:
             _logger.warning("The logs of %s are gone", dicts.sacred_dir)
             continue
-        for source in _tb_directories(log_dir):
+        found = {
+            pathlib.Path(folder)
+            for folder, _, names in os.walk(log_dir)
+            if any(name.startswith("events.out.tfevents") for name in names)
+        }
+        # The outermost ones, whose links show those below them too.
+        for source in sorted(p for p in found if found.isdisjoint(p.parents)):
             link = gather_dir / _name(dicts) / source.relative_to(log_dir)
             link.parent.mkdir(parents=True, exist_ok=True)
             if link.is_symlink():
@@ -116,7 +122,14 @@ def _selected(settings: AnalyzeSettings) -> Iterator[SacredDicts]:
             except ArtifactError as error:
                 _logger.warning("Left out: %s", " ".join(str(error).split()))
                 continue
-            if _matches(dicts, settings):
+            name = dict_get_nested(dicts.run, "experiment.name")
+            failed = dicts.run.get("status") in _FAILED
+            if (
+                algorithm_of(dicts.run) not in HOUSEKEEPING
+                and settings.run_name in (None, name)
+                and settings.env_name in (None, env_of(dicts.config))
+                and not (settings.skip_failed_runs and failed)
+            ):
                 n_selected += 1
                 yield dicts
     if n_selected == 0:
@@ -125,18 +138,6 @@ def _selected(settings: AnalyzeSettings) -> Iterator[SacredDicts]:
             f"run_name={settings.run_name!r}, env_name={settings.env_name!r}, "
             f"skip_failed_runs={settings.skip_failed_runs}"
         )
-
-
-def _matches(dicts: SacredDicts, settings: AnalyzeSettings) -> bool:
-    name = dict_get_nested(dicts.run, "experiment.name")
-    env = env_of(dicts.config)
-    failed = dicts.run.get("status") in _FAILED
-    return (
-        algorithm_of(dicts.run) not in HOUSEKEEPING
-        and settings.run_name in (None, name)
-        and settings.env_name in (None, env)
-        and not (settings.skip_failed_runs and failed)
-    )
 
 
 def _row(dicts: SacredDicts) -> dict[str, object]:
@@ -186,16 +187,6 @@ def _log_dir(dicts: SacredDicts) -> pathlib.Path | None:
         roots = (pathlib.Path(), *dicts.sacred_dir.parents[:4])
         places += [root / str(stored) for root in roots]
     return next((place for place in places if place.is_dir()), None)
-
-
-def _tb_directories(log_dir: pathlib.Path) -> list[pathlib.Path]:
-    """The outermost directories that hold TensorBoard's event files."""
-    found = {
-        pathlib.Path(folder)
-        for folder, _, names in os.walk(log_dir)
-        if any(name.startswith("events.out.tfevents") for name in names)
-    }
-    return sorted(path for path in found if found.isdisjoint(path.parents))
 
 
 def _name(dicts: SacredDicts) -> str:

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from imitation.reports.benchmarks.collect import Run
 
 
-def _summarize(arguments: Sequence[str]) -> None:
+@main_of
+def main(arguments: Sequence[str]) -> None:
+    """Summarizes the runs of folders, printed or written to files."""
     parsed = _parser().parse_args(arguments)
     if parsed.bootstrap_reps < 1:
         raise ConfigError(
@@ -93,9 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
-
-
-main = main_of(_summarize)
 
 
 if __name__ == "__main__":

@@ -66,8 +66,7 @@ class CommandSettings(typed.Settings):
     def rng(self, purpose: str) -> np.random.Generator:
         """Returns the generator of one part of the run, independent of the others.
 
-        Args:
-            purpose: what it is for; the same words give the same numbers.
+        The same `purpose` gives the same numbers.
         """
         assert self.seed is not None, "resolved settings have a seed"
         # The bytes join the entropy, so that no purpose's stream depends on another's

@@ -13,6 +13,12 @@ from typing_extensions import override
 
 from imitation.errors import ConfigError, ImitationError
 
+# What the user can fix: settings, files, environments; not a full disk, for example.
+_USERS_ERRORS = (
+    *(ImitationError, FileNotFoundError, FileExistsError),
+    *(PermissionError, IsADirectoryError, NotADirectoryError),
+)
+
 
 class OneLineParser(argparse.ArgumentParser):
     """Raises a `ConfigError` where argparse would print the usage and exit."""
@@ -32,7 +38,10 @@ def guarded(work: Callable[[], None], *, debug: bool = False) -> int:
         if debug:
             raise
         line = " ".join(str(error).split()) or type(error).__name__
-        if _users_error(error):
+        # Not imported for this: none of its errors can come before it is.
+        gymnasium = sys.modules.get("gymnasium.error")
+        theirs = getattr(gymnasium, "Error", ImitationError)
+        if isinstance(error, (*_USERS_ERRORS, theirs)):
             return _fail(line, 2)
         kind = type(error).__name__
         return _fail(f"unexpected {kind}: {line} (add --debug for a traceback)", 1)
@@ -52,18 +61,6 @@ def main_of(work: Callable[[Sequence[str]], None]) -> Callable[..., int]:
         return guarded(lambda: work(arguments), debug="--debug" in arguments)
 
     return main
-
-
-def _users_error(error: Exception) -> bool:
-    """Returns whether the user can fix it: bad settings, files or environments."""
-    if isinstance(error, ImitationError | FileNotFoundError | FileExistsError):
-        return True
-    # Other OSErrors, such as a full disk, are nothing that the user has written.
-    if isinstance(error, PermissionError | IsADirectoryError | NotADirectoryError):
-        return True
-    # Gymnasium is not imported for this; an error of it cannot come before it.
-    gymnasium_error = getattr(sys.modules.get("gymnasium.error"), "Error", None)
-    return gymnasium_error is not None and isinstance(error, gymnasium_error)
 
 
 def _fail(message: str, status: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from imitation import __version__
 from imitation.scripts import command_line
-from imitation.scripts.registry import COMMANDS, Command
+from imitation.scripts.registry import COMMANDS
 
 __all__ = ["COMMANDS", "main", "run"]
 
@@ -35,22 +35,19 @@ def run(arguments: Sequence[str]) -> int:
 
     def work() -> None:
         nonlocal status
-        status = _run_command(COMMANDS[name], rest)
+        command, words = COMMANDS[name], rest
+        if command.experiment is None:
+            status = command.load_main()(words) or 0
+            return
+        # "imitation bc print_config with ..." prints the settings of bc.
+        shows = words and words[0].startswith(("print_", "save_", "help"))
+        if command.subcommand is not None and not shows:
+            words = [command.subcommand, *words]
+        experiment = command.load_experiment()
+        status = experiment.run_line(words, f"imitation {name}", command.subcommand)
 
     debug = "--debug" in rest or "-d" in rest
     return command_line.guarded(work, debug=debug) or status
-
-
-def _run_command(command: Command, arguments: list[str]) -> int:
-    if command.experiment is None:
-        return command.load_main()(arguments) or 0
-    experiment = command.load_experiment()
-    # "imitation bc print_config with ..." prints the settings of bc.
-    shows = arguments and arguments[0].startswith(("print_", "save_", "help"))
-    if command.subcommand is not None and not shows:
-        arguments = [command.subcommand, *arguments]
-    program = f"imitation {command.name}"
-    return experiment.run_line(arguments, program, command.subcommand)
 
 
 def _table() -> str:

@@ -61,8 +61,12 @@ class _Tally:
 
 def _convert(arguments: argparse.Namespace) -> None:
     kind = arguments.from_ or recognize(arguments.source)
-    if arguments.to == "hf":
-        _check_destination(arguments.dest, overwrite=arguments.overwrite)
+    dest = pathlib.Path(arguments.dest)
+    free = not dest.exists() or (dest.is_dir() and not os.listdir(dest))
+    if arguments.to == "hf" and not (arguments.overwrite or free):
+        raise DataError(
+            f"{dest} exists already; choose another path or add --overwrite"
+        )
     tally = _Tally()
     # A bar in a log file is a line per update.
     no_terminal = not sys.stderr.isatty()
@@ -89,13 +93,6 @@ def _convert(arguments: argparse.Namespace) -> None:
         else:
             location = importers.export_minari(list(counted), arguments.dest)
     _report(kind, arguments.to, location, tally)
-
-
-def _check_destination(dest: str, *, overwrite: bool) -> None:
-    path = pathlib.Path(dest)
-    if overwrite or not path.exists() or (path.is_dir() and not os.listdir(path)):
-        return
-    raise DataError(f"{dest} exists already; choose another path or add --overwrite")
 
 
 def _report(kind: str, to: str, location: pathlib.Path, tally: _Tally) -> None:

@@ -31,10 +31,8 @@ EnvWrapper = Callable[[Env, int], Env]
 class InteractiveRender(VecEnvWrapper):
     """Shows the wrapped environments on screen, no faster than a frame rate.
 
-    Args:
-        venv: environments with ``render_mode="human"``, which draw themselves at each
-            reset and step.
-        fps: frames per second, at most.
+    The environments have ``render_mode="human"`` and draw themselves at each reset and
+    step.
     """
 
     def __init__(self, venv: VecEnv, fps: float) -> None:

@@ -44,7 +44,9 @@ def find_queue(run_dir: pathlib.Path) -> pathlib.Path:
     )
 
 
-def _label(arguments: Sequence[str]) -> None:
+@main_of
+def main(arguments: Sequence[str]) -> None:
+    """Lets people compare clips, here or in a browser."""
     parsed = _parser().parse_args(arguments)
     if parsed.wait:
         _await_queue(parsed.run_dir)
@@ -60,7 +62,7 @@ def _label(arguments: Sequence[str]) -> None:
 
 
 def _await_queue(run_dir: pathlib.Path) -> None:
-    """Waits until a run has begun to ask."""
+    """Waits until a run has begun to ask; only then is there a queue."""
     said = False
     while True:
         with contextlib.suppress(ArtifactError):
@@ -75,17 +77,17 @@ def _await_queue(run_dir: pathlib.Path) -> None:
 def _in_terminal(queue: LabelQueue, parsed: argparse.Namespace) -> None:
     from imitation.apps.preferences import terminal
 
-    labeler = parsed.labeler or _user()
+    labeler = parsed.labeler
+    if not labeler:
+        try:
+            labeler = getpass.getuser()
+        except (KeyError, OSError) as error:  # as in a container without such a user
+            raise ConfigError(
+                "the user has no name here; give --labeler NAME"
+            ) from error
     while terminal.run(queue, labeler, parsed.question, sys.stdout) and parsed.wait:
         while not queue.lease(labeler):
             time.sleep(_WAIT_SECONDS)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError) as error:  # as in a container without such a user
-        raise ConfigError("the user has no name here; give --labeler NAME") from error
 
 
 def _in_browser(queue: LabelQueue, parsed: argparse.Namespace) -> None:
@@ -130,7 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--port",
-        type=_port,
+        type=port_number,
         default=_DEFAULT_PORT,
         help=f"port of the app (default: {_DEFAULT_PORT}; 0 takes any that is free)",
     )
@@ -175,13 +177,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _port(text: str) -> int:
+def port_number(text: str) -> int:
+    """Reads the number of a port."""
     if not text.isdecimal() or int(text) > 65535:
         raise argparse.ArgumentTypeError(f"expected a port of 0 to 65535, got {text!r}")
     return int(text)
-
-
-main = main_of(_label)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,9 @@ from imitation.scripts.benchmark_summary import name_damaged
 from imitation.scripts.command_line import OneLineParser, main_of
 
 
-def _compare(arguments: Sequence[str]) -> None:
+@main_of
+def main(arguments: Sequence[str]) -> None:
+    """Compares the runs of two folders."""
     parsed = _parser().parse_args(arguments)
     if parsed.bootstrap_reps < 1:
         raise ConfigError(
@@ -79,9 +81,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
-
-
-main = main_of(_compare)
 
 
 if __name__ == "__main__":

@@ -225,9 +225,6 @@ def experiments(*, repeatable: bool = False) -> dict[str, Command]:
 def load_experiment(name: str) -> "SacredExperiment[Any]":
     """Imports an experiment that can be run many times.
 
-    Args:
-        name: of the script, such as "train_rl".
-
     Raises:
         ConfigError: there is no such experiment.
     """

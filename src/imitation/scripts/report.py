@@ -14,7 +14,9 @@ from imitation.errors import ConfigError
 from imitation.scripts.command_line import OneLineParser, main_of
 
 
-def _report(arguments: Sequence[str]) -> None:
+@main_of
+def main(arguments: Sequence[str]) -> None:
+    """Makes a report of a run, or of several."""
     parsed = _parser().parse_args(arguments)
     if parsed.out is None and len(parsed.run_dirs) > 1:
         raise ConfigError("a report of several runs needs --out FILE")
@@ -52,9 +54,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--debug", action="store_true", help="show tracebacks")
     return parser
-
-
-main = main_of(_report)
 
 
 if __name__ == "__main__":

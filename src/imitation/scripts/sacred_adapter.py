@@ -73,13 +73,7 @@ class SacredExperiment(Generic[S]):
     def run_line(
         self, arguments: Sequence[str], program: str, shown: str | None = None
     ) -> int:
-        """Runs a command line.
-
-        Args:
-            arguments: the command line without the program's name.
-            program: the program's name for help texts.
-            shown: the command whose settings print_config shows; None for the default.
-        """
+        """Runs a command line."""
 
         def work() -> None:
             invocation = self.parse(arguments, program)
@@ -114,12 +108,8 @@ class SacredExperiment(Generic[S]):
     ) -> Any:
         """Runs a command.
 
-        Args:
-            command_name: the command; None runs the default one.
-            config_updates: values of settings, by nested or dotted names.
-            named_configs: presets to apply, later ones win.
-            options: Sacred's options by flag, such as ``{"--unobserved": True}``.
-            shown: the command whose settings print_config shows; None for the default.
+        None runs the default command. `shown` is the command whose settings
+        print_config shows.
 
         Returns:
             The finished Sacred run: `config`, `result`, `status`, `info`.
@@ -194,7 +184,11 @@ class SacredExperiment(Generic[S]):
         if {"-h", "--help", "help"} & set(arguments):
             text = format_usage("PROGRAM", self.script.doc, commands, options)
             return Invocation("", {}, (), {}, text.replace("PROGRAM", program))
-        words = _with_inserted(list(arguments))
+        words = list(arguments)
+        # "COMMAND key=value" stands for "COMMAND with key=value".
+        assigned = [i for i, w in enumerate(words) if "=" in w and w[0] != "-"]
+        if assigned and "with" not in words:
+            words.insert(assigned[0], "with")
         try:
             parsed = docopt.docopt(usage, words, default_help=False)
         except SystemExit as error:
@@ -202,7 +196,15 @@ class SacredExperiment(Generic[S]):
                 f"cannot read {' '.join(arguments)!r}; write: {program} "
                 "[COMMAND] [with NAMED_CONFIG... KEY=VALUE...] [options], or --help"
             ) from error
-        updates, named = _split_updates(parsed["UPDATE"])
+        updates: dict[str, Any] = {}
+        named: list[str] = []
+        for word in parsed["UPDATE"]:
+            key, equals, text = word.partition("=")
+            if equals:
+                entry = {key.strip(): _literal(text.strip())}
+                updates = typed.merge(updates, typed.expand_dotted(entry))
+            elif word:
+                named.append(word)
         command = parsed["COMMAND"] or self.script.default_command or ""
         return Invocation(command, updates, named, parsed)
 
@@ -213,7 +215,15 @@ class SacredExperiment(Generic[S]):
         return self._experiment
 
     def _build(self) -> object:
-        sacred = _import_sacred()
+        sacred = importlib.import_module("sacred")
+        # "fd", the default on Linux, redirects the descriptors of the whole process and
+        # of its children.
+        sacred.SETTINGS.CAPTURE_MODE = "sys"
+        # The others are slow, and nothing reads what they find.
+        sacred.SETTINGS.DISCOVER_SOURCES = "none"
+        sacred.SETTINGS.DISCOVER_DEPENDENCIES = "none"
+        sacred.SETTINGS.HOST_INFO.INCLUDE_CPU_INFO = False
+        sacred.SETTINGS.HOST_INFO.INCLUDE_GPU_INFO = False
         from sacred.utils import apply_backspaces_and_linefeeds
 
         script = self.script
@@ -299,19 +309,6 @@ def _ingredients(
     return config, ingredients
 
 
-def _import_sacred() -> Any:
-    """Imports Sacred and switches off what is slow or meddles with the process."""
-    sacred = importlib.import_module("sacred")
-    # "fd", the default on Linux, redirects the descriptors of the whole process and
-    # of its children.
-    sacred.SETTINGS.CAPTURE_MODE = "sys"
-    sacred.SETTINGS.DISCOVER_SOURCES = "none"
-    sacred.SETTINGS.DISCOVER_DEPENDENCIES = "none"
-    sacred.SETTINGS.HOST_INFO.INCLUDE_CPU_INFO = False
-    sacred.SETTINGS.HOST_INFO.INCLUDE_GPU_INFO = False
-    return sacred
-
-
 @contextlib.contextmanager
 def _quiet_sacred() -> Iterator[None]:
     """Ignores the warnings of Sacred 0.8.7 about its own dependencies."""
@@ -353,30 +350,6 @@ def _log_to_stderr(logger: logging.Logger) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-
-
-def _with_inserted(words: list[str]) -> list[str]:
-    """Lets ``COMMAND key=value`` stand for ``COMMAND with key=value``."""
-    if "with" in words:
-        return words
-    for index, word in enumerate(words):
-        if "=" in word and not word.startswith("-"):
-            return [*words[:index], "with", *words[index:]]
-    return words
-
-
-def _split_updates(words: Sequence[str]) -> tuple[dict[str, object], list[str]]:
-    """Splits the arguments after ``with`` into settings and names of presets."""
-    updates: dict[str, Any] = {}
-    named: list[str] = []
-    for word in words:
-        key, equals, text = word.partition("=")
-        if equals:
-            entry = {key.strip(): _literal(text.strip())}
-            updates = typed.merge(updates, typed.expand_dotted(entry))
-        elif word:
-            named.append(word)
-    return updates, named
 
 
 def _literal(text: str) -> object:

@@ -62,7 +62,11 @@ def train_adversarial(
     """
     custom_logger, log_dir = setup_logging(run, settings.logging)
     if settings.show_config:
-        _print_config(command, settings)
+        config = typed.to_config(settings)
+        del config["algorithm_specific"]  # merged in below
+        config["algorithm_kwargs"] = settings.merged_kwargs(command)
+        for name, value in typed.flatten(config):
+            print(f"{name} = {value!r}")
     expert_trajs = settings.load_demonstrations()
     with make_venv(
         settings.environment, settings.rng("training"), log_dir=log_dir
@@ -149,15 +153,6 @@ def _evaluate(
     with make_venv(settings.environment, rng) as venv:
         rewarded = RewardVecEnvWrapper(venv, reward_fn)
         return eval_policy(trainer.gen_algo, rewarded, settings.policy_evaluation, rng)
-
-
-def _print_config(command: str, settings: TrainAdversarialSettings) -> None:
-    """Prints every setting, with what is specific to the algorithm merged in."""
-    config = typed.to_config(settings)
-    del config["algorithm_specific"]
-    config["algorithm_kwargs"] = settings.merged_kwargs(command)
-    for name, value in typed.flatten(config):
-        print(f"{name} = {value!r}")
 
 
 train_adversarial_ex = SacredExperiment(

@@ -97,7 +97,14 @@ def sqil(settings: TrainImitationSettings, run: RunHandle) -> Stats:
     Returns:
         See `bc`.
     """
-    return _imitate(settings, run, _train_sqil)
+
+    def train(settings: TrainImitationSettings, given: _Given) -> BasePolicy:
+        own = settings.sqil
+        with _expert_replay(SQIL, own, own.sac_kwargs, settings, given) as trainer:
+            _train_online(trainer, own, settings, given.log_dir)
+        return trainer.policy
+
+    return _imitate(settings, run, train)
 
 
 def iq_learn(settings: TrainImitationSettings, run: RunHandle) -> Stats:
@@ -152,13 +159,6 @@ def _train_bc(settings: TrainImitationSettings, given: _Given) -> BasePolicy:
             checkpoint_interval=settings.bc.checkpoint_interval,
             resume=settings.resume is not None,
         )
-    return trainer.policy
-
-
-def _train_sqil(settings: TrainImitationSettings, given: _Given) -> BasePolicy:
-    own = settings.sqil
-    with _expert_replay(SQIL, own, own.sac_kwargs, settings, given) as trainer:
-        _train_online(trainer, own, settings, given.log_dir)
     return trainer.policy
 
 

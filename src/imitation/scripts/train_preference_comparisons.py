@@ -160,11 +160,6 @@ class WatchedAgent(parts.AgentTrainer):
     Where environments render, pictures of the whole training would take most of its
     time and memory. So only what is sampled for people to see has pictures, and all of
     it is made afresh, by the agent as it is then.
-
-    Args:
-        bar: counts the steps of the training.
-        renders: whether the environments are wrapped in `RenderImageInfoWrapper`.
-        **kwargs: those of `AgentTrainer`.
     """
 
     def __init__(self, *, bar: "tqdm[Any]", renders: bool, **kwargs: Any) -> None:

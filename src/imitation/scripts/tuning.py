@@ -53,7 +53,8 @@ def tune(settings: TuningSettings, run: RunHandle) -> None:
     return_key = COMMANDS[search.sacred_ex_name].metric or ""
     best = find_best_trial(analysis, return_key, print_return=True)
     found: dict[str, Any] = {"settings": _settings_of(best)}
-    found["search"] = _spread(_group_of(best, analysis), return_key)
+    group = [t for t in analysis.trials if _settings_of(t) == found["settings"]]
+    found["search"] = _spread(group, return_key)
     if settings.num_eval_seeds > 0:
         resources = dict(search.resources_per_trial)
         factor = settings.eval_best_trial_resource_multiplier
@@ -167,11 +168,6 @@ def _settings_of(trial: "Trial") -> dict[str, object]:
     config = {k: v for k, v in trial.config.items() if k not in _BOOKKEEPING}
     updates = {k: v for k, v in config.get("config_updates", {}).items() if k != "seed"}
     return {**config, "config_updates": updates}
-
-
-def _group_of(trial: "Trial", analysis: "ExperimentAnalysis") -> list["Trial"]:
-    settings = _settings_of(trial)
-    return [other for other in analysis.trials if _settings_of(other) == settings]
 
 
 def _return_of(trial: "Trial", return_key: str) -> float:

@@ -22,9 +22,6 @@ __all__ = ["main"]
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command.
 
-    Args:
-        argv: the arguments without the program's name; None takes the process's.
-
     Returns:
         The exit status: 0, 1 if a row has failed, or 2 if the arguments are wrong.
     """

@@ -20,11 +20,8 @@ RESULTS_FILE = "results.json"
 def run(seed: int, out: pathlib.Path | None, *, fast: bool) -> int:
     """Runs the demo and prints the results.
 
-    Args:
-        seed: decides everything, in [0, 2^32).
-        out: a new or empty directory, or that of an earlier demo, whose rows are kept
-            if they have the same settings; None makes one below `DEFAULT_ROOT`.
-        fast: seconds instead of minutes; the numbers mean nothing then.
+    `out` is a new or empty directory, or that of an earlier demo, whose rows are kept
+    if they have the same settings; None makes one below `DEFAULT_ROOT`.
 
     Returns:
         The exit status: 0, or 1 if a row has failed.
@@ -50,11 +47,6 @@ def make_report(
     n_workers: int | None = None,
 ) -> tuple[list[page.Measured], list[runner.State]]:
     """Runs the demo, rewriting ``report.html`` and ``results.json`` after each row.
-
-    Args:
-        options: the user's; the directory must be new, empty or of an earlier demo.
-        environments: where to run it.
-        n_workers: how many processes; see `runner.run_rows`.
 
     Returns:
         The results by environment, and the states of all rows.

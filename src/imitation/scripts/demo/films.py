@@ -58,11 +58,7 @@ def film(
 ) -> animation.Film:
     """Films the first seconds of an episode.
 
-    Args:
-        policy: samples its actions.
-        environment: resolved settings.
-        seed: decides the start, which is the same for all policies, and the actions.
-        shot: what to show.
+    The seed decides the start, which is the same for all policies, and the actions.
     """
 
     def rendered(venv: VecEnv) -> animation.Frame:
@@ -93,11 +89,7 @@ def film_grid(
 ) -> animation.Film:
     """Films how a policy walks in a grid world of seals.
 
-    Args:
-        policy: samples its actions; it acts on observations or on states.
-        environment: resolved settings.
-        seed: decides the actions and their consequences.
-        n_steps: steps to show.
+    The policy acts on observations or on states.
     """
     rng = np.random.default_rng(seed)
     with make_venv(environment, rng) as venv:

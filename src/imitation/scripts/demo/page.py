@@ -70,14 +70,7 @@ def build(
     options: Options,
     seconds: float,
 ) -> Report:
-    """Builds the report.
-
-    Args:
-        measured: the results so far, by environment.
-        states: of all rows.
-        options: the user's.
-        seconds: how long the demo has taken so far.
-    """
+    """Builds the report."""
     left = [state for state in states if state.status in ("waiting", "running")]
     versions = ", ".join(
         f"{name} {importlib.metadata.version(name)}" for name in _LIBRARIES

@@ -177,12 +177,6 @@ def make_or_load_policy(
 ) -> ActorCriticPolicy:
     """Builds a policy or loads a saved one.
 
-    Args:
-        venv: an environment with the right spaces.
-        agent_path: a policy saved by this project; None builds a new one.
-        policy: the class and its arguments, used for a new policy.
-        rng: seeds the weights of a new policy.
-
     Raises:
         ConfigError: the policy cannot be trained by behavioral cloning.
     """

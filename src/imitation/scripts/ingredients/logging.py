@@ -99,12 +99,7 @@ class LoggingSettings(Settings):
         return levels.get(self.log_level.upper(), self.log_level)
 
     def resolved(self, command: str, env_name: str) -> "LoggingSettings":
-        """Fills in the run directory.
-
-        Args:
-            command: the name of the command.
-            env_name: the environment's id; "/" and ":" become "_".
-        """
+        """Fills in the run directory."""
         if self.log_dir is not None:
             return self
         from imitation.util.util import make_unique_timestamp
@@ -117,9 +112,8 @@ class LoggingSettings(Settings):
     def check(self, *, replaces: str | None) -> None:
         """Raises a ConfigError unless the run directory can be used.
 
-        Args:
-            replaces: the script whose earlier run in the directory may be continued or
-                replaced; None refuses every directory that holds a run.
+        `replaces` is the script whose earlier run in it may be continued or replaced;
+        None refuses every directory that holds a run.
         """
         path = pathlib.Path(self.log_dir or ".")
         script = ""  # damaged settings name none, and so match nothing

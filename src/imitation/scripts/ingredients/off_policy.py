@@ -144,14 +144,9 @@ def algorithm_arguments(
 ) -> dict[str, Any]:
     """Makes the arguments of the trainers of SQIL and IQ-Learn.
 
-    Args:
-        venv: the environment to train in.
-        rl: the algorithm and its hyperparameters; their own defaults where not set.
-        policy: the policy; the default one becomes "MlpPolicy", "CnnPolicy" or
-            "MultiInputPolicy", whichever takes the observations.
-        learners: the algorithm to take where `rl` names none.
-        sac_kwargs: further hyperparameters if the algorithm is SAC; those of `rl` win.
-        seed: of the weights and of the exploration.
+    The default policy becomes "MlpPolicy", "CnnPolicy" or "MultiInputPolicy", whichever
+    takes the observations. `sac_kwargs` are further hyperparameters if the algorithm is
+    SAC; those of `rl` win.
 
     Returns:
         ``policy``, ``rl_algo_class`` and ``rl_kwargs``.

@@ -35,11 +35,7 @@ def eval_policy(
 ) -> Mapping[str, float]:
     """Evaluates a policy, which samples its actions.
 
-    Args:
-        rl_algo: what to evaluate; an algorithm's environment becomes `venv`.
-        venv: where to evaluate it.
-        settings: how many episodes to roll out.
-        rng: order of the episodes.
+    An algorithm's environment becomes `venv`.
     """
     rollout_venv: VecEnv | None = venv
     if isinstance(rl_algo, BaseAlgorithm):

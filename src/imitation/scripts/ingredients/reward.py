@@ -98,10 +98,8 @@ class RewardSettings(Settings):
         Arguments given for a `RewardEnsemble`, as by a preset for an environment, are
         those of its members, unless these have others.
 
-        Args:
-            command: the command that learns the reward.
-            discount: the policy's discount factor, which potential shaping must share
-                to leave the optimal policy as it is.
+        The discount is the policy's, which potential shaping must share to leave the
+        optimal policy as it is.
         """
         shaped = command == "airl" and self.net_cls is None
         path = f"{_NETS}:BasicShapedRewardNet" if shaped else self.net_cls

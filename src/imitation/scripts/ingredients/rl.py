@@ -299,11 +299,7 @@ def _algo_from_policy(
 
 
 class StepProgress(BaseCallback):
-    """Shows the environment steps of an algorithm, over several calls of ``learn``.
-
-    Args:
-        bar: counts them.
-    """
+    """Shows the environment steps of an algorithm, over several calls of ``learn``."""
 
     def __init__(self, bar: "tqdm[Any]") -> None:
         super().__init__()

@@ -90,11 +90,8 @@ def check_keys(
 ) -> None:
     """Checks that a function has arguments of the names given in a setting.
 
-    Args:
-        kwargs: keyword arguments as they stand in the settings.
-        function: what will get them; a class stands for its constructor.
-        name: the dotted name of the setting.
-        filled: arguments that the command fills in itself.
+    A class stands for its constructor; `filled` are arguments that the command fills in
+    itself.
 
     Raises:
         ConfigError: an argument is unknown or not for the user.

@@ -50,11 +50,7 @@ class When:
         return value in self.values if self.values else bool(value)
 
     def described(self, prefix: str) -> str:
-        """Returns the condition in words.
-
-        Args:
-            prefix: the dotted name of the settings' group and a dot, or "".
-        """
+        """Returns the condition in words."""
         if self.text:
             return self.text
         if self.values == (None,):
@@ -81,9 +77,7 @@ class Rule:
     def allows(self, value: object, beside: Mapping[str, object]) -> bool:
         """Returns whether a value is in the range.
 
-        Args:
-            value: of a setting; a tuple is judged by its items.
-            beside: the other settings, for `divides`.
+        A tuple is judged by its items; `divides` needs the settings `beside`.
         """
         if isinstance(value, tuple):
             return all(self.allows(item, beside) for item in value)
@@ -106,11 +100,7 @@ class Rule:
         )
 
     def described(self, hint: object) -> str:
-        """Returns the range in words, such as "a positive integer or None".
-
-        Args:
-            hint: the type of the setting.
-        """
+        """Returns the range in words, such as "a positive integer or None"."""
         several = typing.get_origin(hint) is tuple
         options = set(typing.get_args(hint)) or {hint}
         noun = "number" if float in options else "integer"
@@ -282,12 +272,6 @@ def check_entries(
 
 def require(condition: bool, name: str, expected: str, value: object) -> None:
     """Raises a one-line error unless a setting is as it should be.
-
-    Args:
-        condition: whether the value is acceptable.
-        name: the dotted name of the setting, such as "rl.batch_size".
-        expected: what it must be, such as "a positive integer".
-        value: what it is.
 
     Raises:
         ConfigError: `condition` is false.

@@ -19,11 +19,6 @@ T = TypeVar("T")
 def build(cls: type[T], config: Mapping[str, object], path: str = "") -> T:
     """Builds settings from a nested mapping, with the class's defaults for the rest.
 
-    Args:
-        cls: a dataclass.
-        config: values by field name; mappings for fields that are settings.
-        path: the dotted name under which `cls` lives, for error messages.
-
     Raises:
         ConfigError: a key is unknown or a value has the wrong type or range.
     """

@@ -104,11 +104,7 @@ class Journal:
         return sorted((read_trial(p.parent) for p in paths), key=lambda t: t.index)
 
     def add(self, **values: Any) -> TrialRecord:
-        """Writes a new trial down.
-
-        Args:
-            **values: the fields of `TrialRecord` up to `cwd`, but `directory`.
-        """
+        """Writes a new trial down."""
         name = f"{values['index']:05d}"
         label = _label(values["sampled"])
         directory = self.directory / "trials" / (f"{name}-{label}" if label else name)

@@ -45,11 +45,6 @@ class VariantProposals:
     """Every point of the grids, with random values for everything else.
 
     The group's number decides what is proposed, so nothing needs to be remembered.
-
-    Args:
-        space: the described search space.
-        num_samples: how often the grids are gone through.
-        seed: of the random values.
     """
 
     def __init__(
@@ -162,14 +157,9 @@ class SearchedProposals:
 class StudySearcher(Searcher):
     """Hands the trials of a study to Ray, each group as often as it is repeated.
 
-    Args:
-        journal: what is known of the study.
-        proposals: where new groups come from.
-        n_groups: how many groups the study has.
-        repeat: trials per group.
-        make_run: makes the complete arguments of a run from what was sampled and the
-            number of the repetition.
-        metric: what is told to `proposals`; None tells nothing.
+    `make_run` makes the complete arguments of a run from what was sampled and the
+    number of the repetition. The mean `metric` of each group is told to the proposals;
+    None tells nothing.
     """
 
     def __init__(
@@ -286,12 +276,7 @@ def _replaced(
 
 
 class Progress(tune.Callback):
-    """Says after each trial how many have ended and how long the rest will take.
-
-    Args:
-        n_trials: of the whole study.
-        n_before: how many of them had been finished before; they take no time.
-    """
+    """Says after each trial how many have ended and how long the rest will take."""
 
     def __init__(self, n_trials: int, n_before: int) -> None:
         self.n_trials = n_trials

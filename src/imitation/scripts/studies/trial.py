@@ -35,9 +35,8 @@ def run_trial(config: Mapping[str, Any]) -> None:
 def finish_trial(directory: pathlib.Path) -> Mapping[str, Any]:
     """Runs a trial, or what is left of it.
 
-    Args:
-        directory: of the trial. One that was interrupted continues from its last
-            checkpoint; one that was finished is not run again.
+    One that was interrupted continues from its last checkpoint; one that was finished
+    is not run again.
 
     Returns:
         The numbers of the command's result, nested as they are.

@@ -111,10 +111,6 @@ def all_rows() -> list[DemoRow]:
 def resolve(command: str, words: Sequence[str]) -> tuple[Script[Any], str, Any]:
     """Reads a command line as ``imitation COMMAND with WORDS...`` does.
 
-    Args:
-        command: a console command that has settings.
-        words: names of presets, and ``key=value``.
-
     Returns:
         The script, the name of its command, and the resolved settings.
 
