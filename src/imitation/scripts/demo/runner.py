@@ -15,7 +15,7 @@ import shutil
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from typing import Literal, Protocol
 
@@ -94,7 +94,10 @@ def run_rows(
         key=lambda state: state.row.seconds,
     )
     if n_workers is None:
-        n_workers = min(_n_cores(), MAX_WORKERS)
+        n_workers = os.cpu_count() or 1
+        with contextlib.suppress(AttributeError):  # macOS and Windows do not know it
+            n_workers = len(os.sched_getaffinity(0))
+        n_workers = min(n_workers, MAX_WORKERS)
     try:
         if n_workers:
             _run_in_processes(queue, lambda: changed(states), n_workers)
@@ -110,13 +113,6 @@ def run_rows(
         changed(states)
         raise
     return states
-
-
-def _n_cores() -> int:
-    """Returns the number of cores that this process may use."""
-    with contextlib.suppress(AttributeError):  # macOS and Windows do not know it
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _end(state: State, error: str) -> None:
@@ -200,7 +196,12 @@ def _outcome(row: Row) -> str:
     """Runs a row in its emptied directory; returns an error in one line, or ""."""
     shutil.rmtree(row.directory, ignore_errors=True)
     row.directory.mkdir(parents=True)
-    with _redirected(row.directory / OUTPUT):
+    # What Python prints goes to a file: rows run side by side.
+    with (
+        open(row.directory / OUTPUT, "w", encoding="utf-8") as file,
+        contextlib.redirect_stdout(file),
+        contextlib.redirect_stderr(file),
+    ):
         try:
             row.run()
         except Exception as error:
@@ -208,14 +209,3 @@ def _outcome(row: Row) -> str:
             text = " ".join(str(error).split())
             return f"{type(error).__name__}: {text}" if text else type(error).__name__
     return ""
-
-
-@contextlib.contextmanager
-def _redirected(path: pathlib.Path) -> Iterator[None]:
-    """Sends what Python prints to a file: rows run side by side."""
-    with (
-        open(path, "w", encoding="utf-8") as file,
-        contextlib.redirect_stdout(file),
-        contextlib.redirect_stderr(file),
-    ):
-        yield

@@ -18,7 +18,13 @@ def load_class(path: str, base: type, name: str) -> type[Any]:
     Raises:
         ConfigError: there is no such class or it does not derive from `base`.
     """
-    found = _import(path, name)
+    module_name, _, attribute = path.partition(":")
+    try:
+        found: object = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ConfigError(f"{name}={path!r} cannot be imported: {error}") from error
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ConfigError(
             f"{name} must name a subclass of {base.__name__}, got {path!r}"
@@ -54,17 +60,6 @@ def load_classes(kwargs: Mapping[str, Any], base: type, name: str) -> dict[str, 
         else:
             loaded[key] = value
     return loaded
-
-
-def _import(path: str, name: str) -> object:
-    module_name, _, attribute = path.partition(":")
-    try:
-        found: object = importlib.import_module(module_name)
-        for part in attribute.split("."):
-            found = getattr(found, part)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise ConfigError(f"{name}={path!r} cannot be imported: {error}") from error
-    return found
 
 
 @contextlib.contextmanager

@@ -317,7 +317,8 @@ def _without_effect(
         elif applies is not None and not applies.holds(settings):
             reason = applies.described(path)
         # Compared as merged plain data: a mapping may be given in part.
-        default = _default(field)
+        made = field.default_factory
+        default = field.default if made is dataclasses.MISSING else made()
         if reason:
             before = dict(flatten({field.name: plain(default)}, path.rstrip(".")))
             after = merge({field.name: plain(default)}, {field.name: plain(value)})
@@ -326,11 +327,6 @@ def _without_effect(
                     yield key, leaf, reason
         elif dataclasses.is_dataclass(own) and isinstance(value, Mapping):
             yield from _without_effect(own, value, command, f"{name}.", declared.inner)
-
-
-def _default(field: "dataclasses.Field[Any]") -> object:
-    made = field.default_factory
-    return field.default if made is dataclasses.MISSING else made()
 
 
 def check_paths(settings: object, command: str, path: str = "") -> None:

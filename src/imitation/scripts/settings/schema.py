@@ -28,7 +28,17 @@ def build(cls: type[T], config: Mapping[str, object], path: str = "") -> T:
         name = f"{path}.{key}" if path else str(key)
         if key not in hints:
             raise ConfigError(_unknown(name, path, hints))
-        values[key] = _coerce(value, hints[key], name)
+        hint = hints[key]
+        if dataclasses.is_dataclass(hint):
+            if not isinstance(value, Mapping):
+                raise ConfigError(
+                    f"{name} is a group of settings, got {value!r}; set its keys"
+                )
+            values[key] = build(typing.cast(type, hint), value, name)
+            continue
+        matched, values[key] = convert(value, hint)
+        if not matched:
+            raise ConfigError(f"{name} must be {describe(hint)}, got {value!r}")
     return cls(**values)
 
 
@@ -58,9 +68,9 @@ def field_docs(cls: type) -> dict[str, str]:
         assert isinstance(definition, ast.ClassDef)
         for node, after in zip(definition.body, definition.body[1:], strict=False):
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                text = _docstring(after)
-                if text:
-                    docs[node.target.id] = text
+                value = getattr(after, "value", None)
+                if isinstance(after, ast.Expr) and isinstance(value, ast.Constant):
+                    docs[node.target.id] = " ".join(str(value.value).split())
     return docs
 
 
@@ -78,23 +88,3 @@ def _unknown(name: str, path: str, hints: Mapping[str, object]) -> str:
     if close:
         return f"unknown setting {name!r}; did you mean {' or '.join(close)}?"
     return f"unknown setting {name!r}; known are {', '.join(choices)}"
-
-
-def _coerce(value: object, hint: object, name: str) -> object:
-    """Converts a value to the type of its field, or raises a one-line error."""
-    if dataclasses.is_dataclass(hint):
-        if isinstance(value, Mapping):
-            return build(typing.cast(type, hint), value, name)
-        raise ConfigError(f"{name} is a group of settings, got {value!r}; set its keys")
-    matched, converted = convert(value, hint)
-    if not matched:
-        raise ConfigError(f"{name} must be {describe(hint)}, got {value!r}")
-    return converted
-
-
-def _docstring(node: ast.stmt) -> str | None:
-    """The text of a string statement, on one line."""
-    if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
-        text = node.value.value
-        return " ".join(text.split()) if isinstance(text, str) else None
-    return None

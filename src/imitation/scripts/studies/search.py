@@ -16,6 +16,7 @@ import numpy as np
 from ray import tune
 from ray.tune.search import Searcher
 from ray.tune.search.variant_generator import generate_variants
+from typing_extensions import override
 
 from imitation.errors import ConfigError
 from imitation.scripts.settings import merge
@@ -186,8 +187,8 @@ class StudySearcher(Searcher):
         self._running: dict[str, TrialRecord] = {}
         self._values: dict[int, list[float | None]] = {}
 
+    @override
     def suggest(self, trial_id: str) -> Any:
-        """Returns the configuration of the next trial."""
         if not self._queue:
             return str(Searcher.FINISHED)
         group, repeat = self._queue[0]
@@ -201,10 +202,10 @@ class StudySearcher(Searcher):
         place = {DIRECTORY: str(record.directory), _REPEAT: repeat}
         return merge(record.sampled, place)
 
+    @override
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Tells the proposals about a group when its last trial has ended."""
         record = self._running.pop(trial_id)
         values = self._values.setdefault(record.group, [])
         values.append(None if error else _metric(result or {}, self.target))
@@ -232,17 +233,18 @@ class StudySearcher(Searcher):
             cwd=self.journal.spec["cwd"],
         )
 
+    @override
     def set_search_properties(
         self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
     ) -> bool:
-        """Takes nothing from Ray: the study knows its own metric and space."""
-        return True
+        return True  # the study knows its own metric and space
 
-    def save(self, checkpoint_path: str) -> None:
-        """Writes nothing: the journal is the state."""
+    # The journal is the state.
+    @override
+    def save(self, checkpoint_path: str) -> None: ...
 
-    def restore(self, checkpoint_path: str) -> None:
-        """Reads nothing, likewise."""
+    @override
+    def restore(self, checkpoint_path: str) -> None: ...
 
 
 def _metric(result: Mapping[str, object], name: str | None) -> float | None:
@@ -296,7 +298,11 @@ class Progress(tune.Callback):
         """Says that a trial failed, and keeps it where its worker could not."""
         directory = pathlib.Path(trial.config[DIRECTORY])
         if not (directory / "error.txt").exists():
-            write_error(directory, _last_line(trial.error_file))
+            # Ray's last line about a worker that left no reason itself.
+            path = pathlib.Path(trial.error_file or "")
+            lines = path.read_text("utf-8").split("\n") if path.is_file() else []
+            last = next((x for x in reversed(lines) if x.strip()), "no reason given")
+            write_error(directory, f"the worker died: {last}")
         self._tell(trial, "failed")
 
     def _tell(self, trial: Any, what: str) -> None:
@@ -309,11 +315,3 @@ class Progress(tune.Callback):
             minutes = seconds * (self.n_trials - self.n_ended) / 60
             left = f", about {minutes:.1f} min left"
         _logger.info("%d/%d: %s %s%s", self.n_ended, self.n_trials, name, what, left)
-
-
-def _last_line(error_file: str | None) -> str:
-    """Returns Ray's last line about a worker that left no reason itself."""
-    path = pathlib.Path(error_file or "")
-    lines = path.read_text("utf-8").split("\n") if path.is_file() else []
-    text = next((line for line in reversed(lines) if line.strip()), "no reason given")
-    return f"the worker died: {text}"

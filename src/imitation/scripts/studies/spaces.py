@@ -74,7 +74,10 @@ def space_of(value: object) -> tuple[str, Any] | None:
             raise ConfigError("sample_from must name a function, package.module:name")
     elif not is_list or not arguments:
         raise ConfigError(f"{kind} must have a list of values, got {arguments!r}")
-    elif kind not in _LISTS and not all(map(_is_number, arguments)):
+    elif kind not in _LISTS and not all(
+        isinstance(bound, int | float) and not isinstance(bound, bool)
+        for bound in arguments
+    ):
         raise ConfigError(f"{kind} must have numbers, got {list(arguments)!r}")
     elif kind not in _LISTS and "randn" not in kind:
         _check_bounds(kind, arguments)
@@ -223,7 +226,3 @@ def _check_bounds(kind: str, arguments: Sequence[float]) -> None:
             f"{kind} must have {form} with {'0 < ' if is_log else ''}low < high, got "
             f"{list(arguments)!r}"
         )
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

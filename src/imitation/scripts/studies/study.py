@@ -5,12 +5,13 @@ import importlib
 import logging
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from imitation.errors import ConfigError, missing_extra
 from imitation.scripts.config.parallel import ParallelSettings
 from imitation.scripts.registry import COMMANDS
+from imitation.scripts.settings import to_config
 from imitation.scripts.studies.journal import Journal
 from imitation.scripts.studies.spaces import import_tune, realize
 from imitation.scripts.studies.trial import DIRECTORY, run_trial
@@ -69,36 +70,24 @@ def run_study(
 
 
 def _spec(settings: ParallelSettings) -> dict[str, object]:
-    """Returns what two starts of the same study share."""
-    return {
-        "format_version": 1,
-        "sacred_ex_name": settings.sacred_ex_name,
-        "run_name": settings.run_name,
-        "base_named_configs": list(settings.base_named_configs),
-        "base_config_updates": dict(settings.base_config_updates),
-        "search_space": dict(settings.search_space),
-        "num_samples": settings.num_samples,
-        "repeat": settings.repeat,
-        "seed": settings.seed,
-        "cwd": os.getcwd(),
-    }
+    """Returns what two starts of the same study share, but for the directory."""
+    shared = (
+        *("sacred_ex_name", "run_name", "base_named_configs", "base_config_updates"),
+        *("search_space", "num_samples", "repeat", "seed"),
+    )
+    config = to_config(settings)
+    return {"format_version": 1, **{k: config[k] for k in shared}, "cwd": os.getcwd()}
 
 
 def _run(settings: ParallelSettings, journal: Journal) -> "ExperimentAnalysis":
-    from imitation.scripts.studies.search import StudySearcher
+    from imitation.scripts.studies.search import Progress, StudySearcher
 
     tune = import_tune()
     kwargs = {key: realize(value) for key, value in settings.tune_run_kwargs.items()}
     proposals, n_groups, metric = _proposals(settings, journal, kwargs)
     n_trials = n_groups * settings.repeat
-    searcher = StudySearcher(
-        journal,
-        proposals,
-        n_groups,
-        settings.repeat,
-        settings.make_run,
-        metric,
-    )
+    shape = n_groups, settings.repeat
+    searcher = StudySearcher(journal, proposals, *shape, settings.make_run, metric)
     n_before = len([t for t in journal.trials() if t.status == "finished"])
     _logger.info(
         "%d trials in %s, %d of them finished", n_trials, journal.directory, n_before
@@ -113,7 +102,12 @@ def _run(settings: ParallelSettings, journal: Journal) -> "ExperimentAnalysis":
         "reuse_actors": True,
         "raise_on_failed_trial": False,
     }
-    callbacks = [*_callbacks(n_trials, n_before), *kwargs.pop("callbacks", ())]
+    loggers = importlib.import_module("ray.tune.logger")
+    callbacks = [
+        # Ray's analysis reads what these two write.
+        *(loggers.JsonLoggerCallback(), loggers.CSVLoggerCallback()),
+        *(Progress(n_trials, n_before), *kwargs.pop("callbacks", ())),
+    ]
     analysis: ExperimentAnalysis = tune.run(
         run_trial,
         **{**defaults, **kwargs},
@@ -121,7 +115,7 @@ def _run(settings: ParallelSettings, journal: Journal) -> "ExperimentAnalysis":
         search_alg=searcher,
         num_samples=n_trials,
         resources_per_trial=dict(settings.resources_per_trial) or None,
-        trial_dirname_creator=_directory_name,
+        trial_dirname_creator=lambda t: pathlib.Path(t.config[DIRECTORY]).name,
         callbacks=callbacks,
     )
     # Ray turns Ctrl-C into a normal return with unfinished trials.
@@ -170,19 +164,6 @@ def _optuna(metric: str, mode: str, seed: int) -> object:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     module = importlib.import_module("ray.tune.search.optuna")
     return module.OptunaSearch(metric=metric, mode=mode, seed=seed)
-
-
-def _callbacks(n_trials: int, n_before: int) -> Sequence[object]:
-    """Returns callbacks that write results for Ray's analysis and tell the user."""
-    from imitation.scripts.studies.search import Progress
-
-    loggers = importlib.import_module("ray.tune.logger")
-    progress = Progress(n_trials, n_before)
-    return [loggers.JsonLoggerCallback(), loggers.CSVLoggerCallback(), progress]
-
-
-def _directory_name(trial: Any) -> str:
-    return pathlib.Path(trial.config[DIRECTORY]).name
 
 
 def _report(journal: Journal, table: pathlib.Path) -> None:

@@ -62,24 +62,20 @@ def finish_trial(directory: pathlib.Path) -> Mapping[str, Any]:
 def _train(record: TrialRecord) -> Mapping[str, object]:
     experiment = load_experiment(record.sacred_ex_name)
     here = record.cwd if os.path.isdir(record.cwd) else "."
-    with experiment.stored_in(record.directory / "sacred"), contextlib.chdir(here):
-        run = experiment.run(**_arguments(record))
-    return numbers(run.result)
-
-
-def _arguments(record: TrialRecord) -> dict[str, Any]:
-    """The keyword arguments of the experiment's ``run``."""
-    run_dir = record.directory / "run"
     arguments = {**record.run}
     arguments["options"] = {**arguments.get("options", {}), "--name": record.run_name}
+    run_dir = record.directory / "run"
     if (run_dir / "settings.json").is_file():
+        # A resumed run has its own settings, and refuses others.
         arguments.pop("named_configs", None)
         arguments["config_updates"] = {"resume": str(run_dir)}
     else:
         place = {"logging": {"log_dir": str(run_dir)}}
         updates = arguments.get("config_updates", {})
         arguments["config_updates"] = merge(updates, place)
-    return arguments
+    with experiment.stored_in(record.directory / "sacred"), contextlib.chdir(here):
+        run = experiment.run(**arguments)
+    return numbers(run.result)
 
 
 def numbers(result: Any) -> dict[str, Any]:
