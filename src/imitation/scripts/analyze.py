@@ -4,7 +4,7 @@ import logging
 import os
 import pathlib
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from imitation.errors import ArtifactError, DataError
 from imitation.reports.benchmarks.collect import (
@@ -17,7 +17,7 @@ from imitation.scripts.command import RunHandle, Script
 from imitation.scripts.config.analyze import AnalyzeSettings
 from imitation.scripts.ingredients.logging import make_log_dir
 from imitation.scripts.sacred_adapter import SacredExperiment
-from imitation.scripts.settings import flatten
+from imitation.scripts.settings import Config, flatten
 from imitation.util import artifacts
 from imitation.util.sacred import SacredDicts, dict_get_nested
 
@@ -142,7 +142,7 @@ def _selected(settings: AnalyzeSettings) -> Iterator[SacredDicts]:
 
 def _row(dicts: SacredDicts) -> dict[str, object]:
     result = dicts.run.get("result")
-    tables: Mapping[str, Any] = result if isinstance(result, Mapping) else {}
+    tables: Config = result if isinstance(result, Mapping) else {}
     n_demos = dict_get_nested(dicts.config, "demonstrations.n_expert_demos")
     return {
         "algo": algorithm_of(dicts.run) or "?",

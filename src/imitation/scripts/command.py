@@ -18,6 +18,7 @@ import numpy as np
 from imitation.errors import ArtifactError, ConfigError
 from imitation.scripts import settings as typed
 from imitation.scripts.ingredients.logging import SETTINGS_FILE, LoggingSettings
+from imitation.scripts.settings import Config, ConfigDict, Presets
 
 _FORMAT = 1
 
@@ -26,7 +27,7 @@ class RunHandle(Protocol):
     """The part of a Sacred run that commands use."""
 
     observers: Sequence[Any]
-    info: dict[str, Any]
+    info: ConfigDict
 
     def log_scalar(self, name: str, value: float, step: int | None = None) -> None:
         """Adds one measurement to ``metrics.json``."""
@@ -140,8 +141,8 @@ class Script(Generic[S]):
                     f"leave out {', '.join(extra)}"
                 )
             return self._build(read_run(str(resume), self.name, command), command)
-        config: dict[str, Any] = {}
-        files: dict[str, Any] = {}
+        config: ConfigDict = {}
+        files: ConfigDict = {}
         presets = self.presets()
         for name in named_configs:
             chosen = presets[name] if name in presets else _read_preset(name, presets)
@@ -168,16 +169,16 @@ class Script(Generic[S]):
         settings.logging.check(replaces=self.name if own else None)
         settings.check(command)
 
-    def defaults(self) -> dict[str, Any]:
+    def defaults(self) -> ConfigDict:
         """Returns the default settings as nested dicts."""
         return typed.to_config(self.settings_cls())
 
-    def presets(self) -> dict[str, Mapping[str, Any]]:
+    def presets(self) -> dict[str, Config]:
         """Returns every named preset by its full name, as updates from the root."""
         return dict(_presets(self.settings_cls, ""))
 
 
-def read_run(path: str, script: str, command: str) -> dict[str, Any]:
+def read_run(path: str, script: str, command: str) -> ConfigDict:
     """Reads the settings of a run that is to be continued.
 
     Args:
@@ -203,7 +204,7 @@ def read_run(path: str, script: str, command: str) -> dict[str, Any]:
             f"resume={path!r} was written by {stored.get('script')} "
             f"{stored.get('command')}; resume it with that command, not {command}"
         )
-    updates: dict[str, Any] = stored.get("settings", {})
+    updates: ConfigDict = stored.get("settings", {})
     if not isinstance(updates.get("logging"), dict):
         raise ArtifactError(f"{directory / SETTINGS_FILE} is damaged: settings missing")
     # A run may have been moved: it goes on where it lies now.
@@ -212,7 +213,7 @@ def read_run(path: str, script: str, command: str) -> dict[str, Any]:
     return updates
 
 
-def stored_run(script: str, command: str, settings: CommandSettings) -> dict[str, Any]:
+def stored_run(script: str, command: str, settings: CommandSettings) -> ConfigDict:
     """Returns what `read_run` needs to continue a run."""
     return {
         "format_version": _FORMAT,
@@ -224,8 +225,8 @@ def stored_run(script: str, command: str, settings: CommandSettings) -> dict[str
 
 def _presets(cls: type, path: str) -> list[tuple[str, Mapping[str, object]]]:
     """Returns the presets of a settings class and of its groups, by full name."""
-    found: list[tuple[str, Mapping[str, Any]]] = []
-    own: Mapping[str, Mapping[str, Any]] = getattr(cls, "named_configs", {})
+    found: list[tuple[str, Config]] = []
+    own: Presets = getattr(cls, "named_configs", {})
     for name, updates in own.items():
         full = f"{path}.{name}" if path else name
         nested = {path: updates} if path else updates
@@ -260,7 +261,7 @@ def _read_preset(path: str, known: Mapping[str, object]) -> dict[str, object]:
     return typed.expand_dotted(config)
 
 
-def _read_json(path: pathlib.Path) -> dict[str, Any]:
+def _read_json(path: pathlib.Path) -> ConfigDict:
     try:
         with open(path, encoding="utf-8") as file:
             value = json.load(file)

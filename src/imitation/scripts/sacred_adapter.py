@@ -24,6 +24,7 @@ from imitation.scripts.command import CommandSettings, RunHandle, Script, stored
 from imitation.scripts.command_line import guarded
 from imitation.scripts.ingredients.logging import SETTINGS_FILE
 from imitation.scripts.ingredients.wb import wandb_finish
+from imitation.scripts.settings import Config, ConfigDict
 
 S = TypeVar("S", bound=CommandSettings)
 
@@ -38,13 +39,13 @@ class Invocation:
     command: str
     """The command to run; Sacred's own (such as print_config) are possible."""
 
-    config_updates: Mapping[str, Any]
+    config_updates: Config
     """The ``key=value`` arguments, nested."""
 
     named_configs: Sequence[str]
     """The other arguments after ``with``."""
 
-    options: Mapping[str, Any]
+    options: Config
     """Sacred's options, such as ``--unobserved``."""
 
     help_text: str | None = None
@@ -196,7 +197,7 @@ class SacredExperiment(Generic[S]):
                 f"cannot read {' '.join(arguments)!r}; write: {program} "
                 "[COMMAND] [with NAMED_CONFIG... KEY=VALUE...] [options], or --help"
             ) from error
-        updates: dict[str, Any] = {}
+        updates: ConfigDict = {}
         named: list[str] = []
         for word in parsed["UPDATE"]:
             key, equals, text = word.partition("=")
@@ -301,7 +302,7 @@ def _ingredients(
         own, inner = _ingredients(sacred, sub_cls, full)
         ingredient = sacred.Ingredient(full, ingredients=inner, save_git_info=False)
         ingredient.add_config(own)
-        presets: Mapping[str, Any] = getattr(sub_cls, "named_configs", {})
+        presets: Config = getattr(sub_cls, "named_configs", {})
         for name, updates in presets.items():
             ingredient.add_named_config(name, typed.expand_dotted(updates))
         ingredients.append(ingredient)

@@ -10,7 +10,7 @@ import dataclasses
 import logging
 import pathlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
@@ -38,6 +38,7 @@ from imitation.scripts.ingredients.off_policy import (
 from imitation.scripts.ingredients.policy_evaluation import eval_policy
 from imitation.scripts.ingredients.rl import StepProgress
 from imitation.scripts.sacred_adapter import SacredExperiment
+from imitation.scripts.settings import Config
 from imitation.util import util
 from imitation.util.logger import HierarchicalLogger
 from imitation.util.progress import progress_bar
@@ -183,7 +184,7 @@ def _train_iq_learn(settings: TrainImitationSettings, given: _Given) -> BasePoli
 def _expert_replay(
     trainer_cls: type[T],
     own: ExpertReplaySettings,
-    sac_kwargs: Mapping[str, Any],
+    sac_kwargs: Config,
     settings: TrainImitationSettings,
     given: _Given,
 ) -> Iterator[T]:

@@ -38,7 +38,7 @@ from imitation.scripts.ingredients.policy_evaluation import eval_policy
 from imitation.scripts.ingredients.reward import make_reward_net
 from imitation.scripts.ingredients.rl import StepProgress
 from imitation.scripts.sacred_adapter import SacredExperiment
-from imitation.scripts.settings import building
+from imitation.scripts.settings import ConfigDict, building
 from imitation.util import artifacts
 from imitation.util.logger import HierarchicalLogger
 from imitation.util.paths import AnyPath
@@ -53,7 +53,7 @@ _logger = logging.getLogger("imitation.scripts.train_preference_comparisons")
 
 def train_preference_comparisons(
     settings: TrainPreferenceComparisonsSettings, run: RunHandle
-) -> dict[str, Any]:
+) -> ConfigDict:
     """Trains a reward model using preference comparisons.
 
     Returns:
@@ -274,7 +274,7 @@ def make_gatherer(
     queue_dir: pathlib.Path | None,
 ) -> parts.PreferenceGatherer:
     """Makes what says which fragment is better."""
-    kwargs: dict[str, Any] = {"custom_logger": logger}
+    kwargs: ConfigDict = {"custom_logger": logger}
     if queue_dir is None:
         kwargs["rng"] = settings.rng("preferences")
     else:
@@ -354,7 +354,7 @@ def _train(
     directory: pathlib.Path,
     bar: "tqdm[Any]",
     also: Callable[[int], None],
-) -> dict[str, Any]:
+) -> ConfigDict:
 
     def after_round(number: int) -> None:
         also(number)

@@ -20,7 +20,7 @@ from imitation.scripts.ingredients.logging import make_log_dir
 from imitation.scripts.parallel import run_or_load
 from imitation.scripts.registry import COMMANDS
 from imitation.scripts.sacred_adapter import SacredExperiment
-from imitation.scripts.settings import build, flatten, merge
+from imitation.scripts.settings import Config, ConfigDict, build, flatten, merge
 from imitation.scripts.studies.study import run_study
 from imitation.scripts.studies.trial import DIRECTORY
 
@@ -52,7 +52,7 @@ def tune(settings: TuningSettings, run: RunHandle) -> None:
         raise ConfigError("No trials found in the search; is num_samples positive?")
     return_key = COMMANDS[search.sacred_ex_name].metric or ""
     best = find_best_trial(analysis, return_key, print_return=True)
-    found: dict[str, Any] = {"settings": _settings_of(best)}
+    found: ConfigDict = {"settings": _settings_of(best)}
     group = [t for t in analysis.trials if _settings_of(t) == found["settings"]]
     found["search"] = _spread(group, return_key)
     if settings.num_eval_seeds > 0:
@@ -119,8 +119,8 @@ def evaluate_trial(
     trial: "Trial",
     num_eval_seeds: int,
     run_name: str,
-    parallel_run_config: Mapping[str, Any],
-    resources_per_trial: Mapping[str, Any],
+    parallel_run_config: Config,
+    resources_per_trial: Config,
     return_key: str,
     print_return: bool = False,
     *,
@@ -181,7 +181,7 @@ def _return_of(trial: "Trial", return_key: str) -> float:
     return float(value) if isinstance(value, int | float) else math.nan
 
 
-def _spread(trials: list["Trial"], return_key: str) -> dict[str, Any]:
+def _spread(trials: list["Trial"], return_key: str) -> ConfigDict:
     """The mean and the standard deviation of the returns of trials."""
     returns = [_return_of(trial, return_key) for trial in trials]
     known = [value for value in returns if math.isfinite(value)]

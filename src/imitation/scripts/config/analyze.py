@@ -1,7 +1,7 @@
 """Settings of `imitation.scripts.analyze`."""
 
 import dataclasses
-from typing import ClassVar, Self
+from typing import Self
 
 from typing_extensions import override
 
@@ -13,7 +13,7 @@ from imitation.scripts.settings import require, setting
 class AnalyzeSettings(CommandSettings):
     """Settings of analyze."""
 
-    replaces_runs: ClassVar[bool] = True
+    replaces_runs = True
 
     source_dir_str: str = setting("output/sacred/train_adversarial")
     """Folders of Sacred runs, joined by `split_str`."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from typing_extensions import override
 
@@ -12,7 +12,7 @@ from imitation.scripts.config.environments import environment_presets
 from imitation.scripts.ingredients.environment import EnvironmentSettings
 from imitation.scripts.ingredients.expert import ExpertSettings
 from imitation.scripts.ingredients.reward import check_reward
-from imitation.scripts.settings import When, group, setting
+from imitation.scripts.settings import Config, Presets, When, group, setting
 from imitation.util.video_wrapper import VideoWrapper
 
 _NONE: Mapping[str, object] = {}
@@ -36,11 +36,9 @@ _PRESETS: Mapping[str, Mapping[str, object]] = {
 class EvalPolicySettings(CommandSettings):
     """Settings of eval_policy."""
 
-    replaces_runs: ClassVar[bool] = True
+    replaces_runs = True
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = environment_presets(
-        _PRESETS
-    )
+    named_configs: ClassVar[Presets] = environment_presets(_PRESETS)
 
     environment: EnvironmentSettings = group(EnvironmentSettings)
     """The environment to evaluate in."""
@@ -57,7 +55,7 @@ class EvalPolicySettings(CommandSettings):
     videos: bool = setting(False)
     """Record videos to videos/ in the run directory."""
 
-    video_kwargs: Mapping[str, Any] = setting(
+    video_kwargs: Config = setting(
         _NONE,
         arguments_of=VideoWrapper,
         filled=("env", "directory"),
@@ -81,7 +79,7 @@ class EvalPolicySettings(CommandSettings):
     rollout_save_path: str | None = setting(None)
     """Where to save the rollouts, relative to the run directory; None does not."""
 
-    explore_kwargs: Mapping[str, Any] | None = setting(None)
+    explore_kwargs: Config | None = setting(None)
     """Arguments of an `ExplorationWrapper`: random_prob and switch_prob; None acts as
     the policy does."""
 

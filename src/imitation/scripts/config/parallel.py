@@ -9,7 +9,15 @@ from typing_extensions import override
 from imitation.errors import ConfigError, SettingTypeError
 from imitation.scripts.command import CommandSettings
 from imitation.scripts.registry import experiments, load_experiment
-from imitation.scripts.settings import check_keys, expand_dotted, merge, setting
+from imitation.scripts.settings import (
+    Config,
+    ConfigDict,
+    Presets,
+    check_keys,
+    expand_dotted,
+    merge,
+    setting,
+)
 from imitation.scripts.studies import spaces
 from imitation.util.paths import make_unique_timestamp
 
@@ -52,7 +60,7 @@ _NO_SPACE: Mapping[str, object] = {"named_configs": [], "config_updates": {}}
 class ParallelSettings(CommandSettings):
     """Settings of parallel."""
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    named_configs: ClassVar[Presets] = {
         "example_cartpole_rl": _EXAMPLE_RL,
         "fast": _FAST,
     }
@@ -60,7 +68,7 @@ class ParallelSettings(CommandSettings):
     sacred_ex_name: str = setting("train_rl", choices=experiments(repeatable=True))
     """The experiment to run."""
 
-    init_kwargs: Mapping[str, Any] = setting(_NONE)
+    init_kwargs: Config = setting(_NONE)
     """Keyword arguments of ``ray.init``: {"num_cpus": 8}, or {"address": "auto"} for a
     cluster whose machines share the run directory."""
 
@@ -68,7 +76,7 @@ class ParallelSettings(CommandSettings):
     """The study's name, also "experiment.name" in the run.json of its runs; None is
     DEFAULT_<timestamp>."""
 
-    resources_per_trial: Mapping[str, Any] = setting(_NONE)
+    resources_per_trial: Config = setting(_NONE)
     """What a trial needs: {"cpu": 2, "gpu": 0.5}; one CPU by default."""
 
     base_named_configs: Any = setting(())
@@ -94,7 +102,7 @@ class ParallelSettings(CommandSettings):
     """Ray's directory of an earlier study: read it instead of running one. That can
     run code which the directory holds; read what you trust."""
 
-    tune_run_kwargs: Mapping[str, Any] = setting(_NONE)
+    tune_run_kwargs: Config = setting(_NONE)
     """Further arguments of ``ray.tune.run``, such as metric, mode, scheduler,
     search_alg and max_concurrent_trials."""
 
@@ -137,7 +145,7 @@ class ParallelSettings(CommandSettings):
         super().check(command)
         self.check_study()
 
-    def make_run(self, sampled: Mapping[str, Any], repeat: int) -> dict[str, Any]:
+    def make_run(self, sampled: Config, repeat: int) -> ConfigDict:
         """Makes the keyword arguments of the experiment's ``run`` for one trial.
 
         Nested settings are merged key by key, what was sampled wins. The seed depends

@@ -2,28 +2,20 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from typing_extensions import override
 
 from imitation.algorithms.adversarial import airl, common, gail
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.errors import ConfigError
+from imitation.scripts import settings as typed
 from imitation.scripts.config import environments as envs
 from imitation.scripts.config.bases import AgentSettings, ExpertDataSettings
 from imitation.scripts.config.tuned_hps import tuned_presets
 from imitation.scripts.ingredients.reward import RewardSettings
 from imitation.scripts.ingredients.rl import RLSettings
-from imitation.scripts.settings import (
-    Rule,
-    When,
-    check_entries,
-    check_keys,
-    group,
-    load_classes,
-    require,
-    setting,
-)
+from imitation.scripts.settings import Config, ConfigDict, Presets, When, group, setting
 
 # The trainers by command.
 ALGORITHMS: Mapping[str, type[common.AdversarialTrainer]] = {
@@ -43,10 +35,10 @@ _FILLED = (
     "venv",
 )
 
-_POSITIVE = Rule(at_least=1)
+_POSITIVE = typed.Rule(at_least=1)
 _ENTRIES = {
     "demo_batch_size": _POSITIVE,
-    "demo_minibatch_size": Rule(divides="demo_batch_size"),
+    "demo_minibatch_size": typed.Rule(divides="demo_batch_size"),
     "gen_replay_buffer_capacity": _POSITIVE,
     "gen_train_timesteps": _POSITIVE,
     "n_disc_updates_per_round": _POSITIVE,
@@ -58,7 +50,7 @@ _UPDATES = "algorithm_kwargs.n_disc_updates_per_round"
 class TrainAdversarialSettings(AgentSettings, ExpertDataSettings):
     """Settings of train_adversarial."""
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    named_configs: ClassVar[Presets] = {
         **envs.environment_presets(
             {
                 "fast": {
@@ -97,14 +89,14 @@ class TrainAdversarialSettings(AgentSettings, ExpertDataSettings):
     total_timesteps: int = setting(1_000_000, more_than=0)
     """Environment steps to train for; whole rounds of them are done."""
 
-    algorithm_kwargs: Mapping[str, Any] = setting(
+    algorithm_kwargs: Config = setting(
         {"demo_batch_size": 1024, "n_disc_updates_per_round": 4}
     )
     """Keyword arguments of the trainer. Unless they are set, gen_replay_buffer_capacity
     is rl.batch_size if the algorithm is on-policy; if it is off-policy, it is 8192, and
     gen_train_timesteps is rl.batch_size."""
 
-    algorithm_specific: Mapping[str, Any] = setting({"gail": {}, "airl": {}})
+    algorithm_specific: Config = setting({"gail": {}, "airl": {}})
     """Further algorithm_kwargs for one of the commands, which win."""
 
     checkpoint_interval: int = setting(0)
@@ -133,7 +125,7 @@ class TrainAdversarialSettings(AgentSettings, ExpertDataSettings):
                     f"{', '.join(ALGORITHMS)}"
                 )
             good = isinstance(kwargs, Mapping)
-            require(good, f"algorithm_specific.{name}", "a dict", kwargs)
+            typed.require(good, f"algorithm_specific.{name}", "a dict", kwargs)
 
     @override
     def resolved(self, command: str) -> Self:
@@ -151,10 +143,10 @@ class TrainAdversarialSettings(AgentSettings, ExpertDataSettings):
         interval = 0 if self.checkpoint_interval < 0 else max(1, n_rounds // 20)
         return dataclasses.replace(settings, state_interval=interval)
 
-    def merged_kwargs(self, command: str) -> dict[str, Any]:
+    def merged_kwargs(self, command: str) -> ConfigDict:
         """Returns the trainer's keyword arguments for a command."""
         merged = {**self.algorithm_kwargs, **self.algorithm_specific.get(command, {})}
-        return load_classes(merged, object, "algorithm_kwargs")
+        return typed.load_classes(merged, object, "algorithm_kwargs")
 
     def round_timesteps(self, command: str) -> int:
         """Returns the environment steps of a round, for resolved settings."""
@@ -181,10 +173,10 @@ class TrainAdversarialSettings(AgentSettings, ExpertDataSettings):
                 "use gail, or PPO or SAC"
             )
         kwargs = self.merged_kwargs(command)
-        check_keys(kwargs, ALGORITHMS[command], "algorithm_kwargs", _FILLED)
+        typed.check_keys(kwargs, ALGORITHMS[command], "algorithm_kwargs", _FILLED)
         if kwargs.get("demo_batch_size") is None:
             raise ConfigError("algorithm_kwargs.demo_batch_size must be set")
-        check_entries(kwargs, _ENTRIES, "algorithm_kwargs")
+        typed.check_entries(kwargs, _ENTRIES, "algorithm_kwargs")
         steps = self.round_timesteps(command)
         if self.total_timesteps < steps:
             raise ConfigError(

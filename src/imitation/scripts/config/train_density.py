@@ -1,8 +1,7 @@
 """Settings and presets of `imitation.scripts.train_density`."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from typing_extensions import override
 
@@ -10,7 +9,14 @@ from imitation.algorithms.density import DensityOptions, DensityType
 from imitation.errors import ConfigError
 from imitation.scripts.config import environments as envs
 from imitation.scripts.config.bases import AgentSettings, ExpertDataSettings
-from imitation.scripts.settings import Settings, When, group, setting
+from imitation.scripts.settings import (
+    ConfigDict,
+    Presets,
+    Settings,
+    When,
+    group,
+    setting,
+)
 
 _KERNEL = When("estimator", ("kernel",))
 _KNN = When("estimator", ("knn",))
@@ -24,7 +30,7 @@ _NEIGHBORS = {"density.estimator": "knn", "density.kernel_bandwidth": 0.1}
 class DensitySettings(Settings):
     """The density, whose log is the reward."""
 
-    prefix: ClassVar[str] = "density."
+    prefix = "density."
 
     density_type: Literal["state", "state_action", "state_state"] = setting(
         "state_action"
@@ -65,7 +71,7 @@ class DensitySettings(Settings):
         names = [field.name for field in dataclasses.fields(DensityOptions)]
         return DensityOptions(**{name: getattr(self, name) for name in names})
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> ConfigDict:
         """Returns these settings as arguments of `DensityAlgorithm`."""
         return {
             **dataclasses.asdict(self.options()),
@@ -78,7 +84,7 @@ class DensitySettings(Settings):
 class TrainDensitySettings(AgentSettings, ExpertDataSettings):
     """Settings of train_density."""
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = envs.environment_presets(
+    named_configs: ClassVar[Presets] = envs.environment_presets(
         {"fast": {"rl.ppo_batch_size": 16, "total_timesteps": 64}},
         acrobot=envs.ACROBOT,
         cartpole={**envs.CARTPOLE, **_NEIGHBORS, "total_timesteps": 200_000},

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from stable_baselines3.common.policies import ActorCriticPolicy
 from typing_extensions import override
@@ -20,7 +20,7 @@ from imitation.scripts.ingredients.off_policy import (
     check_off_policy,
 )
 from imitation.scripts.ingredients.rl import RLSettings
-from imitation.scripts.settings import Settings, group, setting
+from imitation.scripts.settings import Config, Presets, Settings, group, setting
 
 # Enough for the bundled experts: larger steps than the default reach them in 10 epochs.
 _CLASSIC = {"bc.optimizer_kwargs.lr": 1e-3}
@@ -43,7 +43,7 @@ _FAST: Mapping[str, object] = {
 class DAggerSettings(Settings):
     """Settings of DAgger that are not those of behavioral cloning."""
 
-    prefix: ClassVar[str] = "dagger."
+    prefix = "dagger."
 
     use_offline_rollouts: bool = setting(False)
     """Start with the demonstrations in round 0."""
@@ -51,7 +51,7 @@ class DAggerSettings(Settings):
     total_timesteps: int = setting(100_000, more_than=0)
     """Environment steps to collect labels for, at least."""
 
-    beta_schedule: Mapping[str, Any] | None = setting(None)
+    beta_schedule: Config | None = setting(None)
     """How the expert's share of the actions falls: {"kind": "linear",
     "rampdown_rounds": 15} (also if None) or {"kind": "exponential",
     "decay_probability": 0.7}."""
@@ -85,7 +85,7 @@ class DAggerSettings(Settings):
 class TrainImitationSettings(ExpertDataSettings):
     """Settings of train_imitation."""
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    named_configs: ClassVar[Presets] = {
         **environment_presets(
             {"fast": _FAST},
             acrobot=_CLASSIC,

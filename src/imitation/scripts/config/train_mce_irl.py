@@ -1,21 +1,22 @@
 """Settings and presets of `imitation.scripts.train_mce_irl`."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch as th
 from typing_extensions import override
 
+from imitation.scripts import settings as typed
 from imitation.scripts.command import CommandSettings
 from imitation.scripts.ingredients.mdp import MdpDemonstrationsSettings, MdpSettings
 from imitation.scripts.ingredients.policy_evaluation import PolicyEvaluationSettings
 from imitation.scripts.settings import (
     ClassPath,
+    Config,
+    ConfigDict,
+    Presets,
     Settings,
-    building,
     group,
-    load_class,
     setting,
 )
 
@@ -24,7 +25,7 @@ from imitation.scripts.settings import (
 class TabularRewardSettings(Settings):
     """The network that gives the reward of a state from its observation."""
 
-    prefix: ClassVar[str] = "reward."
+    prefix = "reward."
 
     hid_sizes: tuple[int, ...] = setting((256,), more_than=0)
     """Sizes of the hidden layers; none make the reward linear."""
@@ -34,12 +35,12 @@ class TabularRewardSettings(Settings):
 class MCESettings(Settings):
     """Maximum causal entropy inverse reinforcement learning."""
 
-    prefix: ClassVar[str] = "mce_irl."
+    prefix = "mce_irl."
 
     optimizer_cls: ClassPath = setting(ClassPath("torch.optim:Adam"))
     """Optimizer of the reward network."""
 
-    optimizer_kwargs: Mapping[str, Any] = setting({"lr": 1e-2})
+    optimizer_kwargs: Config = setting({"lr": 1e-2})
     """Arguments of the optimizer."""
 
     discount: float = setting(1.0, at_least=0, at_most=1)
@@ -65,15 +66,15 @@ class MCESettings(Settings):
             ConfigError: there is no such optimizer.
         """
         name = "mce_irl.optimizer_cls"
-        return load_class(self.optimizer_cls, th.optim.Optimizer, name)
+        return typed.load_class(self.optimizer_cls, th.optim.Optimizer, name)
 
     def check(self) -> None:
         """Raises a ConfigError unless the optimizer takes its arguments."""
         optimizer_cls = self.load_optimizer_cls()
-        with building("mce_irl.optimizer_cls with mce_irl.optimizer_kwargs"):
+        with typed.building("mce_irl.optimizer_cls with mce_irl.optimizer_kwargs"):
             optimizer_cls([th.nn.Parameter(th.zeros(1))], **self.optimizer_kwargs)
 
-    def arguments(self) -> dict[str, Any]:
+    def arguments(self) -> ConfigDict:
         """Returns these settings as arguments of `MCEIRL`."""
         values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
         return {**values, "optimizer_cls": self.load_optimizer_cls()}
@@ -83,7 +84,7 @@ class MCESettings(Settings):
 class TrainMCEIRLSettings(CommandSettings):
     """Settings of train_mce_irl."""
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    named_configs: ClassVar[Presets] = {
         "cliff_world": {
             "environment.gym_id": "seals/CliffWorld7x4XY-v0",
             "environment.horizon": 40,

@@ -2,27 +2,19 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from typing_extensions import override
 
 from imitation.algorithms import preference_comparisons
 from imitation.algorithms.preference_comparisons.schedules import schedule_of
 from imitation.errors import ConfigError
+from imitation.scripts import settings as typed
 from imitation.scripts.config import environments as envs
 from imitation.scripts.config.bases import AgentSettings
 from imitation.scripts.ingredients.preference_people import PeopleSettings
 from imitation.scripts.ingredients.reward import RewardSettings
-from imitation.scripts.settings import (
-    ClassPath,
-    When,
-    check_keys,
-    check_paths,
-    group,
-    load_class,
-    require,
-    setting,
-)
+from imitation.scripts.settings import ClassPath, Config, Presets, When, group, setting
 from imitation.util.vec_envs import find_env_spec
 
 _SYNTHETIC = ClassPath("imitation.algorithms.preference_comparisons:SyntheticGatherer")
@@ -103,7 +95,7 @@ _PRESETS: Mapping[str, Mapping[str, object]] = {
 class TrainPreferenceComparisonsSettings(AgentSettings):
     """Settings of train_preference_comparisons."""
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = envs.environment_presets(
+    named_configs: ClassVar[Presets] = envs.environment_presets(
         _PRESETS,
         cartpole=_CARTPOLE,
         mountain_car=_MOUNTAIN_CAR,
@@ -147,10 +139,10 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
     exploration_frac: float = setting(0.0, at_least=0, at_most=1)
     """Share of the sampled steps that are taken partly at random."""
 
-    preference_model_kwargs: Mapping[str, Any] = setting(_NONE)
+    preference_model_kwargs: Config = setting(_NONE)
     """Keyword arguments of PreferenceModel: noise_prob, discount_factor, threshold."""
 
-    reward_trainer_kwargs: Mapping[str, Any] = setting({"epochs": 3})
+    reward_trainer_kwargs: Config = setting({"epochs": 3})
     """Keyword arguments of BasicRewardTrainer, or EnsembleTrainer for an ensemble:
     epochs, lr, batch_size, minibatch_size."""
 
@@ -169,7 +161,7 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
     gatherer_cls: ClassPath = setting(_SYNTHETIC)
     """Class of the preference gatherer, "module:Class"; gatherer wins if it is set."""
 
-    gatherer_kwargs: Mapping[str, Any] = setting(_NONE)
+    gatherer_kwargs: Config = setting(_NONE)
     """Keyword arguments of that class, such as temperature and sample; those of people
     are in human."""
 
@@ -186,14 +178,14 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
     )
     """What the members' disagreement is measured on."""
 
-    fragmenter_kwargs: Mapping[str, Any] = setting({"warning_threshold": 0})
+    fragmenter_kwargs: Config = setting({"warning_threshold": 0})
     """Keyword arguments of RandomFragmenter."""
 
     trajectory_path: str | None = setting(None, path=True)
     """Trajectories to compare fragments of, such as rollouts/final.npz of train_rl;
     None trains an agent and compares what it does."""
 
-    trajectory_generator_kwargs: Mapping[str, Any] = setting(_NONE)
+    trajectory_generator_kwargs: Config = setting(_NONE)
     """Keyword arguments of AgentTrainer: switch_prob and random_prob of its
     exploration."""
 
@@ -231,7 +223,7 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
         n_pairs = self.total_comparisons
         wanted = "a positive integer (0 is possible with preferences_path)"
         good = n_pairs > 0 or self.preferences_path is not None
-        require(good, "total_comparisons", wanted, n_pairs)
+        typed.require(good, "total_comparisons", wanted, n_pairs)
         schedule_of(self.query_schedule)
         if self.keep_best_agent and self.trains_agent and not self.held_out_episodes:
             raise ConfigError(
@@ -257,7 +249,7 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
     def load_gatherer(self) -> type[preference_comparisons.PreferenceGatherer]:
         """Returns the class of the gatherer itself."""
         base = preference_comparisons.PreferenceGatherer
-        return load_class(self.gatherer_cls, base, "gatherer_cls")
+        return typed.load_class(self.gatherer_cls, base, "gatherer_cls")
 
     def load_reward_trainer(self) -> type[preference_comparisons.BasicRewardTrainer]:
         """Returns the class of what trains the network."""
@@ -296,7 +288,9 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
             super().check(command)
             self._check_lengths()
         else:
-            check_paths(self, command)  # there is no policy and no algorithm to check
+            typed.check_paths(
+                self, command
+            )  # there is no policy and no algorithm to check
 
     def _check_keys(self) -> None:
         parts = preference_comparisons
@@ -316,7 +310,7 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
             ("fragmenter_kwargs", parts.RandomFragmenter, []),
             ("trajectory_generator_kwargs", generator, filled),
         ):
-            check_keys(getattr(self, name), cls, name, [*everywhere, *own])
+            typed.check_keys(getattr(self, name), cls, name, [*everywhere, *own])
 
     def _check_lengths(self) -> None:
         """Refuses fragments that are longer than any episode."""

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import ClassVar, Self
 
 from stable_baselines3.common.vec_env import VecNormalize
 from typing_extensions import override
@@ -16,7 +16,7 @@ from imitation.scripts.config.environments import (
     environment_presets,
 )
 from imitation.scripts.ingredients.reward import check_reward
-from imitation.scripts.settings import When, setting
+from imitation.scripts.settings import Config, Presets, When, setting
 
 _KWARGS: Mapping[str, object] = {}
 _SAVES_ROLLOUTS = When("rollout_save_final")
@@ -26,7 +26,7 @@ _SAVES_ROLLOUTS = When("rollout_save_final")
 class TrainRLSettings(AgentSettings):
     """Settings of train_rl."""
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = environment_presets(
+    named_configs: ClassVar[Presets] = environment_presets(
         {
             "fast": {
                 "total_timesteps": 16,
@@ -62,7 +62,7 @@ class TrainRLSettings(AgentSettings):
     normalize_reward: bool = setting(True)
     """Divide rewards by a running estimate of the return's standard deviation."""
 
-    normalize_kwargs: Mapping[str, Any] = setting(
+    normalize_kwargs: Config = setting(
         _KWARGS,
         arguments_of=VecNormalize,
         filled=("venv",),
@@ -76,9 +76,7 @@ class TrainRLSettings(AgentSettings):
     reward_path: str | None = setting(None, path=True, applies=When("reward_type"))
     """Where the reward of `reward_type` is saved."""
 
-    load_reward_kwargs: Mapping[str, Any] = setting(
-        _KWARGS, applies=When("reward_type")
-    )
+    load_reward_kwargs: Config = setting(_KWARGS, applies=When("reward_type"))
     """Keyword arguments of `load_reward` that the reward is called with, such as
     alpha and update_stats."""
 

@@ -2,14 +2,22 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from typing_extensions import override
 
 from imitation.errors import ConfigError
 from imitation.scripts.command import CommandSettings
 from imitation.scripts.config.parallel import ParallelSettings
-from imitation.scripts.settings import When, build, merge, setting, to_config
+from imitation.scripts.settings import (
+    Config,
+    Presets,
+    When,
+    build,
+    merge,
+    setting,
+    to_config,
+)
 
 _NONE: Mapping[str, object] = {}
 
@@ -18,10 +26,10 @@ def _search(
     script: str,
     name: str,
     num_samples: int,
-    base: Mapping[str, Any],
-    space: Mapping[str, Any],
+    base: Config,
+    space: Config,
     command: str | None = None,
-) -> Mapping[str, Any]:
+) -> Config:
     """Makes the settings of `parallel` for a search with three seeds per sample."""
     search_space = {"config_updates": space}
     return {
@@ -156,12 +164,12 @@ _SPACES = {
 class TuningSettings(CommandSettings):
     """Settings of tuning."""
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    named_configs: ClassVar[Presets] = {
         **{name: {"parallel_run_config": space} for name, space in _SPACES.items()},
         "fast": _FAST,
     }
 
-    parallel_run_config: Mapping[str, Any] = setting(_NONE)
+    parallel_run_config: Config = setting(_NONE)
     """Settings of `parallel` for the search; the presets have one per algorithm."""
 
     eval_best_trial_resource_multiplier: int = setting(

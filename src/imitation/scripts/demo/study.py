@@ -10,7 +10,7 @@ import functools
 import pathlib
 import shlex
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -27,6 +27,7 @@ from imitation.scripts.demo import films, rows
 from imitation.scripts.ingredients.environment import EnvironmentSettings, make_venv
 from imitation.scripts.ingredients.expert import get_expert_policy
 from imitation.scripts.ingredients.logging import SETTINGS_FILE
+from imitation.scripts.settings import ConfigDict
 from imitation.util import artifacts, seeding
 from imitation.util.statistics import Interval, mean_interval
 
@@ -335,7 +336,7 @@ class _Run:
 
     def __init__(self) -> None:
         self.observers: Sequence[object] = ()
-        self.info: dict[str, Any] = {}
+        self.info: ConfigDict = {}
 
     def log_scalar(self, name: str, value: float, step: int | None = None) -> None:
         del name, value, step

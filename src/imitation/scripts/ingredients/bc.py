@@ -4,7 +4,7 @@ import dataclasses
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Literal
 
 import numpy as np
 import torch as th
@@ -15,14 +15,9 @@ from typing_extensions import override
 from imitation.algorithms import bc as bc_algorithm
 from imitation.data import types
 from imitation.errors import ConfigError
+from imitation.scripts import settings as typed
 from imitation.scripts.ingredients.policy import PolicySettings, make_policy
-from imitation.scripts.settings import (
-    ClassPath,
-    Settings,
-    building,
-    load_class,
-    setting,
-)
+from imitation.scripts.settings import ClassPath, Config, Settings, setting
 from imitation.util.logger import HierarchicalLogger
 
 _SCHEDULES: Mapping[str, Callable[[float], float]] = {
@@ -48,7 +43,7 @@ _OURS = frozenset(
 class BCSettings(Settings):
     """Hyperparameters of behavioral cloning."""
 
-    prefix: ClassVar[str] = "bc."
+    prefix = "bc."
 
     batch_size: int = setting(32, more_than=0)
     """Samples in each optimizer step."""
@@ -65,7 +60,7 @@ class BCSettings(Settings):
     optimizer_cls: ClassPath = setting(ClassPath("torch.optim:Adam"))
     """Class of the optimizer, "module:Class"."""
 
-    optimizer_kwargs: Mapping[str, Any] = setting({"lr": 4e-4})
+    optimizer_kwargs: Config = setting({"lr": 4e-4})
     """Keyword arguments of the optimizer."""
 
     lr_schedule: Literal["constant", "linear", "cosine"] = setting("constant")
@@ -81,7 +76,7 @@ class BCSettings(Settings):
     """Stop after so many epochs without a better held-out loss, and keep the best
     policy; None trains to the end."""
 
-    train_kwargs: Mapping[str, Any] = setting(
+    train_kwargs: Config = setting(
         {"n_epochs": None, "n_batches": None, "log_interval": 500},
         arguments_of=bc_algorithm.BC.train,
         filled=_OURS,
@@ -130,12 +125,14 @@ class BCSettings(Settings):
     def check(self) -> None:
         """Raises a ConfigError unless the optimizer takes its arguments."""
         optimizer_cls = self.load_optimizer_cls()
-        with building("bc.optimizer_cls with bc.optimizer_kwargs"):
+        with typed.building("bc.optimizer_cls with bc.optimizer_kwargs"):
             optimizer_cls([th.nn.Parameter(th.zeros(1))], **self.optimizer_kwargs)
 
     def load_optimizer_cls(self) -> type[th.optim.Optimizer]:
         """Returns the class itself."""
-        return load_class(self.optimizer_cls, th.optim.Optimizer, "bc.optimizer_cls")
+        return typed.load_class(
+            self.optimizer_cls, th.optim.Optimizer, "bc.optimizer_cls"
+        )
 
     def _kwarg(self, name: str) -> object:
         return self.train_kwargs.get(name)

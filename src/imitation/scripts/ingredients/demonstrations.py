@@ -3,7 +3,7 @@
 import dataclasses
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from imitation.scripts.ingredients.environment import (
     make_rollout_venv,
 )
 from imitation.scripts.ingredients.expert import ExpertSettings, get_expert_policy
-from imitation.scripts.settings import Settings, When, setting
+from imitation.scripts.settings import Config, Presets, Settings, When, setting
 
 _HUB = When("source", ("huggingface",))
 
@@ -23,9 +23,9 @@ _HUB = When("source", ("huggingface",))
 class DemonstrationsSettings(Settings):
     """The source of the demonstrations."""
 
-    prefix: ClassVar[str] = "demonstrations."
+    prefix = "demonstrations."
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    named_configs: ClassVar[Presets] = {
         "fast": {"n_expert_demos": 10},
     }
 
@@ -36,7 +36,7 @@ class DemonstrationsSettings(Settings):
     path: str | None = setting(None, applies=When("source", ("local",)))
     """Directory of a saved data set, for the source local."""
 
-    loader_kwargs: Mapping[str, Any] = setting({"split": "train"}, applies=_HUB)
+    loader_kwargs: Config = setting({"split": "train"}, applies=_HUB)
     """Keyword arguments of ``datasets.load_dataset``, for the source huggingface."""
 
     organization: str = setting("HumanCompatibleAI", applies=_HUB)

@@ -5,14 +5,21 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv
 from typing_extensions import override
 
 from imitation.data import wrappers
-from imitation.scripts.settings import Settings, building, require, setting
+from imitation.scripts.settings import (
+    Config,
+    Presets,
+    Settings,
+    building,
+    require,
+    setting,
+)
 from imitation.util import util
 from imitation.util.vec_envs import PostWrapper, find_env_spec
 
@@ -24,9 +31,9 @@ _COSTLY = ("mujoco", "box2d", "ale_py", "shimmy", "robotics", "dm_control")
 class EnvironmentSettings(Settings):
     """The environment, and how many of it side by side."""
 
-    prefix: ClassVar[str] = "environment."
+    prefix = "environment."
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    named_configs: ClassVar[Presets] = {
         "fast": {"num_vec": 2, "parallel": False, "max_episode_steps": 5},
     }
 
@@ -43,7 +50,7 @@ class EnvironmentSettings(Settings):
     max_episode_steps: int | None = setting(None, more_than=0)
     """Cut episodes after this many steps; None keeps the environment's own limit."""
 
-    env_make_kwargs: Mapping[str, Any] = setting(_NONE)
+    env_make_kwargs: Config = setting(_NONE)
     """Keyword arguments of the environment's constructor."""
 
     @override

@@ -10,28 +10,26 @@ or not; ``soft-optimal`` is planned, where the dynamics of the environment are k
 
 import dataclasses
 import os
-from collections.abc import Mapping
-from typing import Any, ClassVar
 
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError
 from imitation.policies import serialize
-from imitation.scripts.settings import Settings, building, setting
+from imitation.scripts.settings import Config, Settings, building, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExpertSettings(Settings):
     """The expert that acts."""
 
-    prefix: ClassVar[str] = "expert."
+    prefix = "expert."
 
     policy_type: str = setting("ppo-huggingface")
     """Key of the policy registry: ppo, sac, ppo-huggingface, bundled, soft-optimal,
     random, zero, ..."""
 
-    loader_kwargs: Mapping[str, Any] = setting({})
+    loader_kwargs: Config = setting({})
     """Arguments of the loader, such as path; organization and env_name have defaults
     for the model hub."""
 

@@ -10,14 +10,13 @@ import json
 import logging
 import os
 import pathlib
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
 from imitation.errors import ConfigError
 from imitation.scripts.ingredients.wb import WandbSettings, wandb_init
-from imitation.scripts.settings import Settings, When, group, setting
+from imitation.scripts.settings import Config, Presets, Settings, When, group, setting
 
 if TYPE_CHECKING:
     from imitation.util.logger import HierarchicalLogger
@@ -35,9 +34,9 @@ _FORMATS = ("csv", "json", "log", "stdout", "tensorboard", "wandb")
 class LoggingSettings(Settings):
     """The run directory, and the formats of its logs."""
 
-    prefix: ClassVar[str] = "logging."
+    prefix = "logging."
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    named_configs: ClassVar[Presets] = {
         "wandb_logging": {"log_format_strs_additional": {"wandb": None}},
     }
 
@@ -53,7 +52,7 @@ class LoggingSettings(Settings):
     log_format_strs: tuple[str, ...] = setting(("tensorboard", "stdout"))
     """Formats of the metrics: csv, json, log, stdout, tensorboard, wandb."""
 
-    log_format_strs_additional: Mapping[str, Any] = setting({})
+    log_format_strs_additional: Config = setting({})
     """Further formats, as keys, so that presets can add one."""
 
     wandb: WandbSettings = group(

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import gymnasium as gym
@@ -19,7 +19,14 @@ from imitation.data import rollout, serialize, types
 from imitation.envs.tabular import ExposeState, load_mdp
 from imitation.errors import ConfigError
 from imitation.scripts.ingredients.demonstrations import take
-from imitation.scripts.settings import Settings, When, building, setting
+from imitation.scripts.settings import (
+    Config,
+    Presets,
+    Settings,
+    When,
+    building,
+    setting,
+)
 from imitation.util import seeding
 from imitation.util.vec_envs import find_env_spec
 
@@ -30,9 +37,9 @@ _REGISTERED = When("path", (None,))
 class MdpSettings(Settings):
     """The environment, whose dynamics are known."""
 
-    prefix: ClassVar[str] = "environment."
+    prefix = "environment."
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {"fast": {"horizon": 5}}
+    named_configs: ClassVar[Presets] = {"fast": {"horizon": 5}}
 
     gym_id: str = setting("seals/CliffWorld7x4XY-v0", applies=_REGISTERED)
     """Gymnasium id; "package:id" imports the package first."""
@@ -43,7 +50,7 @@ class MdpSettings(Settings):
     horizon: int | None = setting(None, more_than=0)
     """Steps of an episode; None keeps the environment's own."""
 
-    env_make_kwargs: Mapping[str, Any] = setting({}, applies=_REGISTERED)
+    env_make_kwargs: Config = setting({}, applies=_REGISTERED)
     """Keyword arguments of the environment's constructor."""
 
     num_vec: int = setting(8, more_than=0)
@@ -61,11 +68,9 @@ class MdpSettings(Settings):
 class MdpDemonstrationsSettings(Settings):
     """The source of the demonstrations."""
 
-    prefix: ClassVar[str] = "demonstrations."
+    prefix = "demonstrations."
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
-        "fast": {"n_expert_demos": 2}
-    }
+    named_configs: ClassVar[Presets] = {"fast": {"n_expert_demos": 2}}
 
     source: Literal["generated", "local", "occupancy"] = setting("generated")
     """generated: episodes of the soft-optimal policy for the environment's reward.

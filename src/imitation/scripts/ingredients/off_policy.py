@@ -1,8 +1,7 @@
 """Settings of SQIL and IQ-Learn, and the algorithms inside them."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import gymnasium as gym
 import stable_baselines3 as sb3
@@ -12,14 +11,15 @@ from stable_baselines3.common.preprocessing import is_image_space
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError
+from imitation.scripts import settings as typed
 from imitation.scripts.ingredients.policy import PolicySettings
 from imitation.scripts.ingredients.rl import RLSettings
 from imitation.scripts.settings import (
     ClassPath,
+    Config,
+    ConfigDict,
     Settings,
     When,
-    check_keys,
-    load_class,
     setting,
 )
 from imitation.util.spaces import Space
@@ -59,7 +59,7 @@ class ExpertReplaySettings(Settings):
     total_timesteps: int = setting(300_000, more_than=0)
     """Environment steps."""
 
-    train_kwargs: Mapping[str, Any] = setting(
+    train_kwargs: Config = setting(
         {"log_interval": 4, "progress_bar": True},
         arguments_of=OffPolicyAlgorithm.learn,
         filled=("callback", "reset_num_timesteps", "tb_log_name", "total_timesteps"),
@@ -76,14 +76,14 @@ class ExpertReplaySettings(Settings):
 class SQILSettings(ExpertReplaySettings):
     """Settings of SQIL that are not those of its algorithm (rl) or policy."""
 
-    prefix: ClassVar[str] = "sqil."
+    prefix = "sqil."
 
-    learners: ClassVar[Learners] = Learners(
+    learners = Learners(
         discrete=ClassPath("imitation.algorithms.soft_q:SoftQ"),
         continuous=ClassPath("stable_baselines3:SAC"),
     )
 
-    sac_kwargs: Mapping[str, Any] = setting({"ent_coef": 0.05, "tau": 0.02})
+    sac_kwargs: Config = setting({"ent_coef": 0.05, "tau": 0.02})
     """Further rl.rl_kwargs if the algorithm is SAC; rl.rl_kwargs win."""
 
 
@@ -91,9 +91,9 @@ class SQILSettings(ExpertReplaySettings):
 class IQLearnSettings(ExpertReplaySettings):
     """Settings of IQ-Learn that are not those of its algorithm (rl) or policy."""
 
-    prefix: ClassVar[str] = "iq_learn."
+    prefix = "iq_learn."
 
-    learners: ClassVar[Learners] = Learners(
+    learners = Learners(
         discrete=ClassPath("imitation.algorithms.iq_learn:IQSoftQ"),
         continuous=ClassPath("imitation.algorithms.iq_learn:IQSAC"),
     )
@@ -124,7 +124,7 @@ def check_off_policy(rl: RLSettings, policy: PolicySettings) -> None:
             f"rl.rl_cls={rl.rl_cls} must be off-policy, such as "
             "imitation.algorithms.soft_q:SoftQ or stable_baselines3:SAC"
         )
-    check_keys(rl.rl_kwargs, rl_cls, "rl.rl_kwargs", FILLED_IN)
+    typed.check_keys(rl.rl_kwargs, rl_cls, "rl.rl_kwargs", FILLED_IN)
     wanted = rl.policy_base
     if policy.is_default or issubclass(policy.load_cls(), wanted):
         return
@@ -139,9 +139,9 @@ def algorithm_arguments(
     rl: RLSettings,
     policy: PolicySettings,
     learners: Learners,
-    sac_kwargs: Mapping[str, Any],
+    sac_kwargs: Config,
     seed: int,
-) -> dict[str, Any]:
+) -> ConfigDict:
     """Makes the arguments of the trainers of SQIL and IQ-Learn.
 
     The default policy becomes "MlpPolicy", "CnnPolicy" or "MultiInputPolicy", whichever
@@ -155,7 +155,7 @@ def algorithm_arguments(
         ConfigError: the algorithm does not take the hyperparameters or the policy.
     """
     path = rl.rl_cls or learners.for_space(venv.action_space)
-    rl_cls = load_class(path, OffPolicyAlgorithm, "rl.rl_cls")
+    rl_cls = typed.load_class(path, OffPolicyAlgorithm, "rl.rl_cls")
     kwargs = dict(rl.rl_kwargs)
     if issubclass(rl_cls, sb3.SAC):
         kwargs = {**sac_kwargs, **kwargs}

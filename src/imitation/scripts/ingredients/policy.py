@@ -1,8 +1,7 @@
 """A newly built Stable-Baselines3 policy."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch as th
@@ -11,12 +10,13 @@ from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.errors import ConfigError
 from imitation.policies import base
+from imitation.scripts import settings as typed
 from imitation.scripts.settings import (
     ClassPath,
+    Config,
+    ConfigDict,
+    Presets,
     Settings,
-    building,
-    load_class,
-    load_classes,
     setting,
 )
 from imitation.util.seeding import torch_seeded
@@ -28,9 +28,9 @@ FEED_FORWARD_32 = ClassPath("imitation.policies.base:FeedForward32Policy")
 class PolicySettings(Settings):
     """The class of the policy and how to build it."""
 
-    prefix: ClassVar[str] = "policy."
+    prefix = "policy."
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    named_configs: ClassVar[Presets] = {
         "sac": {"policy_cls": "imitation.policies.base:SAC1024Policy"},
         "normalize_running": {
             "policy_kwargs": {
@@ -50,7 +50,7 @@ class PolicySettings(Settings):
     policy_cls: ClassPath = setting(FEED_FORWARD_32)
     """Class of the policy, "module:Class"."""
 
-    policy_kwargs: Mapping[str, Any] = setting({})
+    policy_kwargs: Config = setting({})
     """Keyword arguments of the class; values of keys ending in _class, _cls or _fn may
     name classes."""
 
@@ -61,11 +61,13 @@ class PolicySettings(Settings):
 
     def load_cls(self) -> type[BasePolicy]:
         """Returns the class itself."""
-        return load_class(self.policy_cls, BasePolicy, "policy.policy_cls")
+        return typed.load_class(self.policy_cls, BasePolicy, "policy.policy_cls")
 
-    def load_kwargs(self) -> dict[str, Any]:
+    def load_kwargs(self) -> ConfigDict:
         """Returns the keyword arguments with classes in the place of their names."""
-        return load_classes(self.policy_kwargs, th.nn.Module, "policy.policy_kwargs")
+        return typed.load_classes(
+            self.policy_kwargs, th.nn.Module, "policy.policy_kwargs"
+        )
 
     def check(self) -> None:
         """Raises a ConfigError unless the classes exist and the arguments count."""
@@ -97,5 +99,5 @@ def make_policy(
         # The policy's own optimizer is not used; this makes a use of it visible.
         kwargs["lr_schedule"] = lambda _: float(th.finfo(th.float32).max)
     what = f"policy.policy_cls={settings.policy_cls} with policy.policy_kwargs"
-    with torch_seeded(rng), building(what):
+    with torch_seeded(rng), typed.building(what):
         return policy_cls(**kwargs)

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from stable_baselines3.common.base_class import BaseAlgorithm
@@ -10,16 +10,16 @@ from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import rollout
-from imitation.scripts.settings import Settings, setting
+from imitation.scripts.settings import Presets, Settings, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PolicyEvaluationSettings(Settings):
     """The evaluation of the final policy."""
 
-    prefix: ClassVar[str] = "policy_evaluation."
+    prefix = "policy_evaluation."
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    named_configs: ClassVar[Presets] = {
         "fast": {"n_episodes_eval": 1},
     }
 

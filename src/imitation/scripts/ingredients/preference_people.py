@@ -8,7 +8,7 @@ import shlex
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import gymnasium as gym
 import numpy as np
@@ -24,7 +24,7 @@ from imitation.envs.rendering import RenderImageInfoWrapper, prepare_headless
 from imitation.errors import missing_extra
 from imitation.scripts.ingredients.environment import EnvironmentSettings, make_venv
 from imitation.scripts.label import QUEUE_DIR
-from imitation.scripts.settings import Settings, When, setting
+from imitation.scripts.settings import ConfigDict, Settings, When, setting
 from imitation.util import seeding
 from imitation.util.spaces import Env
 from imitation.util.vec_envs import PostWrapper, find_env_spec
@@ -39,7 +39,7 @@ _logger = logging.getLogger(__name__)
 class PeopleSettings(Settings):
     """The way in which people are asked to compare clips."""
 
-    prefix: ClassVar[str] = "human."
+    prefix = "human."
 
     mode: Literal["sync", "async"] = setting("sync")
     """sync waits until every pair has been compared; async trains meanwhile on what has
@@ -63,7 +63,7 @@ class PeopleSettings(Settings):
         if importlib.util.find_spec("av") is None:
             raise missing_extra("av", "apps")
 
-    def gatherer_kwargs(self) -> dict[str, Any]:
+    def gatherer_kwargs(self) -> ConfigDict:
         """Returns the arguments of `HumanGatherer` among these settings."""
         names = ("mode", "fps", "timeout", "min_answers")
         return {name: getattr(self, name) for name in names}
@@ -106,7 +106,7 @@ def rendered(
     return changed, [lambda env, _: RenderImageInfoWrapper(env, scale)]
 
 
-def _try_to_render(gym_id: str, kwargs: dict[str, Any]) -> np.ndarray | None:
+def _try_to_render(gym_id: str, kwargs: ConfigDict) -> np.ndarray | None:
     """The first picture of an environment; None if there is none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

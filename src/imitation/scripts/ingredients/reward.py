@@ -1,8 +1,7 @@
 """A reward network to learn, or a saved reward in place of the environment's."""
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import torch as th
@@ -11,16 +10,15 @@ from stable_baselines3.common.vec_env import VecEnv
 from imitation.errors import ConfigError
 from imitation.rewards import reward_nets, serialize
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
+from imitation.scripts import settings as typed
 from imitation.scripts.settings import (
     ClassPath,
+    Config,
+    ConfigDict,
+    Presets,
     Settings,
     When,
-    build,
-    building,
-    load_class,
-    load_classes,
     setting,
-    to_config,
 )
 from imitation.util.networks import BaseNorm
 from imitation.util.seeding import torch_seeded
@@ -36,9 +34,9 @@ _MLPS = (reward_nets.BasicRewardNet, reward_nets.BasicShapedRewardNet)
 class RewardSettings(Settings):
     """The reward network to learn."""
 
-    prefix: ClassVar[str] = "reward."
+    prefix = "reward."
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    named_configs: ClassVar[Presets] = {
         "normalize_input_disable": {"net_kwargs": {"normalize_input_layer": None}},
         "normalize_input_running": {
             "net_kwargs": {"normalize_input_layer": _RUNNING_NORM}
@@ -63,7 +61,7 @@ class RewardSettings(Settings):
     """Class of the network, "module:Class"; None is BasicRewardNet, and
     BasicShapedRewardNet for airl."""
 
-    net_kwargs: Mapping[str, Any] = setting({})
+    net_kwargs: Config = setting({})
     """Keyword arguments of the class; values of activation and of keys ending in
     _layer, _class, _cls or _fn may name classes. BasicRewardNet and
     BasicShapedRewardNet get normalize_input_layer=RunningNorm unless that is set."""
@@ -79,13 +77,13 @@ class RewardSettings(Settings):
     ensemble_size: int | None = setting(None, at_least=2, applies=_ENSEMBLE)
     """Number of members of a RewardEnsemble."""
 
-    ensemble_member_config: Mapping[str, Any] | None = setting({}, applies=_ENSEMBLE)
+    ensemble_member_config: Config | None = setting({}, applies=_ENSEMBLE)
     """These settings for each member of a RewardEnsemble."""
 
     def load_cls(self) -> type[reward_nets.RewardNet]:
         """Returns the class itself."""
         path = self.net_cls or ClassPath(f"{_NETS}:BasicRewardNet")
-        return load_class(path, reward_nets.RewardNet, "reward.net_cls")
+        return typed.load_class(path, reward_nets.RewardNet, "reward.net_cls")
 
     @property
     def is_ensemble(self) -> bool:
@@ -119,7 +117,7 @@ class RewardSettings(Settings):
             if net_cls is reward_nets.RewardEnsemble:
                 own = {**kwargs, **member.net_kwargs}
                 member = dataclasses.replace(member, net_kwargs=own)
-            member_config = to_config(member.resolved(command, discount))
+            member_config = typed.to_config(member.resolved(command, discount))
         return dataclasses.replace(
             settings, net_kwargs=kwargs, ensemble_member_config=member_config
         )
@@ -137,7 +135,7 @@ class RewardSettings(Settings):
                 "reward.reward_ensemble"
             )
         name = "reward.ensemble_member_config"
-        member = build(RewardSettings, self.ensemble_member_config, name)
+        member = typed.build(RewardSettings, self.ensemble_member_config, name)
         if member.is_ensemble:
             raise ConfigError(f"{name}.net_cls must not be a RewardEnsemble again")
         return member
@@ -173,16 +171,16 @@ class RewardSettings(Settings):
                     "config reward.normalize_output_disable"
                 )
 
-    def load_kwargs(self) -> dict[str, Any]:
+    def load_kwargs(self) -> ConfigDict:
         """Returns the keyword arguments with classes in the place of their names."""
-        return load_classes(self.net_kwargs, th.nn.Module, "reward.net_kwargs")
+        return typed.load_classes(self.net_kwargs, th.nn.Module, "reward.net_kwargs")
 
     def load_output_layer(self) -> type[BaseNorm] | None:
         """Returns the class of the layer itself."""
         path = self.normalize_output_layer
         if path is None:
             return None
-        return load_class(path, BaseNorm, "reward.normalize_output_layer")
+        return typed.load_class(path, BaseNorm, "reward.normalize_output_layer")
 
 
 def make_reward_net(
@@ -213,7 +211,7 @@ def _make(venv: VecEnv, settings: RewardSettings) -> reward_nets.RewardNet:
         if net_cls is reward_nets.RewardEnsemble:
             kwargs = {}  # those of its members; it has none of its own
         kwargs["members"] = [_make(venv, member) for _ in range(settings.ensemble_size)]
-    with building(f"reward.net_cls={settings.net_cls} with reward.net_kwargs"):
+    with typed.building(f"reward.net_cls={settings.net_cls} with reward.net_kwargs"):
         net = net_cls(venv.observation_space, venv.action_space, **kwargs)
     layer = settings.load_output_layer()
     if layer is not None:
@@ -244,7 +242,7 @@ def replace_reward(
     venv: VecEnv,
     reward_type: str,
     reward_path: str | None,
-    kwargs: Mapping[str, Any] | None = None,
+    kwargs: Config | None = None,
 ) -> RewardVecEnvWrapper:
     """Puts a saved reward in the place of the environment's.
 
@@ -259,7 +257,7 @@ def replace_reward(
         ArtifactError: the reward cannot be read.
     """
     what = f"reward_type={reward_type} of reward_path={reward_path}"
-    with building(what):
+    with typed.building(what):
         reward_fn = serialize.load_reward(
             reward_type, reward_path or "", venv, **(kwargs or {})
         )

@@ -9,7 +9,7 @@ import functools
 import inspect
 import pathlib
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import numpy as np
@@ -26,15 +26,15 @@ from typing_extensions import override
 
 from imitation.errors import ConfigError
 from imitation.policies import base, serialize
+from imitation.scripts import settings as typed
 from imitation.scripts.ingredients.policy import PolicySettings
 from imitation.scripts.settings import (
     ClassPath,
+    Config,
+    ConfigDict,
+    Presets,
     Settings,
     When,
-    building,
-    check_keys,
-    load_class,
-    load_classes,
     setting,
 )
 from imitation.util import policy_io
@@ -47,9 +47,9 @@ _SAC = ClassPath("stable_baselines3:SAC")
 class RLSettings(Settings):
     """The algorithm and its hyperparameters."""
 
-    prefix: ClassVar[str] = "rl."
+    prefix = "rl."
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+    named_configs: ClassVar[Presets] = {
         "fast": {"batch_size": 16},
         "sac": {"rl_cls": _SAC, "batch_size": 256},
     }
@@ -62,7 +62,7 @@ class RLSettings(Settings):
     environments (ppo_batch_size if None); size of a minibatch for off-policy ones (256
     if None)."""
 
-    rl_kwargs: Mapping[str, Any] = setting({})
+    rl_kwargs: Config = setting({})
     """Keyword arguments of the algorithm, such as learning_rate and gamma. A
     learning_rate of lin_3e-4 falls linearly from 3e-4 to 0; one of cooldown_3e-4 does
     so in the last 40% of the training (Hägele et al., 2024)."""
@@ -75,7 +75,7 @@ class RLSettings(Settings):
     """The batch_size of on-policy algorithms unless that is given; presets of
     environments set this, so that they suit other algorithms, too."""
 
-    ppo_kwargs: Mapping[str, Any] = setting(
+    ppo_kwargs: Config = setting(
         {"learning_rate": 3e-4, "batch_size": 64, "n_epochs": 10, "ent_coef": 0.0},
         applies=When("is_ppo", text="to PPO; set rl.rl_kwargs"),
     )
@@ -83,7 +83,7 @@ class RLSettings(Settings):
 
     def load_cls(self) -> type[BaseAlgorithm]:
         """Returns the class itself."""
-        return load_class(self.rl_cls or _PPO, BaseAlgorithm, "rl.rl_cls")
+        return typed.load_class(self.rl_cls or _PPO, BaseAlgorithm, "rl.rl_cls")
 
     @property
     def on_policy(self) -> bool:
@@ -141,7 +141,7 @@ class RLSettings(Settings):
             )
         kwargs = self.constructor_kwargs(num_vec)
         filled = ("policy", "env", "policy_kwargs", "seed")
-        check_keys(kwargs, rl_cls, "rl.rl_kwargs", filled)
+        typed.check_keys(kwargs, rl_cls, "rl.rl_kwargs", filled)
         trained = self.policy_base
         if not issubclass(policy.load_cls(), trained):
             remedy = f"set policy.policy_cls={trained.__module__}:{trained.__name__}"
@@ -152,7 +152,7 @@ class RLSettings(Settings):
                 f"{policy.policy_cls}; {remedy}"
             )
 
-    def constructor_kwargs(self, num_vec: int) -> dict[str, Any]:
+    def constructor_kwargs(self, num_vec: int) -> ConfigDict:
         """Returns the algorithm's keyword arguments with the batch size in place.
 
         Raises:
@@ -160,7 +160,7 @@ class RLSettings(Settings):
             TypeError: the algorithm is neither on- nor off-policy.
         """
         rl_cls = self.load_cls()
-        kwargs = load_classes(self.rl_kwargs, object, "rl.rl_kwargs")
+        kwargs = typed.load_classes(self.rl_kwargs, object, "rl.rl_kwargs")
         rate = kwargs.get("learning_rate")
         if isinstance(rate, str):
             kwargs["learning_rate"] = falling_rate(rate)
@@ -231,7 +231,9 @@ def make_rl_algo(
             stacklevel=2,
         )
     kwargs = settings.constructor_kwargs(venv.num_envs)
-    with building(f"{settings.rl_cls} with rl.rl_kwargs and policy.policy_kwargs"):
+    with typed.building(
+        f"{settings.rl_cls} with rl.rl_kwargs and policy.policy_kwargs"
+    ):
         return rl_cls(
             policy.load_cls(),
             venv,
@@ -285,7 +287,9 @@ def _algo_from_policy(
     kwargs = saved._get_constructor_parameters()
     for filled in ("observation_space", "action_space", "lr_schedule", "use_sde"):
         kwargs.pop(filled, None)
-    with building(f"{settings.rl_cls} with rl.rl_kwargs for agent_path={agent_path}"):
+    with typed.building(
+        f"{settings.rl_cls} with rl.rl_kwargs for agent_path={agent_path}"
+    ):
         algo = rl_cls(
             type(saved),
             venv,

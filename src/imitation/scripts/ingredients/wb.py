@@ -3,18 +3,16 @@
 import dataclasses
 import pathlib
 import sys
-from collections.abc import Mapping
-from typing import Any, ClassVar
 
 from imitation.errors import ConfigError, missing_extra
-from imitation.scripts.settings import Settings, building, setting
+from imitation.scripts.settings import Config, Settings, building, setting
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WandbSettings(Settings):
     """The appearance of a run at Weights & Biases."""
 
-    prefix: ClassVar[str] = "logging.wandb."
+    prefix = "logging.wandb."
 
     wandb_tag: str | None = setting(None)
     """Tag of the run; None sets none."""
@@ -22,12 +20,12 @@ class WandbSettings(Settings):
     wandb_name_prefix: str = setting("")
     """What to put before the name of the run."""
 
-    wandb_kwargs: Mapping[str, Any] = setting(
+    wandb_kwargs: Config = setting(
         {"project": "imitation", "monitor_gym": False, "save_code": False}
     )
     """Keyword arguments of ``wandb.init``."""
 
-    wandb_additional_info: Mapping[str, Any] = setting({})
+    wandb_additional_info: Config = setting({})
     """Entries to add to the run's config there."""
 
 
@@ -35,7 +33,7 @@ def wandb_init(
     settings: WandbSettings,
     log_dir: pathlib.Path,
     run_name: str,
-    config: Mapping[str, Any],
+    config: Config,
 ) -> None:
     """Starts a Weights & Biases run.
 

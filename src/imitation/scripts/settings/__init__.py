@@ -25,7 +25,14 @@ from imitation.scripts.settings.fields import (
     require,
     setting,
 )
-from imitation.scripts.settings.nested import expand_dotted, flatten, merge
+from imitation.scripts.settings.nested import (
+    Config,
+    ConfigDict,
+    Presets,
+    expand_dotted,
+    flatten,
+    merge,
+)
 from imitation.scripts.settings.schema import (
     build,
     field_docs,
@@ -35,6 +42,9 @@ from imitation.scripts.settings.schema import (
 
 __all__ = [
     "ClassPath",
+    "Config",
+    "ConfigDict",
+    "Presets",
     "Rule",
     "Settings",
     "When",

@@ -8,6 +8,7 @@ from typing import Any
 
 from imitation.errors import ConfigError, ImitationError
 from imitation.scripts.settings.conversion import class_path
+from imitation.scripts.settings.nested import Config, ConfigDict
 
 _CLASS_KEYS = ("_class", "_cls", "_fn", "_layer", "activation")
 
@@ -32,7 +33,7 @@ def load_class(path: str, base: type, name: str) -> type[Any]:
     return found
 
 
-def load_classes(kwargs: Mapping[str, Any], base: type, name: str) -> dict[str, Any]:
+def load_classes(kwargs: Config, base: type, name: str) -> ConfigDict:
     """Replaces class names in keyword arguments by the classes.
 
     A string of the form "module:attribute" or "module.attribute" under a key that ends
@@ -50,7 +51,7 @@ def load_classes(kwargs: Mapping[str, Any], base: type, name: str) -> dict[str, 
     Raises:
         ConfigError: a named class does not exist or does not derive from `base`.
     """
-    loaded: dict[str, Any] = {}
+    loaded: ConfigDict = {}
     for key, value in kwargs.items():
         where = f"{name}.{key}"
         if isinstance(value, Mapping):

@@ -8,13 +8,15 @@ import typing
 from collections.abc import Mapping
 from typing import Any, NewType
 
+from imitation.scripts.settings.nested import ConfigDict
+
 # The name of a class, "module:attribute"; "module.attribute" is understood too.
 ClassPath = NewType("ClassPath", str)
 
 _CLASS_NAME = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*")
 
 
-def to_config(settings: Any) -> dict[str, Any]:
+def to_config(settings: Any) -> ConfigDict:
     """Turns settings into nested dicts of plain values; classes become their names."""
     return {
         field.name: plain(getattr(settings, field.name))

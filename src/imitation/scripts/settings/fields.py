@@ -21,7 +21,7 @@ from typing import Any, ClassVar, TypeVar, cast
 from imitation.errors import ConfigError
 from imitation.scripts.settings.arguments import check_keys
 from imitation.scripts.settings.conversion import plain
-from imitation.scripts.settings.nested import flatten, merge
+from imitation.scripts.settings.nested import Config, Presets, flatten, merge
 from imitation.scripts.settings.schema import field_types
 
 T = TypeVar("T")
@@ -236,7 +236,7 @@ class Settings:
         ConfigError: a value is out of its range, or a mapping has an unknown key.
     """
 
-    named_configs: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+    named_configs: ClassVar[Presets] = {}
     """The presets: values by (dotted) name, which the settings get together."""
 
     prefix: ClassVar[str] = ""
@@ -280,9 +280,7 @@ def require(condition: bool, name: str, expected: str, value: object) -> None:
         raise ConfigError(f"{name} must be {expected}, got {value!r}")
 
 
-def check_effects(
-    settings: object, given: Mapping[str, Any], command: str | None
-) -> None:
+def check_effects(settings: object, given: Config, command: str | None) -> None:
     """Refuses settings that were given and cannot have an effect.
 
     Presets of ours are not "given": they set things for several commands and cases.
@@ -299,7 +297,7 @@ def check_effects(
 
 def _without_effect(
     settings: object,
-    given: Mapping[str, Any],
+    given: Config,
     command: str | None,
     path: str,
     inner: Mapping[str, When],

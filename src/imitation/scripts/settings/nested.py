@@ -2,10 +2,16 @@
 
 import copy
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, TypeAlias
+
+# Settings by name, nested or dotted: plain values as JSON has them, and classes.
+Config: TypeAlias = Mapping[str, Any]
+ConfigDict: TypeAlias = dict[str, Any]
+# Named configs.
+Presets: TypeAlias = Mapping[str, Config]
 
 
-def merge(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
+def merge(base: Config, update: Config) -> ConfigDict:
     """Merges two nested mappings; `update` wins, neither is changed."""
     merged = copy.deepcopy(dict(base))
     for key, value in update.items():
@@ -17,9 +23,9 @@ def merge(base: Mapping[str, Any], update: Mapping[str, Any]) -> dict[str, Any]:
     return merged
 
 
-def expand_dotted(config: Mapping[str, Any]) -> dict[str, Any]:
+def expand_dotted(config: Config) -> ConfigDict:
     """Nests keys written with dots: `{"rl.batch_size": 8}` → `{"rl": {...}}`."""
-    expanded: dict[str, Any] = {}
+    expanded: ConfigDict = {}
     for key, value in config.items():
         inner = expand_dotted(value) if isinstance(value, Mapping) else value
         for part in reversed(str(key).split(".")):

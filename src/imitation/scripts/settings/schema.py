@@ -8,10 +8,11 @@ import inspect
 import textwrap
 import typing
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from imitation.errors import ConfigError
 from imitation.scripts.settings.conversion import convert, describe
+from imitation.scripts.settings.nested import ConfigDict
 
 T = TypeVar("T")
 
@@ -23,7 +24,7 @@ def build(cls: type[T], config: Mapping[str, object], path: str = "") -> T:
         ConfigError: a key is unknown or a value has the wrong type or range.
     """
     hints = field_types(typing.cast(type, cls))
-    values: dict[str, Any] = {}
+    values: ConfigDict = {}
     for key, value in config.items():
         name = f"{path}.{key}" if path else str(key)
         if key not in hints:
@@ -75,7 +76,7 @@ def field_docs(cls: type) -> dict[str, str]:
 
 
 @functools.cache
-def field_types(cls: type) -> dict[str, Any]:
+def field_types(cls: type) -> ConfigDict:
     """Returns the resolved type of each field of a dataclass."""
     hints = typing.get_type_hints(cls)
     return {field.name: hints[field.name] for field in dataclasses.fields(cls)}

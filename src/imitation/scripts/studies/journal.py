@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from imitation.errors import ArtifactError, ConfigError
-from imitation.scripts.settings import flatten
+from imitation.scripts.settings import Config, flatten
 from imitation.util import artifacts
 
 _STUDY = "study.json"
@@ -41,10 +41,10 @@ class TrialRecord:
     repeat: int
     """Its number in the group, from 0."""
 
-    sampled: Mapping[str, Any]
+    sampled: Config
     """What the search space became: keyword arguments of the experiment's ``run``."""
 
-    run: Mapping[str, Any]
+    run: Config
     """The complete keyword arguments."""
 
     sacred_ex_name: str
@@ -56,7 +56,7 @@ class TrialRecord:
     cwd: str
     """The directory that relative paths start from."""
 
-    result: Mapping[str, Any] | None = None
+    result: Config | None = None
     """What the command returned; None if it is not finished."""
 
     error: str = ""

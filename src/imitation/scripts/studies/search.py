@@ -19,7 +19,7 @@ from ray.tune.search.variant_generator import generate_variants
 from typing_extensions import override
 
 from imitation.errors import ConfigError
-from imitation.scripts.settings import merge
+from imitation.scripts.settings import Config, ConfigDict, merge
 from imitation.scripts.studies.journal import Journal, TrialRecord, write_error
 from imitation.scripts.studies.spaces import describe, realize, spaces_in
 from imitation.scripts.studies.trial import DIRECTORY
@@ -33,7 +33,7 @@ _REPEAT = "__trial_index__"
 class Proposals(Protocol):
     """A source of settings for groups of trials."""
 
-    def propose(self, group: int) -> dict[str, Any] | None:
+    def propose(self, group: int) -> ConfigDict | None:
         """Returns sampled settings, plain and nested; None if there are none now."""
 
     def tell(
@@ -56,9 +56,9 @@ class VariantProposals:
         grids = [args for _, kind, args in spaces_in(space) if kind == "grid_search"]
         self.n_groups = num_samples * math.prod(map(len, grids))
         self._variants = self._all()
-        self._done: list[dict[str, Any]] = []
+        self._done: list[ConfigDict] = []
 
-    def propose(self, group: int) -> dict[str, Any] | None:
+    def propose(self, group: int) -> ConfigDict | None:
         """Returns the settings of a group."""
         missing = group + 1 - len(self._done)
         self._done += itertools.islice(self._variants, max(0, missing))
@@ -105,7 +105,7 @@ class SearchedProposals:
         self.metric = metric
         self.n_groups = num_samples
         self._own: set[int] = set()
-        searched: dict[str, Any] = {}
+        searched: ConfigDict = {}
         for path, kind, arguments in spaces_in(space):
             name = ".".join(path)
             if kind in ("grid_search", "sample_from"):
@@ -125,14 +125,14 @@ class SearchedProposals:
             )
         searcher.set_search_properties(metric, mode, searched)
 
-    def propose(self, group: int) -> dict[str, Any] | None:
+    def propose(self, group: int) -> ConfigDict | None:
         """Asks the algorithm."""
         suggested = self.searcher.suggest(f"group{group}")
         if not isinstance(suggested, dict):  # nothing now, or nothing any more
             return None
         self._own.add(group)
         values = dict(_flat(suggested))
-        described: dict[str, Any] = describe(_replaced(self.space, values, ()))
+        described: ConfigDict = describe(_replaced(self.space, values, ()))
         return described
 
     def tell(
@@ -169,7 +169,7 @@ class StudySearcher(Searcher):
         proposals: Proposals,
         n_groups: int,
         repeat: int,
-        make_run: Callable[[Mapping[str, Any], int], dict[str, Any]],
+        make_run: Callable[[Config, int], ConfigDict],
         metric: str | None,
     ) -> None:
         super().__init__(metric=metric, mode=None)
@@ -204,7 +204,7 @@ class StudySearcher(Searcher):
 
     @override
     def on_trial_complete(
-        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+        self, trial_id: str, result: ConfigDict | None = None, error: bool = False
     ) -> None:
         record = self._running.pop(trial_id)
         values = self._values.setdefault(record.group, [])
@@ -235,7 +235,7 @@ class StudySearcher(Searcher):
 
     @override
     def set_search_properties(
-        self, metric: str | None, mode: str | None, config: dict[str, Any], **spec: Any
+        self, metric: str | None, mode: str | None, config: ConfigDict, **spec: Any
     ) -> bool:
         return True  # the study knows its own metric and space
 

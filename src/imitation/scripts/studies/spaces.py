@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from imitation.errors import ConfigError, missing_extra
+from imitation.scripts.settings import ConfigDict
 
 # The functions of ray.tune that make a space.
 KINDS = (
@@ -36,7 +37,7 @@ KINDS = (
 _LISTS = ("grid_search", "choice")
 _LIVE = "only in the process that started it: "
 
-_remembered: dict[str, Any] = {}
+_remembered: ConfigDict = {}
 
 
 def import_tune() -> Any:

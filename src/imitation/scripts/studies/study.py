@@ -5,13 +5,13 @@ import importlib
 import logging
 import os
 import pathlib
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from imitation.errors import ConfigError, missing_extra
 from imitation.scripts.config.parallel import ParallelSettings
 from imitation.scripts.registry import COMMANDS
-from imitation.scripts.settings import to_config
+from imitation.scripts.settings import Config, ConfigDict, to_config
 from imitation.scripts.studies.journal import Journal
 from imitation.scripts.studies.spaces import import_tune, realize
 from imitation.scripts.studies.trial import DIRECTORY, run_trial
@@ -127,7 +127,7 @@ def _run(settings: ParallelSettings, journal: Journal) -> "ExperimentAnalysis":
 
 
 def _proposals(
-    settings: ParallelSettings, journal: Journal, kwargs: dict[str, Any]
+    settings: ParallelSettings, journal: Journal, kwargs: ConfigDict
 ) -> tuple["Proposals", int, str | None]:
     """Returns the source of settings, the number of groups and the metric to tell."""
     from ray.tune.search import BasicVariantGenerator, SearchGenerator
@@ -197,7 +197,7 @@ def _environment() -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _ray(init_kwargs: Mapping[str, Any]) -> Iterator[None]:
+def _ray(init_kwargs: Config) -> Iterator[None]:
     """Starts Ray or connects to it, and leaves one that runs already alone."""
     ray = importlib.import_module("ray")
     if ray.is_initialized():

@@ -9,7 +9,7 @@ from typing import Any
 
 from imitation.errors import ArtifactError
 from imitation.scripts.registry import load_experiment
-from imitation.scripts.settings import merge
+from imitation.scripts.settings import Config, ConfigDict, merge
 from imitation.scripts.studies.journal import (
     TrialRecord,
     clear_error,
@@ -25,14 +25,14 @@ DIRECTORY = "__directory__"
 _LOCK_S = 120.0
 
 
-def run_trial(config: Mapping[str, Any]) -> None:
+def run_trial(config: Config) -> None:
     """Runs a trial and reports its result to Ray."""
     from ray import tune
 
     tune.report(dict(finish_trial(pathlib.Path(config[DIRECTORY]))))
 
 
-def finish_trial(directory: pathlib.Path) -> Mapping[str, Any]:
+def finish_trial(directory: pathlib.Path) -> Config:
     """Runs a trial, or what is left of it.
 
     One that was interrupted continues from its last checkpoint; one that was finished
@@ -78,7 +78,7 @@ def _train(record: TrialRecord) -> Mapping[str, object]:
     return numbers(run.result)
 
 
-def numbers(result: Any) -> dict[str, Any]:
+def numbers(result: Any) -> ConfigDict:
     """The numbers of a command's result, nested as they are.
 
     Raises:
@@ -91,7 +91,7 @@ def numbers(result: Any) -> dict[str, Any]:
 
 
 def _numbers(result: Mapping[str, object]) -> dict[str, object]:
-    kept: dict[str, Any] = {}
+    kept: ConfigDict = {}
     for key, value in result.items():
         if isinstance(value, Mapping):
             kept[str(key)] = _numbers(value)

@@ -2,15 +2,15 @@
 
 import importlib.resources
 import json
-from collections.abc import Mapping
-from typing import Any
+
+from imitation.scripts.settings import Config
 
 __all__ = ["tuned_presets"]
 
 _ENVIRONMENTS = ("ant", "half_cheetah", "hopper", "swimmer", "walker")
 
 
-def tuned_presets(*algorithms: str) -> dict[str, Mapping[str, Any]]:
+def tuned_presets(*algorithms: str) -> dict[str, Config]:
     """Reads the tuned presets of some algorithms.
 
     Returns:
