@@ -58,6 +58,7 @@ def analyze_imitation(settings: AnalyzeSettings, run: RunHandle) -> "pd.DataFram
     if settings.csv_output_path is not None:
         _write(settings.csv_output_path, table.to_csv(index=False))
     if settings.tex_output_path is not None:
+        # LaTeX reads the underscores of names as subscripts unless they are escaped.
         _write(settings.tex_output_path, table.to_latex(index=False, escape=True))
     if settings.print_table:
         print(table.to_string(index=False))
@@ -97,6 +98,7 @@ def gather_tb_directories(
         for source in sorted(p for p in found if found.isdisjoint(p.parents)):
             link = gather_dir / _name(dicts) / source.relative_to(log_dir)
             link.parent.mkdir(parents=True, exist_ok=True)
+            # An earlier run in the same directory may have made it.
             if link.is_symlink():
                 link.unlink()
             link.symlink_to(source.absolute(), target_is_directory=True)

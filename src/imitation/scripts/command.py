@@ -60,6 +60,7 @@ class CommandSettings(typed.Settings):
         Returns:
             Settings that a second call leaves as they are.
         """
+        # Not from NumPy's or Python's global generators, which libraries seed.
         seed = secrets.randbelow(2**31) if self.seed is None else self.seed
         logging = self.logging.resolved(command, self.place)
         return dataclasses.replace(self, seed=seed, logging=logging)
@@ -135,6 +136,7 @@ class Script(Generic[S]):
         resume = given.get("resume")
         if resume is not None:
             extra = [*named_configs, *sorted(set(given) - {"resume"})]
+            # Other settings would make the rest of the run differ from its beginning.
             if extra:
                 raise ConfigError(
                     "resume continues a run with its own settings; "
@@ -147,6 +149,8 @@ class Script(Generic[S]):
         for name in named_configs:
             chosen = presets[name] if name in presets else _read_preset(name, presets)
             config = typed.merge(config, chosen)
+            # All that a file says must have an effect, as it is the user's; presets of
+            # ours also set things for other commands.
             if name not in presets:
                 files = typed.merge(files, chosen)
         settings = self._build(typed.merge(config, given), command)
@@ -226,6 +230,7 @@ def stored_run(script: str, command: str, settings: CommandSettings) -> ConfigDi
 def _presets(cls: type, path: str) -> list[tuple[str, Mapping[str, object]]]:
     """Returns the presets of a settings class and of its groups, by full name."""
     found: list[tuple[str, Config]] = []
+    # A group may be a plain dataclass of an algorithm, which has no presets.
     own: Presets = getattr(cls, "named_configs", {})
     for name, updates in own.items():
         full = f"{path}.{name}" if path else name

@@ -37,6 +37,7 @@ def run(arguments: Sequence[str]) -> int:
         nonlocal status
         command, words = COMMANDS[name], rest
         if command.experiment is None:
+            # None is success, too.
             status = command.load_main()(words) or 0
             return
         # "imitation bc print_config with ..." prints the settings of bc.

@@ -86,11 +86,13 @@ def _convert(arguments: argparse.Namespace) -> None:
         )
         if arguments.drop_infos:
             trajectories = (dataclasses.replace(t, infos=None) for t in trajectories)
+        # Streamed: a data set may be larger than the memory.
         counted = tally.over(trajectories, bar)
         if arguments.to == "hf":
             serialize.save(arguments.dest, counted)
             location = pathlib.Path(arguments.dest)
         else:
+            # Minari takes all episodes at once.
             location = importers.export_minari(list(counted), arguments.dest)
     _report(kind, arguments.to, location, tally)
 

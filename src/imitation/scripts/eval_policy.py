@@ -99,6 +99,7 @@ def eval_policy(settings: EvalPolicySettings, run: RunHandle) -> Mapping[str, fl
     if settings.rollout_save_path is not None:
         path = util.parse_path(settings.rollout_save_path, base_directory=log_dir)
         unwrapped = [rollout.unwrap_traj(trajectory) for trajectory in trajectories]
+        # Infos of wrappers need not be JSON, which data sets store them as.
         serialize.save(path, [dataclasses.replace(t, infos=None) for t in unwrapped])
         _logger.info("Saved the rollouts to %s", path)
     return rollout.rollout_stats(trajectories)

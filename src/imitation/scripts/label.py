@@ -50,6 +50,7 @@ def main(arguments: Sequence[str]) -> None:
     parsed = _parser().parse_args(arguments)
     if parsed.wait:
         _await_queue(parsed.run_dir)
+    # A mistyped directory must not become a queue that no run reads.
     with LabelQueue(find_queue(parsed.run_dir), create=False) as queue:
         if parsed.overlap is not None:
             queue.set_overlap(parsed.overlap)
@@ -101,6 +102,7 @@ def _in_browser(queue: LabelQueue, parsed: argparse.Namespace) -> None:
         queue, token, question=parsed.question, labeler=parsed.labeler or ""
     )
     listener = serving.listen(parsed.host, parsed.port)
+    # Where port 0 asked for any free one, this is the one that was found.
     port = listener.getsockname()[1]
 
     def announce() -> None:

@@ -217,6 +217,7 @@ def experiments(*, repeatable: bool = False) -> dict[str, Command]:
         name: command
         for name, command in COMMANDS.items()
         if command.experiment is not None
+        # bc, gail and so on belong to the experiment of another row.
         and command.subcommand is None
         and (command.metric is not None or not repeatable)
     }

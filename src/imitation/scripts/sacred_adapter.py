@@ -140,16 +140,19 @@ class SacredExperiment(Generic[S]):
         if own:
             script.check(settings, command)
         presets = script.presets()
+        # Beside Sacred, whose config takes plain values only.
         self._settings, self._returned = settings, None
         with _quiet_sacred(), _log_to_stderr(self._logger()):
             done = experiment.run(
                 command,
                 config_updates=typed.to_config(settings),
+                # Files are left out: Sacred would read them once more.
                 named_configs=[name for name in named_configs if name in presets],
                 # We have checked every key; Sacred only knows captured arguments.
                 options={**(options or {}), "--force": True},
             )
         if own:
+            # Sacred's copy is plain data; callers get the object, such as a table.
             done.result, self._returned = self._returned, None
         return done
 
@@ -176,6 +179,7 @@ class SacredExperiment(Generic[S]):
         experiment = self._sacred()
         import docopt
 
+        # Private in Sacred 0.8, whose public parser prints the usage and exits.
         format_usage: Callable[..., str] = importlib.import_module(
             "sacred.arg_parser"
         ).format_usage
@@ -242,6 +246,7 @@ class SacredExperiment(Generic[S]):
             experiment.add_named_config(name, typed.expand_dotted(updates))
         for name, function in script.commands.items():
             experiment.command(self._sacred_command(name, function))
+            # DISCOVER_SOURCES is off, so that scripts are added one by one.
             source = sys.modules[function.__module__].__file__
             if source is not None:
                 experiment.add_source_file(source)
@@ -254,6 +259,7 @@ class SacredExperiment(Generic[S]):
         """The function that Sacred calls: it hands typed settings to the command."""
         from imitation.util import artifacts
 
+        # Sacred recognizes its own arguments by name.
         def command(_run: Any) -> Any:
             # Those that `run` has built and given to Sacred, which only stores them.
             settings = self._settings
@@ -282,6 +288,7 @@ class SacredExperiment(Generic[S]):
                     _run.log_scalar(key, value, 0)
             return result
 
+        # Sacred registers a function by its name, and prints its docstring.
         command.__name__ = name
         command.__doc__ = function.__doc__
         return command
@@ -306,6 +313,7 @@ def _ingredients(
         for name, updates in presets.items():
             ingredient.add_named_config(name, typed.expand_dotted(updates))
         ingredients.append(ingredient)
+        # Sacred merges the config of an ingredient into the root itself.
         del config[field]
     return config, ingredients
 
@@ -357,5 +365,6 @@ def _literal(text: str) -> object:
     """A Python literal where the text is one, else the text itself."""
     try:
         return ast.literal_eval(text)
+    # The latter two are raised for text that nests too deeply.
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return text

@@ -48,6 +48,7 @@ def train_density(
         progress_bar(settings.total_timesteps, "train_density", "step") as bar,
     ):
         trainer = _make_trainer(settings, venv, expert_trajs, custom_logger)
+        # Fits the density alone; the agent learns from it below.
         trainer.train()
         trainer.train_policy(
             settings.total_timesteps,

@@ -212,6 +212,7 @@ def _train_online(
 ) -> None:
     """Trains in the environments, with our progress bar, saving states on the way."""
     kwargs = dict(own.train_kwargs)
+    # Stable-Baselines3's own bar starts again from 0 in each call of `learn`.
     hidden = not kwargs.pop("progress_bar", False)
     with progress_bar(own.total_timesteps, "training", "step", disable=hidden) as bar:
         trainer.train(
@@ -248,6 +249,7 @@ def _make_dagger(
 ) -> SimpleDAggerTrainer:
     """A new trainer, or the one that an interrupted run left in its directory."""
     expert_policy = get_expert_policy(venv, settings.expert)
+    # A run that was killed in its first round has nothing to load.
     if settings.resume is not None and (scratch_dir / "checkpoint-latest.pt").exists():
         return SimpleDAggerTrainer.load(
             scratch_dir,

@@ -56,6 +56,7 @@ def train_mce_irl(
     done = Checkpoints(trainer, directory).resume() if resume else 0
     with progress_bar(settings.max_iter, "mce_irl", "iteration", initial=done) as bar:
         trainer.train(
+            # `train` counts further iterations, the setting all of them.
             settings.max_iter - done,
             lambda _: bar.update(1),
             checkpoint_dir=directory,
@@ -96,6 +97,7 @@ def _results(
     demonstrations: Sequence[types.Trajectory] | np.ndarray[Any, Any],
 ) -> dict[str, Mapping[str, float]]:
     rng = settings.rng("evaluation")
+    # Tabular policies act on states, not on observations.
     venv = make_state_venv(settings.environment, rng)
     n_episodes = settings.policy_evaluation.n_episodes_eval
     trajectories = rollout.generate_trajectories(
@@ -105,6 +107,7 @@ def _results(
     results: dict[str, Mapping[str, float]] = {
         "imit_stats": rollout.rollout_stats(trajectories)
     }
+    # An occupancy measure has no episodes, and so no returns.
     known = () if isinstance(demonstrations, np.ndarray) else demonstrations
     if expert_stats := reward_stats(known):
         results["expert_stats"] = expert_stats

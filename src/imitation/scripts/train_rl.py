@@ -76,6 +76,7 @@ def train_rl(settings: TrainRLSettings, run: RunHandle) -> Mapping[str, float]:
             _logger.info("Saved the policy to %s", log_dir / "policies" / FINAL)
     if settings.rollout_save_final:
         _save_rollouts(rl_algo, settings, log_dir / "rollouts" / "final.npz")
+    # A generator of its own: saving rollouts or not does not change the result.
     with make_venv(environment, settings.rng("evaluation")) as venv:
         return eval_policy(
             rl_algo, venv, settings.policy_evaluation, settings.rng("evaluation order")
@@ -94,6 +95,7 @@ def _train_venv(
         venv = rewarded = replace_reward(
             venv, reward_type, settings.reward_path, settings.load_reward_kwargs
         )
+        # Below VecNormalize, so that the log shows the reward before it is scaled.
         callbacks.append(rewarded.make_log_callback())
     if not settings.normalize_reward:
         return venv
@@ -104,6 +106,7 @@ def _train_venv(
             RuntimeWarning,
             stacklevel=2,
         )
+    # Rewards only: the policy is saved, and used, without VecNormalize's statistics.
     kwargs = {"norm_obs": False, "norm_reward": True, **settings.normalize_kwargs}
     return VecNormalize(venv, **kwargs)
 
@@ -117,6 +120,7 @@ def _save_rollouts(
     )
     rng = settings.rng("rollouts")
     with make_rollout_venv(settings.environment, rng) as venv:
+        # Neither replaced nor normalized rewards: demonstrations hold the true ones.
         rl_algo.set_env(venv)
         rollout_venv = rl_algo.get_env()
         assert rollout_venv is not None

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _logger = logging.getLogger("imitation.scripts.tuning")  # also as __main__
 
+# What studies and Ray add to the sampled settings.
 _BOOKKEEPING = (DIRECTORY, "__trial_index__")
 # The first seed of evaluations; those of searches are below.
 _EVALUATION_SEEDS = 2**30
@@ -98,6 +99,7 @@ def find_best_trial(
     groups: dict[str, list[Trial]] = {}
     for trial in experiment_analysis.trials:
         if math.isfinite(_return_of(trial, return_key)):
+            # By their text: sampled settings are nested, and cannot be hashed.
             groups.setdefault(repr(_settings_of(trial)), []).append(trial)
     if not groups:
         raise ConfigError(
@@ -147,6 +149,7 @@ def evaluate_trial(
         **{k: v for k, v in parallel_run_config.items() if k not in search_options},
         "run_name": run_name,
         "search_space": merge(space, seeded),
+        # The grid of seeds already repeats each run.
         "num_samples": 1,
         "repeat": 1,
         "resources_per_trial": dict(resources_per_trial),

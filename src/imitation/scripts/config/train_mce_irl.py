@@ -72,6 +72,7 @@ class MCESettings(Settings):
         """Raises a ConfigError unless the optimizer takes its arguments."""
         optimizer_cls = self.load_optimizer_cls()
         with typed.building("mce_irl.optimizer_cls with mce_irl.optimizer_kwargs"):
+            # Optimizers check their arguments when made, and need one parameter.
             optimizer_cls([th.nn.Parameter(th.zeros(1))], **self.optimizer_kwargs)
 
     def arguments(self) -> ConfigDict:

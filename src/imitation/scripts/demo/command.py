@@ -66,6 +66,7 @@ def make_report(
             for cell, state in zip(cells, states, strict=True):
                 if state.status == "done" and cell.name not in results:
                     results[cell.name] = study.Result.read(cell)
+            # In place, as the list is also what the function returns.
             measured[:] = [
                 page.Measured(
                     environment,
@@ -88,6 +89,7 @@ def make_report(
                 bar.write(f"First results: {path.absolute()} (reloads itself)")
             bar.set_description(" | ".join(running) or "demo", refresh=False)
             bar.update(ended - bar.n)
+            # tqdm does not redraw a bar that was moved by 0.
             bar.refresh()
 
         states = runner.run_rows(cells, changed, n_workers)

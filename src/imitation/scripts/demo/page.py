@@ -207,6 +207,7 @@ def _estimate(interval: Interval) -> Html:
     """Writes a value and its interval."""
     values = (interval.value, interval.low, interval.high)
     digits = 1 if any(abs(value) >= 10 for value in values) else 2
+    # The minus sign is as wide as a digit, unlike the hyphen.
     value, low, high = (f"{v:,.{digits}f}".replace("-", "−") for v in values)
     if not math.isfinite(interval.low):
         return blocks.text(value)
@@ -243,6 +244,7 @@ def _environment(one: Measured) -> list[Html]:
     ]
 
 
+# Once per result: the page is rebuilt whenever a row starts or ends.
 @functools.cache
 def _highlights(
     learner: Result, expert: Result | None, random: Result | None

@@ -234,6 +234,7 @@ class Cell:
             result = script.commands[name](settings, _Run())
             policy = row.load(self.directory / row.policy, settings)
         run = {"status": "COMPLETED", "result": result}
+        # Where Sacred would write it, and `imitation report` looks for the result.
         (self.directory / "sacred").mkdir()
         artifacts.write_json(self.directory / "sacred" / "run.json", run)
         # A new generator, not the training's: the command's evaluation has its own.

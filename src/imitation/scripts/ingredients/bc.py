@@ -20,6 +20,7 @@ from imitation.scripts.ingredients.policy import PolicySettings, make_policy
 from imitation.scripts.settings import ClassPath, Config, Settings, setting
 from imitation.util.logger import HierarchicalLogger
 
+# Of the remaining share of the training, 1 to 0, as in Stable-Baselines3.
 _SCHEDULES: Mapping[str, Callable[[float], float]] = {
     "linear": lambda remaining: remaining,
     "cosine": lambda remaining: 0.5 * (1 - math.cos(math.pi * remaining)),
@@ -126,6 +127,7 @@ class BCSettings(Settings):
         """Raises a ConfigError unless the optimizer takes its arguments."""
         optimizer_cls = self.load_optimizer_cls()
         with typed.building("bc.optimizer_cls with bc.optimizer_kwargs"):
+            # Optimizers check their arguments when made, and need one parameter.
             optimizer_cls([th.nn.Parameter(th.zeros(1))], **self.optimizer_kwargs)
 
     def load_optimizer_cls(self) -> type[th.optim.Optimizer]:

@@ -81,4 +81,5 @@ def _soft_optimal(venv: VecEnv, discount: float = 1.0) -> BasePolicy:
     return soft_optimal_expert(venv, discount)
 
 
+# Registered here, as policies cannot import the planning above them.
 serialize.policy_registry.register("soft-optimal", _soft_optimal)

@@ -156,6 +156,7 @@ def make_log_dir(run: Any, settings: LoggingSettings) -> pathlib.Path:
     logger = logging.getLogger("imitation")
     logger.setLevel(settings.level)
     logging.getLogger(__name__).info("Writing to %s", log_dir)
+    # Without an observer, as in tests, Sacred stores nothing to link to.
     if run.observers:
         sacred_util.build_sacred_symlink(log_dir, run)
     return log_dir
@@ -176,6 +177,7 @@ def setup_logging(
 
     log_dir = make_log_dir(run, settings)
     if settings.wants_wandb:
+        # <command>-<environment>-<timestamp>
         name = "-".join(log_dir.parts[-3:])
         wandb_init(settings.wandb, log_dir, name, run.config)
     formats = settings.formats

@@ -125,6 +125,7 @@ def make_mdp(settings: MdpSettings) -> Any:
 def make_state_venv(settings: MdpSettings, rng: np.random.Generator) -> VecEnv:
     """Builds a vector environment that shows the states."""
     venv = DummyVecEnv(
+        # One environment for each: DummyVecEnv refuses the same object twice.
         [lambda: ExposeState(make_mdp(settings)) for _ in range(settings.num_vec)]
     )
     venv.seed(seeding.make_seeds(rng))

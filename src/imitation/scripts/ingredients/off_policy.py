@@ -183,4 +183,5 @@ def _policy(policy: PolicySettings, observation_space: Space) -> str | type[Base
         return policy.load_cls()
     if isinstance(observation_space, gym.spaces.Dict):
         return "MultiInputPolicy"
+    # By Stable-Baselines3's criterion: 8-bit values with 1, 3 or 4 channels.
     return "CnnPolicy" if is_image_space(observation_space) else "MlpPolicy"

@@ -99,5 +99,6 @@ def make_policy(
         # The policy's own optimizer is not used; this makes a use of it visible.
         kwargs["lr_schedule"] = lambda _: float(th.finfo(th.float32).max)
     what = f"policy.policy_cls={settings.policy_cls} with policy.policy_kwargs"
+    # Layers draw their weights from torch's global generator.
     with torch_seeded(rng), typed.building(what):
         return policy_cls(**kwargs)

@@ -76,6 +76,7 @@ def announce(run_dir: Path) -> Path:
         The directory of the queue, where ``imitation label`` looks for it.
     """
     queue_dir = run_dir / QUEUE_DIR
+    # The file has to exist before `imitation label` looks for it.
     LabelQueue(queue_dir).close()
     command = shlex.join(["imitation", "label", str(run_dir)])
     print(f"To compare clips, type in another terminal: {command}", flush=True)
@@ -101,6 +102,7 @@ def rendered(
             environment.gym_id,
         )
         return environment, []
+    # Shape (height, width, 3); small frames are not enlarged.
     scale = min(1.0, settings.frame_size / max(frame.shape[:2]))
     changed = dataclasses.replace(environment, env_make_kwargs=kwargs)
     return changed, [lambda env, _: RenderImageInfoWrapper(env, scale)]
@@ -113,6 +115,7 @@ def _try_to_render(gym_id: str, kwargs: ConfigDict) -> np.ndarray | None:
         try:
             env: Env = gym.make(find_env_spec(gym_id), **kwargs)
             try:
+                # Gymnasium refuses to render an environment before its first reset.
                 env.reset(seed=0)
                 frame: Any = env.render()
             finally:

@@ -143,6 +143,7 @@ class RewardSettings(Settings):
     def check(self) -> None:
         """Raises a ConfigError unless the classes exist and the parts fit."""
         net_cls = self.load_cls()
+        # Only for the errors that they raise.
         self.load_kwargs()
         self.load_output_layer()
         if self.is_ensemble:
@@ -197,6 +198,7 @@ def make_reward_net(
             spaces.
     """
     settings.check()
+    # Layers draw their weights from torch's global generator.
     with torch_seeded(rng):
         return _make(venv, settings)
 

@@ -93,6 +93,7 @@ class RLSettings(Settings):
     @property
     def is_ppo(self) -> bool:
         """True if the algorithm is PPO."""
+        # Not its subclasses: they may have other hyperparameters.
         return self.load_cls() is sb3.PPO
 
     @property

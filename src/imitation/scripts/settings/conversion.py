@@ -28,6 +28,7 @@ def convert(value: object, hint: object) -> tuple[bool, Any]:
     """Returns whether a value fits a type, and the value in that type."""
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
+        # The first type that fits wins, so that 1 stays an int in int | float.
         for option in args:
             matched, converted = convert(value, option)
             if matched:
@@ -50,7 +51,7 @@ def convert(value: object, hint: object) -> tuple[bool, Any]:
 
 def _convert_scalar(value: Any, hint: object) -> tuple[bool, object]:
     """The part of `convert` for single values."""
-    if hint is object:
+    if hint is Any:
         return True, plain(value)
     if hint is ClassPath:
         return class_path(value)
@@ -89,7 +90,7 @@ def describe(hint: object) -> str:
     if origin is collections.abc.Mapping:
         return "a dict"
     words: dict[Any, str] = {
-        object: "anything",
+        Any: "anything",
         bool: "True or False",
         int: "a whole number",
         float: "a number",

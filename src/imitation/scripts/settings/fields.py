@@ -190,6 +190,7 @@ def setting(
         filled=filled,
     )
     metadata = {_KEY: declared}
+    # Dataclasses refuse mutable defaults, and no two instances may share one.
     if isinstance(default, Mapping):
         made: object = dataclasses.field(
             default_factory=lambda: copy.deepcopy(default), metadata=metadata

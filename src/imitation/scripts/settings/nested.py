@@ -38,6 +38,7 @@ def flatten(config: Mapping[str, object], path: str = "") -> Iterator[tuple[str,
     """Yields the dotted name and value of every leaf of a nested mapping."""
     for key, value in config.items():
         name = f"{path}.{key}" if path else str(key)
+        # An empty mapping is a leaf: it is what some defaults are.
         if isinstance(value, Mapping) and value:
             yield from flatten(value, name)
         else:

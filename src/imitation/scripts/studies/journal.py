@@ -105,6 +105,7 @@ class Journal:
 
     def add(self, **values: Any) -> TrialRecord:
         """Writes a new trial down."""
+        # Padded, so that the folders sort as the trials do.
         name = f"{values['index']:05d}"
         label = _label(values["sampled"])
         directory = self.directory / "trials" / (f"{name}-{label}" if label else name)
@@ -163,6 +164,7 @@ def write_error(directory: pathlib.Path, error: str) -> None:
         temporary.write_text(" ".join(error.split()), encoding="utf-8")
 
 
+# A study that is resumed from another directory is the same study.
 def _compared(spec: Mapping[str, object]) -> dict[str, object]:
     return {key: value for key, value in spec.items() if key != "cwd"}
 

@@ -151,6 +151,7 @@ class SearchedProposals:
                 found: Any = sampled
                 for key in path:
                     found = found[key]
+                # Searchers of Ray name nested parameters with slashes.
                 values["/".join(path)] = found
             self.searcher.add_evaluated_point(values, value)
 

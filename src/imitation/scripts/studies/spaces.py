@@ -132,6 +132,7 @@ def describe(value: object) -> Any:
         return f"{value.__module__}:{value.__qualname__}"
     if value is None or isinstance(value, bool | int | float | str):
         return value
+    # By name: Ray need not be installed to describe other values.
     if type(value).__module__ == "ray.tune.search.sample":
         return _describe_domain(value)
     return _remember(value)
@@ -188,11 +189,13 @@ def _remember(value: object) -> str:
     module, name = getattr(value, "__module__", None), getattr(value, "__name__", None)
     if callable(value) and module != "__main__" and name:
         found = getattr(importlib.import_module(str(module)), name, None)
+        # Lambdas and inner functions have names that import nothing, or another one.
         if found is value:
             return f"{module}:{name}"
     if isinstance(value, functools.partial):
         name = "partial"
     key = f"{_LIVE}{name or type(value).__name__} {len(_remembered)}"
+    # By identity: equal objects may go on to differ.
     known = next((k for k, v in _remembered.items() if v is value), None)
     if known is None:
         _remembered[key] = value

@@ -62,6 +62,7 @@ def run_study(
         lock = FileLock(directory / ".lock", timeout=0).acquire()
     except Timeout as error:
         raise ConfigError(f"the study in {directory} is running already") from error
+    # In this order: Ray reads the environment when it starts.
     with lock, _environment(), _ray(settings.init_kwargs):
         analysis = _run(settings, journal)
     table = journal.write_table()
@@ -99,7 +100,9 @@ def _run(settings: ParallelSettings, journal: Journal) -> "ExperimentAnalysis":
     defaults = {
         "storage_path": str(ray_directory.absolute()),
         "verbose": 0,
+        # A new process for each trial would import torch again.
         "reuse_actors": True,
+        # The others go on, and `_report` names those that failed.
         "raise_on_failed_trial": False,
     }
     loggers = importlib.import_module("ray.tune.logger")

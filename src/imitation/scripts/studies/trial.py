@@ -73,6 +73,7 @@ def _train(record: TrialRecord) -> Mapping[str, object]:
         place = {"logging": {"log_dir": str(run_dir)}}
         updates = arguments.get("config_updates", {})
         arguments["config_updates"] = merge(updates, place)
+    # Workers start elsewhere; relative paths are those of the study's first start.
     with experiment.stored_in(record.directory / "sacred"), contextlib.chdir(here):
         run = experiment.run(**arguments)
     return numbers(run.result)
@@ -95,6 +96,7 @@ def _numbers(result: Mapping[str, object]) -> dict[str, object]:
     for key, value in result.items():
         if isinstance(value, Mapping):
             kept[str(key)] = _numbers(value)
+        # NumPy's scalars, which JSON does not take.
         elif hasattr(value, "item"):
             kept[str(key)] = value.item()
         elif isinstance(value, int | float):
