@@ -80,11 +80,7 @@ class CommandSettings(typed.Settings):
         return int(self.rng(purpose).integers(2**31))
 
     def check(self, command: str) -> None:
-        """Looks at the world outside the settings: paths, environments, classes.
-
-        Raises:
-            ConfigError: something that a setting names does not exist.
-        """
+        """Looks at the world outside the settings: paths, environments, classes."""
         typed.check_paths(self, command)
 
 
@@ -108,8 +104,10 @@ class Script(Generic[S]):
     commands: Mapping[str, Command[S]]
     """The functions to run, by name."""
 
-    default_command: str | None = None
-    """The command that runs when none is named."""
+    @property
+    def default_command(self) -> str | None:
+        """The command that runs when none is named: the only one, if there is one."""
+        return next(iter(self.commands)) if len(self.commands) == 1 else None
 
     def make_settings(
         self,
@@ -164,11 +162,7 @@ class Script(Generic[S]):
         return typed.build(self.settings_cls, merged).resolved(command)
 
     def check(self, settings: S, command: str) -> None:
-        """Checks the directory that a run will write to, and what its settings name.
-
-        Raises:
-            ConfigError: the directory holds another run, or something does not exist.
-        """
+        """Checks the directory that a run will write to, and what its settings name."""
         own = settings.replaces_runs or settings.resume is not None
         settings.logging.check(replaces=self.name if own else None)
         settings.check(command)
@@ -192,9 +186,6 @@ def read_run(path: str, script: str, command: str) -> ConfigDict:
 
     Returns:
         The stored settings as updates, writing to the same directory again.
-
-    Raises:
-        ArtifactError: there is no such run or it belongs to another command.
     """
     directory = pathlib.Path(path)
     # Users also pass Sacred's directory of the run, which names ours in its config.

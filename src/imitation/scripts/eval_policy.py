@@ -111,7 +111,6 @@ eval_policy_ex = SacredExperiment(
         doc="Evaluates a policy: its returns, videos of it, or a window to watch it.",
         settings_cls=EvalPolicySettings,
         commands={"eval_policy": eval_policy},
-        default_command="eval_policy",
     )
 )
 

@@ -28,11 +28,7 @@ _WAIT_SECONDS = 0.5
 
 
 def find_queue(run_dir: pathlib.Path) -> pathlib.Path:
-    """Returns the directory of a run's label queue.
-
-    Raises:
-        ArtifactError: there is none.
-    """
+    """Returns the directory of a run's label queue."""
     for place in _PLACES:
         if (run_dir / place / FILE_NAME).is_file():
             return run_dir / place

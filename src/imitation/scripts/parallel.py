@@ -61,7 +61,6 @@ parallel_ex = SacredExperiment(
         doc="Runs a command many times on Ray Tune, with a search space.",
         settings_cls=ParallelSettings,
         commands={"parallel": parallel},
-        default_command="parallel",
     )
 )
 

@@ -224,11 +224,7 @@ def experiments(*, repeatable: bool = False) -> dict[str, Command]:
 
 
 def load_experiment(name: str) -> "SacredExperiment[Any]":
-    """Imports an experiment that can be run many times.
-
-    Raises:
-        ConfigError: there is no such experiment.
-    """
+    """Imports an experiment that can be run many times."""
     known = experiments(repeatable=True)
     if name not in known:
         raise ConfigError(

@@ -114,10 +114,6 @@ class SacredExperiment(Generic[S]):
 
         Returns:
             The finished Sacred run: `config`, `result`, `status`, `info`.
-
-        Raises:
-            ConfigError: the settings are not as they should be. Nothing has been
-                written then.
         """
         script = self.script
         command = command_name or script.default_command
@@ -171,11 +167,7 @@ class SacredExperiment(Generic[S]):
             observers[:] = [item for item in observers if item is not observer]
 
     def parse(self, arguments: Sequence[str], program: str) -> Invocation:
-        """Parses ``[COMMAND] [with UPDATE...] [options]``.
-
-        Raises:
-            ConfigError: the arguments do not have that form.
-        """
+        """Parses ``[COMMAND] [with UPDATE...] [options]``."""
         experiment = self._sacred()
         import docopt
 

@@ -97,7 +97,6 @@ train_density_ex = SacredExperiment(
         doc="Trains a policy on how likely its steps are among demonstrations.",
         settings_cls=TrainDensitySettings,
         commands={"train_density": train_density},
-        default_command="train_density",
     )
 )
 

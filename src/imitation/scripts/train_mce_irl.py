@@ -128,7 +128,6 @@ train_mce_irl_ex = SacredExperiment(
         doc="Learns the reward of a tabular environment from demonstrations.",
         settings_cls=TrainMCEIRLSettings,
         commands={"train_mce_irl": train_mce_irl},
-        default_command="train_mce_irl",
     )
 )
 

@@ -403,7 +403,6 @@ train_preference_comparisons_ex = SacredExperiment(
         doc="Learns a reward from comparisons, and a policy from the reward.",
         settings_cls=TrainPreferenceComparisonsSettings,
         commands={"train_preference_comparisons": train_preference_comparisons},
-        default_command="train_preference_comparisons",
     )
 )
 

@@ -134,7 +134,6 @@ train_rl_ex = SacredExperiment(
         doc="Trains a policy with RL, saving the policy and rollouts.",
         settings_cls=TrainRLSettings,
         commands={"train_rl": train_rl},
-        default_command="train_rl",
     )
 )
 

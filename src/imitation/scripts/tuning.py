@@ -200,7 +200,6 @@ tuning_ex = SacredExperiment(
         doc="Tunes the hyperparameters of an algorithm, then evaluates the best ones.",
         settings_cls=TuningSettings,
         commands={"tune": tune},
-        default_command="tune",
     )
 )
 

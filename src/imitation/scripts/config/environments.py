@@ -6,9 +6,7 @@ Presets of a command differ by kind of environment, not by environment.
 from collections.abc import Mapping
 
 from imitation.scripts.ingredients.policy import PolicySettings
-
-# Settings by (dotted) name.
-Preset = Mapping[str, object]
+from imitation.scripts.settings import Config, Presets
 
 ENVIRONMENTS: Mapping[str, str] = {
     "acrobot": "Acrobot-v1",
@@ -32,15 +30,15 @@ ENVIRONMENTS: Mapping[str, str] = {
 _CLASSIC = ("acrobot", "cartpole", "mountain_car", "pendulum")
 _TERMINATES = ("acrobot", "cartpole", "mountain_car", "ant", "humanoid")
 
-NORMALIZED: Preset = {
+NORMALIZED: Config = {
     "policy.policy_kwargs": PolicySettings.named_configs["normalize_running"][
         "policy_kwargs"
     ]
 }
 
-ACROBOT: Preset = {"rl.ppo_kwargs": {"gae_lambda": 0.94}, "total_timesteps": 500_000}
+ACROBOT: Config = {"rl.ppo_kwargs": {"gae_lambda": 0.94}, "total_timesteps": 500_000}
 
-CARTPOLE: Preset = {
+CARTPOLE: Config = {
     "rl.ppo_batch_size": 2048,
     "rl.ppo_kwargs": {
         "batch_size": 64,
@@ -50,7 +48,7 @@ CARTPOLE: Preset = {
     },
 }
 
-MOUNTAIN_CAR: Preset = {
+MOUNTAIN_CAR: Config = {
     **NORMALIZED,
     "environment.num_vec": 16,
     "rl.ppo_batch_size": 4096,
@@ -63,7 +61,7 @@ MOUNTAIN_CAR: Preset = {
     "total_timesteps": 1_000_000,
 }
 
-PENDULUM: Preset = {
+PENDULUM: Config = {
     "environment.num_vec": 16,
     "rl.ppo_batch_size": 4096,
     "rl.ppo_kwargs": {
@@ -75,7 +73,7 @@ PENDULUM: Preset = {
     "total_timesteps": 1_000_000,
 }
 
-MUJOCO: Preset = {
+MUJOCO: Config = {
     **NORMALIZED,
     "rl.ppo_batch_size": 16384,
     "rl.ppo_kwargs": {"batch_size": 256, "gae_lambda": 0.95},
@@ -83,8 +81,8 @@ MUJOCO: Preset = {
 
 
 def environment_presets(
-    extra: Mapping[str, Preset], *, terminates: Preset | None = None, **kinds: Preset
-) -> dict[str, Preset]:
+    extra: Presets, *, terminates: Config | None = None, **kinds: Config
+) -> dict[str, Config]:
     """Makes one preset per environment.
 
     Args:
@@ -98,7 +96,7 @@ def environment_presets(
     Returns:
         The updates of each preset.
     """
-    presets: dict[str, Preset] = dict(extra)
+    presets: dict[str, Config] = dict(extra)
     for name, gym_id in ENVIRONMENTS.items():
         kind = name.removeprefix("seals_")
         presets[name] = {

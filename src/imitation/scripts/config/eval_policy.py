@@ -1,7 +1,6 @@
 """Settings and presets of `imitation.scripts.eval_policy`."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from typing_extensions import override
@@ -15,9 +14,7 @@ from imitation.scripts.ingredients.reward import check_reward
 from imitation.scripts.settings import Config, Presets, When, group, setting
 from imitation.util.video_wrapper import VideoWrapper
 
-_NONE: Mapping[str, object] = {}
-
-_PRESETS: Mapping[str, Mapping[str, object]] = {
+_PRESETS: Presets = {
     "cliff_world": {
         "environment.gym_id": "seals/CliffWorld7x4XY-v0",
         "environment.env_make_kwargs.horizon": 40,
@@ -56,7 +53,7 @@ class EvalPolicySettings(CommandSettings):
     """Record videos to videos/ in the run directory."""
 
     video_kwargs: Config = setting(
-        _NONE,
+        {},
         arguments_of=VideoWrapper,
         filled=("env", "directory"),
         applies=When("videos"),

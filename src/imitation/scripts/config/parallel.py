@@ -27,7 +27,7 @@ _FILLED = (
     *("resume", "resume_config", "restore", "trial_dirname_creator"),
 )
 
-_EXAMPLE_RL: Mapping[str, object] = {
+_EXAMPLE_RL: Config = {
     "sacred_ex_name": "train_rl",
     "run_name": "example-cartpole-rl",
     "base_named_configs": ["cartpole"],
@@ -40,7 +40,7 @@ _EXAMPLE_RL: Mapping[str, object] = {
     },
 }
 
-_FAST: Mapping[str, object] = {
+_FAST: Config = {
     "sacred_ex_name": "train_rl",
     "run_name": "fast",
     "base_named_configs": ["cartpole", "fast", "environment.fast", "rl.fast"],
@@ -52,8 +52,7 @@ _FAST: Mapping[str, object] = {
 }
 
 
-_NONE: Mapping[str, object] = {}
-_NO_SPACE: Mapping[str, object] = {"named_configs": [], "config_updates": {}}
+_NO_SPACE: Config = {"named_configs": [], "config_updates": {}}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -68,7 +67,7 @@ class ParallelSettings(CommandSettings):
     sacred_ex_name: str = setting("train_rl", choices=experiments(repeatable=True))
     """The experiment to run."""
 
-    init_kwargs: Config = setting(_NONE)
+    init_kwargs: Config = setting({})
     """Keyword arguments of ``ray.init``: {"num_cpus": 8}, or {"address": "auto"} for a
     cluster whose machines share the run directory."""
 
@@ -76,13 +75,13 @@ class ParallelSettings(CommandSettings):
     """The study's name, also "experiment.name" in the run.json of its runs; None is
     DEFAULT_<timestamp>."""
 
-    resources_per_trial: Config = setting(_NONE)
+    resources_per_trial: Config = setting({})
     """What a trial needs: {"cpu": 2, "gpu": 0.5}; one CPU by default."""
 
     base_named_configs: Any = setting(())
     """Named configs of every trial."""
 
-    base_config_updates: Any = setting(_NONE)
+    base_config_updates: Any = setting({})
     """Settings of every trial, nested or with dotted names."""
 
     search_space: Any = setting(_NO_SPACE)
@@ -102,7 +101,7 @@ class ParallelSettings(CommandSettings):
     """Ray's directory of an earlier study: read it instead of running one. That can
     run code which the directory holds; read what you trust."""
 
-    tune_run_kwargs: Config = setting(_NONE)
+    tune_run_kwargs: Config = setting({})
     """Further arguments of ``ray.tune.run``, such as metric, mode, scheduler,
     search_alg and max_concurrent_trials."""
 
@@ -167,12 +166,7 @@ class ParallelSettings(CommandSettings):
         return {**others, "named_configs": named, "config_updates": updates}
 
     def check_study(self) -> None:
-        """Checks what Ray and the experiment are given.
-
-        Raises:
-            ConfigError: a setting of the trials or an argument of Ray is wrong.
-            MissingExtraError: Ray is not installed.
-        """
+        """Checks what Ray and the experiment are given."""
         tune = spaces.import_tune()
         check_keys(self.tune_run_kwargs, tune.run, "tune_run_kwargs", _FILLED)
         kwargs = {k: spaces.realize(v) for k, v in self.tune_run_kwargs.items()}
@@ -211,11 +205,7 @@ def check_types(settings: ParallelSettings) -> None:
 
 
 def check_search_alg(search_alg: object, repeat: int) -> None:
-    """Checks that a search algorithm can be told of repeated trials.
-
-    Raises:
-        ConfigError: it cannot, as it is not one of Ray's.
-    """
+    """Checks that a search algorithm can be told of repeated trials."""
     from ray.tune.search import BasicVariantGenerator, SearchAlgorithm, Searcher
 
     if search_alg is None:

@@ -60,11 +60,7 @@ class MCESettings(Settings):
     occupancy: always match the visits that were counted."""
 
     def load_optimizer_cls(self) -> type[th.optim.Optimizer]:
-        """Returns the class of the optimizer.
-
-        Raises:
-            ConfigError: there is no such optimizer.
-        """
+        """Returns the class of the optimizer."""
         name = "mce_irl.optimizer_cls"
         return typed.load_class(self.optimizer_cls, th.optim.Optimizer, name)
 

@@ -24,9 +24,8 @@ _HUMAN = ClassPath("imitation.algorithms.preference_comparisons:HumanGatherer")
 GATHERERS: Mapping[str, ClassPath] = {"synthetic": _SYNTHETIC, "human": _HUMAN}
 
 _HAS_AGENT = When("trajectory_path", (None,))
-_NONE: Mapping[str, object] = {}
 
-_CARTPOLE: Mapping[str, object] = {
+_CARTPOLE: Config = {
     "fragment_length": 25,
     "held_out_episodes": 50,
     "initial_comparison_frac": 0.5,
@@ -49,14 +48,14 @@ _CARTPOLE: Mapping[str, object] = {
     "total_timesteps": 200_000,
 }
 
-_MOUNTAIN_CAR: Mapping[str, object] = {
+_MOUNTAIN_CAR: Config = {
     **envs.NORMALIZED,
     "environment.num_vec": 16,
     "rl.ppo_batch_size": 4096,
     "rl.ppo_kwargs": {"gae_lambda": 0.98, "gamma": 0.99, "learning_rate": 1e-3},
 }
 
-_PENDULUM: Mapping[str, object] = {
+_PENDULUM: Config = {
     **envs.PENDULUM,
     "fragment_length": 50,
     "held_out_episodes": 50,
@@ -74,7 +73,7 @@ _PENDULUM: Mapping[str, object] = {
     "total_timesteps": 300_000,
 }
 
-_PRESETS: Mapping[str, Mapping[str, object]] = {
+_PRESETS: Presets = {
     "noiseless": {"gatherer_kwargs": {"temperature": 0.0}},
     "fast": {
         "fragment_length": 2,
@@ -139,7 +138,7 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
     exploration_frac: float = setting(0.0, at_least=0, at_most=1)
     """Share of the sampled steps that are taken partly at random."""
 
-    preference_model_kwargs: Config = setting(_NONE)
+    preference_model_kwargs: Config = setting({})
     """Keyword arguments of PreferenceModel: noise_prob, discount_factor, threshold."""
 
     reward_trainer_kwargs: Config = setting({"epochs": 3})
@@ -161,7 +160,7 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
     gatherer_cls: ClassPath = setting(_SYNTHETIC)
     """Class of the preference gatherer, "module:Class"; gatherer wins if it is set."""
 
-    gatherer_kwargs: Config = setting(_NONE)
+    gatherer_kwargs: Config = setting({})
     """Keyword arguments of that class, such as temperature and sample; those of people
     are in human."""
 
@@ -185,7 +184,7 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
     """Trajectories to compare fragments of, such as rollouts/final.npz of train_rl;
     None trains an agent and compares what it does."""
 
-    trajectory_generator_kwargs: Config = setting(_NONE)
+    trajectory_generator_kwargs: Config = setting({})
     """Keyword arguments of AgentTrainer: switch_prob and random_prob of its
     exploration."""
 

@@ -1,7 +1,6 @@
 """Settings and presets of `imitation.scripts.train_rl`."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import ClassVar, Self
 
 from stable_baselines3.common.vec_env import VecNormalize
@@ -18,7 +17,6 @@ from imitation.scripts.config.environments import (
 from imitation.scripts.ingredients.reward import check_reward
 from imitation.scripts.settings import Config, Presets, When, setting
 
-_KWARGS: Mapping[str, object] = {}
 _SAVES_ROLLOUTS = When("rollout_save_final")
 
 
@@ -63,7 +61,7 @@ class TrainRLSettings(AgentSettings):
     """Divide rewards by a running estimate of the return's standard deviation."""
 
     normalize_kwargs: Config = setting(
-        _KWARGS,
+        {},
         arguments_of=VecNormalize,
         filled=("venv",),
         applies=When("normalize_reward"),
@@ -76,7 +74,7 @@ class TrainRLSettings(AgentSettings):
     reward_path: str | None = setting(None, path=True, applies=When("reward_type"))
     """Where the reward of `reward_type` is saved."""
 
-    load_reward_kwargs: Config = setting(_KWARGS, applies=When("reward_type"))
+    load_reward_kwargs: Config = setting({}, applies=When("reward_type"))
     """Keyword arguments of `load_reward` that the reward is called with, such as
     alpha and update_stats."""
 

@@ -1,7 +1,6 @@
 """Settings, search spaces and presets of `imitation.scripts.tuning`."""
 
 import dataclasses
-from collections.abc import Mapping
 from typing import ClassVar
 
 from typing_extensions import override
@@ -18,8 +17,6 @@ from imitation.scripts.settings import (
     setting,
     to_config,
 )
-
-_NONE: Mapping[str, object] = {}
 
 
 def _search(
@@ -118,7 +115,7 @@ _PREFERENCES_SPACE = {
     "rl": _LEARNED_REWARD_RL,
 }
 
-_FAST: Mapping[str, object] = {
+_FAST: Config = {
     "num_eval_seeds": 1,
     "parallel_run_config": {
         "num_samples": 2,
@@ -169,7 +166,7 @@ class TuningSettings(CommandSettings):
         "fast": _FAST,
     }
 
-    parallel_run_config: Config = setting(_NONE)
+    parallel_run_config: Config = setting({})
     """Settings of `parallel` for the search; the presets have one per algorithm."""
 
     eval_best_trial_resource_multiplier: int = setting(

@@ -25,9 +25,6 @@ def run(seed: int, out: pathlib.Path | None, *, fast: bool) -> int:
 
     Returns:
         The exit status: 0, or 1 if a row has failed.
-
-    Raises:
-        ConfigError: the directory holds something else.
     """
     if out is None:
         out = DEFAULT_ROOT / make_unique_timestamp()
@@ -50,9 +47,6 @@ def make_report(
 
     Returns:
         The results by environment, and the states of all rows.
-
-    Raises:
-        ConfigError: the directory holds something else.
     """
     _check_directory(options.out)
     cells = study.cells(options, environments, rows.all_rows())

@@ -174,11 +174,7 @@ def make_or_load_policy(
     policy: PolicySettings,
     rng: np.random.Generator,
 ) -> ActorCriticPolicy:
-    """Builds a policy or loads a saved one.
-
-    Raises:
-        ConfigError: the policy cannot be trained by behavioral cloning.
-    """
+    """Builds a policy or loads a saved one."""
     made: BasePolicy
     if agent_path is None:
         made = make_policy(venv, policy, rng)

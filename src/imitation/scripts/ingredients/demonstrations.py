@@ -112,11 +112,7 @@ def get_expert_trajectories(
 def take(
     trajectories: Sequence[types.Trajectory], n_demos: int | None, source: str
 ) -> Sequence[types.Trajectory]:
-    """Takes the first `n_demos` trajectories, or all of them.
-
-    Raises:
-        ConfigError: there are fewer.
-    """
+    """Takes the first `n_demos` trajectories, or all of them."""
     if n_demos is not None and len(trajectories) < n_demos:
         raise ConfigError(
             f"Want to use n_expert_demos={n_demos} trajectories, but only "

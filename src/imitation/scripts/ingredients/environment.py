@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import os
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -23,7 +23,6 @@ from imitation.scripts.settings import (
 from imitation.util import util
 from imitation.util.vec_envs import PostWrapper, find_env_spec
 
-_NONE: Mapping[str, object] = {}
 _COSTLY = ("mujoco", "box2d", "ale_py", "shimmy", "robotics", "dm_control")
 
 
@@ -50,7 +49,7 @@ class EnvironmentSettings(Settings):
     max_episode_steps: int | None = setting(None, more_than=0)
     """Cut episodes after this many steps; None keeps the environment's own limit."""
 
-    env_make_kwargs: Config = setting(_NONE)
+    env_make_kwargs: Config = setting({})
     """Keyword arguments of the environment's constructor."""
 
     @override

@@ -61,12 +61,7 @@ class ExpertSettings(Settings):
 
 
 def get_expert_policy(venv: VecEnv, settings: ExpertSettings) -> BasePolicy:
-    """Loads the expert.
-
-    Raises:
-        ConfigError: the loader does not take the arguments.
-        ArtifactError: there is no such policy or it cannot be read.
-    """
+    """Loads the expert."""
     what = f"expert.policy_type={settings.policy_type} with expert.loader_kwargs"
     with building(what):
         return serialize.load_policy(

@@ -100,10 +100,6 @@ def make_mdp(settings: MdpSettings) -> Any:
 
     Returns:
         An environment with known dynamics.
-
-    Raises:
-        ConfigError: the id is unknown, or the environment has no known dynamics.
-        ArtifactError: the file cannot be read.
     """
     if settings.path is not None:
         env: Any = load_mdp(settings.path)
@@ -142,9 +138,6 @@ def mdp_demonstrations(
 
     Returns:
         Trajectories of states, or an occupancy measure of shape ``(S,)``.
-
-    Raises:
-        ConfigError: there are fewer demonstrations than asked for.
     """
     if settings.source == "local":
         assert settings.path is not None, "checked by the settings"

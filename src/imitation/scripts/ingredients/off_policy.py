@@ -150,9 +150,6 @@ def algorithm_arguments(
 
     Returns:
         ``policy``, ``rl_algo_class`` and ``rl_kwargs``.
-
-    Raises:
-        ConfigError: the algorithm does not take the hyperparameters or the policy.
     """
     path = rl.rl_cls or learners.for_space(venv.action_space)
     rl_cls = typed.load_class(path, OffPolicyAlgorithm, "rl.rl_cls")

@@ -85,11 +85,7 @@ class PolicySettings(Settings):
 def make_policy(
     venv: VecEnv, settings: PolicySettings, rng: np.random.Generator
 ) -> BasePolicy:
-    """Builds a policy that is trained by an optimizer of its user.
-
-    Raises:
-        ConfigError: the class does not take the arguments or the spaces.
-    """
+    """Builds a policy that is trained by an optimizer of its user."""
     policy_cls = settings.load_cls()
     kwargs = settings.load_kwargs()
     kwargs.update(

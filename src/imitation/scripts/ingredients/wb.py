@@ -35,12 +35,7 @@ def wandb_init(
     run_name: str,
     config: Config,
 ) -> None:
-    """Starts a Weights & Biases run.
-
-    Raises:
-        MissingExtraError: wandb is not installed.
-        ConfigError: it does not take the arguments, or nobody is logged in.
-    """
+    """Starts a Weights & Biases run."""
     try:
         import wandb
     except ModuleNotFoundError as error:

@@ -259,11 +259,7 @@ class Settings:
 def check_entries(
     mapping: Mapping[str, object], rules: Mapping[str, Rule], name: str
 ) -> None:
-    """Checks integers in a mapping; those that are missing or None are fine.
-
-    Raises:
-        ConfigError: a value is no integer or out of its range.
-    """
+    """Checks integers in a mapping; those that are missing or None are fine."""
     for key, rule in rules.items():
         value = mapping.get(key)
         whole = isinstance(value, int) and not isinstance(value, bool)
@@ -285,9 +281,6 @@ def check_effects(settings: object, given: Config, command: str | None) -> None:
     """Refuses settings that were given and cannot have an effect.
 
     Presets of ours are not "given": they set things for several commands and cases.
-
-    Raises:
-        ConfigError: a given setting differs from its default and does not apply.
     """
     for name, value, reason in _without_effect(settings, given, command, "", {}):
         raise ConfigError(
@@ -329,11 +322,7 @@ def _without_effect(
 
 
 def check_paths(settings: object, command: str, path: str = "") -> None:
-    """Checks that the files exist which settings name, where they have an effect.
-
-    Raises:
-        ConfigError: a file or directory is missing.
-    """
+    """Checks that the files exist which settings name, where they have an effect."""
     for field in dataclasses.fields(cast(Any, settings)):
         declared, value = declaration(field), getattr(settings, field.name)
         applies = declared.applies is None or declared.applies.holds(settings)

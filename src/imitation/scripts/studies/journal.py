@@ -132,11 +132,7 @@ class Journal:
 
 
 def read_trial(directory: pathlib.Path) -> TrialRecord:
-    """Reads a trial.
-
-    Raises:
-        ArtifactError: its files are damaged.
-    """
+    """Reads a trial."""
     stored = artifacts.read_json(directory / _TRIAL)
     result_file, error_file = directory / _RESULT, directory / _ERROR
     result = artifacts.read_json(result_file) if result_file.exists() else None

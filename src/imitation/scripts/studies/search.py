@@ -87,9 +87,6 @@ class SearchedProposals:
         metric: what to optimize, with "/" between the levels of the result.
         mode: "max" or "min".
         num_samples: the number of groups.
-
-    Raises:
-        ConfigError: the algorithm cannot search the space.
     """
 
     def __init__(

@@ -48,10 +48,6 @@ def run_study(
 
     Returns:
         Ray's analysis of all trials, those of earlier parts included.
-
-    Raises:
-        ConfigError: every trial failed, or the study runs already.
-        KeyboardInterrupt: it was interrupted; what is finished is kept.
     """
     from filelock import FileLock, Timeout
 
@@ -170,11 +166,7 @@ def _optuna(metric: str, mode: str, seed: int) -> object:
 
 
 def _report(journal: Journal, table: pathlib.Path) -> None:
-    """Says what became of the trials.
-
-    Raises:
-        ConfigError: every trial failed.
-    """
+    """Says what became of the trials."""
     trials = journal.trials()
     failed = [trial for trial in trials if trial.status == "failed"]
     for trial in failed:

@@ -80,11 +80,7 @@ def _train(record: TrialRecord) -> Mapping[str, object]:
 
 
 def numbers(result: Any) -> ConfigDict:
-    """The numbers of a command's result, nested as they are.
-
-    Raises:
-        ArtifactError: there are none.
-    """
+    """The numbers of a command's result, nested as they are."""
     kept = _numbers(result) if isinstance(result, Mapping) else {}
     if not kept:
         raise ArtifactError(f"the command returned no numbers to compare: {result!r}")

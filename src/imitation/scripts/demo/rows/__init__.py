@@ -113,9 +113,6 @@ def resolve(command: str, words: Sequence[str]) -> tuple[Script[Any], str, Any]:
 
     Returns:
         The script, the name of its command, and the resolved settings.
-
-    Raises:
-        ConfigError: a name is unknown or a value does not fit.
     """
     entry = COMMANDS[command]
     experiment = entry.load_experiment()
