@@ -12,6 +12,7 @@ from typing_extensions import override
 
 from imitation.data import buffer, tree
 from imitation.errors import ConfigError, DataError
+from imitation.util.artifacts import State
 
 Obs = np.ndarray | dict[str, np.ndarray]
 
@@ -198,7 +199,7 @@ class GeneratorSamples:
         """Returns the transitions, in an order that `load_state_dict` restores."""
         return {} if self._buffer is None else self._buffer.state_dict()
 
-    def load_state_dict(self, state: Mapping[str, object]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Restores what `state_dict` returned."""
         self._buffer = None
         if state:

@@ -361,7 +361,9 @@ class HumanGatherer(PreferenceGatherer):
         for i in given:
             meta = self._pairs[i].meta
             arrays = _load(str(self.queue_dir / "fragments" / str(meta["fragments"])))
-            pairs.append(arrays.pair(int(meta["index"])))
+            index = meta["index"]
+            assert isinstance(index, int), "this class wrote it"
+            pairs.append(arrays.pair(index))
         return pairs, np.array(list(given.values()), dtype=np.float32)
 
 
