@@ -1,9 +1,10 @@
-"""Imports point downwards only, and the core stays light."""
+"""Imports point downwards only, never in a circle, and the core stays light."""
 
 import ast
+import graphlib
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -117,6 +118,90 @@ def test_imports_point_downwards(package: str) -> None:
 def test_upward_import_is_seen_however_it_is_written(statement: str) -> None:
     assert upward_imports(statement, "imitation.data.rollout") == ["scripts"]
     assert upward_imports(statement, "imitation.testing.checks") == []
+
+
+def is_face(module: str, source: str) -> bool:
+    """Whether a package's ``__init__`` holds nothing but imports and ``__all__``."""
+    return module.endswith(".__init__") and all(
+        isinstance(node, ast.Import | ast.ImportFrom | ast.Expr)
+        or (isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "__all__")
+        for node in ast.parse(source).body
+    )
+
+
+def import_graph(sources: Mapping[str, str]) -> dict[str, set[str]]:
+    """Maps each module to those it imports, by the names that `dotted` gives.
+
+    Imports for type checking and inside functions count. Faces are left out: a package
+    and its parts form no circle by being a package.
+    """
+    own = {name for name, source in sources.items() if not is_face(name, source)}
+
+    def modules_of(name: str) -> set[str]:
+        """The module that a dotted name is, or lies in."""
+        while name:
+            if found := {name, f"{name}.__init__"} & sources.keys():
+                return found & own
+            name = name.rpartition(".")[0]
+        return set()
+
+    graph: dict[str, set[str]] = {}
+    for module in own:
+        names = set(imported_modules(sources[module], module))
+        # Of `from a import b` only a.b counts, which may be another module than a.
+        names = {n for n in names if not any(m.startswith(f"{n}.") for m in names)}
+        graph[module] = set().union(*map(modules_of, names)) - {module}
+    return graph
+
+
+def circle_in(sources: Mapping[str, str]) -> list[str]:
+    """Returns the modules of one circle of imports, [] if there is none."""
+    try:
+        graphlib.TopologicalSorter(import_graph(sources)).prepare()
+    except graphlib.CycleError as error:
+        circle: list[str] = error.args[1]
+        return circle
+    return []
+
+
+def test_no_import_circles() -> None:
+    sources = {dotted(path): path.read_text("utf-8") for path in FILES}
+    assert sum(map(len, import_graph(sources).values())) > 500
+    assert circle_in(sources) == []
+
+
+PLANTED = {
+    "imitation.a.__init__": '"""A face."""\nfrom .b import f\n__all__ = ["f"]',
+    "imitation.a.b": "from imitation.a import c",
+    "imitation.a.c": "from .d import g",
+    "imitation.a.d": "",
+    "imitation.e": "from imitation.a import f",
+}
+
+
+@pytest.mark.parametrize(
+    "closing",
+    [
+        "import imitation.a.b",
+        "from .b import f",
+        "from . import b",
+        "from imitation.a import b",
+        "def f():\n    from imitation.a.b import f",
+        "if TYPE_CHECKING:\n    from imitation.a.b import f",
+    ],
+)
+def test_a_circle_is_found_however_it_is_closed(closing: str) -> None:
+    assert circle_in(PLANTED) == []
+    for module, members in [("imitation.a.d", "bcd"), ("imitation.a.c", "bc")]:
+        found = circle_in(PLANTED | {module: closing + "\nfrom .d import g"})
+        assert set(found) == {f"imitation.a.{name}" for name in members}
+
+
+def test_a_package_that_does_more_than_re_export_is_part_of_circles() -> None:
+    package = {"imitation.a.__init__": "from .d import g\ndef f(): ..."}
+    assert circle_in(PLANTED | package) == []
+    found = circle_in(PLANTED | package | {"imitation.a.d": "from . import f"})
+    assert set(found) == {"imitation.a.__init__", "imitation.a.d"}
 
 
 def modules_after(statement: str) -> set[str]:
