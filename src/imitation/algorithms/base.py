@@ -64,7 +64,7 @@ class BaseImitationAlgorithm(Trainer, abc.ABC):
 
     @property
     def logger(self) -> imit_logger.HierarchicalLogger:
-        """Where the algorithm logs to."""
+        """The logger of the algorithm."""
         return self._logger
 
     @logger.setter

@@ -127,7 +127,7 @@ class Checkpoints:
             self.save()
 
     def _passed(self, every: int, progress: int) -> bool:
-        """Whether a multiple of `every` was reached since the last call.
+        """Returns True if a multiple of `every` was reached since the last call.
 
         Progress may advance by more than one, and must mean the same after a resume.
         """

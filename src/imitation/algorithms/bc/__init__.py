@@ -1,4 +1,4 @@
-"""Behavioural cloning (BC): a policy by supervised learning on expert pairs.
+"""Behavioral cloning (BC): a policy by supervised learning on expert pairs.
 
 Pomerleau, "Efficient Training of Artificial Neural Networks for Autonomous Navigation",
 Neural Computation 3(1), 1991.

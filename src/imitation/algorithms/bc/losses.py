@@ -1,4 +1,4 @@
-"""The objective of behavioural cloning, as pure functions of tensors.
+"""The objective of behavioral cloning, as pure functions of tensors.
 
 For a batch of expert pairs (s, a), the loss is
 
@@ -171,7 +171,7 @@ def _log_prob_and_entropy(
         return _of_normals(output, policy.log_std, acts)
     distribution: Any = policy.get_distribution(obs)
     if isinstance(distribution, distributions.CategoricalDistribution):
-        # The logits of a Categorical are normalised: they are log-probabilities.
+        # The logits of a Categorical are normalized: they are log-probabilities.
         return _of_categories(distribution.distribution.logits, acts)
     acts = acts.float()
     if policy.squash_output:  # the distribution is one of actions scaled to [-1, 1]

@@ -36,7 +36,7 @@ Schedule: TypeAlias = Callable[[float], float]
 
 @dataclasses.dataclass
 class Call:
-    """How far one call of `BC.train` has come; `BC.progress` counts its batches."""
+    """The position within one call of `BC.train`; `BC.progress` counts its batches."""
 
     n_epochs: int | None = None
     """The epochs to train for, if the call was given a number of epochs."""

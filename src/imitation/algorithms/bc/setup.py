@@ -1,4 +1,4 @@
-"""What behavioural cloning is built from: checks of its settings, and default parts."""
+"""Checks of the settings of behavioral cloning, and its default parts."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

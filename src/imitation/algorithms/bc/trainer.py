@@ -139,7 +139,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
 
     @property
     def device(self) -> th.device:
-        """Where the policy is trained."""
+        """The device that the policy is trained on."""
         return self._policy.device
 
     @override

@@ -34,7 +34,7 @@ Array = np.ndarray
 
 @dataclasses.dataclass(frozen=True)
 class EpisodeRecord:
-    """What is remembered about an episode that was written to disk."""
+    """An episode that was written to disk."""
 
     path: pathlib.Path
     """The episode's file."""
@@ -205,7 +205,7 @@ Expert = BasePolicy | BaseAlgorithm | Callable[..., Any]
 
 @dataclasses.dataclass(frozen=True)
 class RoundSize:
-    """When a round has enough demonstrations."""
+    """The least size of a round."""
 
     min_episodes: int
     """The least number of episodes."""
@@ -265,7 +265,7 @@ def collect(
     """Steps a collector with an expert's actions until the round is large enough.
 
     Episodes in progress at that moment are finished, as in `rollout.rollout`: stopping
-    at once would favour short ones.
+    at once would favor short ones.
 
     Args:
         collector: its `records` say what the round holds, and may not be empty.
@@ -314,7 +314,7 @@ def _step_until(
 
 
 def _image_hint(expert: Space, venv: Space) -> str:
-    """What to do when the two differ by the position of the image channels."""
+    """Suggests a remedy if the two differ by the position of the image channels."""
     if not (
         isinstance(expert, gym.spaces.Box)
         and isinstance(venv, gym.spaces.Box)

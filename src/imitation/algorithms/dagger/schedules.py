@@ -1,4 +1,4 @@
-"""How the expert's share of the actions falls from round to round.
+"""Schedules by which the expert's share of the actions falls, round by round.
 
 Ross, Gordon and Bagnell, "A Reduction of Imitation Learning and Structured Prediction
 to No-Regret Online Learning" (https://arxiv.org/abs/1011.0686), section 3: in round n

@@ -4,7 +4,7 @@ Stéphane Ross, Geoffrey Gordon and Drew Bagnell, "A Reduction of Imitation Lear
 Structured Prediction to No-Regret Online Learning", AISTATS 2011
 (https://arxiv.org/abs/1011.0686), algorithm 3.1: collect episodes with a mixture of
 expert and novice, add the expert's actions on the states visited to the data set, train
-the next novice on the whole of it by behavioural cloning.
+the next novice on the whole of it by behavioral cloning.
 """
 
 import dataclasses
@@ -117,7 +117,7 @@ class DAggerTrainer(base.BaseImitationAlgorithm):
 
     @property
     def logger(self) -> imit_logger.HierarchicalLogger:
-        """Where the algorithm, and its BC trainer, log to."""
+        """The logger of the algorithm and of its BC trainer."""
         return super().logger
 
     @logger.setter
