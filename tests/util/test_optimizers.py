@@ -55,7 +55,7 @@ def test_what_was_asked_for_stays(
 
 
 @pytest.mark.parametrize("optimizer_cls", [th.optim.Adam, th.optim.AdamW])
-def test_others_optimisers_are_fused_for_a_block(
+def test_others_optimizers_are_fused_for_a_block(
     optimizer_cls: type[Adam] | type[AdamW],
 ) -> None:
     nets = [th.nn.Linear(4, 2) for _ in range(2)]
@@ -75,7 +75,7 @@ def test_others_optimisers_are_fused_for_a_block(
     assert changed.param_groups[0]["fused"] is None
 
 
-def test_a_block_that_fails_leaves_optimisers_as_they_were() -> None:
+def test_a_block_that_fails_leaves_optimizers_as_they_were() -> None:
     optimizer = th.optim.Adam(th.nn.Linear(4, 2).parameters())
     before = optimizer.state_dict()
     with pytest.raises(RuntimeError, match="inside"), optimizers.fused([optimizer]):
@@ -103,3 +103,28 @@ def test_a_block_changes_no_choice_of_the_owner(
     with optimizers.fused([optimizer]):
         assert optimizer.state_dict() == before
     assert optimizer.state_dict() == before
+
+
+def no_moment(state: Any) -> None:
+    del state[0]["exp_avg"]
+
+
+def text(state: Any) -> None:
+    state[1]["exp_avg_sq"] = "bogus"
+
+
+def another_shape(state: Any) -> None:
+    state[0]["exp_avg"] = th.zeros(3, 4)
+
+
+@pytest.mark.parametrize("damage", [no_moment, text, another_shape])
+def test_moments_that_do_not_fit_are_refused(damage: Any) -> None:
+    net = Linear(4, 2)
+    optimizer = Adam(net.parameters())
+    net(th.ones(4)).sum().backward()
+    optimizer.step()
+    state = optimizer.state_dict()
+    optimizers.load_state(Adam(net.parameters()), state)
+    damage(state["state"])
+    with pytest.raises(ValueError, match="the optimizer's"):
+        optimizers.load_state(Adam(net.parameters()), state)

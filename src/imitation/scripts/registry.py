@@ -92,9 +92,7 @@ _ROWS = (
     Command(
         "train_rl",
         "train an expert with RL, save its rollouts",
-        resume=Resume(
-            "the last of the `policies/`, `policy_save_interval` steps apart"
-        ),
+        resume=Resume(f"{_STATES}`state_interval` steps apart (20 in the training)"),
         metric="monitor_return_mean",
         entry_point=True,
     ),

@@ -164,7 +164,6 @@ class _RolloutRewards(BaseCallback):
         steps = self.rewarded.recorder.pop()
         self.collected.append(steps)
         # Its advantages are computed by now: this is the last call before training.
-        # Its advantages are computed by now: this is the last call before training.
         buffer = self.model.rollout_buffer
         rewards = self.rewarded.rate(steps).astype(buffer.rewards.dtype)
         if self.rewarded.entropy_weight:

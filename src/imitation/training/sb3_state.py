@@ -4,9 +4,10 @@ A trainer of such an algorithm restarts episodes when it is saved and when it is
 see `trainer`; `restart_episodes` does so for the algorithm.
 """
 
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import numpy.typing as npt
 import torch as th
 from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
@@ -14,7 +15,8 @@ from stable_baselines3.common.running_mean_std import RunningMeanStd
 from stable_baselines3.common.vec_env import VecEnv
 
 from imitation.data import tree
-from imitation.util import seeding
+from imitation.training.sb3_learning import optimizers_of
+from imitation.util import optimizers, seeding
 from imitation.util.artifacts import State
 
 COUNTERS = (
@@ -84,11 +86,16 @@ def load_learned_state(algo: BaseAlgorithm, state: State) -> None:
         ValueError: it is of an algorithm of another shape.
     """
     algo.set_parameters(state["parameters"], exact_match=True, device=algo.device)
-    for name, value in state["variables"].items():
-        _get(algo, name).data.copy_(value)
+    for optimizer in optimizers_of(algo):
+        optimizers.check_state(optimizer)
+    for name in algo._get_torch_save_params()[1]:
+        tensor = _get(algo, name).data
+        _check_shape(name, state["variables"][name], tensor.shape)
+        tensor.copy_(state["variables"][name])
     own = _normalization(algo)
     for moments, saved in zip(own, state["normalization"], strict=True):
         for name in MOMENTS:
+            _check_shape(name, saved[name], np.shape(getattr(moments, name)))
             setattr(moments, name, saved[name])
 
 
@@ -143,11 +150,27 @@ def load_algorithm_state(algo: BaseAlgorithm, state: State) -> None:
     if isinstance(algo, OffPolicyAlgorithm):
         replay: Any = algo.replay_buffer
         saved = state["replay"]
+        pos, full = int(saved["pos"]), bool(saved["full"])
+        size = len(replay.rewards)
+        if not 0 <= pos < size:
+            raise ValueError(f"the replay buffer has no position {pos}")
+        filled = size if full else pos
         for name in REPLAY_ARRAYS:
             if hasattr(replay, name):
-                part = saved[name]
-                tree.assign(getattr(replay, name), slice(tree.length(part)), part)
-        replay.pos, replay.full = int(saved["pos"]), bool(saved["full"])
+                target = tree.take(getattr(replay, name), slice(filled))
+                # NumPy would repeat the steps of one environment for all others.
+                for into, part in tree.zip_leaves(target, saved[name]):
+                    _check_shape(name, part, into.shape)
+                tree.assign(target, slice(None), saved[name])
+        replay.pos, replay.full = pos, full
+
+
+def _check_shape(name: str, value: object, shape: tuple[int, ...]) -> None:
+    if np.shape(cast(npt.ArrayLike, value)) != tuple(shape):
+        raise ValueError(
+            f"{name} of the state has the shape {np.shape(cast(npt.ArrayLike, value))}"
+            f", expected {tuple(shape)}"
+        )
 
 
 def _normalization(algo: BaseAlgorithm) -> list[RunningMeanStd]:

@@ -473,7 +473,7 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
     def restore(self, state: State) -> None:
         super().restore(state)
         self._reward_net.load_state_dict(state["reward_net"])
-        self._disc_opt.load_state_dict(state["disc_opt"])
+        optimizers.load_state(self._disc_opt, state["disc_opt"])
         self._disc_updates = int(state["disc_updates"])
         if self._expert is not None and state["expert"]:
             self._expert.load_state_dict(state["expert"])

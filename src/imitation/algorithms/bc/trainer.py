@@ -34,7 +34,7 @@ from imitation.errors import ArtifactError, ConfigError, reason
 from imitation.training import state_files
 from imitation.training.checkpoints import Checkpoints
 from imitation.training.trainer import State
-from imitation.util import artifacts, networks, policy_io, seeding, threads
+from imitation.util import artifacts, networks, optimizers, policy_io, seeding, threads
 from imitation.util import logger as imit_logger
 from imitation.util.paths import AnyPath, parse_path
 from imitation.util.spaces import Space
@@ -317,7 +317,7 @@ class BC(base.DemonstrationAlgorithm[types.TransitionsMinimal]):
             torch_rng=state["torch_rng"],
         )
         self._policy.load_state_dict(state["policy"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        optimizers.load_state(self.optimizer, state["optimizer"])
         super().restore(state)
         seeding.restore_rng(self._rollout_rng, state["rollout_rng"])
         self._bc_logger.load_state_dict(state["logger"])

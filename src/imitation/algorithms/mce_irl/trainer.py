@@ -47,7 +47,7 @@ from imitation.training.checkpoints import Checkpoints
 from imitation.training.trainer import State
 from imitation.util import logger as imit_logger
 from imitation.util import rebuilding, seeding
-from imitation.util.optimizers import make_optimizer
+from imitation.util.optimizers import load_state, make_optimizer
 from imitation.util.paths import AnyPath
 from imitation.util.threads import training_threads
 
@@ -318,7 +318,7 @@ class MCEIRL(DemonstrationAlgorithm[types.TransitionsMinimal]):
     def restore(self, state: State) -> None:
         super().restore(state)
         self.reward_net.load_state_dict(state["reward_net"])
-        self.optimizer.load_state_dict(state["optimizer"])
+        load_state(self.optimizer, state["optimizer"])
         # The policy is not in the state, which is written often: it can be planned.
         is_new = self.progress == 0
         self._policy.set_pi(

@@ -240,7 +240,7 @@ class BasicRewardTrainer(RewardTrainer):
     @override
     def load_state_dict(self, state: State) -> None:
         super().load_state_dict(state)
-        self.optim.load_state_dict(state["optim"])
+        optimizers.load_state(self.optim, state["optim"])
         if self.regularizer is not None:
             self.regularizer.lambda_ = state["lambda"]
 
