@@ -358,7 +358,7 @@ class ReplayBuffer:
         return self._buffer.size()
 
 
-def _by_name(name: str, value: Any) -> dict[str, Any]:
+def _by_name(name: str, value: object) -> dict[str, object]:
     """One entry under `name`, or one per key of a dictionary under ``name.key``."""
     if isinstance(value, Mapping):
         return {f"{name}.{key}": part for key, part in value.items()}

@@ -168,7 +168,7 @@ def _read_only_view(array: Array) -> Array:
 
 
 def _equal(a: Any, b: Any) -> bool:
-    """Compares by value and looks into containers of arrays, such as infos."""
+    """Compares by value, inside containers of arrays, such as infos, too."""
     if isinstance(a, Mapping) and isinstance(b, Mapping):
         return a.keys() == b.keys() and all(_equal(a[k], b[k]) for k in a)
     if _is_listlike(a) and _is_listlike(b):

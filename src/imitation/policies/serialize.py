@@ -115,7 +115,7 @@ def _model_zip(path: pathlib.Path) -> pathlib.Path:
             "'model.zip' file."
         )
     if not zipfile.is_zipfile(path):
-        raise ArtifactError(f"{path} is not a zip of Stable-Baselines3")
+        raise ArtifactError(f"{path} is not a Stable-Baselines3 zip")
     return path
 
 
@@ -178,7 +178,7 @@ class SavePolicyCallback(callbacks.EventCallback):
     Args:
         policy_dir: the directory to save into.
         *args: passed to `callbacks.EventCallback`.
-        **kwargs: likewise.
+        **kwargs: passed on as well.
     """
 
     def __init__(self, policy_dir: pathlib.Path, *args: Any, **kwargs: Any) -> None:

@@ -43,23 +43,6 @@ def converted(loaded: Any) -> Any:
         ) from error
 
 
-def _basic(old: Any) -> nn.Module:
-    new = reward_nets.BasicRewardNet(
-        **_spaces(old), **_uses(old), **_layers(old.mlp, "hid_sizes")
-    )
-    return _with_tensors(new, old)
-
-
-def _cnn(old: Any) -> nn.Module:
-    new = reward_nets.CnnRewardNet(
-        **_spaces(old),
-        **_uses(old),
-        **_layers(old.cnn, "hid_channels"),
-        hwc_format=bool(old.hwc_format),
-    )
-    return _with_tensors(new, old)
-
-
 def _basic_shaped(old: Any) -> nn.Module:
     base: Any = old._modules["_base"]
     options = _layers(base.mlp, "reward_hid_sizes") | _layers(
@@ -101,8 +84,21 @@ def _normalized(old: Any) -> nn.Module:
 
 
 _CONVERSIONS: dict[type, Callable[[Any], nn.Module]] = {
-    reward_nets.BasicRewardNet: _basic,
-    reward_nets.CnnRewardNet: _cnn,
+    reward_nets.BasicRewardNet: lambda old: _with_tensors(
+        reward_nets.BasicRewardNet(
+            **_spaces(old), **_uses(old), **_layers(old.mlp, "hid_sizes")
+        ),
+        old,
+    ),
+    reward_nets.CnnRewardNet: lambda old: _with_tensors(
+        reward_nets.CnnRewardNet(
+            **_spaces(old),
+            **_uses(old),
+            **_layers(old.cnn, "hid_channels"),
+            hwc_format=bool(old.hwc_format),
+        ),
+        old,
+    ),
     reward_nets.BasicShapedRewardNet: _basic_shaped,
     reward_nets.ShapedRewardNet: _shaped,
     reward_nets.NormalizedRewardNet: _normalized,

@@ -237,11 +237,9 @@ def _loader(
 ) -> RewardFnLoaderFn:
     """Makes the loader of a reward type.
 
-    Args:
-        attribute: the method of the network to call.
-        strip: remove all wrappers down to the innermost one of this kind.
-        require: the allowed sequences of outermost wrappers; empty allows all.
-        **defaults: keyword arguments for the method.
+    `strip` removes all wrappers down to the innermost one of this kind; `require` lists
+    the allowed sequences of outermost wrappers (empty allows all); `defaults` are
+    keyword arguments for the method.
     """
 
     def load(
@@ -273,15 +271,13 @@ def _check_wrappers(net: RewardNet, allowed: tuple[Wrappers, ...]) -> None:
         found = chain[skip : skip + len(wrappers)]
         if len(found) == len(wrappers) and all(map(isinstance, found, wrappers)):
             return
-    expected = " or ".join(_names(wrappers) for wrappers in allowed)
-    raise WrapperStructureError(
-        f"Wrapper structure should match {expected} but found "
-        f"{_names(tuple(type(part) for part in chain))}"
+    *names, found_names = (
+        f"[{','.join(cls.__name__ for cls in classes)}]"
+        for classes in (*allowed, [type(part) for part in chain])
     )
-
-
-def _names(classes: tuple[type, ...]) -> str:
-    return f"[{','.join(cls.__name__ for cls in classes)}]"
+    raise WrapperStructureError(
+        f"Wrapper structure should match {' or '.join(names)} but found {found_names}"
+    )
 
 
 reward_registry.register("zero", load_zero)

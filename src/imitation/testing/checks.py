@@ -180,16 +180,6 @@ def check_reward_net(
     else:
         spaces = venv_or_spaces
     batch = sample_transitions(*spaces, batch_size)
-    _check_preprocessing(net, batch)
-    _check_rewards(net, batch)
-    _check_left_alone(net, batch)
-    for trained in _trained(net):
-        named = [(n, p) for n, p in trained.named_parameters() if p.requires_grad]
-        if named:
-            _check_reward_gradients(trained, named, batch)
-
-
-def _check_preprocessing(net: reward_nets.RewardNet, batch: Batch) -> None:
     parts = net.preprocess(*batch)
     again = net.preprocess(*parts)
     for name, part, same in zip(BATCH_NAMES, parts, again, strict=True):
@@ -197,6 +187,12 @@ def _check_preprocessing(net: reward_nets.RewardNet, batch: Batch) -> None:
             assert value.device == net.device, f"{name} is on {value.device}"
             assert value.is_floating_point(), f"{name} is preprocessed to {value.dtype}"
             assert th.equal(value, twice), f"{name} is changed when preprocessed twice"
+    _check_rewards(net, batch)
+    _check_left_alone(net, batch)
+    for trained in _trained(net):
+        named = [(n, p) for n, p in trained.named_parameters() if p.requires_grad]
+        if named:
+            _check_reward_gradients(trained, named, batch)
 
 
 def _check_rewards(net: reward_nets.RewardNet, batch: Batch) -> None:

@@ -32,7 +32,16 @@ class _Page(html.parser.HTMLParser):
         if "id" in values:
             self.ids.append(values["id"])
         self._check_requests(tag, values)
-        self._check_alternatives(tag, values)
+        self.tables += tag == "table"
+        self.captions += tag == "caption"
+        if tag == "img" and not values.get("alt"):
+            self.problems.append("<img> has no alt text")
+        if tag == "svg" and not (
+            values.get("role") == "img" and values.get("aria-label")
+        ):
+            self.problems.append("<svg> has no role or label")
+        if tag == "th" and "scope" not in values:
+            self.problems.append("<th> has no scope")
 
     def handle_endtag(self, tag: str) -> None:
         if not self.open or self.open.pop() != tag:
@@ -54,18 +63,6 @@ class _Page(html.parser.HTMLParser):
                 self.problems.append(f"<{tag} style> loads something")
         if values.get("href", "").startswith("#"):
             self.targets.append(values["href"][1:])
-
-    def _check_alternatives(self, tag: str, values: dict[str, str]) -> None:
-        self.tables += tag == "table"
-        self.captions += tag == "caption"
-        if tag == "img" and not values.get("alt"):
-            self.problems.append("<img> has no alt text")
-        if tag == "svg" and not (
-            values.get("role") == "img" and values.get("aria-label")
-        ):
-            self.problems.append("<svg> has no role or label")
-        if tag == "th" and "scope" not in values:
-            self.problems.append("<th> has no scope")
 
 
 def check_page(text: str) -> None:

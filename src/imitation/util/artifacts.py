@@ -195,7 +195,7 @@ def register_class(cls: C) -> C:
 
 
 def is_yours(cls: type) -> bool:
-    """Whether a class was registered with `register_class`."""
+    """Returns True for classes registered with `register_class`."""
     return _REGISTERED.get(class_path(cls)) is cls
 
 
@@ -220,7 +220,11 @@ def resolve_class(path: str) -> type:
     if path in _REGISTERED:
         return _REGISTERED[path]
     module, _, name = path.partition(":")
-    if not name.isidentifier() or not _trusted(module):
+    is_trusted = any(
+        module.startswith(entry) if entry.endswith(".") else module == entry
+        for entry in _TRUSTED_MODULES
+    )
+    if not name.isidentifier() or not is_trusted:
         raise ArtifactError(
             f"the artifact names the class {path!r}, which is not known to be safe; "
             "import the module that defines it and register the class with "
@@ -246,13 +250,6 @@ def resolve_class(path: str) -> type:
             f"the artifact names {path!r}, which is not a class defined there"
         )
     return found
-
-
-def _trusted(module: str) -> bool:
-    return any(
-        module.startswith(entry) if entry.endswith(".") else module == entry
-        for entry in _TRUSTED_MODULES
-    )
 
 
 def _absolute(path: AnyPath) -> pathlib.Path:
@@ -299,10 +296,8 @@ def _is_running(pid: int) -> bool:
 
 
 def _inside_temporary(target: pathlib.Path) -> bool:
-    """Whether `target` is part of a bigger artifact being written.
-
-    Then nothing of it needs to reach the disk yet: that artifact is fsynced as a whole.
-    """
+    # Nothing of it needs to reach the disk yet: the outer artifact is fsynced as a
+    # whole.
     return any(_TEMPORARY.fullmatch(part) for part in target.parent.parts)
 
 

@@ -21,7 +21,7 @@ _MARK = "_remembers_arguments"
 
 @dataclasses.dataclass(frozen=True)
 class Arguments:
-    """What a constructor was called with.
+    """The arguments of a constructor call.
 
     Holds JSON values, spaces, classes and modules, in lists and dictionaries of their
     own; in the place of everything else there is an `Unsavable`.

@@ -356,7 +356,7 @@ def configure(
 def _closing_logger(
     folder: str | None, output_formats: list[sb_logger.KVWriter]
 ) -> sb_logger.Logger:
-    """Makes a logger whose files are closed when nobody refers to it any more.
+    """Makes a logger whose files are closed when it is garbage collected.
 
     Algorithms make a logger when they are given none, and nobody closes that one. A
     run at Weights & Biases outlives the loggers that write to it, so it stays open.

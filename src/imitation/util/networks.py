@@ -142,7 +142,7 @@ def build_mlp(
         squeeze_output: for `out_size` 1: return shape (B,) instead of (B, 1).
         flatten_input: flatten inputs of shape (B, ...) to (B, in_size).
         normalize_input_layer: class called with `in_size`, such as `RunningNorm` or
-            `torch.nn.BatchNorm1d`, for a layer that normalises the input.
+            `torch.nn.BatchNorm1d`, for a layer that normalizes the input.
 
     Returns:
         A module from (B, in_size) to (B, out_size), or to (B,) if squeezed.

@@ -1,4 +1,4 @@
-"""Layers that normalise their input by the statistics of all batches seen in training.
+"""Layers that normalize their input by the statistics of all batches seen in training.
 
 `RunningNorm` weighs every sample equally; `EMANorm` forgets old batches exponentially.
 `imitation.util.networks` re-exports both.
@@ -17,7 +17,7 @@ SMALL = 1024
 
 
 class BaseNorm(nn.Module, abc.ABC):
-    """Normalises features to mean 0 and variance 1, without learnable parameters.
+    """Normalizes features to mean 0 and variance 1, without learnable parameters.
 
     Unlike BatchNorm and LayerNorm it uses the statistics of all batches seen in
     training mode, not those of the current one; in evaluation mode they are fixed.
@@ -55,7 +55,7 @@ class BaseNorm(nn.Module, abc.ABC):
         self.count.zero_()
 
     def forward(self, x: th.Tensor) -> th.Tensor:
-        """Updates the statistics if in training mode, then normalises.
+        """Updates the statistics if in training mode, then normalizes.
 
         Args:
             x: shape (B, num_features), or (B,) for a single feature. Gradients flow
@@ -111,7 +111,7 @@ class BaseNorm(nn.Module, abc.ABC):
             return x.unsqueeze(1)
         if x.ndim != 2 or x.shape[1] != self.num_features:
             raise DataError(
-                f"{type(self).__name__} normalises inputs of shape "
+                f"{type(self).__name__} normalizes inputs of shape "
                 f"(batch, {self.num_features}), got {tuple(x.shape)}; flatten first"
             )
         return x
@@ -129,9 +129,9 @@ def _moments(batch: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
 
 
 class RunningNorm(BaseNorm):
-    """Normalises by the mean and variance of all samples seen in training mode.
+    """Normalizes by the mean and variance of all samples seen in training mode.
 
-    This is the usual normalisation of observations in reinforcement learning. It
+    This is the usual normalization of observations in reinforcement learning. It
     differs from Stable-Baselines3's `VecNormalize` when used for rewards: it looks at
     rewards instead of return estimates, and subtracts their mean.
     """
@@ -155,7 +155,7 @@ class RunningNorm(BaseNorm):
 
 
 class EMANorm(BaseNorm):
-    """Normalises by exponentially weighted averages over the batches seen in training.
+    """Normalizes by exponentially weighted averages over the batches seen in training.
 
     The batch k steps ago has a weight proportional to decay^k; the weights sum to one
     from the first batch on, so there is no bias towards the initial values. Samples
@@ -197,7 +197,7 @@ class EMANorm(BaseNorm):
     def update_stats(self, batch: th.Tensor) -> None:
         """Moves the statistics towards those of a batch.
 
-        With Sₙ = 1 + decay·Sₙ₋₁ the sum of the unnormalised weights, the new batch has
+        With Sₙ = 1 + decay·Sₙ₋₁ the sum of the unnormalized weights, the new batch has
         weight α = 1/Sₙ and the mixture of all earlier ones 1 − α. The moments of that
         mixture are μ + αδ and (1 − α)(σ² + αδ²) + α·σ²_batch, where δ is the batch mean
         minus μ (Finch 2009, "Incremental calculation of weighted mean and variance",

@@ -16,7 +16,7 @@ from imitation.util.paths import AnyPath, parse_path
 
 
 class SacredDicts(NamedTuple):
-    """What a run directory says: `config.json` and `run.json`."""
+    """The contents of a run directory: `config.json` and `run.json`."""
 
     sacred_dir: pathlib.Path
     config: dict[str, Any]

@@ -1,7 +1,7 @@
 """Randomness from explicit generators: nothing here reads or sets global state.
 
 A `numpy.random.Generator` decides the order of everything. Torch has no per-call
-generator for weight initialisation and dropout, so `torch_seeded` forks its global
+generator for weight initialization and dropout, so `torch_seeded` forks its global
 state, seeds the fork from our generator, and puts the caller's state back.
 """
 

@@ -1,4 +1,4 @@
-"""How many intra-op threads a training loop should use.
+"""A count of intra-op threads that fits the networks of a training loop.
 
 A layer of a few thousand weights is done before a second thread has woken up, and on a
 busy machine waiting for that thread costs ten to a hundred times the work. So training
@@ -36,7 +36,17 @@ def training_threads(*modules: th.nn.Module) -> Iterator[int]:
     """
     # The count is global to the process: nested blocks restore their caller's.
     before = th.get_num_threads()
-    count = _requested() or (1 if _small(modules) else before)
+    count = before
+    text = os.environ.get("IMITATION_NUM_THREADS", "").strip()
+    if text:
+        if not text.isdigit() or int(text) < 1:
+            raise ConfigError(
+                f"IMITATION_NUM_THREADS must be a positive integer, got {text!r}; "
+                "unset it to let each network choose"
+            )
+        count = int(text)
+    elif _small(modules):
+        count = 1
     if count != before:
         th.set_num_threads(count)
     try:
@@ -47,7 +57,6 @@ def training_threads(*modules: th.nn.Module) -> Iterator[int]:
 
 
 def _small(modules: tuple[th.nn.Module, ...]) -> bool:
-    """Whether the networks are small and without convolutions."""
     parts = [part for module in modules for part in module.modules()]
     if any(
         isinstance(part, th.nn.Conv1d | th.nn.Conv2d | th.nn.Conv3d) for part in parts
@@ -55,16 +64,3 @@ def _small(modules: tuple[th.nn.Module, ...]) -> bool:
         return False
     size = sum(p.numel() for module in modules for p in module.parameters())
     return size <= SMALL_NETWORK_PARAMETERS
-
-
-def _requested() -> int | None:
-    """The user's thread count, if set."""
-    text = os.environ.get("IMITATION_NUM_THREADS", "").strip()
-    if not text:
-        return None
-    if not text.isdigit() or int(text) < 1:
-        raise ConfigError(
-            f"IMITATION_NUM_THREADS must be a positive integer, got {text!r}; "
-            "unset it to let each network choose"
-        )
-    return int(text)

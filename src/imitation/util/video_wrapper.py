@@ -53,7 +53,7 @@ class VideoRecorder:
                 f"expected uint8 frames of shape {self._shape} as before, got "
                 f"{frame.dtype} {frame.shape}"
             )
-        # The encoder halves the resolution of colour, so sides must be even.
+        # The encoder halves the resolution of color, so sides must be even.
         height, width, _ = frame.shape
         padded = np.pad(frame, ((0, height % 2), (0, width % 2), (0, 0)), mode="edge")
         video_frame = self._av.VideoFrame.from_ndarray(padded, format="rgb24")

@@ -1,5 +1,6 @@
 """Reading demonstrations without saying what they are."""
 
+import contextlib
 import os
 import pathlib
 import re
@@ -100,7 +101,15 @@ def recognize(source: AnyPath) -> str:
     if legacy.is_pickle(path):
         return "legacy"
     if legacy.is_npz(path):
-        return "legacy" if _is_legacy_npz(path) else "npz"
+        # Damage is reported where the file is read.
+        with (
+            contextlib.suppress(Exception),
+            path.open("rb") as file,
+            np.load(file, allow_pickle=False) as archive,
+        ):
+            if {"terminal", "indices"} <= set(archive.files):
+                return "legacy"
+        return "npz"
     raise ArtifactError(
         f"{path} is {'empty' if not start else 'not a file of demonstrations'}; "
         "expected HDF5, .npz, a HuggingFace or Minari directory, or an old .pkl"
@@ -124,15 +133,6 @@ def _recognize_directory(path: pathlib.Path) -> str:
         f"{path} is neither a HuggingFace nor a Minari data set: it "
         f"{'holds ' + ', '.join(names) if names else 'is empty'}"
     )
-
-
-def _is_legacy_npz(path: pathlib.Path) -> bool:
-    try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
-            return {"terminal", "indices"} <= set(archive.files)
-    # Damage is reported where the file is read.
-    except Exception:
-        return False
 
 
 def _reader(

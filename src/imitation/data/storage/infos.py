@@ -141,7 +141,7 @@ def encode_episode(infos: Iterable[Info], source: str) -> list[str]:
             texts = _encode_together(steps)
             if len(texts) == len(steps):
                 return texts
-    # Slower, but it can tell what is wrong.
+    # Slower, but names the step and key at fault.
     return [encode(info, f"{source}, step {i}") for i, info in enumerate(steps)]
 
 

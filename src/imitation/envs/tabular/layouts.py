@@ -71,6 +71,8 @@ def as_rows(matrix: Matrix, name: str, sparse: bool | None = None) -> Matrix:
 
 
 def _from_array(array: Array, name: str, sparse: bool | None) -> Matrix:
+    from scipy import sparse as sp
+
     if array.ndim != 3 or array.shape[0] != array.shape[2] or 0 in array.shape:
         raise _wrong_shape(name, array.shape)
     by_action = array.transpose(1, 0, 2)  # (A, S, S)
@@ -78,35 +80,22 @@ def _from_array(array: Array, name: str, sparse: bool | None) -> Matrix:
     if sparse is not False:
         present = np.ascontiguousarray(by_action != 0).reshape(-1)
         if sparse or np.count_nonzero(present) <= MAX_DENSITY * present.size:
-            flat = np.flatnonzero(present)
-            return _compressed(by_action, flat, n_rows, n_states)
-    dense = _aligned((n_rows, n_states))
+            # Flat indices into (A, S, S).
+            row, column = np.divmod(np.flatnonzero(present), n_states)
+            action, state = np.divmod(row, n_states)
+            values = by_action[action, state, column].astype(np.float64)
+            # Rows are sorted, as flatnonzero goes through them in order: CSR's indptr.
+            ends = np.searchsorted(row, np.arange(n_rows + 1))
+            return sp.csr_array((values, column, ends), shape=(n_rows, n_states))
+    # Start with a cache line. NumPy starts large arrays 16 bytes after one, where every
+    # wide load of a product with a vector touches two lines: a quarter slower. The
+    # spare numbers are never touched; they make glibc keep memory of this size for the
+    # next arrays (mallopt's threshold is dynamic) instead of fetching it page by page.
+    memory = np.empty(n_rows * n_states + SPARE)
+    start = -(memory.ctypes.data // memory.itemsize) % LINE
+    dense = memory[start : start + n_rows * n_states].reshape(n_rows, n_states)
     dense.reshape(by_action.shape)[...] = by_action
     return dense
-
-
-def _aligned(shape: tuple[int, int]) -> Array:
-    """Allocates an array, without initializing it, that starts with a cache line."""
-    # NumPy starts large arrays 16 bytes after that, where every wide load of a product
-    # with a vector touches two lines: a quarter slower. The spare numbers are never
-    # touched; they make glibc keep memory of this size for the next arrays (the
-    # threshold of mallopt is dynamic) instead of fetching it page by page every time.
-    n_values = shape[0] * shape[1]
-    memory = np.empty(n_values + SPARE)
-    start = -(memory.ctypes.data // memory.itemsize) % LINE
-    return memory[start : start + n_values].reshape(shape)
-
-
-def _compressed(by_action: Array, flat: Array, n_rows: int, n_states: int) -> Matrix:
-    """Builds a CSR matrix of the values at flat indices into ``(A, S, S)``."""
-    from scipy import sparse as sp
-
-    row, column = np.divmod(flat, n_states)
-    action, state = np.divmod(row, n_states)
-    values = by_action[action, state, column].astype(np.float64)
-    # Rows are sorted, as flatnonzero goes through them in order: CSR's indptr.
-    ends = np.searchsorted(row, np.arange(n_rows + 1))
-    return sp.csr_array((values, column, ends), shape=(n_rows, n_states))
 
 
 def _from_sparse(matrix: Matrix, name: str) -> Matrix:
