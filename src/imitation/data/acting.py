@@ -157,9 +157,9 @@ def _predictions(
 
 
 def _quick_predictions(policy: BasePolicy, deterministic: bool) -> PolicyCallable:
-    """Does what ``BasePolicy.predict`` does for vectorized observations."""
-    # Without what would be done again in every step: walking through all modules to
-    # switch off their training mode, at least, and much more for simple policies.
+    """Predicts as ``BasePolicy.predict`` does for vectorized observations."""
+    # `predict` walks through all modules in every step to switch off training mode;
+    # simple policies are spared much more, by `quick_actor`.
     space = policy.action_space
     shape = (-1, *(space.shape or ()))
     policy.set_training_mode(False)
@@ -178,6 +178,7 @@ def _quick_predictions(policy: BasePolicy, deterministic: bool) -> PolicyCallabl
             output = policy._predict(tensor, deterministic=deterministic)
         acts: Array = output.cpu().numpy().reshape(shape)
         if isinstance(space, spaces.Box):
+            # SB3 rescales squashed actions from [-1, 1], and clips all others.
             if policy.squash_output:
                 acts = policy.unscale_action(acts)
             else:

@@ -132,6 +132,8 @@ class Buffer:
         # The ring wraps at most once: two slices per key, whatever the batch.
         n_until_end = min(n_kept, self.capacity - self._next)
         for key, array in self._arrays.items():
+            # Only the last n_kept samples survive; the earlier ones would be
+            # overwritten.
             kept = data[key][n_samples - n_kept :]
             array[self._next : self._next + n_until_end] = kept[:n_until_end]
             array[: n_kept - n_until_end] = kept[n_until_end:]
@@ -358,7 +360,7 @@ class ReplayBuffer:
         return self._buffer.size()
 
 
-def _by_name(name: str, value: object) -> dict[str, object]:
+def _by_name(name: str, value: object) -> dict[str, Any]:
     """One entry under `name`, or one per key of a dictionary under ``name.key``."""
     if isinstance(value, Mapping):
         return {f"{name}.{key}": part for key, part in value.items()}

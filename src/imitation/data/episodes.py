@@ -183,6 +183,7 @@ class VecEpisodes:
         self._starts -= first
 
     def _moved(self, array: Array, first: int) -> Array:
+        # Regions may overlap when moved in place: NumPy buffers such assignments.
         if len(array) == self._capacity:
             new = array
         else:

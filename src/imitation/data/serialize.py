@@ -18,7 +18,7 @@ import os
 import pathlib
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, cast
+from typing import cast
 
 import pyarrow as pa
 
@@ -212,7 +212,7 @@ def _batches(
         yield batch
 
 
-def _dataset_info(layout: columns.Layout) -> dict[str, Any]:
+def _dataset_info(layout: columns.Layout) -> dict[str, object]:
     """Describes the features as ``datasets`` does, without importing it."""
     cell = {"dtype": "large_binary", "_type": "Value"}
     texts = {"dtype": "large_string", "_type": "Value"}

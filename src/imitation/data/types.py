@@ -457,18 +457,19 @@ def transitions_collate_fn(
         of arrays, and ``infos`` a list of the info dictionaries. (Torch's own collation
         would merge all the infos into one.)
     """
-    return {k: _collate(k, [item[k] for item in batch]) for k in batch[0]}
-
-
-def _collate(name: str, values: list[Any]) -> Any:
-    if name == "infos":
-        return values
-    if isinstance(values[0], DictObs):
-        return DictObs.stack(values)
-    if isinstance(values[0], np.ndarray | np.generic):
-        # Stacking first gives torch one writable array instead of many read-only ones.
-        return th.from_numpy(np.stack(values))
-    return th_data.default_collate(values)
+    collated: dict[str, Any] = {}
+    for name in batch[0]:
+        values = [item[name] for item in batch]
+        if name == "infos":
+            collated[name] = values
+        elif isinstance(values[0], DictObs):
+            collated[name] = DictObs.stack(values)
+        elif isinstance(values[0], np.ndarray | np.generic):
+            # Stacked first: torch gets one writable array, not many read-only ones.
+            collated[name] = th.from_numpy(np.stack(values))
+        else:
+            collated[name] = th_data.default_collate(values)
+    return collated
 
 
 def _ends_truncated(infos: Array | Sequence[Info] | None) -> bool:

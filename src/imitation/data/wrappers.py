@@ -52,7 +52,7 @@ class BufferingWrapper(VecEnvWrapper):
         self._steps = np.zeros(self.num_envs, dtype=np.int64)
 
     @override
-    def reset(self, **kwargs: Any) -> VecEnvObs:
+    def reset(self, **kwargs: object) -> VecEnvObs:
         if self.n_transitions and self.error_on_premature_event:
             raise RuntimeError(
                 "BufferingWrapper reset() before samples were accessed: pop the "

@@ -55,7 +55,7 @@ EPISODE = "episode"
 
 
 class AbsorbingStateWrapper(Wrapper, gym.utils.RecordConstructorArgs):
-    """Lets an environment that terminates stay in an absorbing state until a horizon.
+    """Keeps a terminated environment in an absorbing state until a horizon.
 
     In the absorbing state rewards are zero and actions are ignored. What the
     environment itself truncates ends as before; so if only a time limit does, every
@@ -142,7 +142,7 @@ def absorb_trajectories(
     terminated: Sequence[bool] | None = None,
     action: npt.ArrayLike | None = None,
 ) -> list[TrajectoryT]:
-    """Does to demonstrations what `AbsorbingStateWrapper` does to their environment.
+    """Adds absorbing states as `AbsorbingStateWrapper` adds them to an environment.
 
     Whether an episode terminated, rather than being cut by a time limit, is told by
 
@@ -249,7 +249,15 @@ def _absorb(
                 )
             changes["acts"][length:] = action
         if trajectory.infos is not None:
-            changes["infos"] = _padded_infos(trajectory.infos, extra)
+            *before, last = trajectory.infos
+            episode: Info = {}
+            if extra and isinstance(last, Mapping):
+                # The record of a `Monitor` stays at the end.
+                episode, last = _split(last)
+            padded = [*before, last, *[EMPTY_INFO] * extra]
+            if episode:
+                padded[-1] = episode
+            changes["infos"] = as_infos(padded)
         if isinstance(trajectory, types.TrajectoryWithRew):
             changes["rews"] = _padded(trajectory.rews, extra)
     if isinstance(obs, Mapping) and INDICATOR in obs:
@@ -265,16 +273,6 @@ def _absorb(
 
 def _padded(array: Array, extra: int) -> Array:
     return np.concatenate([array, np.zeros((extra, *array.shape[1:]), array.dtype)])
-
-
-def _padded_infos(infos: Sequence[Any] | Array, extra: int) -> Array:
-    """Adds empty infos; the record of a `Monitor` stays at the end."""
-    *before, last = infos
-    episode, last = _split(last) if isinstance(last, Mapping) and extra else ({}, last)
-    padded = [*before, last, *[EMPTY_INFO] * extra]
-    if episode:
-        padded[-1] = episode
-    return as_infos(padded)
 
 
 def _split(info: Mapping[str, Any]) -> tuple[Info, Info]:

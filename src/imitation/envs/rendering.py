@@ -92,6 +92,7 @@ class RenderImageInfoWrapper(Wrapper):
     def step(self, action: object) -> StepResult:
         obs, reward, terminated, truncated, info = self.env.step(action)
         if self.enabled:
+            # A new dictionary, because the environment may reuse its own.
             info = {**info, RENDERED_KEY: PackedImage(self._picture())}
         return obs, reward, terminated, truncated, info
 
@@ -108,5 +109,6 @@ class RenderImageInfoWrapper(Wrapper):
 
         height, width, _ = frame.shape
         size = (max(1, round(width * self.scale)), max(1, round(height * self.scale)))
+        # BOX averages areas, so thin lines fade instead of vanishing.
         small = Image.fromarray(frame).resize(size, Image.Resampling.BOX)
         return np.asarray(small, dtype=np.uint8)

@@ -197,6 +197,7 @@ def _play(
     monitored = is_vecenv_wrapped(venv, VecMonitor) or venv.env_is_wrapped(Monitor)[0]
     ended: list[tuple[float, int, object]] = []  # return, length, success
     returns, lengths = np.zeros(venv.num_envs), np.zeros(venv.num_envs, dtype=np.int64)
+    # `dones` starts as ones: recurrent policies take it as `episode_start`.
     obs, state, dones = venv.reset(), None, np.ones(venv.num_envs, dtype=bool)
     shape, waited = (venv.num_envs, *(venv.action_space.shape or ())), 0
     while missing.any():

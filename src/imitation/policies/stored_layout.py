@@ -83,6 +83,7 @@ class StoredLayout:
         acts = stored.reshape(len(stored), *(self.action_space.shape or ()))
         if self._unscales:
             low, high = self.action_space.low, self.action_space.high  # type: ignore[attr-defined]  # a box
+            # The inverse of SB3's scale_action; clipped, as rounding may leave the box.
             acts = np.clip(low + 0.5 * (acts + 1.0) * (high - low), low, high)
         return acts.astype(self.action_space.dtype, copy=False)
 
@@ -101,6 +102,7 @@ def _moves_channels(stored: Space, env: Space) -> bool | None:
     if stored.shape == env.shape:
         return False
     if isinstance(env, gym.spaces.Box) and len(env.shape) == 3:
+        # Compared with the shape that VecTransposeImage makes of the environment's.
         height, width, channels = env.shape
         return True if stored.shape == (channels, height, width) else None
     return None

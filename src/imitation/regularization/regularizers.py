@@ -179,6 +179,7 @@ class LpRegularizer(LossRegularizer):
     def _loss_penalty(self, loss: th.Tensor) -> Scalar:
         groups = self.optimizer.param_groups
         weights = [weight for group in groups for weight in group["params"]]
+        # abs first: for odd p negative weights would lower the loss.
         terms = [w.abs().pow(self.p).sum().to(loss.device) for w in weights]
         penalty: th.Tensor = self.lambda_ * th.stack(terms).sum()
         return penalty

@@ -55,6 +55,7 @@ def _basic_shaped(old: Any) -> nn.Module:
 
 
 def _shaped(old: Any) -> nn.Module:
+    # Other potentials, functions or networks of a user's class, stay as they are.
     potential, space = old.potential, old.observation_space
     if isinstance(potential, reward_nets.BasicPotentialMLP):
         potential = _with_tensors(

@@ -57,6 +57,7 @@ def checked_rewards(rewards: Any, n_transitions: int) -> np.ndarray:
     check_shape(array.shape, n_transitions)
     if array.dtype.kind not in "biuf":
         raise DataError(f"reward_fn must return real numbers, got {array.dtype}")
+    # Integers and bools become floats; float32 stays, as SB3 stores it.
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 
@@ -121,6 +122,8 @@ def check_spaces(
 
 def network_of(reward_fn: RewardFn) -> RewardNet | None:
     """Returns the reward network of which a function is a method, or partly called."""
+    # `load_reward` binds keyword arguments by partial; a bound method keeps its network
+    # in __self__.
     while isinstance(reward_fn, functools.partial):
         reward_fn = reward_fn.func
     net = getattr(reward_fn, "__self__", None)

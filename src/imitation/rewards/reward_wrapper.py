@@ -216,6 +216,7 @@ def _before_resets(obs: Any, dones: np.ndarray, infos: list[dict[str, Any]]) -> 
     """Returns the observations after a step, without those of automatic resets."""
     if not dones.any():
         return obs
+    # Copied, because the rows of ended episodes are overwritten below.
     next_obs = tree.map(np.array, obs)
     for i in np.flatnonzero(dones).tolist():
         last = infos[i].get("terminal_observation")

@@ -246,7 +246,8 @@ def _check_reward_gradients(
     weights = th.linspace(0.5, 1.5, len(batch[3]), device=net.device)
 
     def update() -> None:
-        # In evaluation mode, where dropout cannot hide a gradient.
+        # In evaluation mode, where dropout cannot hide a gradient. The weights differ,
+        # because gradients of an unweighted sum may cancel.
         with networks.evaluating(net):
             rewards = net(*net.preprocess(*batch))
         assert rewards.shape == weights.shape, f"forward returned {rewards.shape}"

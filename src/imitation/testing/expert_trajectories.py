@@ -64,6 +64,7 @@ def lazy_generate_expert_trajectories(
     directory = util.parse_path(cache_path) / experts.directory_name(env_id)
     directory.mkdir(parents=True, exist_ok=True)
     rollouts = directory / "rollouts"
+    # pytest-xdist's workers share the cache: the first one to come generates.
     with FileLock(directory / "rollouts.lock"):
         if rollouts.exists():
             cached = serialize.load_with_rewards(rollouts)

@@ -25,8 +25,10 @@ class _Page(html.parser.HTMLParser):
         self, tag: str, attrs: Sequence[tuple[str, str | None]]
     ) -> None:
         values = {name: value or "" for name, value in attrs}
+        # HTML parsers keep the first of two equal attributes, silently.
         if len(values) < len(attrs):
             self.problems.append(f"<{tag}> repeats an attribute")
+        # Void elements have no end tag, so they are never open.
         if tag not in _VOID:
             self.open.append(tag)
         if "id" in values:

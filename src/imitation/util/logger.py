@@ -191,6 +191,7 @@ class HierarchicalLogger(sb_logger.Logger):
         self.current_logger = self._raw_logger(
             "/".join([*self._accumulate_prefixes, name])
         )
+        # Loggers of raw values are reused: the level may have changed since.
         self.current_logger.set_level(self.default_logger.level)
         self._show(self.current_logger)
         try:
@@ -362,6 +363,7 @@ def _closing_logger(
     run at Weights & Biases outlives the loggers that write to it, so it stays open.
     """
     logger = sb_logger.Logger(folder, output_formats)
+    # The formats, not the logger: a reference to it would keep it alive forever.
     weakref.finalize(logger, _close_files, list(output_formats))
     return logger
 

@@ -243,6 +243,7 @@ def _sequential(
     """Chains named layers, each name prefixed by `name`."""
     if squeeze_output:
         layers["squeeze"] = SqueezeLayer()
+    # Names are keys of saved state dicts: changing one breaks loading.
     prefix = f"{name}_" if name else ""
     model = nn.Sequential()
     for layer_name, layer in layers.items():

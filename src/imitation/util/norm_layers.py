@@ -121,6 +121,7 @@ def _moments(batch: th.Tensor) -> tuple[th.Tensor, th.Tensor]:
     """Returns the mean and biased variance of (B, F) over B, each (F,) float64."""
     batch = batch.detach().to(th.float64)
     if batch.numel() < SMALL:
+        # One kernel; correction=0 is the biased variance that the merge needs.
         var, mean = th.var_mean(batch, dim=0, correction=0)
         return mean, var
     # Two passes over the data: faster than th.var_mean along the first dimension.

@@ -107,32 +107,27 @@ def _load_directory(path: pathlib.Path) -> BasePolicy:
     try:
         policy_class = artifacts.resolve_class(document["class"])
         if not issubclass(policy_class, BasePolicy):
-            raise ArtifactError(f"{path} names {document['class']}, which is no policy")
+            raise ArtifactError(f"{path} names {document['class']}, not a policy")
         parameters = {
             k: arguments.from_json(v) for k, v in document["arguments"].items()
         }
-        return _with_weights(policy_class, parameters, path)
+        tensors = artifacts.read_tensors(path / "policy.safetensors")
+        # Layers draw their initial weights, which are replaced below.
+        with seeding.forked_torch_rng():
+            if issubclass(policy_class, ActorCriticPolicy) or tensors:
+                parameters["lr_schedule"] = unset_learning_rate
+            policy = policy_class(**parameters)
+        try:
+            policy.load_state_dict(tensors)
+        except RuntimeError as error:
+            # Torch lists every tensor; the last line suffices.
+            why = str(error).splitlines()[-1].strip()
+            raise ArtifactError(f"{path} does not fit its own policy: {why}") from error
     except (AttributeError, LookupError, TypeError) as error:
         raise ArtifactError(
             f"{path} is damaged, or its policy takes other arguments in this version: "
             f"{error}"
         ) from error
-
-
-def _with_weights(
-    policy_class: type[BasePolicy], parameters: dict[str, Any], path: pathlib.Path
-) -> BasePolicy:
-    """Builds a policy and puts its saved weights in, leaving torch's RNG alone."""
-    tensors = artifacts.read_tensors(path / "policy.safetensors")
-    with seeding.forked_torch_rng():
-        if issubclass(policy_class, ActorCriticPolicy) or tensors:
-            parameters["lr_schedule"] = unset_learning_rate
-        policy = policy_class(**parameters)
-    try:
-        policy.load_state_dict(tensors)
-    except RuntimeError as error:
-        reason = str(error).splitlines()[-1].strip()
-        raise ArtifactError(f"{path} does not fit its own policy: {reason}") from error
     return policy
 
 

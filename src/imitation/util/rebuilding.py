@@ -42,7 +42,7 @@ class Rebuildable(nn.Module):
     """
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Lets instances of every subclass remember their arguments."""
+        """Makes instances of every subclass remember their arguments."""
         super().__init_subclass__(**kwargs)
         remember_arguments(cls)
 
@@ -253,6 +253,7 @@ def _build_one(entry: Any, modules: Sequence[nn.Module]) -> nn.Module:
     kwargs = {k: arguments.from_json(v, modules) for k, v in entry["kwargs"].items()}
     construct: Callable[..., nn.Module] = cls
     if cls is nn.Sequential:
+        # It takes named layers only as one ordered dictionary, not as keywords.
         args, kwargs = [collections.OrderedDict(kwargs)], {}
     try:
         return construct(*args, **kwargs)
@@ -291,6 +292,7 @@ def _kind(tensor: th.Tensor) -> str:
 
 def _tied(module: nn.Module, tensors: Mapping[str, th.Tensor]) -> dict[str, th.Tensor]:
     """Makes parameters of tensors: one for all names that share one in the module."""
+    # keep_vars=True: without it state_dict detaches, and every id would be new.
     made: dict[int, th.Tensor] = {}
     for name, own in module.state_dict(keep_vars=True).items():
         value = tensors[name]

@@ -79,6 +79,8 @@ def filter_subdirs(
     root_dir = pathlib.Path(root_dir)
     found = sorted(
         path
+        # os.walk does not follow symbolic links, such as those of
+        # `build_sacred_symlink`.
         for name, _, _ in os.walk(root_dir)
         if filter_fn(path := pathlib.Path(name))
     )

@@ -81,7 +81,7 @@ def rng_from_state(state: dict[str, Any]) -> np.random.Generator:
 
 
 def restore_rng(rng: np.random.Generator, state: dict[str, Any]) -> None:
-    """Puts a generator back into a state taken by `rng_state`.
+    """Restores the state of a generator taken by `rng_state`.
 
     Args:
         rng: the generator to change in place.
@@ -144,7 +144,7 @@ def torch_rng_state(device: th.device) -> dict[str, th.Tensor]:
 
 
 def restore_torch_rng(state: Mapping[str, th.Tensor], device: th.device) -> None:
-    """Puts torch back into a state taken by `torch_rng_state`."""
+    """Restores the states taken by `torch_rng_state`."""
     th.set_rng_state(state["cpu"])
     if device.type == "cuda" and "cuda" in state:
         th.cuda.set_rng_state(state["cuda"], device)

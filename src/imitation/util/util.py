@@ -60,12 +60,14 @@ def oric(x: np.ndarray) -> np.ndarray:
     x = np.asarray(x)
     if x.ndim != 1 or not np.all(np.isfinite(x)):
         raise DataError(f"oric rounds a 1-D array of finite numbers, got {x!r}")
+    # In float64: float32 sums of many numbers may miss an integer.
     total = x.sum(dtype=np.float64)
     if abs(total - np.rint(total)) > 1e-6 * max(1.0, np.abs(x).sum(dtype=np.float64)):
         raise DataError(f"oric needs numbers whose sum is an integer, got {total}")
     floor = np.floor(x)
     rounded: np.ndarray = floor.astype(np.int64)
     n_up = int(np.rint(total)) - int(rounded.sum())
+    # floor - x is minus the fractional part: the largest fractions sort first.
     largest_fractions = np.argsort(floor - x, kind="stable")[:n_up]
     rounded[largest_fractions] += 1
     return rounded
@@ -136,6 +138,7 @@ def endless_iter(iterable: Iterable[T]) -> Iterator[T]:
             f"{type(iterable).__name__}, which can be iterated over only once; pass a "
             "list or another collection."
         )
+    # repeat() of an empty iterable would loop forever without yielding.
     if not (isinstance(iterable, Sized) and len(iterable)):
         get_first_iter_element(iterable)
     return itertools.chain.from_iterable(itertools.repeat(iterable))
@@ -168,5 +171,6 @@ def docstring_parameter(*args: object, **kwargs: object) -> Callable[[T], T]:
 
 def clear_screen() -> None:
     """Clears the terminal and moves the cursor to its top left corner."""
+    # ANSI: erase the screen (2J) and the scrollback (3J), move home (H).
     sys.stdout.write("\033[2J\033[3J\033[H")
     sys.stdout.flush()

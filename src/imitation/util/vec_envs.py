@@ -1,4 +1,4 @@
-"""Making seeded, monitored, vectorised environments from an environment's id."""
+"""Making seeded, monitored, vectorized environments from an environment's id."""
 
 import contextlib
 import difflib
@@ -40,7 +40,7 @@ def make_vec_env(
     post_wrappers: Sequence[PostWrapper] | None = None,
     env_make_kwargs: Mapping[str, Any] | None = None,
 ) -> VecEnv:
-    """Makes a vectorised environment.
+    """Makes a vectorized environment.
 
     Each copy is made by `gymnasium.make`, reset with a seed of its own, wrapped in a
     `Monitor`, and then in `post_wrappers`.

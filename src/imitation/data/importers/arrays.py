@@ -144,21 +144,13 @@ def from_mapping(
             )
     is_flat = isinstance(found["acts"], np.ndarray) and "dones" not in data
     if is_flat and found["dones"] is not None and found["timeouts"] is not None:
-        found["timeouts"] = _truncations_only(found, source)
+        # Gymnasium allows both in one step, and terminating counts. "dones" instead
+        # mark the end of every episode, so they take nothing from the truncations.
+        n_steps = len(found["acts"])
+        terminated = flags(found["dones"], n_steps, source, "dones")
+        truncated = flags(found["timeouts"], n_steps, source, "timeouts")
+        found["timeouts"] = truncated & ~terminated
     return from_arrays(**found, final_obs=final_obs, source=source)
-
-
-def _truncations_only(found: Mapping[str, Any], source: str) -> Array:
-    """Removes the truncations of steps in which the environment also terminates.
-
-    Gymnasium allows both in one step, and terminating counts. "dones" instead mark the
-    end of every episode, so they take nothing away from the truncations.
-    """
-    n_steps = len(found["acts"])
-    terminated = flags(found["dones"], n_steps, source, "dones")
-    truncated = flags(found["timeouts"], n_steps, source, "timeouts")
-    only: Array = truncated & ~terminated
-    return only
 
 
 def _find(data: Mapping[str, Any], name: str, source: str) -> Any:

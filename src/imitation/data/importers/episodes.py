@@ -219,6 +219,7 @@ def _with_last(
 
 def _rewards(value: Any, length: int, where: str) -> Array:
     array = _column(_array(value, where, "rews"), length, where, "rews")
+    # Integer rewards are exact in float64 up to 2^53.
     return array if array.dtype.kind == "f" else array.astype(np.float64)
 
 

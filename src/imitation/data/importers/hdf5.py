@@ -108,7 +108,13 @@ def _last_flag(group: Any, names: tuple[str, ...], where: str) -> bool | None:
 
 def _chosen(file: Any, mask: str | None, source: str) -> list[str]:
     """The names of demonstrations, sorted by number."""
-    demos = sorted(file["data"], key=_by_number)
+
+    def by_number(name: str) -> tuple[int, str]:
+        # "demo_10" comes after "demo_9", which sorting as text would reverse.
+        digits = re.search(r"\d+$", name)
+        return (int(digits.group()) if digits else -1, name)
+
+    demos = sorted(file["data"], key=by_number)
     if mask is None:
         return demos
     if f"mask/{mask}" not in file:
@@ -124,11 +130,6 @@ def _chosen(file: Any, mask: str | None, source: str) -> list[str]:
             f"{source}: mask/{mask} lists {unknown[0]}, which is not in data"
         )
     return [demo for demo in demos if demo in listed]
-
-
-def _by_number(name: str) -> tuple[int, str]:
-    digits = re.search(r"\d+$", name)
-    return (int(digits.group()) if digits else -1, name)
 
 
 def _read(node: Any) -> Any:

@@ -104,7 +104,7 @@ def _points(values: Floats, limits: Floats) -> Floats:
 
 
 def _paper(names: Sequence[str], limits: Floats, n_numbers: int) -> "Image.Image":
-    """An image with the rows' rules, names and scales."""
+    """Draws the rows' rules, names and scales."""
     from PIL import Image, ImageDraw, ImageFont
 
     n_rows = min(n_numbers, MAX_ROWS)

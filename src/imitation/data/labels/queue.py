@@ -79,8 +79,8 @@ class LabelQueue:
         Clips must be written before. Returns the numbers of the pairs.
 
         Raises:
-            DataError: a clip lies outside the queue's directory, or meta data are
-                nothing that JSON can hold.
+            DataError: a clip lies outside the queue's directory, or meta data
+                cannot be written as JSON.
         """
         rows = [self._row(pair) for pair in pairs]
         query = (
@@ -116,13 +116,16 @@ class LabelQueue:
         name = (pair.clip_a, pair.clip_b)[side]
         if name is None:
             raise ArtifactError(f"pair {pair_id} has no clip to show")
+        # Symbolic links are followed first: a link must not lead out of the queue,
+        # whose
+        # clips are served to browsers.
         path = (self.directory / name).resolve()
         if not path.is_relative_to(self.directory) or not path.is_file():
             raise ArtifactError(f"the clip {name} of pair {pair_id} is missing")
         return path
 
     def lease(self, labeler: str, n: int = 1) -> list[QueuedPair]:
-        """Hands out pairs: those the labeler holds already first.
+        """Leases pairs to a labeler, those that they already hold first.
 
         Args:
             labeler: the person who will judge them.
@@ -165,7 +168,7 @@ class LabelQueue:
             The verdict as stored.
 
         Raises:
-            DataError: the preference or the name is none.
+            DataError: the preference or the name is invalid.
             UnknownPairError: there is no such pair.
             LabelConflictError: the pair was judged, retired, or is in other hands.
         """
@@ -180,7 +183,7 @@ class LabelQueue:
         )
 
     def undo(self, labeler: str, verdict_id: int | None = None) -> Verdict:
-        """Takes a verdict back; its pair is handed to the labeler next.
+        """Undoes a verdict; its pair is handed to the labeler next.
 
         Args:
             labeler: who gave it.
@@ -188,7 +191,7 @@ class LabelQueue:
                 already stays so.
 
         Returns:
-            The verdict that does not count any more.
+            The verdict, which no longer counts.
 
         Raises:
             UnknownPairError: the labeler gave no such verdict.
@@ -215,6 +218,8 @@ class LabelQueue:
     ) -> list[Verdict]:
         """Returns the verdicts that count, of one person or the latest, in order."""
         condition, values = ("v.labeler = ?", [labeler]) if labeler else ("1", [])
+        # SQLite reads a negative LIMIT as no limit. The latest come first, so that
+        # LIMIT keeps them, and are reversed below.
         limit = -1 if last is None else last
         found = self._select(condition, (*values, limit), "DESC LIMIT ?")
         return [Verdict(*row) for row in reversed(found)]
@@ -246,6 +251,7 @@ class LabelQueue:
         Returns:
             True when all of them have their verdicts, False after the timeout.
         """
+        # Polled, because labelers may write from another process, which cannot notify.
         end = None if timeout is None else time.monotonic() + timeout
         while self.pending(ids):
             rest = _POLL_SECONDS if end is None else end - time.monotonic()
@@ -255,7 +261,7 @@ class LabelQueue:
         return True
 
     def retire(self, ids: Iterable[int], n_verdicts: int = 0) -> dict[int, list[float]]:
-        """Takes pairs off the queue: used for training, or not wanted any more.
+        """Retires pairs: used for training, or not wanted any more.
 
         Nobody is asked about them from now on and no verdict on them can be undone, so
         what this returns is final.
@@ -273,6 +279,7 @@ class LabelQueue:
             lambda connection: transactions.retire(connection, wanted, n_verdicts)
         )
         given: dict[int, list[float]] = {pair_id: [] for pair_id in retired}
+        # After the transaction: no verdict on a retired pair can be added or undone.
         for answer in self.answers():
             if answer.pair_id in given:
                 given[answer.pair_id].append(answer.preference)
@@ -285,7 +292,7 @@ class LabelQueue:
             return transactions.overlap(connection)
 
     def set_overlap(self, overlap: int) -> None:
-        """Says how many people shall judge each pair; kept in the queue.
+        """Sets the number of people who judge each pair; kept in the queue.
 
         Raises:
             ConfigError: the number is not positive.
@@ -323,7 +330,7 @@ class LabelQueue:
     def _row(
         self, pair: PairRecord
     ) -> tuple[str | None, str | None, str, float | None]:
-        """A pair as it is stored, checked."""
+        """Checks a pair and returns its row."""
         for name in (pair.clip_a, pair.clip_b):
             if name is None:
                 continue

@@ -151,7 +151,8 @@ class LabelStore:
 
     def _run_jobs(self) -> None:
         """Runs the jobs that have come so far in one transaction."""
-        # Those that came while another thread's transaction waited for the disk.
+        # One fsync for all: those that came while another thread's transaction waited
+        # for the disk. deque.popleft is atomic, so no lock guards the queue.
         jobs = [self._jobs.popleft() for _ in range(len(self._jobs))]
         try:
             self._writer.execute("BEGIN IMMEDIATE")

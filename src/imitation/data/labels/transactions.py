@@ -142,7 +142,7 @@ def undo_verdict(
 def retire(
     connection: sqlite3.Connection, ids: Iterable[int], n_verdicts: int
 ) -> list[int]:
-    """Hands pairs out no more; returns those that are retired now.
+    """Retires pairs, so that nobody is handed them; returns those retired now.
 
     Pairs with fewer verdicts than `n_verdicts` stay, unless retired before.
     """
@@ -160,7 +160,7 @@ def retire(
 def _with_key(
     connection: sqlite3.Connection, verdict: Verdict, key: str | None
 ) -> Verdict | None:
-    """The verdict that was stored with a key, if it is the same decision."""
+    """Returns the verdict that was stored with a key, if it is the same decision."""
     if key is None:
         return None
     query = "SELECT * FROM verdicts WHERE key = ?"
@@ -178,7 +178,7 @@ def _with_key(
 def _problem(
     connection: sqlite3.Connection, pair: sqlite3.Row, verdict: Verdict
 ) -> str | None:
-    """Why a labeler may not judge a pair now; None if they may."""
+    """Returns the reason that forbids a labeler to judge a pair now, or None."""
     values = {"id": pair["id"], "labeler": verdict.labeler, "now": verdict.time}
     if pair["retired"]:
         return "is no longer wanted"

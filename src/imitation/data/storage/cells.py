@@ -51,6 +51,7 @@ def pack(arrays: Sequence[Array]) -> pa.LargeBinaryArray:
         values[data + array.nbytes : end] = 0
         # Copies once, whatever the strides of the source.
         np.ndarray(array.shape, array.dtype, buffer=values, offset=data)[...] = array
+    # Arrow's layout of binary columns: validity (None: no nulls), offsets, bytes.
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(values)]
     return pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(arrays), buffers)
 
@@ -69,6 +70,7 @@ def unpack(cell: pa.Buffer) -> Array:
             shorter than its header says.
     """
     view = memoryview(cell)
+    # Version 1.0 counts the header in two bytes, later versions in four.
     size_bytes = 2 if len(view) > 6 and view[6] == 1 else 4
     length = int.from_bytes(view[_PREFIX : _PREFIX + size_bytes], "little")
     start = _PREFIX + size_bytes + length
@@ -105,6 +107,8 @@ def unpack_list(values: pa.Array) -> Array:
     while pa.types.is_nested(values.type):
         if not is_list(values.type) or values.null_count:
             raise DataError(f"expected lists of numbers, got {values.type}")
+        # Arrow keeps nested lists flat beside their lengths, so equal lengths at
+        # every level make the innermost values a reshaped array.
         lengths = np.unique(np.asarray(values.value_lengths()))
         if len(lengths) > 1:
             raise DataError(f"lists of different lengths: {lengths.tolist()}")

@@ -102,6 +102,7 @@ class Layout:
     @property
     def schema(self) -> pa.Schema:
         """The Arrow schema of the table."""
+        # Large: 64-bit offsets, since images of one batch may exceed 2 GiB.
         kinds = {name: pa.large_binary() for name in self.spaces}
         kinds |= {"infos": _INFOS} | dict.fromkeys(FLAGS, pa.bool_())
         if self.has_rewards:
@@ -154,7 +155,7 @@ def record_batch(
 
 
 def encode_infos(trajectory: Trajectory, episode: int) -> list[str] | None:
-    """The infos of a trajectory as one JSON text per step, or None if it has none.
+    """Returns one JSON text of infos per step, or None if there are no infos.
 
     Raises:
         DataError: an info holds something that is not JSON.
@@ -221,6 +222,7 @@ def read_row(row: pa.Table, episode: int) -> Trajectory:
             if keys
             else _array(row, _OBS)
         )
+        # A column of one row; [0] is an Arrow scalar, which may be null.
         terminal = row.column("terminal")[0].as_py()
         if terminal is None:
             raise DataError("terminal is null")
@@ -230,6 +232,7 @@ def read_row(row: pa.Table, episode: int) -> Trajectory:
             truncated = bool(row.column("truncated")[0].as_py())
         else:  # in older data sets only the infos tell
             truncated = steps_infos is not None and steps_infos.ends_truncated()
+        # A fragment's last info may say that the rest of its episode was truncated.
         truncated = truncated and terminal
         if "rews" in row.column_names:
             rews = _array(row, "rews")

@@ -206,6 +206,7 @@ def _numpy_to_plain(value: object) -> JSON:
     raise TypeError
 
 
+# ASCII's record separator, which JSON escapes: unlikely in infos, and checked.
 _SEPARATOR = "\x1e"
 _SCALARS = frozenset({bool, int, float, str, type(None)})
 _ENCODER = json.JSONEncoder(allow_nan=False, default=_numpy_to_plain)

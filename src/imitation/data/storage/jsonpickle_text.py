@@ -91,8 +91,11 @@ class _Reader:
         raise self._refusal(f"{tag} {content!r}")
 
     def _read_numpy(self, content: list[JSON]) -> JSON:
+        # Before its parts are read, as jsonpickle numbers an object before its
+        # contents.
         slot = self._next_slot()
         function = content[0].get("py/function") or content[0].get("py/type")
+        # NumPy 2 renamed numpy.core; old texts name it as it was.
         name = str(function).replace("numpy.core.", "numpy._core.")
         value: JSON
         if name == "numpy.dtype":
@@ -125,6 +128,7 @@ class _Reader:
     def _read_array(self, node: dict[str, JSON], dtype: np.dtype) -> JSON:
         if "base" in node:  # a view of another array
             base = self.read(node["base"])
+            # np.ndarray checks that shape, offset and strides stay within the buffer.
             whole = np.frombuffer(base.tobytes(order="A"), base.dtype)
             strides = node.get("strides")
             return np.ndarray(
@@ -132,6 +136,7 @@ class _Reader:
             ).copy()
         values = self.read(node["values"])
         if isinstance(values, str):  # a compressed buffer
+            # Never more than the array needs: a few bytes can unpack to gigabytes.
             size = math.prod(node["shape"]) * dtype.itemsize
             unpacked = zlib.decompressobj().decompress(base64.b64decode(values), size)
             flat = np.frombuffer(unpacked, dtype)

@@ -119,6 +119,7 @@ class TabularEnv(gym.Env[Any, np.int64]):
         if rewards.ndim == 2 and rewards.shape[0] != self.dynamics.n_states:
             at = state * self.dynamics.n_actions + action  # sparse rows
             return float(rewards[at, next_state])
+        # R(s), R(s, a) or R(s, a, s'): as many indices as the array has axes.
         return float(rewards[(state, action, next_state)[: rewards.ndim]])
 
 

@@ -139,6 +139,7 @@ class StackedMembers:
             _require(all(getattr(net, name) == first for net in basic))
         mlp = self._stacked_mlp([net.mlp for net in basic])
         join = basic[0].joined
+        # All members encode inputs alike, so the first one's join serves them all.
         return lambda parts: mlp(join(*parts))
 
     def _stacked_shaped(self, nets: Sequence[ShapedRewardNet]) -> Rewards:
@@ -173,7 +174,7 @@ class StackedMembers:
                 # The arithmetic takes the time, and the plain products do it best.
                 with networks.evaluating(nn.ModuleList(mlps)):
                     return th.stack([mlp(x) for mlp in mlps])
-            x = x.expand(len(mlps), *x.shape)
+            x = x.expand(len(mlps), *x.shape)  # (n, B, in_size), without a copy
             for layer in layers:
                 x = layer(x)
             return x.squeeze(2)  # (n, B, 1)
