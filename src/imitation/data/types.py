@@ -22,6 +22,7 @@ from imitation.data import record, tree
 from imitation.data.dict_obs import DictObs, Observation
 from imitation.data.record import Info, Record, dataclass_quick_asdict, says_truncated
 from imitation.errors import DataError
+from imitation.util.artifacts import State
 from imitation.util.paths import AnyPath
 
 __all__ = [
@@ -157,7 +158,7 @@ class Trajectory(Record):
         """The number of actions, ``T``."""
         return len(self.acts)
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: State) -> None:
         if "terminal" not in state:
             warnings.warn(
                 "Loading an old trajectory without 'terminal'; assuming True. "
@@ -271,7 +272,7 @@ class TransitionsMinimal(Record, th_data.Dataset[Info], Sequence[Info]):
         batch.__setstate__(fields)
         return batch
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: State) -> None:
         self.__dict__.update(state)
         self._make_read_only()
 
@@ -332,7 +333,7 @@ class Transitions(TransitionsMinimal):
                 f"{self.obs.dtype} != {self.next_obs.dtype}."
             )
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
+    def __setstate__(self, state: State) -> None:
         if "truncated" not in state:  # pickled before the field existed
             truncated = _truncations(state["dones"], state["infos"])
             state = {**state, "truncated": truncated}

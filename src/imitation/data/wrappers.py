@@ -8,7 +8,6 @@ environment, whatever other wrappers do to it above.
 from collections.abc import Sequence
 from typing import Any, SupportsFloat
 
-import gymnasium as gym
 import numpy as np
 from stable_baselines3.common.vec_env import VecEnv, VecEnvWrapper
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvObs, VecEnvStepReturn
@@ -17,7 +16,7 @@ from typing_extensions import override
 from imitation.data import tree, types
 from imitation.data.episodes import VecEpisodes
 from imitation.data.flatten import flatten_trajectories_with_rew
-from imitation.util.spaces import Env
+from imitation.util.spaces import Env, Info, StepResult, Wrapper
 
 Popped = tuple[Sequence[types.TrajectoryWithRew], Sequence[int]]
 
@@ -149,7 +148,7 @@ class BufferingWrapper(VecEnvWrapper):
         return transitions
 
 
-class RolloutInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
+class RolloutInfoWrapper(Wrapper):
     """Adds the whole episode's observations and rewards to the info of its last step.
 
     There, ``info["rollout"]`` is a dictionary of ``"obs"``, shape ``(T + 1,
@@ -166,16 +165,14 @@ class RolloutInfoWrapper(gym.Wrapper[Any, Any, Any, Any]):
         self._rews: list[SupportsFloat] = []
 
     @override
-    def reset(self, **kwargs: Any) -> tuple[object, dict[str, Any]]:
+    def reset(self, **kwargs: Any) -> tuple[object, Info]:
         obs, info = self.env.reset(**kwargs)
         self._obs = [_copied(obs)]
         self._rews = []
         return obs, info
 
     @override
-    def step(
-        self, action: object
-    ) -> tuple[object, SupportsFloat, bool, bool, dict[str, Any]]:
+    def step(self, action: object) -> StepResult:
         obs, rew, terminated, truncated, info = self.env.step(action)
         self._obs.append(_copied(obs))
         self._rews.append(rew)

@@ -275,7 +275,7 @@ def _padded(array: Array, extra: int) -> Array:
     return np.concatenate([array, np.zeros((extra, *array.shape[1:]), array.dtype)])
 
 
-def _split(info: Mapping[str, Any]) -> tuple[Info, Info]:
+def _split(info: Mapping[str, object]) -> tuple[Info, Info]:
     """Splits an info into what belongs to the end of an episode, and the rest."""
     rest = {key: value for key, value in info.items() if key != EPISODE}
     return ({EPISODE: info[EPISODE]} if EPISODE in info else {}), rest

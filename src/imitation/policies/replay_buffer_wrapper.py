@@ -37,7 +37,8 @@ from imitation.rewards.reward_function import (
 )
 from imitation.rewards.reward_wrapper import RewardVecEnvWrapper
 from imitation.util import tensors
-from imitation.util.spaces import Space
+from imitation.util.artifacts import State
+from imitation.util.spaces import Info, Space
 
 Samples = ReplayBufferSamples | DictReplayBufferSamples
 
@@ -206,7 +207,7 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
         action: np.ndarray,
         reward: np.ndarray,
         done: np.ndarray,
-        infos: list[dict[str, Any]],
+        infos: list[Info],
     ) -> None:
         if self.optimize_memory_usage:
             # The buffer overwrites these by the first observations of new episodes.
@@ -316,7 +317,7 @@ class ReplayBufferRewardWrapper(ReplayBuffer):
     def _tensors(self, parts: Iterable[Any]) -> list[Any]:
         return [tree.map(self.to_torch, part) for part in parts]
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> State:
         return {**self.__dict__, "reward_fn": None}
 
 

@@ -15,6 +15,7 @@ from typing_extensions import override
 from imitation.errors import ConfigError
 from imitation.regularization.updaters import LambdaUpdater, LossType
 from imitation.util import logger as imit_logger
+from imitation.util.artifacts import State
 
 # A number, or a tensor of shape ``()``.
 Scalar = th.Tensor | float
@@ -105,7 +106,7 @@ class Regularizer(abc.ABC, Generic[R]):
         return factory
 
     @classmethod
-    def _check_options(cls, **kwargs: Any) -> None:
+    def _check_options(cls, **kwargs: object) -> None:
         """Checks further arguments of a subclass, before there is an instance."""
 
     @abc.abstractmethod
@@ -170,7 +171,7 @@ class LpRegularizer(LossRegularizer):
 
     @classmethod
     @override
-    def _check_options(cls, **kwargs: Any) -> None:
+    def _check_options(cls, **kwargs: object) -> None:
         p = kwargs.get("p")
         if not isinstance(p, int) or isinstance(p, bool) or p <= 0:
             raise ConfigError("p must be a positive integer")
@@ -189,9 +190,7 @@ class WeightRegularizer(Regularizer[None]):
     """Base of the regularizers that change the weights themselves."""
 
     @abc.abstractmethod
-    def _weight_penalty(
-        self, weight: th.Tensor, group: dict[str, Any]
-    ) -> th.Tensor | float:
+    def _weight_penalty(self, weight: th.Tensor, group: State) -> th.Tensor | float:
         """Computes the change of a weight of any shape.
 
         `group` is the group of the optimizer's parameters that it belongs to.
@@ -213,9 +212,7 @@ class WeightDecayRegularizer(WeightRegularizer):
     """Subtracts λ·(learning rate)·w from each weight w."""
 
     @override
-    def _weight_penalty(
-        self, weight: th.Tensor, group: dict[str, Any]
-    ) -> th.Tensor | float:
+    def _weight_penalty(self, weight: th.Tensor, group: State) -> th.Tensor | float:
         rate: float = group["lr"]
         return -self.lambda_ * rate * weight
 

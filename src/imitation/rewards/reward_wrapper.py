@@ -22,7 +22,7 @@ from imitation.rewards.reward_function import (
     check_spaces,
     checked_rewards,
 )
-from imitation.util.spaces import Env
+from imitation.util.spaces import Env, Info
 
 __all__ = [
     "RewardVecEnvWrapper",
@@ -212,7 +212,7 @@ class WrappedRewardCallback(BaseCallback):
             self.logger.record("rollout/ep_rew_wrapped_mean", mean)
 
 
-def _before_resets(obs: Any, dones: np.ndarray, infos: list[dict[str, Any]]) -> Any:
+def _before_resets(obs: Any, dones: np.ndarray, infos: list[Info]) -> Any:
     """Returns the observations after a step, without those of automatic resets."""
     if not dones.any():
         return obs

@@ -1,7 +1,7 @@
 """Expert trajectories for tests, generated once and cached on disk."""
 
 import pathlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -78,10 +78,10 @@ def lazy_generate_expert_trajectories(
 class _DuckTypedLoader:
     """Batches that are iterable, but not a `DataLoader`."""
 
-    def __init__(self, loader: Iterable[Mapping[str, Any]]) -> None:
+    def __init__(self, loader: Iterable[types.TransitionMapping]) -> None:
         self._loader = loader
 
-    def __iter__(self) -> Iterator[Mapping[str, Any]]:
+    def __iter__(self) -> Iterator[types.TransitionMapping]:
         return iter(self._loader)
 
 
@@ -126,7 +126,7 @@ def make_expert_transition_loader(
     transitions = rollout.flatten_trajectories(trajectories)
     if expert_data_type == "transitions":
         return transitions
-    loader: Iterable[Mapping[str, Any]] = th_data.DataLoader(
+    loader: Iterable[types.TransitionMapping] = th_data.DataLoader(
         transitions,
         batch_size=batch_size,
         shuffle=shuffle,

@@ -14,6 +14,7 @@ from torch import nn
 
 from imitation.errors import ArtifactError
 from imitation.util import artifacts, spaces
+from imitation.util.artifacts import JSON
 from imitation.util.constructors import Unsavable
 
 _CLASS, _SPACE, _MODULE = "__class__", "__space__", "__module__"
@@ -21,7 +22,7 @@ _CLASS, _SPACE, _MODULE = "__class__", "__space__", "__module__"
 
 def to_json(
     value: Any, name: str, number: Callable[[nn.Module], int] | None = None
-) -> Any:
+) -> JSON:
     """Turns an argument into JSON values.
 
     Args:
@@ -58,7 +59,7 @@ def to_json(
     )
 
 
-def from_json(value: Any, modules: Sequence[nn.Module] = ()) -> Any:
+def from_json(value: JSON, modules: Sequence[nn.Module] = ()) -> JSON:
     """Turns JSON values back into an argument.
 
     Args:

@@ -42,7 +42,7 @@ class WandbOutputFormat(sb_logger.KVWriter):
     @override
     def write(
         self,
-        key_values: dict[str, Any],
+        key_values: dict[str, object],
         key_excluded: dict[str, tuple[str, ...]],
         step: int = 0,
     ) -> None:
@@ -288,7 +288,7 @@ class HierarchicalLogger(sb_logger.Logger):
 
     @override
     def record_mean(
-        self, key: str, val: Any, exclude: str | tuple[str, ...] | None = None
+        self, key: str, val: float | None, exclude: str | tuple[str, ...] | None = None
     ) -> None:
         self.default_logger.record_mean(key, val, exclude)
 

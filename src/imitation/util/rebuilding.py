@@ -27,7 +27,7 @@ from imitation.util.constructors import (
 
 FORMAT_VERSION = 1
 
-Document = dict[str, Any]
+Document = dict[str, artifacts.JSON]
 
 
 class Rebuildable(nn.Module):
@@ -53,7 +53,7 @@ class Rebuildable(nn.Module):
         copied.__setstate__(original.__getstate__())
         return cast(Self, copied)
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
         """Returns an independent module, with all attributes."""
         original: Any = self
         copied: Any = type(self).__new__(type(self))
@@ -140,7 +140,7 @@ def describe(module: nn.Module) -> Document:
     return document
 
 
-def rebuild(document: Any, tensors: Mapping[str, th.Tensor]) -> nn.Module:
+def rebuild(document: artifacts.JSON, tensors: Mapping[str, th.Tensor]) -> nn.Module:
     """Builds a module and puts its tensors in, leaving torch's random state alone.
 
     Args:
@@ -224,7 +224,7 @@ def _torch_arguments(module: nn.Module) -> Arguments:
     return Arguments((), values)
 
 
-def _build(document: Any) -> nn.Module:
+def _build(document: artifacts.JSON) -> nn.Module:
     """Builds the modules that a description lists; returns the last."""
     modules: list[nn.Module] = []
     try:
@@ -245,7 +245,7 @@ def _build(document: Any) -> nn.Module:
         ) from error
 
 
-def _build_one(entry: Any, modules: Sequence[nn.Module]) -> nn.Module:
+def _build_one(entry: artifacts.JSON, modules: Sequence[nn.Module]) -> nn.Module:
     cls = artifacts.resolve_class(entry["class"])
     if not issubclass(cls, nn.Module):
         raise ArtifactError(f"{entry['class']} is not a network")
@@ -263,7 +263,7 @@ def _build_one(entry: Any, modules: Sequence[nn.Module]) -> nn.Module:
         ) from error
 
 
-def _check_fit(module: nn.Module, tensors: Mapping[str, Any]) -> None:
+def _check_fit(module: nn.Module, tensors: Mapping[str, th.Tensor]) -> None:
     """Checks that a module has these tensors, in these shapes and kinds of number."""
     name, own = type(module).__name__, module.state_dict()
     built = f"which {name} has when it is built from its constructor arguments"

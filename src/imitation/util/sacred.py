@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from imitation.errors import ArtifactError, ConfigError
-from imitation.util.artifacts import read_json
+from imitation.util.artifacts import JSON, read_json
 from imitation.util.paths import AnyPath, parse_path
 
 
@@ -19,8 +19,8 @@ class SacredDicts(NamedTuple):
     """The contents of a run directory: `config.json` and `run.json`."""
 
     sacred_dir: pathlib.Path
-    config: dict[str, Any]
-    run: dict[str, Any]
+    config: dict[str, JSON]
+    run: dict[str, JSON]
 
     @classmethod
     def load_from_dir(cls, sacred_dir: AnyPath) -> "SacredDicts":
@@ -40,7 +40,7 @@ class SacredDicts(NamedTuple):
         return cls(directory, config, _read_object(directory / "run.json"))
 
 
-def _read_object(path: pathlib.Path) -> dict[str, Any]:
+def _read_object(path: pathlib.Path) -> dict[str, JSON]:
     """Reads a JSON file that must hold an object."""
     value = read_json(path)
     if not isinstance(value, dict):

@@ -2,16 +2,16 @@
 
 import pathlib
 from collections.abc import Iterator
-from typing import Any
 
 from imitation.errors import ArtifactError
+from imitation.util.artifacts import JSON
 from imitation.util.paths import AnyPath, parse_path
 from imitation.util.sacred import SacredDicts, dict_get_nested, filter_subdirs
 
 
 def find_sacred_runs(
     run_path: AnyPath, only_completed_runs: bool = False
-) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+) -> Iterator[tuple[dict[str, JSON], dict[str, JSON]]]:
     """Finds the runs below a directory, in the order of their paths.
 
     A run is a directory with `config.json` and `run.json`, as Sacred's file observer
@@ -33,7 +33,7 @@ def find_sacred_runs(
 
 def group_runs_by_algo_and_env(
     path: AnyPath, only_completed_runs: bool = False
-) -> dict[str, dict[str, list[dict[str, Any]]]]:
+) -> dict[str, dict[str, list[dict[str, JSON]]]]:
     """Groups the runs below a directory by algorithm and environment.
 
     The algorithm is the command that was run, such as "gail"; the environment is
@@ -50,7 +50,7 @@ def group_runs_by_algo_and_env(
         ArtifactError: there is no such directory, a file is not a JSON object, or a
             run lacks its command or environment.
     """
-    grouped: dict[str, dict[str, list[dict[str, Any]]]] = {}
+    grouped: dict[str, dict[str, list[dict[str, JSON]]]] = {}
     for directory, config, run in _runs(path, only_completed_runs):
         algo = run.get("command")
         env = dict_get_nested(config, "environment.gym_id")

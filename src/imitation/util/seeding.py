@@ -7,12 +7,13 @@ state, seeds the fork from our generator, and puts the caller's state back.
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import torch as th
 
 from imitation.errors import ArtifactError
+from imitation.util.artifacts import JSON, State
 
 
 def make_rng(rng: np.random.Generator | int | None = None) -> np.random.Generator:
@@ -60,13 +61,13 @@ def make_seeds(rng: np.random.Generator, n: int | None = None) -> int | list[int
     return [int(seed) for seed in rng.integers(0, 2**31, size=n)]
 
 
-def rng_state(rng: np.random.Generator) -> dict[str, Any]:
+def rng_state(rng: np.random.Generator) -> State:
     """Returns the generator's state as plain JSON values."""
     state = dict(rng.bit_generator.state)
     return {key: _plain(value) for key, value in state.items()}
 
 
-def rng_from_state(state: dict[str, Any]) -> np.random.Generator:
+def rng_from_state(state: State) -> np.random.Generator:
     """Makes a generator in a state taken by `rng_state`.
 
     Raises:
@@ -80,7 +81,7 @@ def rng_from_state(state: dict[str, Any]) -> np.random.Generator:
     return rng
 
 
-def restore_rng(rng: np.random.Generator, state: dict[str, Any]) -> None:
+def restore_rng(rng: np.random.Generator, state: State) -> None:
     """Restores the state of a generator taken by `rng_state`.
 
     Args:
@@ -150,7 +151,7 @@ def restore_torch_rng(state: Mapping[str, th.Tensor], device: th.device) -> None
         th.cuda.set_rng_state(state["cuda"], device)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> JSON:
     """Converts NumPy values nested in a bit generator's state to JSON values."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

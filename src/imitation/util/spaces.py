@@ -8,6 +8,7 @@ import numpy as np
 from gymnasium import spaces
 
 from imitation.errors import ArtifactError
+from imitation.util.artifacts import JSON
 
 # An observation or action space, whatever its elements are.
 Space: TypeAlias = spaces.Space[Any]
@@ -25,7 +26,7 @@ Info: TypeAlias = dict[str, Any]
 StepResult: TypeAlias = tuple[Any, SupportsFloat, bool, bool, Info]
 
 
-def space_to_json(space: Space) -> dict[str, Any]:
+def space_to_json(space: Space) -> dict[str, JSON]:
     """Describes a space.
 
     Args:
@@ -73,7 +74,7 @@ def space_to_json(space: Space) -> dict[str, Any]:
     )
 
 
-def space_from_json(description: Mapping[str, Any]) -> Space:
+def space_from_json(description: Mapping[str, JSON]) -> Space:
     """Rebuilds a space described by `space_to_json`.
 
     Raises:
@@ -85,7 +86,7 @@ def space_from_json(description: Mapping[str, Any]) -> Space:
         raise ArtifactError(f"not the description of a space: {description}") from error
 
 
-def _build(description: Mapping[str, Any]) -> Space:
+def _build(description: Mapping[str, JSON]) -> Space:
     kind = description["type"]
     if kind == "Box":
         dtype, shape = np.dtype(description["dtype"]), tuple(description["shape"])
@@ -116,7 +117,7 @@ def _build(description: Mapping[str, Any]) -> Space:
     raise ValueError(kind)
 
 
-def _bounds(values: np.ndarray) -> Any:
+def _bounds(values: np.ndarray) -> JSON:
     """Bounds as one number where they are all the same, else nested lists."""
     if values.size and (values == values.flat[0]).all():
         return values.flat[0].item()

@@ -3,15 +3,14 @@
 import contextlib
 import pathlib
 from fractions import Fraction
-from typing import Any, SupportsFloat
+from typing import Any
 
-import gymnasium as gym
 import numpy as np
 from typing_extensions import override
 
 from imitation.errors import ConfigError, DataError, missing_extra
 from imitation.util.artifacts import replacing_file
-from imitation.util.spaces import Env
+from imitation.util.spaces import Env, Info, StepResult, Wrapper
 
 _DEFAULT_FPS = 30
 
@@ -86,7 +85,7 @@ class VideoRecorder:
             self._container = None
 
 
-class VideoWrapper(gym.Wrapper[Any, Any, Any, Any]):
+class VideoWrapper(Wrapper):
     """Records a frame after every reset and step.
 
     Videos are `directory/video.{episode:06d}.mp4`, at the environment's `render_fps`.
@@ -129,8 +128,8 @@ class VideoWrapper(gym.Wrapper[Any, Any, Any, Any]):
 
     @override
     def reset(
-        self, *, seed: int | None = None, options: dict[str, Any] | None = None
-    ) -> tuple[Any, dict[str, Any]]:
+        self, *, seed: int | None = None, options: Info | None = None
+    ) -> tuple[Any, Info]:
         result = self.env.reset(seed=seed, options=options)
         if self.video_recorder is None or not self.single_video:
             self._finish_video()
@@ -142,9 +141,7 @@ class VideoWrapper(gym.Wrapper[Any, Any, Any, Any]):
         return result
 
     @override
-    def step(
-        self, action: Any
-    ) -> tuple[Any, SupportsFloat, bool, bool, dict[str, Any]]:
+    def step(self, action: object) -> StepResult:
         result = self.env.step(action)
         self._record_frame()
         return result
@@ -173,7 +170,7 @@ def _import_av() -> Any:
     return av
 
 
-def _check_frame(frame: Any) -> None:
+def _check_frame(frame: object) -> None:
     """Checks that a frame is an RGB image."""
     if not isinstance(frame, np.ndarray):
         raise DataError(

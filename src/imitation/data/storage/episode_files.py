@@ -14,13 +14,13 @@ import os
 import pathlib
 import zipfile
 import zlib
-from typing import Any
 
 import numpy as np
 
 from imitation.data import types
 from imitation.errors import ArtifactError, DataError
 from imitation.util import artifacts
+from imitation.util.artifacts import JSON
 
 FORMAT = "imitation.episode"
 FORMAT_VERSION = 1
@@ -116,7 +116,7 @@ _UNREADABLE = (
 )
 
 
-def _trajectory(arrays: dict[str, Array], header: dict[str, Any]) -> types.Trajectory:
+def _trajectory(arrays: dict[str, Array], header: dict[str, JSON]) -> types.Trajectory:
     obs: types.Observation
     keys = header["obs_keys"]
     if keys is None:

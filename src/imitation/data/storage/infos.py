@@ -11,7 +11,7 @@ import contextlib
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, overload
+from typing import overload
 
 import numpy as np
 import numpy.typing as npt
@@ -45,12 +45,12 @@ class JsonInfos(Sequence[Info]):
         return len(self._texts)
 
     @overload
-    def __getitem__(self, key: int) -> dict[str, Any]: ...
+    def __getitem__(self, key: int) -> dict[str, JSON]: ...
 
     @overload
     def __getitem__(self, key: slice) -> "JsonInfos": ...
 
-    def __getitem__(self, key: int | slice) -> "dict[str, Any] | JsonInfos":
+    def __getitem__(self, key: int | slice) -> "dict[str, JSON] | JsonInfos":
         if isinstance(key, slice):
             # NumPy resolves negative and extended slices, which Arrow does not know.
             steps = np.arange(len(self))[key]
@@ -68,7 +68,7 @@ class JsonInfos(Sequence[Info]):
             return False
         return bool(self[-1].get(_TRUNCATED, False))
 
-    def __iter__(self) -> Iterator[dict[str, Any]]:
+    def __iter__(self) -> Iterator[dict[str, JSON]]:
         for step, text in enumerate(self._texts.to_pylist()):
             # Most steps have no info: parsing would be the whole cost.
             yield {} if text == "{}" else decode(text, f"{self._source}, step {step}")
@@ -145,7 +145,7 @@ def encode_episode(infos: Iterable[Info], source: str) -> list[str]:
     return [encode(info, f"{source}, step {i}") for i, info in enumerate(steps)]
 
 
-def decode(text: str, source: str) -> dict[str, Any]:
+def decode(text: str, source: str) -> dict[str, JSON]:
     """Reads the info dictionary of one step.
 
     Args:

@@ -5,7 +5,6 @@ it was trained and what it scores. `benchmarks/returns/train_experts.py` makes t
 """
 
 import pathlib
-from typing import Any
 
 from stable_baselines3.common.policies import BasePolicy
 from stable_baselines3.common.vec_env import VecEnv
@@ -13,6 +12,7 @@ from stable_baselines3.common.vec_env import VecEnv
 from imitation.errors import ArtifactError
 from imitation.policies import base
 from imitation.util import artifacts, policy_io
+from imitation.util.artifacts import JSON
 
 __all__ = [
     "WEIGHTS",
@@ -85,7 +85,7 @@ def load_expert(
     return policy
 
 
-def expert_card(env_name: str) -> dict[str, Any]:
+def expert_card(env_name: str) -> dict[str, JSON]:
     """Reads how an expert was trained and what it scores.
 
     Args:
@@ -107,6 +107,6 @@ def expert_card(env_name: str) -> dict[str, Any]:
         ) from None
 
 
-def _cards() -> dict[str, dict[str, Any]]:
+def _cards() -> dict[str, dict[str, JSON]]:
     cards = [artifacts.read_json(path) for path in WEIGHTS.glob("*/card.json")]
     return {directory_name(card["env_name"]): card for card in cards}

@@ -8,7 +8,7 @@ than `torch.func.vmap`, which for networks as small as these is slower than a lo
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import Any, TypeGuard, TypeVar, cast
+from typing import TypeGuard, TypeVar, cast
 
 import torch as th
 from torch import Tensor, nn
@@ -247,7 +247,7 @@ def _alike(modules: Sequence[nn.Module]) -> bool:
     What torch's layers and ours print are their settings.
     """
 
-    def kind(module: nn.Module) -> tuple[Any, ...]:
+    def kind(module: nn.Module) -> tuple[object, ...]:
         named = (*module.named_parameters(), *module.named_buffers())
         tensors = [(name, t.shape, t.dtype, t.device) for name, t in named]
         return repr(module), tensors
