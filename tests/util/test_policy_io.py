@@ -116,7 +116,7 @@ def change(**changes: Any) -> Any:
         (change(kind="reward"), "does not hold a policy"),
         (change(format_version=7), "format 7"),
         (change(**{"class": "os:system"}), "not known to be safe"),
-        (change(**{"class": "torch.optim.adam:Adam"}), "no policy"),
+        (change(**{"class": "torch.optim.adam:Adam"}), "not a policy"),
         (change(**{"class": 3}), "is damaged"),
         (change(arguments={}), "takes other arguments in this version"),
         (change(arguments={"of_tomorrow": 1}), "takes other arguments"),

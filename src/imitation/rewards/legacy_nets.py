@@ -6,13 +6,16 @@ arguments; these are read off the layers here, so that the networks can be saved
 
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeAlias
 
 from torch import nn
 
 from imitation.errors import ArtifactError, reason
 from imitation.rewards import reward_nets
 from imitation.util.constructors import remembered_arguments
+
+# A module of release 1.0: mypy does not know its attributes.
+Old: TypeAlias = Any
 
 
 def converted(loaded: Any) -> Any:
@@ -43,8 +46,8 @@ def converted(loaded: Any) -> Any:
         ) from error
 
 
-def _basic_shaped(old: Any) -> nn.Module:
-    base: Any = old._modules["_base"]
+def _basic_shaped(old: Old) -> nn.Module:
+    base: Old = old._modules["_base"]
     options = _layers(base.mlp, "reward_hid_sizes") | _layers(
         old.potential._potential_net, "potential_hid_sizes"
     )
@@ -54,7 +57,7 @@ def _basic_shaped(old: Any) -> nn.Module:
     return _with_tensors(new, old)
 
 
-def _shaped(old: Any) -> nn.Module:
+def _shaped(old: Old) -> nn.Module:
     # Other potentials, functions or networks of a user's class, stay as they are.
     potential, space = old.potential, old.observation_space
     if isinstance(potential, reward_nets.BasicPotentialMLP):
@@ -76,7 +79,7 @@ def _shaped(old: Any) -> nn.Module:
     return reward_nets.ShapedRewardNet(_base(old), potential, old.discount_factor)
 
 
-def _normalized(old: Any) -> nn.Module:
+def _normalized(old: Old) -> nn.Module:
     # Release 1.0 kept the statistics in the layer under the same names.
     layer = old.normalize_output_layer
     new = reward_nets.NormalizedRewardNet(_base(old), type(layer))
@@ -84,7 +87,7 @@ def _normalized(old: Any) -> nn.Module:
     return new
 
 
-_CONVERSIONS: dict[type, Callable[[Any], nn.Module]] = {
+_CONVERSIONS: dict[type, Callable[[Old], nn.Module]] = {
     reward_nets.BasicRewardNet: lambda old: _with_tensors(
         reward_nets.BasicRewardNet(
             **_spaces(old), **_uses(old), **_layers(old.mlp, "hid_sizes")
@@ -117,26 +120,26 @@ def _with_tensors(new: nn.Module, old: nn.Module) -> nn.Module:
     return new
 
 
-def _base(old: Any) -> reward_nets.RewardNet:
+def _base(old: Old) -> reward_nets.RewardNet:
     base = converted(old._modules["_base"])
     if not isinstance(base, reward_nets.RewardNet):
         raise TypeError(f"it wraps a {type(base).__name__}")
     return base
 
 
-def _spaces(old: Any) -> dict[str, Any]:
+def _spaces(old: Old) -> dict[str, Any]:
     return {
         "observation_space": old.observation_space,
         "action_space": old.action_space,
     }
 
 
-def _uses(old: Any) -> dict[str, Any]:
+def _uses(old: Old) -> dict[str, Any]:
     names = ("use_state", "use_action", "use_next_state", "use_done")
     return {name: bool(getattr(old, name)) for name in names}
 
 
-def _layers(network: Any, sizes: str) -> dict[str, Any]:
+def _layers(network: Old, sizes: str) -> dict[str, Any]:
     """Reads the arguments of `build_mlp` or `build_cnn` off the layers they made.
 
     `sizes` names the argument that takes the sizes of hidden layers.

@@ -64,9 +64,6 @@ def _set_training(module: nn.Module, mode: bool) -> None:
 def submodules(m: nn.Module) -> Iterator[nn.Module]:
     """Yields a module and those inside it, as ``m.modules()`` does but quicker.
 
-    Args:
-        m: the module.
-
     Yields:
         The modules, each before those inside it; one that has several parents comes
         several times.
@@ -84,10 +81,6 @@ def submodules(m: nn.Module) -> Iterator[nn.Module]:
 def training(m: M, *, mode: bool = True) -> contextlib.AbstractContextManager[M]:
     """Switches a module to training mode for a block, as `training_mode` does.
 
-    Args:
-        m: the module.
-        mode: True for training mode, False for evaluation mode.
-
     Returns:
         A context manager that yields the module.
     """
@@ -96,10 +89,6 @@ def training(m: M, *, mode: bool = True) -> contextlib.AbstractContextManager[M]
 
 def evaluating(m: M, *, mode: bool = False) -> contextlib.AbstractContextManager[M]:
     """Switches a module to evaluation mode for a block, as `training_mode` does.
-
-    Args:
-        m: the module.
-        mode: True for training mode, False for evaluation mode.
 
     Returns:
         A context manager that yields the module.

@@ -79,10 +79,6 @@ class Rebuildable(nn.Module):
 def rebuild_pickled(text: str, tensors: Mapping[str, th.Tensor]) -> nn.Module:
     """Rebuilds a module from a pickle; pickles refer to this function by its name.
 
-    Args:
-        text: its description, in JSON.
-        tensors: its parameters and buffers, all on one device; they become its own.
-
     Returns:
         The module, on that device.
 
@@ -113,10 +109,6 @@ def tensors_of(module: nn.Module) -> dict[str, th.Tensor]:
 
 def describe(module: nn.Module) -> Document:
     """Describes how to build a module, and checks that it can be built so.
-
-    Args:
-        module: a module whose class, and whose submodules' classes if they are
-            arguments, remember their constructor arguments.
 
     Returns:
         The description, JSON values, for `rebuild`.

@@ -205,11 +205,7 @@ class LabelQueue:
         )
 
     def answers(self, since: int = 0) -> list[Answer]:
-        """Returns the preferences given so far, oldest first, without skips.
-
-        Args:
-            since: only those whose `id` is larger.
-        """
+        """Returns the preferences given so far, oldest first, without skips."""
         found = self._select("v.preference IS NOT NULL AND v.id > ?", (since,))
         return [Answer(*row) for row in found]
 

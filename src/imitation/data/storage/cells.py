@@ -59,9 +59,6 @@ def pack(arrays: Sequence[Array]) -> pa.LargeBinaryArray:
 def unpack(cell: pa.Buffer) -> Array:
     """Reads one cell.
 
-    Args:
-        cell: the bytes of one cell, usually a slice of a memory-mapped file.
-
     Returns:
         A read-only view of `cell` with the dtype and shape that were stored.
 
@@ -93,9 +90,6 @@ def unpack(cell: pa.Buffer) -> Array:
 
 def unpack_list(values: pa.Array) -> Array:
     """Reads one cell of a nested list column, as release 1.0 wrote them.
-
-    Args:
-        values: the entries of one cell: numbers, or lists of lists of numbers.
 
     Returns:
         A read-only array with the dtype that was stored.

@@ -130,11 +130,6 @@ def record_batch(
 ) -> pa.RecordBatch:
     """Encodes trajectories as rows.
 
-    Args:
-        trajectories: trajectories of the same layout.
-        layout: that layout.
-        first_episode: the number of the first, for error messages.
-
     Raises:
         DataError: an info holds something that is not JSON.
     """
@@ -168,9 +163,6 @@ def encode_infos(trajectory: Trajectory, episode: int) -> list[str] | None:
 def check_columns(schema: pa.Schema) -> None:
     """Checks that a table can hold trajectories.
 
-    Args:
-        schema: the schema of the table.
-
     Raises:
         DataError: a column is missing or has another type. Names the column.
     """
@@ -202,10 +194,6 @@ def check_columns(schema: pa.Schema) -> None:
 
 def read_row(row: pa.Table, episode: int) -> Trajectory:
     """Decodes one row.
-
-    Args:
-        row: a table of one row whose columns passed ``check_columns``.
-        episode: its number, for error messages.
 
     Returns:
         A ``TrajectoryWithRew`` if there is a column of rewards, else a ``Trajectory``.

@@ -125,10 +125,6 @@ def encode(info: Info, source: str) -> str:
 def encode_episode(infos: Iterable[Info], source: str) -> list[str]:
     """Writes the info dictionaries of an episode as JSON.
 
-    Args:
-        infos: dictionaries as ``encode`` takes them, one per step.
-        source: where they come from ("episode 3"), for error messages.
-
     Returns:
         What ``encode`` returns for each, found many times faster.
 
@@ -147,13 +143,6 @@ def encode_episode(infos: Iterable[Info], source: str) -> list[str]:
 
 def decode(text: str, source: str) -> dict[str, JSON]:
     """Reads the info dictionary of one step.
-
-    Args:
-        text: JSON, or what release 1.0 wrote.
-        source: where it comes from, for error messages.
-
-    Returns:
-        The dictionary.
 
     Raises:
         DataError: the text is not a JSON dictionary, or describes a Python object that

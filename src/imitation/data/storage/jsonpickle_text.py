@@ -25,10 +25,6 @@ _DTYPE_NAME = re.compile(r"bool|u?int(8|16|32|64)|float(16|32|64)|complex(64|128
 def read(value: JSON, source: str) -> JSON:
     """Converts parsed text to data.
 
-    Args:
-        value: what ``json.loads`` returned.
-        source: where it comes from, for error messages.
-
     Returns:
         `value` with NumPy numbers as Python numbers, arrays as arrays, and tuples and
         sets as lists.
