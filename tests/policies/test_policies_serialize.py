@@ -152,7 +152,7 @@ def _an_empty_directory(path: Any) -> Any:
         ),
         (lambda path: path, FileNotFoundError, "containing a 'model.zip' file"),
         (_an_outdated_directory, FileExistsError, "Outdated policy format"),
-        (_a_text_file, ArtifactError, "is not a zip of Stable-Baselines3"),
+        (_a_text_file, ArtifactError, "is not a Stable-Baselines3 zip"),
         (_a_foreign_zip, ArtifactError, "not of Stable-Baselines3"),
     ],
 )
