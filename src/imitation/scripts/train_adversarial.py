@@ -9,7 +9,7 @@ import contextlib
 import functools
 import logging
 import pathlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from stable_baselines3.common.vec_env import VecEnv
 
@@ -62,11 +62,7 @@ def train_adversarial(
     """
     custom_logger, log_dir = setup_logging(run, settings.logging)
     if settings.show_config:
-        config = typed.to_config(settings)
-        del config["algorithm_specific"]  # merged in below
-        config["algorithm_kwargs"] = settings.merged_kwargs(command)
-        for name, value in typed.flatten(config):
-            print(f"{name} = {value!r}")
+        _print_config(command, settings)
     expert_trajs = settings.load_demonstrations()
     with make_venv(
         settings.environment, settings.rng("training"), log_dir=log_dir
@@ -75,8 +71,14 @@ def train_adversarial(
             command, settings, venv, expert_trajs, custom_logger, log_dir
         )
         checkpoint_dir = log_dir / "checkpoints"
+        evaluation: contextlib.AbstractContextManager[VecEnv | None]
+        evaluation = contextlib.nullcontext()
+        if settings.eval_interval > 0:
+            # Environments of their own: the training's are in the midst of episodes.
+            rng = settings.rng("evaluation during training")
+            evaluation = make_venv(settings.environment, rng)
         with (
-            _eval_venv(settings) as eval_venv,
+            evaluation as eval_venv,
             progress_bar(settings.total_timesteps, command, "step") as bar,
         ):
 
@@ -130,15 +132,12 @@ def _make_trainer(
         )
 
 
-@contextlib.contextmanager
-def _eval_venv(settings: TrainAdversarialSettings) -> Iterator[VecEnv | None]:
-    """Environments for evaluations during the training, if there are any."""
-    if settings.eval_interval == 0:
-        yield None
-        return
-    rng = settings.rng("evaluation during training")
-    with make_venv(settings.environment, rng) as venv:
-        yield venv
+def _print_config(command: str, settings: TrainAdversarialSettings) -> None:
+    config = typed.to_config(settings)
+    del config["algorithm_specific"]  # merged in below
+    config["algorithm_kwargs"] = settings.merged_kwargs(command)
+    for name, value in typed.flatten(config):
+        print(f"{name} = {value!r}")
 
 
 def _evaluate(

@@ -170,6 +170,7 @@ class WatchedAgent(parts.AgentTrainer):
     def train(self, steps: int, **kwargs: object) -> None:
         """Trains the agent; see `AgentTrainer.train`."""
         if self._renders:
+            # An attribute of RenderImageInfoWrapper in each environment.
             self.venv.set_attr("enabled", False)
         super().train(steps, callback=StepProgress(self._bar), **kwargs)
         if self._renders:
@@ -290,11 +291,13 @@ def load_preferences(settings: Settings, venv: VecEnv) -> parts.PreferenceDatase
     assert path is not None
     if os.path.isdir(path):
         saved = parts.PreferenceDataset.load(path)
+        # Pushed anew, as the saved queue may have been longer than this one.
         dataset = parts.PreferenceDataset(settings.comparison_queue_size)
         dataset.push([saved[i][0] for i in range(len(saved))], saved.preferences)
     else:
         dataset = parts.import_preferences(path, settings.comparison_queue_size)
     if len(dataset):
+        # Pairs of fragments, and the preference: one fragment tells the shapes.
         (first, _), _ = dataset[0]
         _check_fits(first, venv, f"preferences_path={path!r}")
     return dataset
@@ -371,6 +374,7 @@ def _train(
             state_interval=settings.state_interval or 0,
             resume=settings.resume is not None,
         )
+    # Data sets hold only so many steps; an agent plays as many as are asked for.
     except RuntimeError as error:
         if settings.trains_agent or not str(error).startswith("Asked for"):
             raise

@@ -69,5 +69,6 @@ class AnalyzeSettings(CommandSettings):
 
         super().check(command)
         assert self.source_dirs is not None, "resolved settings name folders"
+        # Raises an error about folders that are missing.
         for directory in self.source_dirs:
             run_directories(directory)

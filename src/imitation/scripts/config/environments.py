@@ -28,6 +28,7 @@ ENVIRONMENTS: Mapping[str, str] = {
 }
 
 _CLASSIC = ("acrobot", "cartpole", "mountain_car", "pendulum")
+# Their episodes end early by success or failure, unlike those of seals.
 _TERMINATES = ("acrobot", "cartpole", "mountain_car", "ant", "humanoid")
 
 NORMALIZED: Config = {
@@ -103,6 +104,7 @@ def environment_presets(
             "environment.gym_id": gym_id,
             **(terminates if terminates and name in _TERMINATES else {}),
             **kinds.get(kind if kind in _CLASSIC else "mujoco", {}),
+            # Last, so that they win over what the kind of environment sets.
             **extra.get(name, {}),
         }
     return presets

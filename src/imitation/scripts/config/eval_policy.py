@@ -96,6 +96,7 @@ class EvalPolicySettings(CommandSettings):
                     "explore_kwargs must hold random_prob and switch_prob, got "
                     f"{dict(self.explore_kwargs)!r}"
                 )
+        # Gymnasium fixes the render mode when the environment is made.
         asked = self.environment.env_make_kwargs.get("render_mode")
         mode = self.render_mode
         if mode is not None and asked not in (None, mode):

@@ -200,6 +200,7 @@ def check_types(settings: ParallelSettings) -> None:
     named = spaces.describe(space.get("named_configs", ()))
     found = spaces.space_of(named)
     kinds, options = found if found is not None else ("", [named])
+    # The options of a space are known, but not what a function will return.
     for option in options if kinds != "sample_from" else ():
         _require_sequence(option, "search_space['named_configs']")
 

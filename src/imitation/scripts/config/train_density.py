@@ -68,6 +68,7 @@ class DensitySettings(Settings):
 
     def options(self) -> DensityOptions:
         """Returns how the density is estimated."""
+        # The settings have a field of the same name for each option.
         names = [field.name for field in dataclasses.fields(DensityOptions)]
         return DensityOptions(**{name: getattr(self, name) for name in names})
 

@@ -223,6 +223,7 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
         wanted = "a positive integer (0 is possible with preferences_path)"
         good = n_pairs > 0 or self.preferences_path is not None
         typed.require(good, "total_comparisons", wanted, n_pairs)
+        # Only for its error about unknown names.
         schedule_of(self.query_schedule)
         if self.keep_best_agent and self.trains_agent and not self.held_out_episodes:
             raise ConfigError(
@@ -264,6 +265,7 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
             gatherer_cls = GATHERERS[self.gatherer]
         interval = self.state_interval
         if interval is None:
+            # A round takes long beside writing a state, hence after each.
             interval = 0 if self.checkpoint_interval < 0 else 1
         return dataclasses.replace(
             settings,
@@ -285,7 +287,15 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
             self.human.check()
         if self.trains_agent:
             super().check(command)
-            self._check_lengths()
+            limit = self.environment.max_episode_steps
+            if limit is None:
+                limit = find_env_spec(self.environment.gym_id).max_episode_steps
+            # Such fragments would never come, however long the agent is sampled.
+            if limit is not None and self.fragment_length > limit:
+                raise ConfigError(
+                    f"fragment_length={self.fragment_length} is more than the {limit} "
+                    f"steps of an episode of {self.environment.gym_id}; lower it"
+                )
         else:
             typed.check_paths(
                 self, command
@@ -297,6 +307,7 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
         filled = ["algorithm", "reward_fn", "venv", "exploration_frac"]
         if not self.trains_agent:
             generator, filled = parts.TrajectoryDataset, ["trajectories"]
+        # Arguments of one part or another that the command fills in.
         everywhere = ["rng", "custom_logger", "preference_model"]
         for name, cls, own in (
             ("preference_model_kwargs", parts.PreferenceModel, ["model"]),
@@ -310,14 +321,3 @@ class TrainPreferenceComparisonsSettings(AgentSettings):
             ("trajectory_generator_kwargs", generator, filled),
         ):
             typed.check_keys(getattr(self, name), cls, name, [*everywhere, *own])
-
-    def _check_lengths(self) -> None:
-        """Refuses fragments that are longer than any episode."""
-        limit = self.environment.max_episode_steps
-        if limit is None:
-            limit = find_env_spec(self.environment.gym_id).max_episode_steps
-        if limit is not None and self.fragment_length > limit:
-            raise ConfigError(
-                f"fragment_length={self.fragment_length} is more than the {limit} "
-                f"steps of an episode of {self.environment.gym_id}; lower it"
-            )

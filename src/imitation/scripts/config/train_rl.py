@@ -123,6 +123,7 @@ class TrainRLSettings(AgentSettings):
             steps = 2000
         interval = self.state_interval
         if interval is None:
+            # 0 would save the last state only.
             interval = max(1, self.total_timesteps // 20)
         return dataclasses.replace(
             super().resolved(command),

@@ -180,6 +180,7 @@ class TuningSettings(CommandSettings):
     @override
     def __post_init__(self) -> None:
         super().__post_init__()
+        # Both phases write below the run directory of the tuning.
         if "logging" in self.parallel_run_config:
             raise ConfigError(
                 "leave out parallel_run_config.logging; set logging of the tuning"

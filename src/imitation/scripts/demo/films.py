@@ -112,6 +112,7 @@ def _record(
 ) -> list[animation.Frame]:
     """Draws every so many steps of the first environment's first episode."""
     frames = []
+    # Without dropout and the like, as in an evaluation.
     with evaluating(policy) as networks, training_threads(*networks):
         act = rollout.policy_to_callable(policy, venv, rng=rng)
         obs: Any = venv.reset()

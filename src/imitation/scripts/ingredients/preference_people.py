@@ -92,6 +92,7 @@ def rendered(
         The settings and wrappers with which the environments render; the settings as
         they are and no wrappers if they cannot, which is logged.
     """
+    # Before the first frame: pygame, imported with it, reads the variables once.
     prepare_headless()
     # Not for the evaluation: only what people compare is worth rendering.
     kwargs = {**environment.env_make_kwargs, "render_mode": "rgb_array"}

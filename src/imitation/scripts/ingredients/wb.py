@@ -46,6 +46,7 @@ def wandb_init(
             wandb.init(
                 name=settings.wandb_name_prefix + run_name,
                 tags=None if settings.wandb_tag is None else [settings.wandb_tag],
+                # Its files lie beside those of the run, not in the current directory.
                 dir=str(log_dir),
                 config={**config, **settings.wandb_additional_info},
                 **settings.wandb_kwargs,

@@ -149,20 +149,17 @@ def _proposals(
         # A sampler begins each part of a study anew: with the same seed it would
         # propose again what it proposed first.
         n_known = len(journal.trials())
-        algorithm = _optuna(metric, mode, (settings.seed + n_known) % 2**32)
+        try:
+            optuna = importlib.import_module("optuna")
+        except ModuleNotFoundError as error:
+            raise missing_extra("optuna", "tune") from error
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        module = importlib.import_module("ray.tune.search.optuna")
+        seed = (settings.seed + n_known) % 2**32
+        algorithm = module.OptunaSearch(metric=metric, mode=mode, seed=seed)
     n = settings.num_samples
     searched = SearchedProposals(settings.search_space, algorithm, metric, mode, n)
     return searched, n, metric
-
-
-def _optuna(metric: str, mode: str, seed: int) -> object:
-    try:
-        optuna = importlib.import_module("optuna")
-    except ModuleNotFoundError as error:
-        raise missing_extra("optuna", "tune") from error
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    module = importlib.import_module("ray.tune.search.optuna")
-    return module.OptunaSearch(metric=metric, mode=mode, seed=seed)
 
 
 def _report(journal: Journal, table: pathlib.Path) -> None:
