@@ -222,7 +222,7 @@ def test_a_failure_is_shown_and_a_second_demo_runs_only_what_is_missing(
     (row,) = rows.all_rows()
     broken = dataclasses.replace(row, policy="missing.th")
     monkeypatch.setattr(rows, "all_rows", lambda: [broken])
-    monkeypatch.setattr(runner, "_n_cores", lambda: 0)  # the row cannot be pickled
+    monkeypatch.setattr(runner, "MAX_WORKERS", 0)  # the row cannot be pickled
     out = tmp_path / "out"
     assert command.run(0, out, fast=True) == 1
     told = capsys.readouterr().err

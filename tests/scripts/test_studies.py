@@ -390,10 +390,11 @@ def test_resumed_search_learns_of_what_was_found_before(tmp_path: pathlib.Path) 
 
 def test_optuna_searches_and_takes_up_earlier_results(tmp_path: pathlib.Path) -> None:
     pytest.importorskip("optuna")
-    from imitation.scripts.studies.study import _optuna
+    from ray.tune.search.optuna import OptunaSearch
 
     def make(seed: Any) -> Any:
-        return searched(tmp_path, _optuna("stats/score", "max", seed), n=12, repeat=1)
+        algorithm = OptunaSearch(metric="stats/score", mode="max", seed=seed)
+        return searched(tmp_path, algorithm, n=12, repeat=1)
 
     def value(config: pytest.Config) -> Any:
         return -((rate(config) - 0.7) ** 2)
