@@ -74,6 +74,7 @@ class TrajectoryDatasetSequence(Sequence[Trajectory]):
     def __getitem__(self, key: int | slice) -> Trajectory | list[Trajectory]:
         if isinstance(key, slice):
             return [self[i] for i in range(*key.indices(len(self)))]
+        # Resolves negative numbers, and raises IndexError beyond the last.
         episode = range(len(self))[key]
         return columns.read_row(self._rows[episode], episode)
 

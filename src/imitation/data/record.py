@@ -174,6 +174,7 @@ def _equal(a: Any, b: Any) -> bool:
     if _is_listlike(a) and _is_listlike(b):
         return len(a) == len(b) and all(map(_equal, a, b))
     if isinstance(a, np.ndarray | np.generic) or isinstance(b, np.ndarray | np.generic):
+        # As everywhere in NumPy, NaN is unequal to itself.
         return np.array_equal(a, b)
     return bool(a == b)
 

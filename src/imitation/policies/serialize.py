@@ -137,6 +137,7 @@ def _replacements(model_path: pathlib.Path, venv: VecEnv) -> dict[str, Any]:
     replacements: dict[str, Any] = {}
     for key in ("observation_space", "action_space"):
         if "'gym.spaces" in kinds.get(key, ""):
+            # Unpickling spaces of OpenAI Gym would need that package.
             replacements[key] = getattr(venv, key)
     # Functions are pickled as byte code, which differs between versions of Python.
     version = re.search(r"^[- ]*Python: *(\d+)\.(\d+)", about, re.MULTILINE)

@@ -224,6 +224,7 @@ def resolve_class(path: str) -> type:
         module.startswith(entry) if entry.endswith(".") else module == entry
         for entry in _TRUSTED_MODULES
     )
+    # An identifier has no dot, so no name reaches through what a module imported.
     if not name.isidentifier() or not is_trusted:
         raise ArtifactError(
             f"the artifact names the class {path!r}, which is not known to be safe; "
@@ -264,6 +265,7 @@ def _temporary_sibling(target: pathlib.Path) -> Iterator[pathlib.Path]:
     temporary = _sibling(target)
     try:
         yield temporary
+    # KeyboardInterrupt, too: an interrupted save leaves nothing behind.
     except BaseException:
         _remove(temporary)
         raise

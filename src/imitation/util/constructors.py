@@ -85,6 +85,7 @@ def remembered_arguments(value: object) -> Arguments | None:
 
 def _kept(value: Any) -> Any:
     """Copies containers and drops what cannot be saved."""
+    # JSON holds Python's numbers, not NumPy's.
     if isinstance(value, np.generic):
         return value.item()
     if isinstance(value, list | tuple | range | nn.ModuleList):

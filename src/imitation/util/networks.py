@@ -102,6 +102,7 @@ class SqueezeLayer(nn.Module):
     def forward(self, x: th.Tensor) -> th.Tensor:
         """Returns `x` of shape (B, 1) with shape (B,)."""
         assert x.ndim == 2 and x.shape[1] == 1, f"expected (B, 1), got {x.shape}"
+        # Not squeeze(), which would also drop the batch dimension of a batch of one.
         return x.squeeze(1)
 
 

@@ -59,6 +59,7 @@ def fused(optimizers: Iterable[th.optim.Optimizer]) -> Iterator[None]:
         and not (group["capturable"] or group["differentiable"])
         and all(p.is_floating_point() and p.is_cpu for p in group["params"])
     ]
+    # Adam reads the flag from the group in every step, so it takes effect at once.
     for group in groups:
         group["fused"] = True
     try:

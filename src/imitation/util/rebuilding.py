@@ -48,6 +48,7 @@ class Rebuildable(nn.Module):
 
     def __copy__(self) -> Self:
         """Returns a module that shares all submodules and tensors."""
+        # Without this, copy.copy would rebuild the network through __reduce_ex__.
         original: Any = self
         copied: Any = type(self).__new__(type(self))
         copied.__setstate__(original.__getstate__())

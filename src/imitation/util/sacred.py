@@ -143,6 +143,7 @@ def build_sacred_symlink(log_dir: AnyPath, run: Any) -> None:
         raise ConfigError(f"{link} is in the way of a link to {sacred_dir}; remove it")
     # Replaced in one step: no reader sees a run without its link.
     temporary = link.with_name(f".sacred-{secrets.token_hex(4)}")
+    # Windows tells links to directories apart; elsewhere the flag is ignored.
     temporary.symlink_to(
         os.path.relpath(sacred_dir, directory), target_is_directory=True
     )

@@ -164,6 +164,7 @@ class LabelStore:
                 job.fail(error)
             raise
         finally:
+            # SQLite may have rolled back by itself, as it does when the disk is full.
             if self._writer.in_transaction:
                 self._writer.execute("ROLLBACK")
             for job in jobs:
@@ -173,6 +174,7 @@ class LabelStore:
         connection = sqlite3.connect(
             self.path,
             timeout=_BUSY_SECONDS,
+            # Autocommit: transactions begin and end where this class says so.
             isolation_level=None,
             # Locks of ours serialize the use of each connection.
             check_same_thread=False,

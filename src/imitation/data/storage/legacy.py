@@ -112,6 +112,7 @@ def _load_npz(path: pathlib.Path) -> list[Trajectory]:
 
 
 def _cut(content: dict[str, np.ndarray]) -> list[Trajectory]:
+    # Ends of all episodes but the last, as np.split takes them.
     ends = content["indices"]
     # Each episode has one observation more than actions.
     obs = np.split(content["obs"], ends + np.arange(1, len(ends) + 1))
