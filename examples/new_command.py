@@ -63,7 +63,6 @@ mimic_ex = SacredExperiment(
         doc="Imitates an expert.",
         settings_cls=MimicSettings,
         commands={"mimic": mimic},
-        default_command="mimic",
     )
 )
 
