@@ -61,12 +61,16 @@ def page_id(page: Path) -> str:
     return str(page.relative_to(ROOT))
 
 
-def run_python_blocks(page: Path, *, slow: bool) -> None:
+def run_python_blocks(page: Path, *, slow: bool) -> int:
+    """Runs the blocks of a page in one namespace; returns how many there are."""
+    n_run = 0
     namespace = {"__name__": "__snippet__"}
     for line, source in blocks(page, "python", slow=slow):
         # Blank lines in front, so that a traceback shows the line of the page.
         code = compile("\n" * (line - 1) + source, str(page), "exec")
         exec(code, namespace)
+        n_run += 1
+    return n_run
 
 
 @pytest.mark.filterwarnings("ignore:.*is not wrapped with a ``Monitor``:UserWarning")
@@ -75,7 +79,8 @@ def test_python_blocks_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run_python_blocks(page, slow=False)
+    n_run = run_python_blocks(page, slow=False)
+    assert n_run == len([*blocks(page, "python", slow=False)])
 
 
 @pytest.mark.slow
@@ -85,7 +90,8 @@ def test_all_python_blocks_run(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    run_python_blocks(page, slow=True)
+    n_run = run_python_blocks(page, slow=True)
+    assert n_run == len([*blocks(page, "python", slow=True)])
 
 
 def commands(source: str) -> Iterator[list[str]]:

@@ -1,7 +1,9 @@
 """Imports point downwards only, never in a circle, and the core stays light."""
 
 import ast
+import collections
 import graphlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -42,6 +44,21 @@ HEAVY = [
     "huggingface_hub",
     "wandb",
 ]
+
+QUESTION = re.compile(r"(What|Whether|Who|How|Where|When)\b")
+
+# Documented as `python -m`, and as such not in contract/documented.txt.
+DOCUMENTED_COMMANDS = {
+    f"imitation.scripts.{command}"
+    for command in (
+        "convert_trajs",
+        "eval_policy",
+        "train_adversarial",
+        "train_imitation",
+        "train_preference_comparisons",
+        "train_rl",
+    )
+}
 
 
 def imported_modules(source: str, module: str) -> Iterator[str]:
@@ -202,6 +219,55 @@ def test_a_package_that_does_more_than_re_export_is_part_of_circles() -> None:
     assert circle_in(PLANTED | package) == []
     found = circle_in(PLANTED | package | {"imitation.a.d": "from . import f"})
     assert set(found) == {"imitation.a.__init__", "imitation.a.d"}
+
+
+def question_docstrings(source: str) -> list[str]:
+    """Returns the first lines of docstrings that open like a question."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    first_lines = [
+        (ast.get_docstring(node) or "").partition("\n")[0]
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, documented)
+    ]
+    return [line for line in first_lines if QUESTION.match(line)]
+
+
+def test_docstrings_open_with_verbs_or_nouns() -> None:
+    found = {
+        dotted(path): lines
+        for path in FILES
+        if (lines := question_docstrings(path.read_text("utf-8")))
+    }
+    assert found == {}
+
+
+def test_docstring_that_opens_like_a_question_is_found() -> None:
+    assert question_docstrings('def f():\n    """Whether it is."""') == [
+        "Whether it is."
+    ]
+    assert question_docstrings('"""Whenever it is."""') == []
+
+
+def crowded_folders(modules: list[str], documented: set[str]) -> dict[str, int]:
+    """Returns the packages with more than 16 modules beside the documented ones."""
+    counts = collections.Counter(
+        module.rpartition(".")[0]
+        for module in modules
+        if module not in documented and not module.endswith("__init__")
+    )
+    return {package: count for package, count in counts.items() if count > 16}
+
+
+def test_folders_are_small() -> None:
+    text = (Path(__file__).parent / "contract" / "documented.txt").read_text("utf-8")
+    documented = {*re.findall(r"(?m)^\[([\w.]+)\]$", text), *DOCUMENTED_COMMANDS}
+    assert crowded_folders([dotted(path) for path in FILES], documented) == {}
+
+
+def test_crowded_folder_is_found() -> None:
+    modules = [f"imitation.data.m{i}" for i in range(17)] + ["imitation.data.__init__"]
+    assert crowded_folders(modules, set()) == {"imitation.data": 17}
+    assert crowded_folders(modules, {"imitation.data.m3"}) == {}
 
 
 def modules_after(statement: str) -> set[str]:

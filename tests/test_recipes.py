@@ -84,7 +84,7 @@ def test_the_command_survives_a_kill(tmp_path: pathlib.Path) -> None:
     """Killed as soon as there is a state, and again; resumed to the same weights."""
     long = ("n_steps=3000", "state_interval=50", *FEW)
     run(tmp_path, *SETTINGS, *long, "logging.log_dir=whole")
-    arguments = (*SETTINGS, *long, "logging.log_dir=killed")
+    arguments: Any = (*SETTINGS, *long, "logging.log_dir=killed")
     for _ in range(2):
         with subprocess.Popen(
             [*COMMAND, *arguments], cwd=tmp_path, stderr=subprocess.DEVNULL

@@ -70,7 +70,11 @@ def script(directory: Any) -> Any:
     venv.seed(0)
     scratch = directory / "scratch"
     logger = imit_logger.configure(directory / "log", ["csv"])
-    common = {"venv": venv, "expert_policy": expert, "custom_logger": logger}
+    common: dict[str, Any] = {
+        "venv": venv,
+        "expert_policy": expert,
+        "custom_logger": logger,
+    }
     if (scratch / "checkpoint-latest.pt").exists():
         trainer = dagger.SimpleDAggerTrainer.load(scratch, **common)
     else:
@@ -129,6 +133,7 @@ def main(directory: Any, n_kills: Any, seed: Any) -> None:
     assert attempt(directory / "whole", None)
     duration = time.perf_counter() - start
     killed_dir = directory / "killed"
+    kept: dict[Any, Any]
     n_killed, kept = 0, {}
     while n_killed < n_kills:
         if attempt(killed_dir, float(rng.uniform(0, duration / 2))):
@@ -145,7 +150,7 @@ def main(directory: Any, n_kills: Any, seed: Any) -> None:
 def check(trainer: Any, directory: Any, kept: Any) -> None:
     files = finished_files(directory)
     assert kept.items() <= files.items(), "a finished episode was lost or changed"
-    episodes = {path: episode_files.read_episode(path) for path in files}
+    episodes: Any = {path: episode_files.read_episode(path) for path in files}
     assert len({e.obs.tobytes() for e in episodes.values()}) == len(episodes), "doubled"
     collected = [e for p, e in episodes.items() if p.name.startswith("dagger-demo-")]
     assert len(episodes) == len(collected) + N_INITIAL

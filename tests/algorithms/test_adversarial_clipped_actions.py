@@ -14,7 +14,7 @@ from imitation.algorithms.adversarial.airl import action_log_probs
 def make_policy(
     mean: Any, std: Any, low: Any = -2.0, high: float = 3.0, n_dims: int = 1
 ) -> Any:
-    policy = ActorCriticPolicy(
+    policy: Any = ActorCriticPolicy(
         spaces.Box(-1, 1, (2,)), spaces.Box(low, high, (n_dims,)), lambda _: 1e-3
     )
     with th.no_grad():

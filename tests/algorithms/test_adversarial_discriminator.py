@@ -18,7 +18,7 @@ from reference import adversarial as slow
 from reference import tiny_envs
 from reference.adversarial_trainers import make_reward_net, make_trainer, weights
 
-SHAPED = {
+SHAPED: Any = {
     "plain": {},
     "RunningNorm": {"normalize_input_layer": networks.RunningNorm},
     "EMANorm": {"normalize_input_layer": networks.EMANorm},

@@ -92,6 +92,7 @@ WRONG_DEMONSTRATIONS = {
 def test_wrong_demonstrations(
     tmp_path: pathlib.Path, algorithm: Any, name: Any
 ) -> None:
+    demonstrations: Any
     demonstrations, message = WRONG_DEMONSTRATIONS[name]
     with pytest.raises((ValueError, TypeError), match=message) as error:
         make_trainer(tmp_path, algorithm, demonstrations=demonstrations())
@@ -116,6 +117,7 @@ WRONG_BATCHES = {
 
 @pytest.mark.parametrize("name", WRONG_BATCHES)
 def test_wrong_batches(tmp_path: pathlib.Path, name: Any) -> None:
+    demonstrations: Any
     demonstrations, message = WRONG_BATCHES[name]
     trainer = make_trainer(tmp_path, demonstrations=demonstrations())
     with pytest.raises(ValueError, match=message) as error:
@@ -147,6 +149,7 @@ WRONG_SETTINGS = {
 
 @pytest.mark.parametrize("name", WRONG_SETTINGS)
 def test_wrong_settings(tmp_path: pathlib.Path, name: Any) -> None:
+    settings: Any
     settings, message = WRONG_SETTINGS[name]
     with pytest.raises(ValueError, match=message) as error:
         make_trainer(tmp_path, **settings)
@@ -400,7 +403,7 @@ def test_ensembles_are_no_discriminators(
     venv = tiny_envs.make_venv()
     spaces = venv.observation_space, venv.action_space
     members = [reward_nets.BasicRewardNet(*spaces) for _ in range(2)]
-    net = reward_nets.RewardEnsemble(*spaces, members)
+    net: Any = reward_nets.RewardEnsemble(*spaces, members)
     if wrapped:
         net = reward_nets.AddSTDRewardWrapper(net, default_alpha=0.0)
     with pytest.raises(ConfigError, match="one discriminator, which a Rew") as error:

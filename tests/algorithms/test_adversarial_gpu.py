@@ -102,6 +102,7 @@ def test_options(tmp_path: pathlib.Path, penalty: str) -> None:
         ),
     )  # fmt: skip
     trainer.train(64)
+    assert all(p.is_cuda and p.isfinite().all() for p in net.parameters())
 
 
 @pytest.mark.parametrize("generator", ["PPO", "SAC"])

@@ -43,7 +43,7 @@ def trainer_for(
     spaces = venv.observation_space, venv.action_space
     norm = networks.RunningNorm
     if algorithm == "AIRL":
-        net = reward_nets.BasicShapedRewardNet(
+        net: Any = reward_nets.BasicShapedRewardNet(
             *spaces, normalize_input_layer=norm, discount_factor=GAMMA
         )
     else:

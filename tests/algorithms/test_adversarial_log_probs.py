@@ -68,6 +68,7 @@ SQUASHED = {
 
 @pytest.mark.parametrize("name", SQUASHED)
 def test_squashed_densities_integrate_to_one(name: Any) -> None:
+    kwargs: Any
     cls, kwargs = SQUASHED[name]
     policy = algorithm(cls, **kwargs).policy
     low, high = -1.5, 4.0
@@ -168,7 +169,7 @@ def test_multi_discrete() -> None:
 def test_observations_as_the_environment_gives_them(obs_kind: str) -> None:
     venv = tiny_envs.make_venv(obs_kind)
     policy = make_generator("PPO", venv, obs_kind).policy
-    obs = venv.reset()
+    obs: Any = venv.reset()
     acts = np.array([0, 1])
     found = action_log_probs(policy, obs, acts)
     as_tensors = (

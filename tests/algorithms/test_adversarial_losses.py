@@ -56,7 +56,7 @@ def test_softplus_reward_is_the_documented_log_sigmoid() -> None:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_reward_forms_stay_finite(form: Any) -> None:
-    logits = th.tensor([-1e4, -90.0, 90.0, 1e4], requires_grad=True)
+    logits: Any = th.tensor([-1e4, -90.0, 90.0, 1e4], requires_grad=True)
     rewards = losses.REWARD_FORMS[form](logits)
     rewards.sum().backward()
     assert th.isfinite(rewards).all()
@@ -196,7 +196,7 @@ def test_penalties_of_a_function_of_nothing() -> None:
 
 
 def test_wgan_gp_penalty_has_a_gradient_where_the_norm_is_zero() -> None:
-    weight = th.zeros(2, requires_grad=True)
+    weight: Any = th.zeros(2, requires_grad=True)
     x = th.randn(6, 2).requires_grad_()
     losses.wgan_gp_penalty(x @ weight, [x]).backward()
     assert th.isfinite(weight.grad).all()
@@ -256,8 +256,8 @@ def test_reward_net_from_logit_refuses_unknown_forms() -> None:
 
 def test_reward_net_from_logit_normalises_the_reward_not_the_logit() -> None:
     base = reward_nets.BasicRewardNet(OBS, ACT, hid_sizes=(8,))
-    normalized = reward_nets.NormalizedRewardNet(base, networks.RunningNorm)
-    net = RewardNetFromDiscriminatorLogit(normalized)
+    normalized: Any = reward_nets.NormalizedRewardNet(base, networks.RunningNorm)
+    net: Any = RewardNetFromDiscriminatorLogit(normalized)
     rewards = net.predict(*transitions())
     found = net.predict_processed(*transitions())
     expected = (rewards - rewards.mean()) / np.sqrt(rewards.var() + 1e-5)

@@ -142,7 +142,9 @@ def test_normalised_rewards_count_each_transition_once(
 ) -> None:
     act_kind = "box" if generator == "SAC" else "discrete"
     venv = tiny_envs.make_venv(act_kind=act_kind)
-    net = reward_nets.NormalizedRewardNet(make_reward_net(venv), networks.RunningNorm)
+    net: Any = reward_nets.NormalizedRewardNet(
+        make_reward_net(venv), networks.RunningNorm
+    )
     trainer = make_trainer(
         tmp_path, "GAIL", generator, venv=venv, act_kind=act_kind, reward_net=net
     )

@@ -11,7 +11,7 @@ from imitation.training.recording import GeneratorSamples, StepRecorder
 from reference.episodes import play_alone
 from reference.scripted_env import ScriptedEnv, scripted_policy
 
-N_ENVS = 3
+N_ENVS: Any = 3
 
 
 def recorder(kind: Any = "array") -> StepRecorder:
@@ -45,7 +45,7 @@ def test_records_what_each_environment_did_alone(kind: str, splits: list[int]) -
         obs = [o for episode in episodes for o in episode["obs"][:-1]][:40]
         next_obs = [o for episode in episodes for o in episode["obs"][1:]][:40]
         acts = [a for episode in episodes for a in episode["acts"]][:40]
-        dones = np.zeros(max(e["end"] for e in episodes), bool)
+        dones: Any = np.zeros(max(e["end"] for e in episodes), bool)
         dones[[e["end"] - 1 for e in episodes]] = True
         ends += [(e["end"], env, len(e["acts"])) for e in episodes if e["end"] <= 40]
         for name, expected in (("obs", obs), ("next_obs", next_obs)):
@@ -64,8 +64,8 @@ def test_records_what_each_environment_did_alone(kind: str, splits: list[int]) -
 def test_flat_goes_through_time_first() -> None:
     venv = recorder()
     record(venv, 5)
-    steps = venv.pop()
-    flat = steps.flat()
+    steps: Any = venv.pop()
+    flat: Any = steps.flat()
     assert len(steps) == len(flat["acts"]) == 5 * N_ENVS
     np.testing.assert_array_equal(flat["obs"][:, 0], [0, 1, 2] * 5)
     np.testing.assert_array_equal(flat["obs"][N_ENVS], steps.obs[1, 0])
@@ -92,6 +92,7 @@ def test_reset_forgets() -> None:
 def test_environments_may_reuse_their_arrays() -> None:
     class Reusing(DummyVecEnv):
         def step_wait(self) -> Any:
+            obs: Any
             obs, *rest = super().step_wait()
             self.buffer[...] = obs
             return self.buffer, *rest
@@ -100,7 +101,7 @@ def test_environments_may_reuse_their_arrays() -> None:
             self.buffer = super().reset().copy()
             return self.buffer
 
-    makers = [lambda i=i: ScriptedEnv(i, 0) for i in range(N_ENVS)]
+    makers: Any = [lambda i=i: ScriptedEnv(i, 0) for i in range(N_ENVS)]
     venv, plain = StepRecorder(Reusing(makers)), recorder()
     for each in (venv, plain):
         record(each, 9)
@@ -128,7 +129,7 @@ def test_generator_samples_keep_rows_together() -> None:
 
 
 def test_generator_samples_choose_among_too_many() -> None:
-    kept = GeneratorSamples(10, np.random.default_rng(0))
+    kept: Any = GeneratorSamples(10, np.random.default_rng(0))
     kept.store(transitions(0, 100))
     rows = set(kept.sample(300)["acts"].tolist())
     assert len(rows) == 10

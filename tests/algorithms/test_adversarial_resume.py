@@ -79,6 +79,7 @@ def state_of(trainer: Any) -> Any:
 
 
 def make(directory: Any, name: Any, **changes: Any) -> Any:
+    settings: Any
     algorithm, generator, obs_kind, act_kind, settings = CASES[name]
     return make_trainer(
         directory, algorithm, generator, obs_kind, act_kind, **settings | changes
@@ -186,6 +187,7 @@ MISFITS = {
 
 @pytest.mark.parametrize("name", MISFITS)
 def test_state_of_another_trainer(tmp_path: pathlib.Path, name: Any) -> None:
+    changes: Any
     changes, message = MISFITS[name]
     trainer = make_trainer(tmp_path / "one")
     trainer.train(32)
@@ -272,7 +274,7 @@ def test_resume_of_a_finished_run(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path / "one")
     trainer.train(64, checkpoint_dir=tmp_path / "saved")
     other = make_trainer(tmp_path / "two")
-    seen = []
+    seen: list[Any] = []
     other.train(64, seen.append, checkpoint_dir=tmp_path / "saved", resume=True)
     assert not seen
     assert_same_weights(trainer, other)

@@ -102,7 +102,7 @@ def test_advantages_against_the_paper(generator: str) -> None:
     net = make_reward_net(venv)
     rewarded = RewardedAlgorithm(algo, venv, net)
     kept = keep_rollouts(algo)
-    values_after = {}
+    values_after: dict[Any, Any] = {}
     predict_values = algo.policy.predict_values
 
     def remember(obs: Any, *args: Any) -> Any:
@@ -212,7 +212,7 @@ def test_recorded_transitions_do_not_depend_on_how_many_run_side_by_side(
 def test_rewards_are_computed_once_per_rollout(generator: Any) -> None:
     venv = tiny_envs.make_venv()
     algo = make_generator(generator, venv)
-    rewarded = RewardedAlgorithm(algo, venv, make_reward_net(venv))
+    rewarded: Any = RewardedAlgorithm(algo, venv, make_reward_net(venv))
     sizes = []
     reward_fn = rewarded.venv.reward_fn
 
@@ -228,7 +228,7 @@ def test_rewards_are_computed_once_per_rollout(generator: Any) -> None:
 
 def test_a_callback_that_stops_leaves_whole_steps() -> None:
     venv = tiny_envs.make_venv()
-    rewarded = RewardedAlgorithm(
+    rewarded: Any = RewardedAlgorithm(
         make_generator("PPO", venv), venv, make_reward_net(venv)
     )
     n_calls = []

@@ -72,7 +72,7 @@ def test_exploration_of_dqn(tmp_path: pathlib.Path) -> None:
 
 
 def test_schedules_continue_when_resumed(tmp_path: pathlib.Path) -> None:
-    settings = {"generator_settings": {"learning_rate": linear}}
+    settings: dict[str, Any] = {"generator_settings": {"learning_rate": linear}}
     whole = rates(make_trainer(tmp_path / "1", **settings), 6 * 32)
     saved = tmp_path / "saved"
 

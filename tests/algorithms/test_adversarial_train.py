@@ -40,7 +40,9 @@ def samples(
     fields = types.dataclass_quick_asdict(flat)
     if as_type == "dictobs":
         return fields
-    convert = {"numpy": np.array, "torch": lambda x: th.tensor(np.array(x))}[as_type]
+    convert: Any = {"numpy": np.array, "torch": lambda x: th.tensor(np.array(x))}[
+        as_type
+    ]
     return {
         key: types.map_maybe_dict(convert, types.maybe_unwrap_dictobs(value))
         for key, value in fields.items()
@@ -86,7 +88,7 @@ def test_samples_are_left_as_they_are(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize("algorithm", ["GAIL", "AIRL"])
 def test_log(tmp_path: pathlib.Path, algorithm: str) -> None:
-    seen = []
+    seen: list[Any] = []
     trainer = make_trainer(tmp_path, algorithm, generator_settings=LONG)
     trainer.train(3 * 1024 + 1023, callback=seen.append)
     assert seen == [0, 1, 2]
@@ -271,7 +273,7 @@ class Modes(VecEnvWrapper):
 
 @pytest.mark.parametrize("mode", [True, False])
 def test_leaves_modes_and_threads_as_found(tmp_path: pathlib.Path, mode: Any) -> None:
-    venv = Modes(tiny_envs.make_venv())
+    venv: Any = Modes(tiny_envs.make_venv())
     venv.net = make_reward_net(venv, dropout_prob=0.1).train(mode)
     trainer = make_trainer(tmp_path, venv=venv, reward_net=venv.net)
     threads = th.get_num_threads()
@@ -341,7 +343,7 @@ def test_same_seed_same_numbers(
 
 def test_learn_kwargs_reach_the_generator(tmp_path: pathlib.Path) -> None:
     trainer = make_trainer(tmp_path)
-    calls = []
+    calls: Any = []
     trainer.train_gen(32, {"callback": lambda *_: calls.append(1) or True})
     assert len(calls) == 16
     trainer.train_gen(32, {"log_interval": 5})

@@ -225,7 +225,7 @@ def test_whole_numbers_in_floats_are_discrete_actions() -> None:
 
 @pytest.mark.parametrize("missing", ["obs", "acts"])
 def test_batches_need_observations_and_actions(missing: str) -> None:
-    rows = batch()
+    rows: Any = batch()
     del rows[missing]
     with pytest.raises(DataError, match="the keys 'obs' and 'acts'"):
         list(base.make_data_loader([rows], 4))

@@ -85,7 +85,7 @@ def sample_pairs(
     action_space.seed(0)
     obs = [observation_space.sample() for _ in range(n)]
     if isinstance(observation_space, gym.spaces.Dict):
-        stacked = types.DictObs.from_obs_list(
+        stacked: Any = types.DictObs.from_obs_list(
             [{k: np.asarray(v) for k, v in o.items()} for o in obs]
         )
     else:
@@ -107,7 +107,7 @@ def test_loss_is_the_formula(quiet: Any, name: Any) -> None:
     )
     policy = trainer.policy
     calculator = bc.BehaviorCloningLossCalculator(ent_weight=0.1, l2_weight=0.01)
-    metrics = calculator(policy, data.obs, data.acts)
+    metrics: Any = calculator(policy, data.obs, data.acts)
 
     obs, acts = losses.policy_inputs(policy, data.obs, data.acts)
     if name == "multibinary":
@@ -131,7 +131,7 @@ def test_loss_of_a_uniform_policy_has_a_closed_form(quiet: Any) -> None:
     trainer = make(quiet, action_space=gym.spaces.Discrete(5))
     for parameter in trainer.policy.action_net.parameters():
         th.nn.init.zeros_(parameter)
-    metrics = bc.BehaviorCloningLossCalculator(0.5, 0.0)(
+    metrics: Any = bc.BehaviorCloningLossCalculator(0.5, 0.0)(
         trainer.policy, np.zeros((3, 4), np.float32), np.array([0, 4, 2])
     )
     assert metrics.neglogp.item() == pytest.approx(math.log(5))
@@ -141,6 +141,7 @@ def test_loss_of_a_uniform_policy_has_a_closed_form(quiet: Any) -> None:
 
 
 def test_loss_does_not_depend_on_the_order_of_the_batch(quiet: Any) -> None:
+    data: Any
     trainer, data = make(quiet), discrete_pairs(16)
     calculator = trainer.loss_calculator
     one = calculator(trainer.policy, data.obs, data.acts).loss
@@ -260,8 +261,8 @@ def test_learns_from_images(
     images[:, :, : side // 2] += (acts * 200).astype(np.uint8)[:, None, None, None]
     if not channels_last:
         images = images.transpose(0, 3, 1, 2)
-    space = gym.spaces.Box(0, 255, images.shape[1:], np.uint8)
-    obs = images
+    space: Any = gym.spaces.Box(0, 255, images.shape[1:], np.uint8)
+    obs: Any = images
     if in_dict:
         space = gym.spaces.Dict({"camera": space, "speed": BOX})
         obs = types.DictObs({"camera": images, "speed": np.zeros((32, 4), np.float32)})
@@ -364,7 +365,7 @@ def test_s14_trains_in_training_mode_also_after_rollouts(quiet: Any) -> None:
     venv = util.make_vec_env("CartPole-v1", rng=np.random.default_rng(0), n_envs=2)
     trainer = make(quiet, policy=dropout_policy())
     modes = trainer.policy.features_extractor.modes
-    per_batch = []
+    per_batch: Any = []
     train(
         trainer,
         n_batches=6,
@@ -418,7 +419,7 @@ def test_a_number_of_batches_may_end_within_an_epoch(
 
 def test_documented_keys_are_logged(tmp_path: pathlib.Path, quiet: Any) -> None:
     venv = util.make_vec_env("CartPole-v1", rng=np.random.default_rng(0), n_envs=2)
-    seen = []
+    seen: Any = []
     record = quiet.record
     quiet.record = lambda key, value, *rest: (seen.append(key), record(key, value))
     train(
@@ -594,7 +595,7 @@ def test_enumerate_batches() -> None:
 
 
 def test_batch_iterator() -> None:
-    ended = []
+    ended: list[Any] = []
     walk = bc.BatchIteratorWithEpochEndCallback([1, 2, 3], 2, None, ended.append)
     assert list(walk) == [1, 2, 3, 1, 2, 3] and ended == [0, 1]
     walk = bc.BatchIteratorWithEpochEndCallback([1, 2, 3], None, 4, None)

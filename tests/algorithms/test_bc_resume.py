@@ -39,7 +39,7 @@ def pairs(n: int = 200, noise: float = 0.0, seed: int = 0) -> types.TransitionsM
 
 
 def make(tmp_path: pathlib.Path, **kwargs: Any) -> Any:
-    settings = {
+    settings: Any = {
         "observation_space": BOX,
         "action_space": gym.spaces.Discrete(2),
         "rng": np.random.default_rng(0),
@@ -78,7 +78,7 @@ VARIANTS = {
 def test_resumed_training_is_bit_identical(
     tmp_path: pathlib.Path, variant: Any, interval: int, stop_after: int
 ) -> None:
-    settings = VARIANTS[variant]
+    settings: Any = VARIANTS[variant]
     whole = make(tmp_path, **settings)
     whole.train(n_epochs=3, progress_bar=False)
 
@@ -143,7 +143,7 @@ def test_data_may_be_set_after_loading(tmp_path: pathlib.Path) -> None:
 
     whole.train(on_epoch_end=save, **options)
     after_best = tmp_path / f"{len(epochs) - 1}"
-    loaded = bc.BC.load(after_best, device="cpu")
+    loaded: Any = bc.BC.load(after_best, device="cpu")
     loaded.save(tmp_path / "again")
     for folder in (after_best, tmp_path / "again"):
         loaded = bc.BC.load(folder, device="cpu")
@@ -307,7 +307,7 @@ def test_whole_trajectories_are_held_out() -> None:
 
 
 def test_the_split_keeps_everything_once() -> None:
-    data = pairs(50)
+    data: Any = pairs(50)
     training, held_out = split_demonstrations(data, 0.2, np.random.default_rng(0))
     assert len(held_out) == 10
     found = np.concatenate([training.obs, held_out.obs])

@@ -89,7 +89,7 @@ def slow_reference(beta: Any, n_steps: Any, seed: int = 0) -> Any:
     rng = np.random.default_rng(seed)
     envs = [LedgerEnv(n) for n in LENGTHS]
     obs = [env.reset(seed=seed + i)[0] for i, env in enumerate(envs)]
-    current = [[] for _ in envs]
+    current: Any = [[] for _ in envs]
     finished = []
     for _ in range(n_steps):
         coins = rng.uniform(0, 1, size=len(envs))
@@ -147,7 +147,7 @@ def test_each_environment_has_its_own_coin(tmp_path: pathlib.Path) -> None:
     beta, n_steps = 0.7, 150
     collect(tmp_path, beta, n_steps)
     # The episodes of an environment, which its length identifies, are its timeline.
-    timelines = {length: [] for length in LENGTHS}
+    timelines: Any = {length: [] for length in LENGTHS}
     for episode in read_all(tmp_path):
         timelines[len(episode)].extend(episode.rews == episode.acts / 2)
     shortest = min(map(len, timelines.values()))
@@ -187,7 +187,7 @@ def test_one_file_per_episode_the_moment_it_ends(tmp_path: pathlib.Path) -> None
         assert len(list(tmp_path.iterdir())) == n_finished
     assert [r.n_timesteps for r in collector.records][:3] == [3, 4, 5]
     for record in collector.records:
-        episode = episode_files.read_episode(record.path)
+        episode: Any = episode_files.read_episode(record.path)
         assert record.episode_return == episode.rews.sum()
         assert record.n_timesteps == len(episode)
 
@@ -302,7 +302,7 @@ def test_impossible_labels_are_never_recorded(
     bad: int | list[Any] | list[int],
 ) -> None:
     def make_env() -> Any:
-        env = LedgerEnv(2)
+        env: Any = LedgerEnv(2)
         env.action_space = space
         env.step = lambda action: (np.zeros(2), 0.0, True, False, {})
         return env

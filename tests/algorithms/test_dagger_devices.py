@@ -29,7 +29,11 @@ def test_train_here_and_go_on_there(
 ) -> None:
     venv = make_vec_env("CartPole-v1", rng=np.random.default_rng(0), n_envs=2)
     logger = imit_logger.configure(tmp_path / "log", ["csv"])
-    common = {"venv": venv, "expert_policy": expert, "custom_logger": logger}
+    common: dict[str, Any] = {
+        "venv": venv,
+        "expert_policy": expert,
+        "custom_logger": logger,
+    }
     trainer = dagger.SimpleDAggerTrainer(
         scratch_dir=tmp_path / "scratch",
         rng=np.random.default_rng(0),
@@ -43,7 +47,7 @@ def test_train_here_and_go_on_there(
         ),
         **common,
     )
-    kwargs = {
+    kwargs: dict[str, Any] = {
         "rollout_round_min_timesteps": 100,
         "bc_train_kwargs": {"n_batches": 5},
         "progress_bar": False,

@@ -94,6 +94,7 @@ def test_documented_program_runs(
             rng=rng,
         )
         dagger_trainer.train(total_timesteps)
+    reward: Any
     reward, _ = evaluate_policy(dagger_trainer.policy, env, 8)
     assert reward > 250
     output = capfd.readouterr().out

@@ -69,7 +69,7 @@ def test_each_file_is_read_once(
 ) -> None:
     rng = np.random.default_rng(0)
     demos = make_store(tmp_path)
-    reads = []
+    reads: Any = []
     original = episode_files.read_episode
     monkeypatch.setattr(
         episode_files, "read_episode", lambda path: reads.append(path) or original(path)
@@ -88,6 +88,7 @@ def test_transitions_are_views(tmp_path: pathlib.Path) -> None:
         demos.round_dir(0) / "dagger-demo-0-x.npz", make_episode(rng, 5)
     )
     demos.load_new(0)
+    first: Any
     first, second = demos.transitions(), demos.transitions()
     assert np.shares_memory(first.obs, second.obs)
     assert np.shares_memory(first.acts, second.acts)
@@ -120,7 +121,7 @@ def test_serialize_reads_our_episodes(tmp_path: pathlib.Path) -> None:
 def test_wider_dtypes_are_narrowed_to_the_space(tmp_path: pathlib.Path) -> None:
     rng = np.random.default_rng(0)
     demos = make_store(tmp_path)
-    episode = make_episode(rng, 3, acts_dtype=np.int32)
+    episode: Any = make_episode(rng, 3, acts_dtype=np.int32)
     wide = types.Trajectory(episode.obs.astype(np.float64), episode.acts, None, True)
     episode_files.write_episode(demos.round_dir(0) / "dagger-demo-0-x.npz", wide)
     demos.load_new(0)
@@ -146,6 +147,7 @@ MALFORMED = {
 def test_episode_that_does_not_fit_names_file_and_adds_nothing(
     tmp_path: pathlib.Path, name: Any
 ) -> None:
+    obs: Any
     obs, acts, message = MALFORMED[name]
     demos = make_store(tmp_path)
     path = demos.round_dir(0) / "dagger-demo-0-x.npz"

@@ -29,7 +29,7 @@ class SignEnv(gym.Env):
 
     def __init__(self, kind: str = "plain") -> None:
         self.kind = kind
-        number = gym.spaces.Box(-1, 1, shape=(2,), dtype=np.float32)
+        number: Any = gym.spaces.Box(-1, 1, shape=(2,), dtype=np.float32)
         image = gym.spaces.Box(0, 255, shape=(36, 36, 3), dtype=np.uint8)
         self.observation_space = {
             "plain": number,
@@ -316,12 +316,13 @@ def test_a_person_is_an_expert(
         clear_screen_on_query=False,
     )
     answers = iter("l?rl" * 6)
-    prompts = []
+    prompts: Any = []
     monkeypatch.setattr(
         "builtins.input", lambda prompt="": prompts.append(prompt) or next(answers)
     )
     trainer = make_trainer(tmp_path, venv=venv, expert_policy=person)
     train(trainer, 8, rollout_round_min_episodes=1)
+    second: Any
     first, second = map(episode_files.read_episode, demos(tmp_path))
     assert first.acts.tolist() == [0, 1, 0, 0, 1, 0, 0, 1]
     assert len(prompts) == 16 + 5  # five were asked again after "?"

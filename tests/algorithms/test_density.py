@@ -24,7 +24,7 @@ from reference.adversarial_trainers import make_generator
 
 HORIZON = tiny_envs.HORIZON
 TRAJECTORIES = tiny_envs.expert_trajectories(6)
-FLAT = rollout.flatten_trajectories(TRAJECTORIES)
+FLAT: Any = rollout.flatten_trajectories(TRAJECTORIES)
 
 
 @pytest.fixture(name="quiet")
@@ -92,7 +92,7 @@ def test_pairs_are_enough_unless_next_states_count(quiet: Any) -> None:
 
 
 def test_times_are_those_of_the_trajectories(quiet: Any) -> None:
-    longer = [*TRAJECTORIES, *[_cut(t, 5) for t in TRAJECTORIES[:2]]]
+    longer: Any = [*TRAJECTORIES, *[_cut(t, 5) for t in TRAJECTORIES[:2]]]
     trainer = make(quiet, longer, is_stationary=False)
     assert list(trainer.transitions) == list(range(HORIZON))
     assert [len(part) for part in trainer.transitions.values()] == [8] * 5 + [6] * 3
@@ -244,7 +244,7 @@ def test_trains_and_tests_policies(
 def test_policies_are_tested_on_log_densities_of_their_times(quiet: Any) -> None:
     venv = tiny_envs.make_venv()
     algo = make_generator("PPO", venv)
-    trainer = make(quiet, venv=venv, rl_algo=algo, is_stationary=False)
+    trainer: Any = make(quiet, venv=venv, rl_algo=algo, is_stationary=False)
     trainer.train()
     counter = StepCounter(venv)
     rewarded = trainer.with_reward(counter, counter)
@@ -311,7 +311,7 @@ def test_normalised_rewards(quiet: Any, algorithm: str) -> None:
     venv = tiny_envs.make_venv("box", "box")
     algo = make_generator(algorithm, venv, gamma=0.9)
     demonstrations = tiny_envs.expert_trajectories(4, "box", "box")
-    trainer = make(
+    trainer: Any = make(
         quiet, demonstrations, venv=venv, rl_algo=algo, normalize_reward=True
     )
     trainer.train()
@@ -359,7 +359,7 @@ def test_rewards_of_an_older_density_are_forgotten(quiet: Any) -> None:
     venv = tiny_envs.make_venv()
     algo = make_generator("DQN", venv)
     algo.learn(16)  # on the environment's own reward
-    trainer = make(quiet, venv=venv, rl_algo=algo)
+    trainer: Any = make(quiet, venv=venv, rl_algo=algo)
     trainer.train()
     trainer.train_policy(16)
     buffer = algo.replay_buffer

@@ -55,7 +55,7 @@ def test_batches_are_flattened_like_single_values(space: gym.Space[Any]) -> None
     batch = batch_of(space)
     flat = flatten_batch("obs", batch, space)
     for i in range(5):
-        single = spaces.flatten(space, row(batch, i))
+        single: Any = spaces.flatten(space, row(batch, i))
         assert single.dtype == flat.dtype
         np.testing.assert_array_equal(flat[i], single)
     as_tensors = types.map_maybe_dict(th.as_tensor, batch)
@@ -213,7 +213,7 @@ def test_a_constant_feature_stays_as_it_is() -> None:
 def make_timed() -> DensityReward:
     samples, _ = samples_and_points(4)
     features = TransitionFeatures(DensityType.STATE_STATE_DENSITY, OBS, ACT)
-    parts = {time: samples[time * 10 :][:10] for time in range(3)}
+    parts: Any = {time: samples[time * 10 :][:10] for time in range(3)}
     return DensityReward(features, parts, DensityOptions())
 
 

@@ -146,10 +146,10 @@ def test_the_actor_is_slower_than_the_critics_in_the_environment_only(
     tmp_path: pathlib.Path,
 ) -> None:
     trainer = make(tmp_path, act_kind="box", learning_rate=0.1, learning_starts=2)
-    algo = trainer.rl_algo
+    algo: Any = trainer.rl_algo
 
     def rates() -> Any:
-        optimizers = (algo.actor.optimizer, algo.critic.optimizer)
+        optimizers: Any = (algo.actor.optimizer, algo.critic.optimizer)
         return [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
 
     trainer.train_offline(n_updates=2)
@@ -163,7 +163,7 @@ def test_gradients_reach_every_trainable_tensor(
     tmp_path: pathlib.Path, obs_kind: Any, act_kind: Any
 ) -> None:
     trainer = make(tmp_path, obs_kind, act_kind)
-    algo = trainer.rl_algo
+    algo: Any = trainer.rl_algo
     trainer.train(total_timesteps=12)
     batch = trainer.replay_buffer.sample(64)
     if act_kind == "discrete":
@@ -198,6 +198,7 @@ def test_critic_terms_are_the_objective(tmp_path: pathlib.Path) -> None:
     """With the actor's own draws repeated, term by term."""
     trainer = make(tmp_path, act_kind="box", gamma=0.8, chi2_alpha=0.3, ent_coef=0.2)
     trainer.train(total_timesteps=20)
+    algo: Any
     algo, batch = trainer.rl_algo, trainer.replay_buffer.sample(10)
     with th.no_grad():
         th.manual_seed(0)
@@ -223,7 +224,7 @@ def test_critic_terms_are_the_objective(tmp_path: pathlib.Path) -> None:
     "settings", [{"ent_coef": "auto"}, {"use_sde": True}, {"gradient_steps": 3}]
 )
 def test_options_of_sac(tmp_path: pathlib.Path, settings: dict[str, Any]) -> None:
-    trainer = make(tmp_path, act_kind="box", **settings)
+    trainer: Any = make(tmp_path, act_kind="box", **settings)
     before = trainer.rl_algo.temperature
     trainer.train(total_timesteps=24)
     moved = trainer.rl_algo.temperature != before
@@ -333,11 +334,16 @@ def test_resumed_online_is_bit_identical(tmp_path: pathlib.Path, act_kind: str) 
 def test_resumed_offline_is_bit_identical(
     tmp_path: pathlib.Path, act_kind: str
 ) -> None:
-    rate = {"learning_rate": lambda left: 1e-2 * left}
-    options = {"n_updates": 20, "log_interval": 4, "checkpoint_interval": 10}
+    rate: dict[str, Any] = {"learning_rate": lambda left: 1e-2 * left}
+    options: dict[str, Any] = {
+        "n_updates": 20,
+        "log_interval": 4,
+        "checkpoint_interval": 10,
+    }
     whole = make(tmp_path, act_kind=act_kind, **rate)
     whole.train_offline(checkpoint_dir=tmp_path / "whole", **options)
-    killed = make(tmp_path, act_kind=act_kind, **rate)
+    killed: Any = make(tmp_path, act_kind=act_kind, **rate)
+    calls: list[Any]
     train, calls = killed.rl_algo.train, []
 
     def limited(*args: Any, **kwargs: Any) -> None:
@@ -368,11 +374,15 @@ def test_the_trainers_contract(tmp_path: pathlib.Path, act_kind: str) -> None:
 
 
 def test_each_method_counts_its_own_steps(tmp_path: pathlib.Path) -> None:
-    trainer = make(tmp_path, act_kind="box")
+    trainer: Any = make(tmp_path, act_kind="box")
     trainer.train(total_timesteps=16)
+    saved: Any
     saved, save = [], trainer.restart_episodes
     trainer.restart_episodes = lambda seed: saved.append(trainer.progress) or save(seed)
-    options = {"checkpoint_dir": tmp_path / "c", "checkpoint_interval": 4}
+    options: dict[str, Any] = {
+        "checkpoint_dir": tmp_path / "c",
+        "checkpoint_interval": 4,
+    }
     trainer.train_offline(n_updates=10, **options)
     assert saved == [4, 8, 10]
     other = make(tmp_path, act_kind="box", seed=1)
@@ -384,7 +394,9 @@ def test_each_method_counts_its_own_steps(tmp_path: pathlib.Path) -> None:
 
 
 def test_the_actor_is_slower_only_in_the_environment(tmp_path: pathlib.Path) -> None:
-    trainer = make(tmp_path, act_kind="box", learning_rate=1e-2, actor_lr_scale=0.5)
+    trainer: Any = make(
+        tmp_path, act_kind="box", learning_rate=1e-2, actor_lr_scale=0.5
+    )
     rates = []
     for train in (
         lambda: trainer.train_offline(n_updates=2),
@@ -501,7 +513,7 @@ def test_reward_is_q_less_the_next_value(
         if act_kind == "discrete":
             assert isinstance(net, SoftQReward)
             rows = th.arange(len(flat))
-            taken = algo.q_net(states)[rows, th.as_tensor(flat.acts.copy())]
+            taken: Any = algo.q_net(states)[rows, th.as_tensor(flat.acts.copy())]
             next_values = soft_value(algo.q_net(after), algo.temperature)[:, 0]
         else:
             assert isinstance(net, ActorCriticReward)

@@ -30,7 +30,7 @@ from imitation.util import logger, seeding
 from reference import mce_irl as reference
 from reference import states
 
-SMALL = reference.small_env(observed=True)
+SMALL: Any = reference.small_env(observed=True)
 
 
 def net(env: Any = SMALL, seed: int = 0, **kwargs: Any) -> BasicRewardNet:
@@ -391,7 +391,7 @@ def test_saved_results(tmp_path: pathlib.Path) -> None:
         TabularPolicy.load(tmp_path / "final" / "reward_net.pt")
 
 
-def policy(pi: Any = None, seed: int = 0) -> TabularPolicy:
+def policy(pi: Any = None, seed: int = 0) -> Any:
     pi = np.array([[[0.2, 0.8], [1, 0]], [[0.5, 0.5], [0, 1]]]) if pi is None else pi
     spaces = reference.small_env(n_states=2, n_actions=2)
     rng = np.random.default_rng(seed)

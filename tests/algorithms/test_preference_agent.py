@@ -119,7 +119,7 @@ def test_shorter_rollouts_are_no_shorter_than_needed(tmp_path: pathlib.Path) -> 
 
 def test_what_is_too_much_counts_for_the_next_call(tmp_path: pathlib.Path) -> None:
     """Whole episodes of eight steps in one environment at a time."""
-    settings = {"train_freq": (1, "episode")}
+    settings: dict[str, Any] = {"train_freq": (1, "episode")}
     venv = tiny_envs.make_venv(n_envs=1)
     algorithm = make_generator("DQN", venv, **settings)
     logger = imit_logger.configure(tmp_path, [])

@@ -81,7 +81,7 @@ def test_all_rounds_begin_in_the_same_states(tmp_path: Path) -> None:
     keep, _ = make_best(tmp_path, make_agent(PPO), ByTorque(), n_rounds=3)
     for number in range(3):
         keep(number)
-    kept = load_held_out(tmp_path / "kept")
+    kept: Any = load_held_out(tmp_path / "kept")
     starts = np.stack([t.obs[0] for t in kept.trajectories])
     first, second, third = (starts[kept.rounds == n] for n in (1, 2, 3))
     np.testing.assert_array_equal(first, second)
@@ -136,7 +136,7 @@ def test_rating_leaves_the_statistics_of_the_reward(
 ) -> None:
     venv = make_venv()
     net = BasicRewardNet(venv.observation_space, venv.action_space)
-    reward = NormalizedRewardNet(net, RunningNorm)
+    reward: Any = NormalizedRewardNet(net, RunningNorm)
     given = reward.predict_processed if as_function else reward
     keep, _ = make_best(tmp_path, make_agent(PPO), given, n_rounds=1)
     count = reward.normalize_output_layer.count.item()

@@ -241,7 +241,7 @@ def make_trainer(
         net = reward_nets.RewardEnsemble(
             net.observation_space, net.action_space, members
         )
-    trainer_class = prefs.EnsembleTrainer if ensemble else prefs.BasicRewardTrainer
+    trainer_class: Any = prefs.EnsembleTrainer if ensemble else prefs.BasicRewardTrainer
     model = prefs.PreferenceModel(net)
     fragmenter: Any = prefs.RandomFragmenter(rng, 0)
     if ensemble:

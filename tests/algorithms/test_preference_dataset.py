@@ -94,7 +94,7 @@ def test_views_keep_their_content() -> None:
 def test_save_and_load(tmp_path: pathlib.Path, kind: str, n: int) -> None:
     dataset, pairs, given = filled(n, 7, space=ref.SPACES[kind])
     dataset.save(tmp_path / "preferences.pkl")
-    loaded = prefs.PreferenceDataset.load(tmp_path / "preferences.pkl")
+    loaded: Any = prefs.PreferenceDataset.load(tmp_path / "preferences.pkl")
     assert_holds(loaded, pairs, given)
     assert loaded.preferences.shape == (n,) and loaded.preferences.dtype == np.float32
     assert loaded.max_size == 7
@@ -107,7 +107,7 @@ def test_save_and_load(tmp_path: pathlib.Path, kind: str, n: int) -> None:
 
 
 def test_how_episodes_ended_is_kept(tmp_path: pathlib.Path) -> None:
-    dataset = prefs.PreferenceDataset()
+    dataset: Any = prefs.PreferenceDataset()
     cut, ended, unfinished = (
         dataclasses.replace(one(), terminal=terminal, truncated=truncated)
         for terminal, truncated in ((True, True), (True, False), (False, False))

@@ -40,7 +40,7 @@ def train(net: Any, directory: pathlib.Path, dataset: Any) -> Any:
 def test_trains_as_on_the_cpu(
     tmp_path: pathlib.Path, kind: str, ensemble: bool
 ) -> None:
-    spaces = ref.SPACES[kind], ref.ACT_SPACE
+    spaces: Any = ref.SPACES[kind], ref.ACT_SPACE
 
     def make() -> Any:
         if kind == "images":

@@ -51,7 +51,7 @@ def test_plays_evenly_spaced_and_loads_what_it_has_saved(tmp_path: Path) -> None
         assert episode.terminal and len(episode) == 5
         env = gym.make("Pendulum-v1", max_episode_steps=5)
         np.testing.assert_array_equal(env.reset(seed=int(seed))[0], episode.obs[0])
-        steps = [env.step(act) for act in episode.acts]
+        steps: Any = [env.step(act) for act in episode.acts]
         np.testing.assert_allclose([step[1] for step in steps], episode.rews, rtol=1e-6)
 
 

@@ -237,7 +237,7 @@ def test_loss_and_metrics_are_those_of_the_paper(
 ) -> None:
     net = make_net()
     pairs = ref.pairs(RNG, 6)
-    given = np.array([0, 1, 0.5, 0.25, 1, 0.5], dtype=np.float32)
+    given: Any = np.array([0, 1, 0.5, 0.25, 1, 0.5], dtype=np.float32)
     model = model_class(net, **settings)
     loss, metrics = prefs.CrossEntropyRewardLoss()(pairs, given, model)
     expected = [slow_probability(net, pair, settings) for pair in pairs]

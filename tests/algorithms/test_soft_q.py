@@ -118,14 +118,14 @@ def test_actions_are_drawn_with_the_policys_probabilities() -> None:
 
 @pytest.mark.parametrize("obs_kind", ["box", "dict", "image"])
 def test_trains_and_its_policy_is_saved(tmp_path: pathlib.Path, obs_kind: str) -> None:
-    algo = make_algo(obs_kind)
+    algo: Any = make_algo(obs_kind)
     algo.learn(16)
     assert algo._n_updates == (16 - 4) // 2
     policy_io.save_policy(algo.policy, tmp_path / "policy")
     loaded = policy_io.load_policy(tmp_path / "policy", "cpu")
     assert isinstance(loaded, SoftQPolicy)
     assert loaded.temperature == algo.temperature
-    obs = algo.env.reset()
+    obs: Any = algo.env.reset()
     for how in (True, False):
         th.manual_seed(1)
         one, _ = algo.policy.predict(obs, deterministic=how)

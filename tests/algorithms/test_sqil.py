@@ -85,7 +85,7 @@ def test_half_of_a_batch_is_the_experts(batch_size: int) -> None:
     steps(buffer, 3, mark=0.123)
     batch = buffer.sample(batch_size)
     n_expert = batch_size // 2
-    own = batch.rewards[:, 0] == 0
+    own: Any = batch.rewards[:, 0] == 0
     assert len(own) == batch_size and int((~own).sum()) == n_expert
     assert own[: batch_size - n_expert].all()
     assert (batch.observations[own] == 0.123).all()
@@ -119,7 +119,7 @@ def test_without_own_transitions_all_are_the_experts() -> None:
 def test_actions_of_a_box_are_scaled_as_algorithms_store_them() -> None:
     trajectories = tiny_envs.expert_trajectories(2, act_kind="box")
     buffer = make_buffer(act_kind="box", demonstrations=trajectories)
-    space = tiny_envs.TinyEnv("box", "box").action_space
+    space: Any = tiny_envs.TinyEnv("box", "box").action_space
     policy = RandomPolicy(tiny_envs.TinyEnv().observation_space, space)
     acts = rollout.flatten_trajectories(trajectories).acts
     expected = policy.scale_action(np.clip(acts, space.low, space.high))
@@ -131,7 +131,7 @@ def test_images_are_stored_with_channels_first(tmp_path: pathlib.Path) -> None:
     trajectories = tiny_envs.expert_trajectories(2, "image")
     trainer = make(tmp_path, "image", demonstrations=trajectories)
     stored = trainer.replay_buffer.expert_buffer.observations[:, 0]
-    flat = rollout.flatten_trajectories(trajectories)
+    flat: Any = rollout.flatten_trajectories(trajectories)
     np.testing.assert_array_equal(stored, flat.obs.transpose(0, 3, 1, 2))
 
 
@@ -153,7 +153,7 @@ def test_time_limits_are_no_ends(optimize_memory_usage: bool) -> None:
     steps(buffer, 1, done=True, cut=True, mark=0.5)
     steps(buffer, 1, done=True, cut=False, mark=0.25)
     steps(buffer, 1, done=False, mark=0.75)
-    batch = buffer.sample(200)
+    batch: Any = buffer.sample(200)
     own = batch.rewards[:, 0] == 0
     marks, dones = batch.observations[own, 0], batch.dones[own, 0]
     assert (dones[marks == 0.25] == 1).all() and (marks == 0.25).any()
@@ -167,6 +167,7 @@ def test_memory_optimised_next_observations_follow() -> None:
         demonstrations=tiny_envs.expert_trajectories(1), optimize_memory_usage=True
     )
     for t in range(55):  # beyond the capacity of 40
+        after: Any
         row, after = (np.full((1, 3), i % 7, np.float32) for i in (t, t + 1))
         end = t % 7 == 6
         buffer.add(
@@ -174,7 +175,7 @@ def test_memory_optimised_next_observations_follow() -> None:
             [{"TimeLimit.truncated": end}],
         )  # fmt: skip
     buffer.cut_episodes()
-    batch = buffer.sample(400)
+    batch: Any = buffer.sample(400)
     own = batch.rewards[:, 0] == 0
     before, after = batch.observations[own, 0], batch.next_observations[own, 0]
     assert set(before.tolist()) == {0, 1, 2, 3, 4, 5}  # 6 was always cut
@@ -201,7 +202,7 @@ def test_observations_are_normalised_and_rewards_are_not(
     raw = trainer.replay_buffer.sample(6)
     np.random.seed(3)
     batch = trainer.replay_buffer.sample(6, env=venv)
-    expected = venv.normalize_obs(raw.observations.numpy())
+    expected: Any = venv.normalize_obs(raw.observations.numpy())
     np.testing.assert_allclose(batch.observations, expected, rtol=1e-5)
     assert th.equal(batch.rewards, raw.rewards)
 
@@ -211,7 +212,7 @@ def test_observations_are_normalised_and_rewards_are_not(
 
 def test_any_kind_of_demonstrations_fills_the_same_buffer() -> None:
     trajectories = tiny_envs.expert_trajectories(3)
-    flat = rollout.flatten_trajectories(trajectories)
+    flat: Any = rollout.flatten_trajectories(trajectories)
     rows = [slice(0, 10), slice(10, 24)]
     batches = [
         {
@@ -240,7 +241,7 @@ def test_any_kind_of_demonstrations_fills_the_same_buffer() -> None:
 
 
 def test_dictionaries_in_batches(tmp_path: pathlib.Path) -> None:
-    flat = rollout.flatten_trajectories(tiny_envs.expert_trajectories(2, "dict"))
+    flat: Any = rollout.flatten_trajectories(tiny_envs.expert_trajectories(2, "dict"))
     loader = base.make_data_loader(flat, 4, {"shuffle": False})
     trainer = make(tmp_path, "dict", demonstrations=loader)
     stored = trainer.replay_buffer.expert_buffer.observations["vector"][:, 0]
@@ -291,7 +292,7 @@ def test_whether_a_time_limit_ended_an_episode(
 def test_transitions_and_batches_say_what_was_truncated(as_floats: bool) -> None:
     spaces = tiny_envs.TinyEnv().observation_space, tiny_envs.TinyEnv().action_space
     flat = rollout.flatten_trajectories([trajectory(3, truncated=True), trajectory(2)])
-    batches = list(base.make_data_loader(flat, 5, {"shuffle": False}))
+    batches: Any = list(base.make_data_loader(flat, 5, {"shuffle": False}))
     if as_floats:
         flags = ("dones", "truncated")
         batches = [b | {key: np.float32(b[key]) for key in flags} for b in batches]
@@ -507,6 +508,7 @@ def weights(trainer: Any) -> Any:
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_resumed_is_bit_identical(tmp_path: pathlib.Path, name: Any) -> None:
+    kwargs: Any
     cls, obs_kind, act_kind, kwargs = ALGORITHMS[name]
 
     def new(seed: Any) -> Any:

@@ -38,7 +38,7 @@ def test_acts_as_predict_does(
     algorithm: Any, env: str, options: Any, deterministic: bool
 ) -> None:
     """Every policy is asked as if through ``predict``, number for number."""
-    venv = make_venv(env)
+    venv: Any = make_venv(env)
     model = small(algorithm, venv, **options)
     rng = np.random.default_rng(0)
     obs = rng.normal(size=(50, *venv.observation_space.shape)).astype(np.float32)
@@ -58,7 +58,7 @@ def test_dict_and_image_observations() -> None:
     for kind, name in (("dict", "MultiInputPolicy"), ("array", "MlpPolicy")):
         venv = make_venv(lambda kind=kind: ScriptedEnv(0, 0, kind))
         model = small(PPO, venv, name)
-        obs = venv.reset()
+        obs: Any = venv.reset()
         acts, _ = policy_to_callable(model, venv, True)(obs, None, None)
         assert np.array_equal(acts, model.predict(obs, deterministic=True)[0])
 
@@ -76,12 +76,13 @@ def test_a_policy_in_training_mode_is_asked_in_evaluation_mode() -> None:
 
 
 def test_an_overridden_predict_is_used() -> None:
-    venv = make_venv("CartPole-v1")
+    venv: Any = make_venv("CartPole-v1")
 
     class Stubborn(PPO):
         def predict(self, observation: Any, **kwargs: Any) -> Any:
             return np.full(len(observation), 7), kwargs["state"]
 
+    state: Any
     acts, state = policy_to_callable(small(Stubborn, venv), venv)(
         venv.reset(), (np.ones(3),), None
     )
@@ -121,13 +122,14 @@ def test_functions_may_take_and_return_less(returns_state: bool) -> None:
     start = np.array([True, False, True])
     expected_state = "state" if returns_state else None
     for function, action in ((full, 2), (short, 1), (optional, 2)):
+        state: Any
         acts, state = policy_to_callable(function, venv)(np.zeros((3, 4)), None, start)
         assert acts.tolist() == [action] * 3 and state == expected_state
 
 
 @pytest.mark.parametrize("space", ["CartPole-v1", "Pendulum-v1"])
 def test_random_actions(space: str) -> None:
-    venv = make_venv(space)
+    venv: Any = make_venv(space)
 
     def sample(**kwargs: Any) -> Any:
         act = policy_to_callable(None, venv, **kwargs)

@@ -39,7 +39,7 @@ def test_equals_predict(acts: Any, n_envs: int, deterministic: bool) -> None:
 
 
 def test_frequencies_are_the_probabilities() -> None:
-    policy = make_policy(gym.spaces.Discrete(3))
+    policy: Any = make_policy(gym.spaces.Discrete(3))
     with th.no_grad():
         policy.action_net.bias.copy_(th.tensor([0.0, 1.0, 2.0]))
         policy.action_net.weight.zero_()
@@ -57,7 +57,7 @@ def test_frequencies_are_the_probabilities() -> None:
 @pytest.mark.parametrize("acts", SPACES, ids=repr)
 @pytest.mark.parametrize("what", ["weights", "observations"])
 def test_refuses_what_is_not_finite(acts: Any, what: str) -> None:
-    policy = make_policy(acts)
+    policy: Any = make_policy(acts)
     actor = quick_actor(policy, deterministic=False)
     assert actor is not None
     obs = np.zeros((2, 4), np.float32)

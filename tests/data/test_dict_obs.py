@@ -69,7 +69,7 @@ def test_errors() -> None:
 
 
 def test_maybe_helpers() -> None:
-    obs = make()
+    obs: Any = make()
     assert types.maybe_wrap_in_dictobs({"pos": POS, "pixels": PIXELS}) == obs
     assert types.maybe_wrap_in_dictobs(obs) is obs
     assert types.maybe_wrap_in_dictobs(POS) is POS

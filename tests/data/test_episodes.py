@@ -59,7 +59,7 @@ def test_both_ways_agree(
         assert a.obs.dtype == b.obs.dtype and a.acts.dtype == b.acts.dtype
         assert a.rews.dtype == b.rews.dtype == np.float32
     in_flight = episodes.steps_in_flight()
-    fragments = episodes.pop_fragments()
+    fragments: Any = episodes.pop_fragments()
     for i in range(N_ENVS):
         if in_flight[i]:
             assert fragments[i] == accumulator.finish_trajectory(i, terminal=False)

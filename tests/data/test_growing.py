@@ -1,5 +1,7 @@
 """Arrays that grow at their end: what they hold, how often they move."""
 
+from typing import Any
+
 import numpy as np
 
 from imitation.data.growing import GrowingArray
@@ -29,7 +31,7 @@ def test_appending_does_not_move_what_is_there() -> None:
 
 
 def test_what_is_dropped_from_keeps_its_size() -> None:
-    growing = GrowingArray((), np.int64)
+    growing: Any = GrowingArray((), np.int64)
     for i in range(500):
         growing.append(np.full(10, i))
         growing.drop(max(0, len(growing) - 50))
@@ -38,7 +40,7 @@ def test_what_is_dropped_from_keeps_its_size() -> None:
 
 
 def test_wider_rows_widen_the_dtype() -> None:
-    growing = GrowingArray((), np.float32)
+    growing: Any = GrowingArray((), np.float32)
     growing.append(np.float32([1]))
     before = growing.view()
     growing.append(np.float64([1 / 3]))

@@ -1,6 +1,7 @@
 """Trajectories as HuggingFace data sets: in memory, on the Hub, of release 1.0."""
 
 import pathlib
+from typing import Any
 
 import datasets
 import numpy as np
@@ -73,7 +74,7 @@ def test_through_the_hub_format(tmp_path: pathlib.Path, with_dict: bool) -> None
         data_files={"train": str(tmp_path / "a.parquet")},
         cache_dir=str(tmp_path / "cache"),
     )
-    sequence = Sequence(loaded["train"])
+    sequence: Any = Sequence(loaded["train"])
     assert list(sequence) == episodes(with_dict)
     assert rollout.rollout_stats(sequence)["n_traj"] == 3
     with pytest.raises(DataError, match=r"one split, got a dictionary .*'train'"):
@@ -120,7 +121,7 @@ def test_data_sets_of_release_1(tmp_path: pathlib.Path) -> None:
     }
     dataset = datasets.Dataset.from_list([row, row], datasets.Features(features))
     dataset.save_to_disk(str(tmp_path / "old"))
-    loaded = serialize.load_with_rewards(tmp_path / "old")[1]
+    loaded: Any = serialize.load_with_rewards(tmp_path / "old")[1]
     expected = types.TrajectoryWithRew(
         obs=np.arange(6, dtype=np.float32).reshape(3, 2),
         acts=np.array([1, 0], np.int32),

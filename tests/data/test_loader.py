@@ -10,8 +10,8 @@ from imitation.data.loader import BatchLoader, samples_at_a_time
 from imitation.errors import ConfigError, DataError
 
 
-def transitions(n: int = 100, dict_obs: bool = False) -> types.Transitions:
-    obs = np.arange(n * 3, dtype=np.float32).reshape(n, 3)
+def transitions(n: int = 100, dict_obs: bool = False) -> Any:
+    obs: Any = np.arange(n * 3, dtype=np.float32).reshape(n, 3)
     acts = np.arange(n)
     infos = np.array([{"i": i} for i in range(n)])
     if dict_obs:
@@ -22,7 +22,7 @@ def transitions(n: int = 100, dict_obs: bool = False) -> types.Transitions:
 
 
 def test_an_epoch_holds_every_sample_once() -> None:
-    batches = list(BatchLoader(transitions(), 32, drop_last=False, rng=0))
+    batches: Any = list(BatchLoader(transitions(), 32, drop_last=False, rng=0))
     assert [len(batch["acts"]) for batch in batches] == [32, 32, 32, 4]
     acts = th.cat([batch["acts"] for batch in batches])
     assert sorted(acts.tolist()) == list(range(100))
@@ -43,7 +43,7 @@ def test_rows_of_all_fields_belong_together(dict_obs: Any) -> None:
 
 
 def test_without_shuffling_the_order_is_that_of_the_data() -> None:
-    batches = BatchLoader(transitions(), 10, shuffle=False)
+    batches: Any = BatchLoader(transitions(), 10, shuffle=False)
     acts = th.cat([batch["acts"] for batch in batches])
     assert acts.tolist() == list(range(100))
     assert len(batches) == 10

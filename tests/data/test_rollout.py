@@ -142,7 +142,7 @@ def test_epsilon_greedy_actions_come_from_the_seed_too() -> None:
 
 def test_the_result_is_shuffled() -> None:
     until = rollout.make_min_episodes(30)
-    trajs = rollout.generate_trajectories(
+    trajs: Any = rollout.generate_trajectories(
         scripted_policy, scripted(), until, np.random.default_rng(0)
     )
     assert list(trajs) != ordered(trajs)
@@ -273,6 +273,7 @@ class Halved(gym.Wrapper[Any, Any, Any, Any]):
         return obs // 2, info
 
     def step(self, action: Any) -> Any:
+        rew: Any
         obs, rew, terminated, truncated, info = self.env.step(action)
         return obs // 2, rew / 2, terminated, truncated, info
 

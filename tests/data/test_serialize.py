@@ -53,7 +53,7 @@ def data_sets(draw: Any) -> Any:
     obs_spaces = {key: draw(space) for key in keys or ("obs",)}
     acts_dtype, acts_shape = draw(space)
     has_rewards, rews_dtype = draw(st.booleans()), draw(st.sampled_from(["f4", "f8"]))
-    result = []
+    result: Any = []
     for length in draw(st.lists(st.integers(1, 4), min_size=1, max_size=4)):
         arrays = {
             key: draw(_arrays(dtype, shape, length + 1))
@@ -135,7 +135,7 @@ def test_a_non_contiguous_array_round_trips(tmp_path: pathlib.Path) -> None:
 def test_sequence_protocol(tmp_path: pathlib.Path) -> None:
     episodes = [episode(length, seed=length) for length in (1, 2, 3, 4)]
     serialize.save(str(tmp_path / "set").encode(), episodes)
-    loaded = serialize.load(tmp_path / "set")
+    loaded: Any = serialize.load(tmp_path / "set")
     assert loaded[-1] == episodes[-1]
     assert loaded[np.int64(1)] == episodes[1]
     assert loaded[1:3] == episodes[1:3]
@@ -196,7 +196,7 @@ def test_one_row_of_many_costs_only_itself(tmp_path: pathlib.Path) -> None:
     big = [types.Trajectory(frames, np.zeros(63, np.int64), None, True)] * 40
     serialize.save(tmp_path / "set", big)
     before = _resident_file_bytes()
-    loaded = serialize.load(tmp_path / "set")
+    loaded: Any = serialize.load(tmp_path / "set")
     assert loaded[20].obs.min() == 1
     assert _resident_file_bytes() - before < 2 * frames.nbytes
     assert all(one.obs.min() == 1 for one in loaded)
@@ -212,7 +212,7 @@ def _resident_file_bytes() -> int:
 def test_infos_are_lazy_and_documented(tmp_path: pathlib.Path) -> None:
     infos = [{"step": i, "pos": np.float32(0.5), "v": np.arange(2)} for i in range(4)]
     serialize.save(tmp_path / "set", [episode(4, infos=np.array(infos))])
-    loaded = serialize.load(tmp_path / "set")[0].infos
+    loaded: Any = serialize.load(tmp_path / "set")[0].infos
     assert len(loaded) == 4
     assert loaded[-1] == {"step": 3, "pos": 0.5, "v": [0, 1]}
     assert [info["step"] for info in loaded] == [0, 1, 2, 3]

@@ -332,7 +332,7 @@ def test_reading_a_malformed_row_names_the_episode(
     tmp_path: pathlib.Path, case: Any
 ) -> None:
     columns, message = ROWS[case]
-    rows = len(columns.get("obs", LIST))
+    rows: Any = len(columns.get("obs", LIST))
     plain = {"obs": LIST, "acts": [[[1.0]]], "infos": INFOS, "terminal": [True]}
     _hf(tmp_path / "set", **{k: v * rows for k, v in plain.items()} | columns)
     loaded = serialize.load(tmp_path / "set")
@@ -355,7 +355,7 @@ def test_reading_malformed_infos_names_the_step(
 ) -> None:
     row = {"obs": LIST, "acts": [[[1.0]]], "infos": [[text]], "terminal": [True]}
     _hf(tmp_path / "set", **row)
-    infos = serialize.load(tmp_path / "set")[0].infos
+    infos: Any = serialize.load(tmp_path / "set")[0].infos
     with pytest.raises(DataError, match=f"^episode 0, step 0: {message}"):
         infos[0]
 

@@ -190,7 +190,7 @@ def test_every_format_keeps_every_kind(
     assert [kind_of(t) for t in loaded] == [*KINDS, *KINDS]
     for one, other in zip(loaded, episodes, strict=True):
         assert np.array_equal(one.acts, other.acts)
-        pairs = tree.zip_leaves(one.obs, other.obs)
+        pairs: Any = tree.zip_leaves(one.obs, other.obs)
         assert all(np.array_equal(*pair) for pair in pairs)
 
 
@@ -201,7 +201,7 @@ class Counter(gym.Env[np.ndarray, np.int64]):
         self, obs: Any, *, terminate_at: int = 99, truncate_at: int = 99
     ) -> None:
         self.kind = obs
-        parts = {
+        parts: Any = {
             "box": gym.spaces.Box(-1e3, 1e3, (2,)),
             "image": gym.spaces.Box(0, 255, (8, 8, 3), np.uint8),
         }
@@ -256,7 +256,7 @@ def test_recording_keeps_them_apart(obs: str, how: str) -> None:
     for exclude_infos in (True, False):
         episodes = rollout.rollout(None, envs, until, rng, exclude_infos=exclude_infos)
         assert [kind_of(t) for t in episodes] == [RECORDED[len(t)] for t in episodes]
-    accumulator = rollout.TrajectoryAccumulator()
+    accumulator: Any = rollout.TrajectoryAccumulator()
     recorder = wrappers.BufferingWrapper(envs)
     for i, first in enumerate(_split(recorder.reset())):
         accumulator.add_step({"obs": first}, i)
@@ -299,7 +299,7 @@ def test_transitions_and_batches_carry_it(obs: str) -> None:
         sampled.truncated[0] = True
 
 
-STEPS = [{}, {}, {"TimeLimit.truncated": True}]
+STEPS: Any = [{}, {}, {"TimeLimit.truncated": True}]
 
 
 def test_it_is_read_from_the_infos_where_nobody_says() -> None:
@@ -316,7 +316,7 @@ def test_it_is_read_from_the_infos_where_nobody_says() -> None:
 
 
 def test_what_has_not_ended_was_not_truncated() -> None:
-    whole = make("truncated", "box")
+    whole: Any = make("truncated", "box")
     fragment = dataclasses.replace(
         whole, obs=whole.obs[:3], acts=whole.acts[:2], rews=np.zeros(2), terminal=False
     )

@@ -14,7 +14,7 @@ from imitation.errors import DataError
 OBS = np.arange(8, dtype=np.float32).reshape(4, 2)
 ACTS = np.array([0, 1, 2])
 REWS = np.array([0.5, 1.0, -1.0])
-INFOS = [{"step": 0}, {"step": 1}, {"array": np.zeros(2)}]
+INFOS: Any = [{"step": 0}, {"step": 1}, {"array": np.zeros(2)}]
 
 
 def trajectory(**changes: Any) -> types.TrajectoryWithRew:
@@ -165,7 +165,7 @@ def test_s23_transitions_leave_the_callers_arrays_writable() -> None:
     obs, next_obs, acts = OBS[:-1].copy(), OBS[1:].copy(), ACTS.copy()
     pixels = np.zeros((3, 2), np.uint8)
     batch = transitions(obs=obs, next_obs=next_obs, acts=acts)
-    wrapped = transitions(obs={"p": pixels}, next_obs={"p": pixels})
+    wrapped: Any = transitions(obs={"p": pixels}, next_obs={"p": pixels})
     assert obs.flags.writeable and acts.flags.writeable and pixels.flags.writeable
     assert np.shares_memory(batch.obs, obs)
     for read_only in (batch.obs, batch.acts, batch.dones, batch.rews, batch.infos):
@@ -189,7 +189,7 @@ def test_s23_dict_observations_compare_by_value() -> None:
 
 @pytest.mark.parametrize("obs", [OBS[:-1], dict_obs(3)], ids=["array", "dict"])
 def test_indexing_transitions(obs: types.Observation) -> None:
-    batch = transitions(obs=obs, next_obs=obs)
+    batch: Any = transitions(obs=obs, next_obs=obs)
     item = batch[1]
     assert item["acts"] == 1 and item["infos"] == {} and item["rews"] == 1.0
     assert np.array_equal(np.asarray(batch.dones[1]), item["dones"])

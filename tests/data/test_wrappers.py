@@ -9,7 +9,7 @@ from imitation.data import rollout, types
 from imitation.data.wrappers import BufferingWrapper, RolloutInfoWrapper
 from reference.scripted_env import ScriptedEnv, scripted_policy
 
-N_ENVS = 3
+N_ENVS: Any = 3
 
 
 def make(kind: Any = "array", wrap: Any = lambda env: env) -> DummyVecEnv:
@@ -55,7 +55,7 @@ def test_every_transition_is_popped_once(kind: str, pop_every: int) -> None:
             env = ScriptedEnv(who, 0, kind)
             for seen, time in ((batch.obs, t - 1), (batch.next_obs, t)):
                 expected = env.observe(episode, time)
-                actual = seen[n]
+                actual: Any = seen[n]
                 if kind == "dict":
                     assert actual == types.DictObs(expected)
                 else:
@@ -70,7 +70,7 @@ def test_unfinished_episodes_continue_after_popping() -> None:
     venv = BufferingWrapper(make())
     obs = venv.reset()
     fragments: dict[tuple[int, int], list[Any]] = {}
-    ended = []
+    ended: list[Any] = []
     for _ in range(40):
         obs, steps = drive(venv, obs, 3)
         trajs, ep_lens = venv.pop_trajectories()
@@ -171,6 +171,7 @@ def test_records_a_learner() -> None:
 def test_rollout_info_holds_the_whole_episode(kind: str) -> None:
     env = RolloutInfoWrapper(ScriptedEnv(1, 0, kind))
     for _ in range(5):
+        seen: Any
         seen, rewards = [env.reset()[0]], []
         ended = False
         while not ended:

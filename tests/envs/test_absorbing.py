@@ -31,7 +31,7 @@ class Ending(gym.Env[Any, Any]):
     """Episodes of given lengths, each terminating or truncated; observations count."""
 
     def __init__(self, kind: str, plan: list[tuple[int, bool]]) -> None:
-        box = gym.spaces.Box(1, 500, (2,), np.float64)
+        box: Any = gym.spaces.Box(1, 500, (2,), np.float64)
         image = gym.spaces.Box(0, 255, (4, 5, 3), np.uint8)
         self.observation_space = {
             "box": box,
@@ -161,7 +161,7 @@ def test_spaces() -> None:
     assert absorbing_space(box) == gym.spaces.Box(low, high)
     flag = gym.spaces.Box(0, 1, (1,), np.float32)
     image = gym.spaces.Box(0, 255, (4, 5, 3), np.uint8)
-    wrapped = absorbing_space(image)
+    wrapped: Any = absorbing_space(image)
     assert wrapped == gym.spaces.Dict({"obs": image, "absorbing": flag})
     # Parts keep their order, and what contains zeros is the very same.
     assert list(wrapped) == ["obs", "absorbing"]
@@ -251,7 +251,7 @@ def test_in_vector_environments() -> None:
 
 
 def some(n: int, **changes: Any) -> types.TrajectoryWithRew:
-    fields = {
+    fields: Any = {
         "obs": np.ones((n + 1, 2)),
         "acts": np.ones((n, 1), np.float32),
         "infos": None,
@@ -306,6 +306,7 @@ def test_tells_termination_from_truncation(
 
 def test_monitor_s_word_moves_to_the_end() -> None:
     infos = info_of(2, episode={"r": 2.0, "l": 2}, good=True)
+    absorbed: Any
     (absorbed,) = absorb_trajectories([some(2, infos=infos)], 4)
     assert list(absorbed.infos) == [
         {"t": 0},

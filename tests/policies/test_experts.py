@@ -151,7 +151,7 @@ def test_a_hundred_episodes_agree_with_the_card(env_name: Any, mode: Any) -> Non
 
 def _train_experts() -> Any:
     path = ROOT / "benchmarks" / "returns" / "train_experts.py"
-    spec = importlib.util.spec_from_file_location("train_experts", path)
+    spec: Any = importlib.util.spec_from_file_location("train_experts", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -99,7 +99,7 @@ def test_same_seed_same_actions_and_the_space_is_left_alone() -> None:
     before = venv.action_space.sample()
     venv.action_space.seed(3)
     obs = np.zeros((4, 3), np.float32)
-    runs = []
+    runs: Any = []
     for _ in range(2):
         wrapper = _wrapper(0.5, 0.5, seed=1, venv=venv)
         runs.append([wrapper(obs, None, None)[0] for _ in range(30)])
@@ -112,7 +112,7 @@ def test_dictionary_observations_give_one_action_per_environment(
     random_prob: float,
 ) -> None:
     space = gym.spaces.Dict({"a": OBS, "b": gym.spaces.Discrete(3)})
-    wrapper = _wrapper(random_prob, 0.5, venv=_venv(observation_space=space))
+    wrapper: Any = _wrapper(random_prob, 0.5, venv=_venv(observation_space=space))
     obs = {"a": np.zeros((4, 3), np.float32), "b": np.zeros(4, np.int64)}
     acts, _ = wrapper(obs, None, None)
     assert len(acts) == 4

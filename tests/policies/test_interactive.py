@@ -136,7 +136,7 @@ def test_clears_the_screen_before_each_question(
         interactive.util, "clear_screen", lambda: cleared.append(len(policy.shown))
     )
     typed("l", "l")
-    policy = _Recorder(BOX, ACTIONS, KEYS)
+    policy: Any = _Recorder(BOX, ACTIONS, KEYS)
     policy.predict(np.zeros((2, 2), np.float32))
     assert cleared == [0, 1]
 
@@ -193,7 +193,7 @@ def test_latest_frame_of_a_vector_is_an_error() -> None:
 def test_images_are_drawn_and_closed_without_a_display(
     typed: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    drawn = []
+    drawn: Any = []
     original = plt.imshow
     monkeypatch.setattr(
         plt, "imshow", lambda image, **kw: drawn.append(image) or original(image, **kw)
@@ -315,7 +315,7 @@ class _Pictures(gym.Env):
 def test_a_person_demonstrates_in_a_vector_of_image_environments(
     typed: Any, capsys: pytest.CaptureFixture[str], transposed: bool
 ) -> None:
-    venv = vec_env.DummyVecEnv([_Pictures, _Pictures])
+    venv: Any = vec_env.DummyVecEnv([_Pictures, _Pictures])
     if transposed:
         venv = vec_env.VecTransposeImage(venv)
     policy = interactive.ImageObsDiscreteInteractivePolicy(

@@ -158,7 +158,7 @@ def test_normalize_features_extractor_standardises_each_feature(obs_space: Any) 
     policy.set_training_mode(True)
     policy.extract_features(obs)
     policy.set_training_mode(False)
-    features = policy.extract_features(obs, extractor)
+    features: Any = policy.extract_features(obs, extractor)
     assert features.shape == (256, expected_size)
     th.testing.assert_close(
         features.mean(0), th.zeros(expected_size), atol=1e-3, rtol=0

@@ -218,14 +218,16 @@ def test_files_of_old_pythons_and_gyms_load_and_train(
 ) -> None:
     model, _ = ppo_zip
     _assert_same(load_policy("ppo", venv, path=old_zip), model.policy, venv)
-    loaded = serialize.load_stable_baselines_model(sb3.PPO, old_zip, venv, n_steps=16)
+    loaded: Any = serialize.load_stable_baselines_model(
+        sb3.PPO, old_zip, venv, n_steps=16
+    )
     assert loaded.clip_range(1.0) == 0.2
     assert loaded.lr_schedule(1.0) == model.learning_rate
     loaded.learn(32)
 
 
 def test_custom_objects_of_the_caller_win(old_zip: Any, venv: Any) -> None:
-    loaded = serialize.load_stable_baselines_model(
+    loaded: Any = serialize.load_stable_baselines_model(
         sb3.PPO, old_zip, venv, custom_objects={"clip_range": 0.05}
     )
     assert loaded.clip_range(1.0) == 0.05
@@ -236,7 +238,7 @@ def test_a_current_file_keeps_its_own_schedules(
 ) -> None:
     model = sb3.PPO("MlpPolicy", venv, clip_range=lambda left: 0.1 * left, device="cpu")
     serialize.save_stable_model(tmp_path, model)
-    loaded = serialize.load_stable_baselines_model(sb3.PPO, tmp_path, venv)
+    loaded: Any = serialize.load_stable_baselines_model(sb3.PPO, tmp_path, venv)
     assert loaded.clip_range(0.5) == pytest.approx(0.05)
 
 

@@ -47,7 +47,7 @@ class ScalarEnv(gym.Env[Any, Any]):
         box = gym.spaces.Box(-10, 10_000, (3,), np.float64)
         image = gym.spaces.Box(0, 255, (36, 40, 3), np.uint8)
         both = gym.spaces.Dict({"box": box, "image": image})
-        spaces = {"box": box, "image": image, "dict": both}
+        spaces: Any = {"box": box, "image": image, "dict": both}
         self.observation_space = spaces[kind]
 
     def observe(self, action: Any) -> Any:
@@ -189,7 +189,7 @@ def test_samples_what_the_buffer_would_but_for_the_rewards(
     model = train(cls, make(kind, actions))
     plain = model.replay_buffer
     buffer = relabel(model, rate)
-    results = []
+    results: Any = []
     for one in (plain, buffer):
         np.random.seed(3)
         results.append(one.sample(64))
@@ -209,12 +209,12 @@ def test_rewards_are_never_stale() -> None:
     net = BasicRewardNet(model.observation_space, model.action_space)
     buffer = relabel(model, net.predict_processed)
     np.random.seed(0)
-    before = buffer.sample(32)
+    before: Any = buffer.sample(32)
     with th.no_grad():
         for parameter in net.parameters():
             parameter.add_(0.1)
     np.random.seed(0)
-    after = buffer.sample(32)
+    after: Any = buffer.sample(32)
     assert th.equal(before.observations, after.observations)
     assert not th.isclose(before.rewards, after.rewards).any()
     buffer.reward_fn = lambda *args: np.full(len(args[1]), 3)
@@ -391,7 +391,7 @@ def test_network_and_buffer_may_be_on_different_devices(
     model = train(SAC, venv, n_steps=20, device="cuda")
     net = BasicRewardNet(venv.observation_space, venv.action_space).to(net_device)
     buffer = relabel(model, getattr(net, method), pass_tensors=pass_tensors)
-    samples = buffer.sample(16)
+    samples: Any = buffer.sample(16)
     assert {part.device.type for part in samples if part is not None} == {"cuda"}
     expected = net.predict_th(
         samples.observations,

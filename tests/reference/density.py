@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-KERNELS = {
+KERNELS: Any = {
     "gaussian": lambda u: math.exp(-0.5 * u * u),
     "exponential": lambda u: math.exp(-u),
     "tophat": lambda u: float(u < 1),

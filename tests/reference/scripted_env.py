@@ -20,7 +20,7 @@ class ScriptedEnv(gym.Env[Any, Any]):
         self.lengths = np.random.default_rng([seed, env_id]).integers(1, 9, size=1000)
         self.episode = -1
         self.time = 0
-        where = gym.spaces.Box(-1, 1000, shape=(3,), dtype=np.int32)
+        where: Any = gym.spaces.Box(-1, 1000, shape=(3,), dtype=np.int32)
         image = gym.spaces.Box(0, 250, shape=(4, 5, 3), dtype=np.uint8)
         self.observation_space = {
             "array": where,

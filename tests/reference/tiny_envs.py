@@ -28,7 +28,7 @@ class TinyEnv(gym.Env[Any, Any]):
         horizon: int | None = HORIZON,
     ) -> None:
         self.obs_kind, self.act_kind, self.horizon = obs_kind, act_kind, horizon
-        box = gym.spaces.Box(-1, 1, shape=(3,), dtype=np.float32)
+        box: Any = gym.spaces.Box(-1, 1, shape=(3,), dtype=np.float32)
         image = gym.spaces.Box(0, 255, shape=(36, 36, 2), dtype=np.uint8)
         self.observation_space = {
             "box": box,

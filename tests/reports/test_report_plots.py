@@ -142,7 +142,7 @@ def test_curves_are_to_scale() -> None:
 
 def test_the_axis_covers_what_shall_be_shown() -> None:
     flat = [Series("share", [0, 1], [1.0, 1.0], "c0")]
-    words = {"x_label": "steps", "y_label": "", "alt": "flat"}
+    words: dict[str, Any] = {"x_label": "steps", "y_label": "", "alt": "flat"}
     assert "0.95" in texts(parse(graph(flat, **words)))
     covering = texts(parse(graph(flat, shown=(0.0, 1.0), **words)))
     assert {"0", "0.2", "0.8", "1"} <= set(covering)

@@ -35,7 +35,7 @@ RESULT = {
         **{"monitor_return_mean": -450.0, "monitor_return_std": 20.0},
     },
 }
-SETTINGS = {
+SETTINGS: Any = {
     "environment": {"gym_id": "Pendulum-v1", "max_episode_steps": STEPS},
     "fragment_length": 5,
     "gatherer_cls": "imitation.algorithms.preference_comparisons:SyntheticGatherer",

@@ -33,7 +33,7 @@ class Scaled(RewardNet):
 
 
 def fragment(obs: Any, rews: Any = None) -> Trajectory | TrajectoryWithRew:
-    fields = {
+    fields: dict[str, Any] = {
         "obs": np.array([*obs, 0.0], dtype=np.float32)[:, None],
         "acts": np.zeros(len(obs), dtype=np.int64),
         "infos": None,
@@ -70,7 +70,7 @@ def test_predictions_are_those_of_the_model_pair_by_pair() -> None:
     given = rng.integers(2, size=150)
     model = PreferenceModel(Scaled(0.7), noise_prob=0.1, discount_factor=0.9)
     model.train()
-    found = quality.predict(model, pairs, given)
+    found: Any = quality.predict(model, pairs, given)
     assert model.training
     for i, (first, second) in enumerate(pairs):
         weights = 0.9 ** np.arange(4)
@@ -87,7 +87,7 @@ def test_an_ensemble_predicts_the_mean_of_its_members() -> None:
     pairs = random_pairs(3, np.random.default_rng(0))
     nets = [Scaled(0.1), Scaled(-2.0)]
     model = PreferenceModel(RewardEnsemble(OBS, ACTS, nets))
-    found = quality.predict(model, pairs, [1, 0, 0.5])
+    found: Any = quality.predict(model, pairs, [1, 0, 0.5])
     for i, net in enumerate(nets):
         alone = quality.predict(PreferenceModel(net), pairs, [1, 0, 0.5])
         np.testing.assert_allclose(found.members[:, i], alone.probabilities, rtol=1e-5)

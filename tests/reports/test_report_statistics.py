@@ -48,7 +48,7 @@ def test_normalized_interval_agrees_with_a_slow_bootstrap() -> None:
 
 
 def test_normalized_interval_does_not_depend_on_the_scale() -> None:
-    groups = (SCORES, EXPERT, RANDOM)
+    groups: Any = (SCORES, EXPERT, RANDOM)
     stretched = normalized_interval(*(0.1 * group - 5 for group in groups))
     np.testing.assert_allclose(
         dataclasses.astuple(stretched),

@@ -57,7 +57,7 @@ def batch(space: Any = BOX, action_space: Any = DISCRETE, n: int = 6) -> Any:
     return checks.sample_transitions(space, action_space, n)
 
 
-def basic(space: Any, action_space: Any, **kwargs: Any) -> reward_nets.BasicRewardNet:
+def basic(space: Any, action_space: Any, **kwargs: Any) -> Any:
     return reward_nets.BasicRewardNet(space, action_space, **kwargs)
 
 
@@ -95,6 +95,7 @@ NETS = {
 @pytest.mark.parametrize("net", NETS)
 @pytest.mark.parametrize("observation", OBSERVATIONS)
 def test_what_all_promise(net: Any, observation: Any) -> None:
+    obs_space: Any
     obs_space, action_space = OBSERVATIONS[observation], ACTIONS["discrete"]
     checks.check_reward_net(
         NETS[net](obs_space, action_space), (obs_space, action_space)
@@ -111,6 +112,7 @@ def test_what_all_promise_for_actions(action: Any) -> None:
 @pytest.mark.parametrize("net", [net for net in NETS if net != "constant"])
 @pytest.mark.parametrize("observation", ["box", "mixed"])
 def test_what_all_promise_on_the_gpu(net: Any, observation: str) -> None:
+    obs_space: Any
     obs_space, action_space = OBSERVATIONS[observation], ACTIONS["discrete"]
     built = NETS[net](obs_space, action_space)
     data = batch(obs_space, action_space)
@@ -292,7 +294,7 @@ def test_cnn_transpose() -> None:
 
 def test_images_are_scaled_once_however_often_that_is_asked() -> None:
     net = MockRewardNet(FIRST, DISCRETE)
-    parts = net.preprocess(*batch(FIRST))
+    parts: Any = net.preprocess(*batch(FIRST))
     assert 0.9 < parts[0].max() <= 1
     wrapped = reward_nets.NormalizedRewardNet(net, RunningNorm)
     for again in (net.preprocess(*parts), wrapped.preprocess(*parts)):
@@ -302,7 +304,7 @@ def test_images_are_scaled_once_however_often_that_is_asked() -> None:
 def test_image_arrays_are_scaled_whatever_their_type() -> None:
     net = MockRewardNet(FIRST, DISCRETE)
     state, *rest = batch(FIRST)
-    expected = net.preprocess(state, *rest)[0]
+    expected: Any = net.preprocess(state, *rest)[0]
     th.testing.assert_close(
         net.preprocess(state.astype(np.float32), *rest)[0], expected
     )
@@ -431,6 +433,7 @@ REFUSED_NETS = {
 
 @pytest.mark.parametrize("name", REFUSED_NETS)
 def test_networks_that_cannot_be(name: Any) -> None:
+    make: Any
     make, message = REFUSED_NETS[name]
     with pytest.raises(ValueError, match=message) as info:
         make()
@@ -447,7 +450,7 @@ class Broken(MockRewardNet):
         self.register_buffer("calls", th.zeros(()))
 
     def preprocess(self, *batch: Any) -> Any:
-        parts = super().preprocess(*batch)
+        parts: Any = super().preprocess(*batch)
         return (parts[0] / 2, *parts[1:]) if self.fault == "scales" else parts
 
     def forward(self, state: Any, action: Any, next_state: Any, done: Any) -> Any:

@@ -163,7 +163,7 @@ def test_members_that_differ_are_asked_in_turn(change: dict[str, Any]) -> None:
 
 
 def with_other_slope() -> Any:
-    net = basic(activation=th.nn.LeakyReLU)
+    net: Any = basic(activation=th.nn.LeakyReLU)
     net.mlp.act0.negative_slope = np.random.rand()
     return net
 
@@ -174,7 +174,7 @@ def test_settings_of_layers_count() -> None:
 
 
 def test_discount_factors_may_differ_and_change() -> None:
-    ensemble = ensemble_of(lambda: shaped(discount_factor=np.random.rand()))
+    ensemble: Any = ensemble_of(lambda: shaped(discount_factor=np.random.rand()))
     data = batch(ensemble)
     close(ensemble.predict_processed_all(*data), one_by_one(ensemble, data)[0])
     ensemble.members[0].discount_factor = 0.123
@@ -249,7 +249,7 @@ CHANGES = [
 
 @pytest.mark.parametrize("change", CHANGES)
 def test_changes_between_calls_count(change: Any) -> None:
-    ensemble = ensemble_of(inputs_normalized)
+    ensemble: Any = ensemble_of(inputs_normalized)
     data = batch(ensemble)
     before = ensemble.predict_processed_all(*data)
     change(ensemble)
@@ -279,9 +279,9 @@ def test_members_train_after_they_were_asked(inference: bool) -> None:
 
 def test_asking_between_forward_and_backward() -> None:
     ensemble = ensemble_of(basic)
-    reference = copy.deepcopy(ensemble.members[0])
+    reference: Any = copy.deepcopy(ensemble.members[0])
     data = batch(ensemble)
-    member = ensemble.members[0]
+    member: Any = ensemble.members[0]
     loss = member(*member.preprocess(*data)).square().sum()
     ensemble.predict(*data)
     loss.backward()
@@ -291,7 +291,7 @@ def test_asking_between_forward_and_backward() -> None:
 
 
 def test_the_same_member_twice() -> None:
-    net = normalized(inputs_normalized())
+    net: Any = normalized(inputs_normalized())
     ensemble = reward_nets.RewardEnsemble(BOX, DISCRETE, [net, net])
     data = batch(ensemble)
     for _ in range(2):
@@ -301,7 +301,7 @@ def test_the_same_member_twice() -> None:
 
 
 def test_copies_and_saved_ensembles_share_nothing(tmp_path: pathlib.Path) -> None:
-    ensemble = ensemble_of(lambda: normalized(inputs_normalized()))
+    ensemble: Any = ensemble_of(lambda: normalized(inputs_normalized()))
     data = batch(ensemble)
     before = ensemble.predict(*data)
     serialize.save_reward_net(ensemble, tmp_path / "all")
@@ -352,7 +352,7 @@ def test_moments_are_those_of_the_processed_rewards() -> None:
 
 @pytest.mark.parametrize("name", ["normalised", "normalised nowhere"])
 def test_predicting_leaves_statistics_alone_unless_asked(name: str) -> None:
-    ensemble = ensemble_of((AT_ONCE | IN_TURN)[name])
+    ensemble: Any = ensemble_of((AT_ONCE | IN_TURN)[name])
     data = batch(ensemble)
     before = copy.deepcopy(ensemble.state_dict())
     ensemble.predict(*data)
@@ -384,7 +384,7 @@ def test_moving_to_the_gpu_and_back(name: Any) -> None:
 
 @pytest.mark.parametrize("kind", [*AT_ONCE, *IN_TURN])
 def test_predict_th_all_leaves_members_unprocessed(kind: Any) -> None:
-    ensemble = ensemble_of((AT_ONCE | IN_TURN)[kind])
+    ensemble: Any = ensemble_of((AT_ONCE | IN_TURN)[kind])
     data = batch(ensemble)
     ensemble.predict_processed_all(*data)  # gives layers that normalise statistics
     expected = [copy.deepcopy(m).predict_th(*data).numpy() for m in ensemble.members]

@@ -65,13 +65,13 @@ def with_std(base: Any) -> reward_nets.AddSTDRewardWrapper:
     return reward_nets.AddSTDRewardWrapper(base)
 
 
-BASES = {
+BASES: Any = {
     "plain": plain,
     "constant": lambda: MockRewardNet(BOX, DISCRETE),
     "basic": lambda: reward_nets.BasicRewardNet(BOX, DISCRETE),
     "ensemble": lambda: make_ensemble(BOX, DISCRETE),
 }
-FORWARD = {"doubling": Doubling, "shaped": shaped}
+FORWARD: Any = {"doubling": Doubling, "shaped": shaped}
 PROCESSED = {"negating": Negating, "normalized": normalized}
 
 
@@ -144,7 +144,7 @@ def test_keywords_reach_the_innermost_network() -> None:
 
 
 def test_normalisation_by_all_rewards_seen() -> None:
-    net = normalized(plain())
+    net: Any = normalized(plain())
     seen = []
     for n in (5, 1, 9):
         data = batch(n)
@@ -168,7 +168,7 @@ def test_normalisation_by_all_rewards_seen() -> None:
 def test_update_stats_decides_whether_statistics_change(
     layer: Any, training: bool
 ) -> None:
-    net = normalized(plain(), layer).train(training)
+    net: Any = normalized(plain(), layer).train(training)
     net.predict_processed(*batch(), update_stats=False)
     assert net.normalize_output_layer.count == 0
     net.predict_processed(*batch())
@@ -216,7 +216,7 @@ def test_normalising_on_the_gpu() -> None:
 
 def test_std_is_added_as_often_as_asked() -> None:
     ensemble = make_ensemble(BOX, DISCRETE, num_members=3)
-    net = reward_nets.AddSTDRewardWrapper(ensemble, default_alpha=0.5)
+    net: Any = reward_nets.AddSTDRewardWrapper(ensemble, default_alpha=0.5)
     data = batch()
     mean, variance = ensemble.predict_reward_moments(*data)
     for alpha, factor in ((None, 0.5), (0.0, 0.0), (-2.0, -2.0)):

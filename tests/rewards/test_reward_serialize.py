@@ -73,7 +73,7 @@ def gail(net: Any) -> RewardNetFromDiscriminatorLogit:
     return RewardNetFromDiscriminatorLogit(net)
 
 
-NETS = {
+NETS: Any = {
     "basic": basic,
     "shaped": shaped,
     "basic_shaped": lambda: reward_nets.BasicShapedRewardNet(BOX, ACTIONS),
@@ -98,7 +98,7 @@ def raw(net: Any) -> Any:
 
 
 # What the reward is, as a function of the network; missing where the type does not fit.
-EXPECTED = {
+EXPECTED: Any = {
     "RewardNet_shaped": {
         "shaped": raw,
         "basic_shaped": raw,

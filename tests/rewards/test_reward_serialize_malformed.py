@@ -81,7 +81,7 @@ def no_entries(document: Any, tensors: Any) -> None:
 
 
 def deep(document: Any, tensors: Any) -> None:
-    nested = []
+    nested: list[Any] = []
     for _ in range(500):
         nested = [nested]
     document["modules"][0]["args"] = [nested]

@@ -56,7 +56,7 @@ class Potential(nn.Module):
         return self.layer(state).squeeze(1)
 
 
-def basic(**kwargs: Any) -> reward_nets.BasicRewardNet:
+def basic(**kwargs: Any) -> Any:
     return reward_nets.BasicRewardNet(BOX, ACTIONS, **{"hid_sizes": (8,)} | kwargs)
 
 
@@ -83,7 +83,7 @@ def layers() -> nn.Sequential:
 
 
 def tied() -> Any:
-    net = basic(hid_sizes=(4, 4, 4))
+    net: Any = basic(hid_sizes=(4, 4, 4))
     net.mlp.dense2.weight = net.mlp.dense1.weight
     return net
 
@@ -94,7 +94,7 @@ def frozen() -> Any:
     return net
 
 
-NETS = {
+NETS: Any = {
     "basic": basic,
     "options": lambda: basic(
         use_done=True,
@@ -254,7 +254,7 @@ def test_a_pickle_of_network_and_optimizer_keeps_them_together() -> None:
 
 
 def test_the_constructor_arguments_of_a_copy_are_its_own_networks() -> None:
-    net = copy.deepcopy(normalized(shaped()))
+    net: Any = copy.deepcopy(normalized(shaped()))
     inner = rebuilding.remembered_arguments(net).args[0]
     assert inner is net.base
     assert rebuilding.remembered_arguments(inner).args[0] is inner.base

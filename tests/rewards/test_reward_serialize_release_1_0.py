@@ -50,12 +50,12 @@ def test_a_network_of_release_1_0_predicts_the_same(
 
 
 def test_statistics_have_the_types_of_this_version() -> None:
-    net = load_reward_net(HERE / "normalized.pt", allow_pickle=True)
+    net: Any = load_reward_net(HERE / "normalized.pt", allow_pickle=True)
     assert net.normalize_output_layer.count.dtype == th.int64
     assert net.normalize_output_layer.count == 48
     assert net.normalize_output_layer.running_mean.dtype == th.float64
-    inner = load_reward_net(HERE / "input_normalized.pt", allow_pickle=True).mlp
-    norm = inner.reward_normalize_input
+    inner: Any = load_reward_net(HERE / "input_normalized.pt", allow_pickle=True).mlp
+    norm: Any = inner.reward_normalize_input
     assert norm.num_batches == 3
     assert norm.inv_learning_rate == pytest.approx(1 + 0.99 + 0.99**2)
 

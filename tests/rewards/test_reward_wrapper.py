@@ -53,6 +53,7 @@ def test_rates_the_transitions_that_happened(kind: Any) -> None:
     for _ in range(40):
         acts = scripted_policy(obs)
         next_obs, rews, dones, infos = venv.step(acts)
+        plain_next: Any
         plain_next, plain_rews, plain_dones, plain_infos = plain.step(acts)
         np.testing.assert_equal(next_obs, plain_next)
         np.testing.assert_array_equal(dones, plain_dones)
@@ -89,8 +90,8 @@ def test_survives_environments_that_reuse_their_arrays() -> None:
         def _obs_from_buf(self) -> Any:
             return self.buf_obs[None]
 
-    makers = [lambda i=i: ScriptedEnv(i, 0) for i in range(N_ENVS)]
-    rewards = []
+    makers: Any = [lambda i=i: ScriptedEnv(i, 0) for i in range(N_ENVS)]
+    rewards: list[Any] = []
     for cls in (DummyVecEnv, Reusing):
         venv = RewardVecEnvWrapper(cls(makers), rate)
         venv.reset()
@@ -110,7 +111,7 @@ def test_deferred_history_is_that_of_single_steps(n_steps: int, dtype: Any) -> N
     table = rng.normal(size=(200, N_ENVS)).astype(dtype)
     rows = iter(table)
     direct = RewardVecEnvWrapper(make(), lambda *_: next(rows))
-    deferred = RewardVecEnvWrapper(make(), rate, ep_history=100)
+    deferred: Any = RewardVecEnvWrapper(make(), rate, ep_history=100)
     obs = direct.reset()
     deferred.reset()
     done_rows: list[Any] = []
@@ -260,8 +261,9 @@ def test_takes_the_rewards_of_a_network(kind: str) -> None:
     inner = make(kind)
     net = BasicRewardNet(inner.observation_space, inner.action_space)
     venv = RewardVecEnvWrapper(inner, net.predict_processed)
-    obs = venv.reset()
+    obs: Any = venv.reset()
     acts = np.zeros(N_ENVS, dtype=int)
+    next_obs: Any
     next_obs, rews, dones, _ = venv.step(acts)
     if not dones.any():
         np.testing.assert_array_equal(rews, net.predict(obs, acts, next_obs, dones))

@@ -32,7 +32,7 @@ def store(
     """A Sacred run directory as the file observer leaves it."""
     directory = root / name
     directory.mkdir(parents=True)
-    result = {"imit_stats": {"monitor_return_mean": score, "return_mean": -1.0}}
+    result: Any = {"imit_stats": {"monitor_return_mean": score, "return_mean": -1.0}}
     if command == "eval_policy":
         result = {"monitor_return_mean": score, "n_traj": 5}
     elif expert_score is not None:
@@ -100,7 +100,7 @@ def test_dagger_alone_provides_its_expert(tmp_path: pathlib.Path) -> None:
 
 
 def test_random_runs_in_the_folder_win_over_bundled_scores(folder: Any) -> None:
-    random = {"expert": {"policy_type": "random"}}
+    random: dict[str, Any] = {"expert": {"policy_type": "random"}}
     store(folder, "random", "eval_policy", "Pendulum-v1", -1000.0, **random)
     reference = summary_of(folder).references["Pendulum-v1"]
     assert (reference.random, reference.random_source) == (-1000, "runs")
@@ -339,7 +339,9 @@ def test_a_run_without_an_environment_is_left_out(
 def test_arrays_of_a_file_are_an_environment_of_their_own(
     tmp_path: pathlib.Path,
 ) -> None:
-    where = {"environment": {"gym_id": "seals/CliffWorld7x4XY-v0", "path": "a/m.npz"}}
+    where: dict[str, Any] = {
+        "environment": {"gym_id": "seals/CliffWorld7x4XY-v0", "path": "a/m.npz"}
+    }
     store(tmp_path, "1", "train_mce_irl", "", 3.0, **where)
     assert [run.env for run in collect.read_runs(tmp_path)] == ["m"]
 

@@ -15,7 +15,7 @@ PAGE = DOCS / "guide" / "cli.md"
 @pytest.fixture(scope="module")
 def reference() -> Any:
     path = DOCS / "_tools" / "cli_reference.py"
-    spec = importlib.util.spec_from_file_location("cli_reference", path)
+    spec: Any = importlib.util.spec_from_file_location("cli_reference", path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

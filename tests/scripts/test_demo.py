@@ -36,7 +36,7 @@ POLICIES = {
     ],
     "seals/CliffWorld7x4XY-v0": ["Expert", "MCE IRL", "Random"],
 }
-SCRIPTS = {
+SCRIPTS: Any = {
     "bc": train_imitation_ex,
     "dagger": train_imitation_ex,
     "sqil": train_imitation_ex,

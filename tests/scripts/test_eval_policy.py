@@ -1,7 +1,7 @@
 """The command eval_policy: statistics, rollouts, exploration, videos and windows."""
 
 import pathlib
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -45,7 +45,7 @@ class Painted(gym.Env):
         return np.full((16, 16, 3), self.color, np.uint8)
 
 
-gym.register("tests/Painted-v0", Painted)
+gym.register("tests/Painted-v0", cast("Any", Painted))
 PAINTED = {
     "environment.gym_id": "tests/Painted-v0",
     "environment.env_make_kwargs.color": 7,

@@ -40,7 +40,7 @@ def made(
     discount: float = 0.99,
     **updates: Any,
 ) -> Any:
-    config = {}
+    config: dict[Any, Any] = {}
     for name in presets:
         config = merge(config, expand_dotted(RewardSettings.named_configs[name]))
     config = merge(config, expand_dotted(updates))
@@ -95,7 +95,7 @@ def test_presets_combine_in_any_order(venv: Any) -> None:
 
 def test_arguments_of_an_ensemble_are_its_members(venv: Any) -> None:
     presets = RewardSettings.named_configs
-    config = {"net_kwargs": {"use_action": False, "hid_sizes": [8]}}
+    config: dict[str, Any] = {"net_kwargs": {"use_action": False, "hid_sizes": [8]}}
     config |= presets["reward_ensemble"]
     config["ensemble_member_config"] = {"net_kwargs": {"hid_sizes": [4]}}
     settings = RewardSettings(**config).resolved("train_preference_comparisons")
@@ -194,6 +194,6 @@ def test_what_does_not_fit_is_refused(
 
 
 def test_a_variance_cannot_be_added_to_a_normalized_reward(venv: Any) -> None:
-    uncertain = {"net_cls": Uncertain, "add_std_alpha": 1.0}
+    uncertain: dict[str, Any] = {"net_cls": Uncertain, "add_std_alpha": 1.0}
     with pytest.raises(ConfigError, match=r"reward\.normalize_output_disable"):
         made(venv, **uncertain)

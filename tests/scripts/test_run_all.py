@@ -20,7 +20,7 @@ FAST = ("--fast", "--environments", "cartpole", "--jobs", "2")
 
 
 def load() -> Any:
-    spec = importlib.util.spec_from_file_location("run_all", SCRIPT)
+    spec: Any = importlib.util.spec_from_file_location("run_all", SCRIPT)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -46,7 +46,7 @@ DEFAULTS = {
     "logging.wandb.wandb_kwargs.save_code": False,
     "logging.wandb.wandb_additional_info": {},
 }
-RL = {
+RL: Any = {
     "rl.rl_cls": None,
     "rl.batch_size": None,
     "rl.rl_kwargs": {},
@@ -54,7 +54,7 @@ RL = {
     "policy.policy_kwargs": {},
     "policy_evaluation.n_episodes_eval": 50,
 }
-REWARD = {
+REWARD: Any = {
     "reward.net_cls": None,
     "reward.net_kwargs": {},
     "reward.normalize_output_layer": "imitation.util.networks:RunningNorm",
@@ -274,7 +274,7 @@ def test_tuned_presets_are_plain_json_and_honor_every_key() -> None:
     for file in files:
         text = file.read_text()
         assert "py/" not in text
-        settings = BY_NAME[scripts[file.stem]].make_settings(
+        settings: Any = BY_NAME[scripts[file.stem]].make_settings(
             file.stem.split("_")[0], named_configs=[file.stem]
         )
         stored = dict(typed.flatten(typed.to_config(settings)))
@@ -305,7 +305,7 @@ def test_tuned_numbers_of_the_specification() -> None:
 def test_tuned_adversarial_settings_lie_in_the_documented_ranges(name: Any) -> None:
     command = name.split("_")[0]
     make = train_adversarial_ex.script.make_settings
-    settings = make(command, named_configs=[name])
+    settings: Any = make(command, named_configs=[name])
     kwargs = settings.merged_kwargs(command)
     assert 32 <= kwargs["demo_batch_size"] <= 8192
     assert kwargs["n_disc_updates_per_round"] in (8, 16)
@@ -395,7 +395,7 @@ def test_later_presets_win_and_explicit_values_win_over_presets() -> None:
 
 def test_derived_values_of_train_rl() -> None:
     make = train_rl_ex.script.make_settings
-    settings = make("train_rl")
+    settings: Any = make("train_rl")
     assert settings.rl.rl_cls == "stable_baselines3:PPO"
     assert settings.rl.batch_size == 2048
     assert settings.rl.constructor_kwargs(8)["n_steps"] == 256
@@ -410,7 +410,7 @@ def test_derived_values_of_train_rl() -> None:
     assert isinstance(settings.seed, int)
     assert settings.environment.parallel is False
     assert settings.logging.log_dir.startswith("output/train_rl/seals_CartPole-v0/")
-    rooted = make("train_rl", {"logging.log_root": "elsewhere"}).logging.log_dir
+    rooted: Any = make("train_rl", {"logging.log_root": "elsewhere"}).logging.log_dir
     assert rooted.startswith("elsewhere/train_rl/seals_CartPole-v0/")
     episodes = make("train_rl", {"rollout_save_n_episodes": 3})
     assert episodes.rollout_save_n_timesteps is None
@@ -440,7 +440,7 @@ def test_derived_values_of_train_imitation() -> None:
     assert make("dagger").bc.train_kwargs["n_epochs"] == 4
     given = make("bc", {"bc.train_kwargs.n_epochs": 3}).bc.train_kwargs
     assert (given["n_epochs"], given["n_batches"]) == (3, None)
-    prefixed = make("bc", {"environment.gym_id": "seals:seals/CartPole-v0"})
+    prefixed: Any = make("bc", {"environment.gym_id": "seals:seals/CartPole-v0"})
     assert prefixed.expert.loader_kwargs["env_name"] == "seals/CartPole-v0"
     assert prefixed.logging.log_dir.startswith("output/bc/seals_CartPole-v0/")
     local = make("bc", {"demonstrations.source": "local", "demonstrations.path": "x"})

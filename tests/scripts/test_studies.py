@@ -251,7 +251,7 @@ def make_searcher(
 
 
 def suggestions(searcher: Any) -> Any:
-    found = []
+    found: list[Any] = []
     while isinstance(config := searcher.suggest(f"t{len(found)}"), dict):
         found.append(config)
     return found
@@ -478,24 +478,24 @@ def trial(rate_: Any, seed: Any, value: Any) -> types.SimpleNamespace:
 
 
 def test_best_trial_is_that_of_the_best_mean() -> None:
-    trials = [
+    trials: Any = [
         *(trial(0.1, 0, 9.0), trial(0.1, 1, 1.0)),
         *(trial(0.2, 0, 6.0), trial(0.2, 1, 6.0)),
         *(trial(0.3, 0, None), trial(0.3, 1, 5.5)),
     ]
-    analysis = types.SimpleNamespace(trials=trials)
+    analysis: Any = types.SimpleNamespace(trials=trials)
     assert find_best_trial(analysis, "stats/score", print_return=True) is trials[2]
 
 
 @pytest.mark.parametrize("trials", [[], [trial(0.1, 0, None)]])
 def test_no_trials_found(trials: list[Any]) -> None:
-    analysis = types.SimpleNamespace(trials=trials)
+    analysis: Any = types.SimpleNamespace(trials=trials)
     with pytest.raises(ValueError, match="No trials found"):
         find_best_trial(analysis, "stats/score")
 
 
 def test_tuning_settings_survive_being_stored() -> None:
-    config = {"parallel_run_config": {"search_space": {"config_updates": {}}}}
+    config: Any = {"parallel_run_config": {"search_space": {"config_updates": {}}}}
     objects = {"seed": tune.randint(0, 9)}
     config["parallel_run_config"]["search_space"]["config_updates"] = objects
     settings = build(TuningSettings, config)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -71,8 +71,8 @@ class Pictures(gym.Env):
         return self.np_random.integers(0, 256, (36, 36, 3), dtype=np.uint8)
 
 
-gym.register("tests/Interruptible-v0", Interruptible)
-gym.register("tests/Pictures-v0", Pictures)
+gym.register("tests/Interruptible-v0", cast("Any", Interruptible))
+gym.register("tests/Pictures-v0", cast("Any", Pictures))
 
 FAST = [
     *("seals_cartpole", "environment.fast", "demonstrations.fast"),
@@ -309,7 +309,7 @@ def test_other_generators(
     workdir: pathlib.Path, named: Any, algorithm: str, policy: str | None
 ) -> None:
     pytest.importorskip(algorithm.split(":")[0])
-    updates = {"rl__rl_cls": algorithm}
+    updates: Any = {"rl__rl_cls": algorithm}
     if policy is not None:
         updates["policy__policy_cls"] = policy
         updates["rl__rl_kwargs"] = {"learning_starts": 8, "buffer_size": 100}
@@ -389,7 +389,7 @@ def test_resumed_after_sigkill_it_ends_with_identical_weights(
         *("total_timesteps=6400", "state_interval=3", "logging.log_format_strs=[]"),
     ]
     module = "imitation.scripts.train_adversarial"
-    process = subprocess.Popen(
+    process: Any = subprocess.Popen(
         [
             *(sys.executable, "-W", "error", "-m", module),
             *(*arguments, "logging.log_dir=killed"),

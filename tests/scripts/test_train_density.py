@@ -3,7 +3,7 @@
 import inspect
 import json
 import pathlib
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -47,7 +47,7 @@ class Halting(gym.Env[Any, Any]):
         return self.np_random.uniform(-1, 1, 2).astype(np.float32)
 
 
-gym.register("tests/Halting-v0", Halting)
+gym.register("tests/Halting-v0", cast("Any", Halting))
 
 GROUPS = ["environment.fast", "demonstrations.fast", "policy_evaluation.fast", "fast"]
 FAST = ["seals_cartpole", *GROUPS]

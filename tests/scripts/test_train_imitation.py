@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -54,7 +54,7 @@ class ActionReward(gym.Env):
         return obs, float(action), False, self.steps == 12, {}
 
 
-gym.register("tests/ActionReward-v0", ActionReward)
+gym.register("tests/ActionReward-v0", cast("Any", ActionReward))
 
 
 def run(
@@ -236,7 +236,7 @@ def test_bc_resumed_after_sigkill_ends_with_identical_weights(
         *("bc.train_kwargs.n_batches=1500", "bc.lr_schedule=cosine"),
         "logging.log_format_strs=[]",
     ]
-    process = subprocess.Popen(
+    process: Any = subprocess.Popen(
         [
             *(sys.executable, "-W", "error", "-m", "imitation.scripts.train_imitation"),
             *(*arguments, "logging.log_dir=killed"),
@@ -286,7 +286,7 @@ def test_bc_extras_reach_the_trainer(workdir: pathlib.Path) -> None:
 def test_learning_rate_schedules(
     name: Any, at_start: float | None, at_half: float | None
 ) -> None:
-    schedule = BCSettings(lr_schedule=name, optimizer_kwargs={"lr": 2.0}).schedule
+    schedule: Any = BCSettings(lr_schedule=name, optimizer_kwargs={"lr": 2.0}).schedule
     if at_start is None:
         assert schedule is None
     else:

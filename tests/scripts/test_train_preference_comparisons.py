@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -67,8 +67,8 @@ class Photographs(gym.Env):
         return self.np_random.integers(0, 256, (36, 36, 3), dtype=np.uint8)
 
 
-gym.register("tests/Stopping-v0", Stopping, max_episode_steps=5)
-gym.register("tests/Photographs-v0", Photographs)
+gym.register("tests/Stopping-v0", cast("Any", Stopping), max_episode_steps=5)
+gym.register("tests/Photographs-v0", cast("Any", Photographs))
 
 GROUPS = ["environment.fast", "policy_evaluation.fast", "fast"]
 FAST = ["seals_cartpole", *GROUPS]
@@ -303,7 +303,7 @@ def test_ensemble_and_active_selection(
 def test_other_algorithms(
     workdir: pathlib.Path, trainers: Any, named: Any, algorithm: str, policy: str | None
 ) -> None:
-    updates = {"rl__rl_cls": algorithm}
+    updates: Any = {"rl__rl_cls": algorithm}
     if policy is not None:
         updates["policy__policy_cls"] = policy
         updates["policy__policy_kwargs"] = {"net_arch": [8]}
@@ -497,7 +497,7 @@ def test_resumed_after_sigkill_it_ends_with_identical_weights(
     ]
     module = "imitation.scripts.train_preference_comparisons"
     command = [sys.executable, "-W", "error", "-m", module, *arguments]
-    process = subprocess.Popen(
+    process: Any = subprocess.Popen(
         [*command, "logging.log_dir=killed"], stderr=subprocess.PIPE
     )
     deadline = time.monotonic() + 120

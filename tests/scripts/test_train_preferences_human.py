@@ -6,7 +6,7 @@ import pathlib
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -45,7 +45,7 @@ class Unseen(gym.Env):
         return self.np_random.uniform(-1, 1, 2).astype(np.float32)
 
 
-gym.register("tests/Unseen-v0", Unseen)
+gym.register("tests/Unseen-v0", cast("Any", Unseen))
 
 FAST = ["seals_cartpole", "environment.fast", "policy_evaluation.fast", "fast"]
 SMALL = {

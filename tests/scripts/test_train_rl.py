@@ -25,7 +25,7 @@ from imitation.scripts.train_rl import train_rl_ex
 from imitation.util import sacred as sacred_util
 
 FAST = ["cartpole", "environment.fast", "rl.fast", "policy_evaluation.fast", "fast"]
-QUIET = {"logging": {"log_format_strs": ["csv"]}, "seed": 0}
+QUIET: Any = {"logging": {"log_format_strs": ["csv"]}, "seed": 0}
 
 
 def run(named: Any = FAST, **updates: Any) -> Any:
@@ -150,6 +150,7 @@ POLICIES = {
 
 def settings_of(algorithm: Any) -> Any:
     """The presets and settings of a training in which everything has a state."""
+    updates: Any
     environment, updates = ALGORITHMS[algorithm]
     policy = POLICIES.get(algorithm, "common.policies.ActorCriticPolicy")
     named = [environment, "environment.fast", "policy_evaluation.fast", "fast"]
@@ -224,7 +225,7 @@ def test_resumed_after_sigkill_it_ends_with_identical_weights(
     named, updates = settings_of(algorithm)
     updates = {**updates, "total_timesteps": 3200, "state_interval": 400}
     arguments = ["with", *named, *(f"{key}={value}" for key, value in updates.items())]
-    process = subprocess.Popen(
+    process: Any = subprocess.Popen(
         [
             *(sys.executable, "-m", "imitation.scripts.train_rl"),
             *(*arguments, "logging.log_dir=killed"),

@@ -116,7 +116,7 @@ def test_the_algorithm_and_policy_are_honored(workdir: pathlib.Path) -> None:
         policy__policy_kwargs={"net_arch": [7]},
         rl__rl_kwargs={"learning_rate": "lin_1e-3"},
     )  # fmt: skip
-    policy = load_policy("dqn/final.th", "cpu")
+    policy: Any = load_policy("dqn/final.th", "cpu")
     assert not isinstance(policy, SoftQPolicy)
     assert policy.q_net.q_net[0].out_features == 7
     run("sqil", "td3", "pendulum", rl__rl_cls="stable_baselines3.TD3")
@@ -171,7 +171,7 @@ def test_resumed_after_sigkill_ends_with_identical_weights(
         f"{command}.total_timesteps=6000 {command}.checkpoint_interval=500 "
         f"rl.rl_kwargs.learning_rate=lin_1e-2 logging.log_format_strs=[] {extra}"
     )
-    process = subprocess.Popen(
+    process: Any = subprocess.Popen(
         [
             *(sys.executable, "-W", "error", "-m", "imitation.scripts.train_imitation"),
             *(*line.split(), "logging.log_dir=killed"),

@@ -85,7 +85,7 @@ def test_loaders_give_full_batches(
     for batch in batches:
         assert batch["obs"].shape == (64, 4)
         assert batch["acts"].shape == (64,)
-    trajectories = et.lazy_generate_expert_trajectories(
+    trajectories: Any = et.lazy_generate_expert_trajectories(
         cache, ENV, 2, np.random.default_rng(0)
     )
     in_order = np.array_equal(batches[0]["obs"], trajectories[0].obs[:64])

@@ -51,8 +51,8 @@ def test_iterators_are_remembered_and_reach_the_constructor() -> None:
 
 
 def test_later_changes_of_an_argument_do_not_count() -> None:
-    items = [1, {"deep": [2]}]
-    found = constructors.remembered_arguments(Parent(items=items))
+    items: Any = [1, {"deep": [2]}]
+    found: Any = constructors.remembered_arguments(Parent(items=items))
     items[1]["deep"].append(3)
     assert found.kwargs == {"items": [1, {"deep": [2]}]}
 
@@ -64,7 +64,7 @@ def test_what_cannot_be_saved_is_not_kept_alive() -> None:
     del big
     gc.collect()
     assert gone() is None
-    found = constructors.remembered_arguments(copy.deepcopy(made))
+    found: Any = constructors.remembered_arguments(copy.deepcopy(made))
     assert found.args == (constructors.Unsavable("Plain"),)
     assert found.kwargs["items"] == [0.5, constructors.Unsavable("ndarray")]
     with pytest.raises(ArtifactError, match="the argument x is a Plain, which cannot"):

@@ -9,6 +9,7 @@ import pathlib
 import sys
 import types
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from stable_baselines3.common import logger as sb_logger
@@ -184,9 +185,9 @@ def test_configure_defaults(
 
 @pytest.mark.filterwarnings("error::ResourceWarning")
 def test_files_are_closed_when_the_logger_is_forgotten(tmp_path: pathlib.Path) -> None:
-    logger = imit_logger.configure(tmp_path, ["log", "csv", "json"])
+    logger: Any = imit_logger.configure(tmp_path, ["log", "csv", "json"])
     with logger.accumulate_means("a"):
-        raw = logger.output_formats
+        raw: Any = logger.output_formats
     files = [writer.file for writer in [*raw, *logger.output_formats]]
     logger.me = logger  # a cycle, as between an algorithm and its callbacks
     del logger, raw
@@ -256,8 +257,8 @@ def test_wandb_missing(monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path) 
 def test_wandb_gets_means_but_not_raw_values(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
-    calls = []
-    stub = types.ModuleType("wandb")
+    calls: Any = []
+    stub: Any = types.ModuleType("wandb")
     stub.log = lambda metrics, step: calls.append((metrics, step))
     stub.finish = lambda: calls.append("finish")
     monkeypatch.setitem(sys.modules, "wandb", stub)
@@ -277,7 +278,7 @@ def test_forgetting_a_logger_leaves_the_wandb_run_open(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     calls = []
-    stub = types.ModuleType("wandb")
+    stub: Any = types.ModuleType("wandb")
     stub.finish = lambda: calls.append("finish")
     monkeypatch.setitem(sys.modules, "wandb", stub)
     imit_logger.configure(tmp_path, ["wandb"])

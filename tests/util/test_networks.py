@@ -33,7 +33,7 @@ def test_training_mode_restores_every_submodule_after_an_exception() -> None:
 
 
 def test_training_modes_nest() -> None:
-    model = nn.Linear(1, 1)
+    model: Any = nn.Linear(1, 1)
     with networks.evaluating(model):
         with networks.training(model):
             assert model.training

@@ -29,7 +29,7 @@ def feed_forward(
     )
 
 
-POLICIES = {
+POLICIES: Any = {
     "feed_forward": feed_forward,
     "discrete": lambda: feed_forward(action_space=gym.spaces.Discrete(3)),
     "dict": lambda: feed_forward(

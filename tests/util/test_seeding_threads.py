@@ -111,8 +111,12 @@ def test_states_of_unknown_generators_are_refused(kind: str | None) -> None:
 
 
 def test_seeding_does_not_touch_unused_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    def drawn() -> float:
+        with seeding.torch_seeded(np.random.default_rng(0)):
+            return th.rand(1).item()
+
+    before = drawn()
     # Stands in for a machine with GPUs: asking one for its state would fail here.
     monkeypatch.setattr(th.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(th.cuda, "is_initialized", lambda: False)
-    with seeding.torch_seeded(np.random.default_rng(0)):
-        th.rand(1)
+    assert drawn() == before

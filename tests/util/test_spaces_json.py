@@ -31,7 +31,7 @@ if "dtype" in inspect.signature(spaces.Discrete).parameters:
 
 @pytest.mark.parametrize("space", SPACES, ids=str)
 def test_spaces_round_trip_through_json(space: Any) -> None:
-    again = space_from_json(json.loads(json.dumps(space_to_json(space))))
+    again: Any = space_from_json(json.loads(json.dumps(space_to_json(space))))
     assert again == space
     assert again.dtype == space.dtype
     if isinstance(space, spaces.Dict):

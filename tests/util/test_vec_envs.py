@@ -4,7 +4,7 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -44,7 +44,7 @@ class CountedEnv(gym.Env):
 @pytest.fixture
 def counted() -> Iterator[str]:
     CountedEnv.n_made = 0
-    gym.register("Counted-v0", CountedEnv, max_episode_steps=7)
+    gym.register("Counted-v0", cast("Any", CountedEnv), max_episode_steps=7)
     yield "Counted-v0"
     del gym.registry["Counted-v0"]
 
@@ -76,7 +76,7 @@ def test_defaults() -> None:
 
 def test_same_generator_same_environments() -> None:
     def observe(rng: np.random.Generator | None) -> np.ndarray:
-        venv = make_vec_env(CARTPOLE, rng=rng, n_envs=3)
+        venv: Any = make_vec_env(CARTPOLE, rng=rng, n_envs=3)
         samples = [env.action_space.sample() for env in venv.envs * 8]
         obs = [venv.reset(), *(venv.step(np.ones(3, dtype=int))[0] for _ in range(20))]
         venv.close()
@@ -89,13 +89,13 @@ def test_same_generator_same_environments() -> None:
 
 
 def test_copies_differ() -> None:
-    venv = make_vec_env(CARTPOLE, rng=np.random.default_rng(0), n_envs=4)
+    venv: Any = make_vec_env(CARTPOLE, rng=np.random.default_rng(0), n_envs=4)
     assert len(np.unique(venv.reset(), axis=0)) == 4
     venv.close()
 
 
 def test_makes_each_environment_once_and_seeds_it_once(counted: str) -> None:
-    venv = make_vec_env(
+    venv: Any = make_vec_env(
         counted,
         rng=np.random.default_rng(0),
         n_envs=3,
@@ -121,7 +121,7 @@ def test_time_limit(counted: str, limit: int | None, expected: int) -> None:
 
 
 def test_post_wrappers_go_around_the_monitor_in_order() -> None:
-    venv = make_vec_env(
+    venv: Any = make_vec_env(
         CARTPOLE, n_envs=2, post_wrappers=[Tagged, lambda env, i: Tagged(env, -i)]
     )
     for i, env in enumerate(venv.envs):
@@ -197,7 +197,7 @@ def test_missing_package_of_an_environment() -> None:
     def entry_point() -> None:
         raise gym.error.DependencyNotInstalled("box2d is missing")
 
-    gym.register("Missing-v0", entry_point)
+    gym.register("Missing-v0", cast("Any", entry_point))
     try:
         with pytest.raises(MissingExtraError, match="cannot make Missing-v0: box2d"):
             make_vec_env("Missing-v0")
@@ -228,7 +228,10 @@ def test_parallel_gives_the_same_observations(tmp_path: pathlib.Path) -> None:
             max_episode_steps=5,
         )
         assert isinstance(venv, SubprocVecEnv) == parallel
-        obs = [venv.reset(), *(venv.step(np.ones(2, dtype=int))[0] for _ in range(12))]
+        obs: Any = [
+            venv.reset(),
+            *(venv.step(np.ones(2, dtype=int))[0] for _ in range(12)),
+        ]
         venv.close()
         return np.stack(obs)
 

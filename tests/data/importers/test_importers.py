@@ -31,7 +31,7 @@ def episodes(request: pytest.FixtureRequest) -> list[types.TrajectoryWithRew]:
     rng = np.random.default_rng(0)
     result = []
     for length in LENGTHS:
-        obs = rng.random((length + 1, 2)).astype(np.float32)
+        obs: Any = rng.random((length + 1, 2)).astype(np.float32)
         if request.param == "dict":
             frames = rng.integers(0, 255, (length + 1, 8, 8, 3), dtype=np.uint8)
             obs = types.DictObs({"image": frames, "state": obs})
@@ -45,7 +45,7 @@ def episodes(request: pytest.FixtureRequest) -> list[types.TrajectoryWithRew]:
     return result
 
 
-def flat(episodes: Any) -> dict[str, np.ndarray]:
+def flat(episodes: Any) -> Any:
     """All steps end to end, named as in D4RL."""
     obs = [types.maybe_wrap_in_dictobs(e.obs) for e in episodes]
     last = np.cumsum(LENGTHS) - 1
@@ -110,7 +110,7 @@ def same(one: Any, other: Any) -> bool:
 
 def test_list_of_episodes(episodes: Any) -> None:
     obs = [types.maybe_unwrap_dictobs(e.obs) for e in episodes]
-    columns = {
+    columns: dict[str, Any] = {
         "acts": [e.acts for e in episodes],
         "rews": [e.rews for e in episodes],
         "dones": [e.terminal for e in episodes],
@@ -158,7 +158,7 @@ def test_robomimic_without_the_last_observation(
     assert len(repeated) == LENGTHS[-1]
     assert repeated.terminal
     assert same(repeated.obs, episodes[-1].obs[[*range(LENGTHS[-1]), -2]])
-    dropped = importers.from_hdf5(tmp_path / "a.hdf5", final_obs="drop")[0]
+    dropped: Any = importers.from_hdf5(tmp_path / "a.hdf5", final_obs="drop")[0]
     assert len(dropped) == len(dropped.rews) == LENGTHS[-1] - 1
     assert not dropped.terminal
     assert same(dropped.obs, episodes[-1].obs[:-1])
@@ -266,6 +266,7 @@ def test_a_step_that_ends_in_both_ways(name: str, is_truncated: bool) -> None:
 
 
 def test_integer_rewards_become_floats() -> None:
+    episode: Any
     (episode,) = importers.from_arrays([np.zeros(3)], [np.zeros(2)], [[1, 0]])
     assert episode.rews.dtype == np.float64
 

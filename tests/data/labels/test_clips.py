@@ -173,7 +173,7 @@ def test_clips_are_what_browsers_play(tmp_path: Path, name: str) -> None:
     assert data.index(b"moov") < data.index(b"mdat"), "it plays before all has come"
 
 
-BAD_FRAMES = {
+BAD_FRAMES: Any = {
     "none": np.zeros((0, 10, 10, 3), np.uint8),
     "one frame alone": np.zeros((10, 10, 3), np.uint8),
     "gray": np.zeros((2, 10, 10, 1), np.uint8),

@@ -55,7 +55,7 @@ def test_round_trip_is_exact(tmp_path: pathlib.Path, name: Any) -> None:
     written = EPISODES[name]
     path = tmp_path / "new" / "episode.npz"
     episode_files.write_episode(path, written)
-    read = episode_files.read_episode(path)
+    read: Any = episode_files.read_episode(path)
     assert read == written
     assert read.obs.dtype == written.obs.dtype
     assert read.acts.dtype == written.acts.dtype
@@ -136,6 +136,7 @@ MALFORMED = {
 
 @pytest.mark.parametrize("name", MALFORMED)
 def test_malformed_file_is_named(tmp_path: pathlib.Path, name: Any) -> None:
+    content: Any
     content, error, message = MALFORMED[name]
     path = tmp_path / "broken.npz"
     np.savez(path, **content)

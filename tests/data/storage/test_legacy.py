@@ -27,7 +27,7 @@ def episodes(with_rewards: bool) -> list[types.Trajectory]:
 
 def write_npz(path: Any, trajectories: Any) -> None:
     """The layout that release 1.0.1 reads (measured)."""
-    columns = {
+    columns: dict[str, Any] = {
         "obs": np.concatenate([t.obs for t in trajectories]),
         "acts": np.concatenate([t.acts for t in trajectories]),
         "infos": np.concatenate([t.infos for t in trajectories]),
@@ -70,7 +70,7 @@ def test_load_with_rewards_needs_them(tmp_path: pathlib.Path) -> None:
 
 
 def test_npz_without_infos(tmp_path: pathlib.Path) -> None:
-    trajectory = episodes(with_rewards=False)[0]
+    trajectory: Any = episodes(with_rewards=False)[0]
     np.savez(
         tmp_path / "old.npz",
         obs=trajectory.obs,

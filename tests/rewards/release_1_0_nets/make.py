@@ -32,7 +32,12 @@ def shaped() -> reward_nets.ShapedRewardNet:
 
 
 def cnn(**kwargs: Any) -> reward_nets.CnnRewardNet:
-    options = {"hid_channels": (2,), "kernel_size": 3, "stride": 2, "padding": 1}
+    options: dict[str, Any] = {
+        "hid_channels": (2,),
+        "kernel_size": 3,
+        "stride": 2,
+        "padding": 1,
+    }
     return reward_nets.CnnRewardNet(IMAGES, ACTIONS, **options, **kwargs)
 
 
