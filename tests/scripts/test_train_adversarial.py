@@ -251,7 +251,8 @@ def test_environments_whose_episodes_end_early_are_allowed(
     workdir: pathlib.Path, preset: str
 ) -> None:
     named = [preset, *FAST[1:]]
-    run("gail", "run", named, environment__max_episode_steps=None, total_timesteps=16)
+    settings = {"environment__max_episode_steps": None, "total_timesteps": 16}
+    assert run("gail", "run", named, **settings).status == "COMPLETED"
 
 
 def test_agent_path_warm_starts_the_generator(workdir: pathlib.Path) -> None:

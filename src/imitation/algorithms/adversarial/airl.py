@@ -184,7 +184,7 @@ def _clipped_log_probs(
     below = th.special.log_ndtr((low - normal.loc) / normal.scale)
     above = th.special.log_ndtr((normal.loc - high) / normal.scale)
     # (B, action_dim); torch's method has no annotations.
-    log_probs: th.Tensor = normal.log_prob(actions)  # type: ignore[no-untyped-call]
+    log_probs: th.Tensor = normal.log_prob(actions)
     log_probs = th.where(actions <= low, below, log_probs)
     log_probs = th.where(actions >= high, above, log_probs)
     return log_probs.sum(dim=1)
