@@ -155,16 +155,16 @@ def says_truncated(info: object) -> bool:
 
 def read_only_view(value: Observation) -> Observation:
     """Returns views that cannot be written to; the arrays themselves stay writable."""
-    return tree.map(_read_only_view, value)
 
+    def view(array: Array) -> Array:
+        if not array.flags.writeable:
+            return array
+        # Of a view: the caller's own array stays writable.
+        view = array.view()
+        view.flags.writeable = False
+        return view
 
-def _read_only_view(array: Array) -> Array:
-    if not array.flags.writeable:
-        return array
-    # Of a view: the caller's own array stays writable.
-    view = array.view()
-    view.flags.writeable = False
-    return view
+    return tree.map(view, value)
 
 
 def _equal(a: Any, b: Any) -> bool:

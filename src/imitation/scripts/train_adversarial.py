@@ -62,7 +62,11 @@ def train_adversarial(
     """
     custom_logger, log_dir = setup_logging(run, settings.logging)
     if settings.show_config:
-        _print_config(command, settings)
+        config = typed.to_config(settings)
+        del config["algorithm_specific"]  # merged in below
+        config["algorithm_kwargs"] = settings.merged_kwargs(command)
+        for name, value in typed.flatten(config):
+            print(f"{name} = {value!r}")
     expert_trajs = settings.load_demonstrations()
     with make_venv(
         settings.environment, settings.rng("training"), log_dir=log_dir
@@ -130,14 +134,6 @@ def _make_trainer(
             rng=settings.rng(command),
             **settings.merged_kwargs(command),
         )
-
-
-def _print_config(command: str, settings: TrainAdversarialSettings) -> None:
-    config = typed.to_config(settings)
-    del config["algorithm_specific"]  # merged in below
-    config["algorithm_kwargs"] = settings.merged_kwargs(command)
-    for name, value in typed.flatten(config):
-        print(f"{name} = {value!r}")
 
 
 def _evaluate(

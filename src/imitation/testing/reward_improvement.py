@@ -45,7 +45,7 @@ def is_significant_reward_improvement(
     new = _returns("new_rewards", new_rewards, minimum=2)
     result = stats.permutation_test(
         (old, new),
-        _difference_of_means,
+        lambda old, new, axis: old.mean(axis=axis) - new.mean(axis=axis),
         vectorized=True,
         alternative="less",
         random_state=np.random.default_rng(0),
@@ -69,11 +69,6 @@ def mean_reward_improved_by(
     old = _returns("old_rews", old_rews, minimum=1)
     new = _returns("new_rews", new_rews, minimum=1)
     return bool(new.mean() - old.mean() >= min_improvement)
-
-
-def _difference_of_means(old: np.ndarray, new: np.ndarray, axis: int) -> np.ndarray:
-    difference: np.ndarray = old.mean(axis=axis) - new.mean(axis=axis)
-    return difference
 
 
 def _returns(name: str, values: Iterable[float], minimum: int) -> np.ndarray:

@@ -67,7 +67,12 @@ class BaseNorm(nn.Module, abc.ABC):
         Raises:
             ValueError: `x` has another shape.
         """
-        batch = self._as_batch(x)
+        batch = x.unsqueeze(1) if x.ndim == 1 and self.num_features == 1 else x
+        if batch.ndim != 2 or batch.shape[1] != self.num_features:
+            raise DataError(
+                f"{type(self).__name__} normalizes inputs of shape "
+                f"(batch, {self.num_features}), got {tuple(x.shape)}; flatten first"
+            )
         if self.training and batch.shape[0] > 0:
             self.update_stats(batch)
         dtype = x.dtype if x.is_floating_point() else th.get_default_dtype()
@@ -104,17 +109,6 @@ class BaseNorm(nn.Module, abc.ABC):
         spread = th.addcmul(batch_var, delta, rest)  # σ²_batch + (1 − w)δ²
         mean.lerp_(batch_mean, weight)  # (1 − w)μ + w·μ_batch
         var.lerp_(spread, weight)
-
-    def _as_batch(self, x: th.Tensor) -> th.Tensor:
-        """Returns `x` with the shape (B, num_features)."""
-        if x.ndim == 1 and self.num_features == 1:
-            return x.unsqueeze(1)
-        if x.ndim != 2 or x.shape[1] != self.num_features:
-            raise DataError(
-                f"{type(self).__name__} normalizes inputs of shape "
-                f"(batch, {self.num_features}), got {tuple(x.shape)}; flatten first"
-            )
-        return x
 
 
 def _moments(batch: th.Tensor) -> tuple[th.Tensor, th.Tensor]:

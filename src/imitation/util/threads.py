@@ -45,8 +45,13 @@ def training_threads(*modules: th.nn.Module) -> Iterator[int]:
                 "unset it to let each network choose"
             )
         count = int(text)
-    elif _small(modules):
-        count = 1
+    else:
+        parts = [part for module in modules for part in module.modules()]
+        convolutions = th.nn.Conv1d | th.nn.Conv2d | th.nn.Conv3d
+        size = sum(p.numel() for module in modules for p in module.parameters())
+        is_small = size <= SMALL_NETWORK_PARAMETERS
+        if is_small and not any(isinstance(part, convolutions) for part in parts):
+            count = 1
     if count != before:
         th.set_num_threads(count)
     try:
@@ -54,13 +59,3 @@ def training_threads(*modules: th.nn.Module) -> Iterator[int]:
     finally:
         if count != before:
             th.set_num_threads(before)
-
-
-def _small(modules: tuple[th.nn.Module, ...]) -> bool:
-    parts = [part for module in modules for part in module.modules()]
-    if any(
-        isinstance(part, th.nn.Conv1d | th.nn.Conv2d | th.nn.Conv3d) for part in parts
-    ):
-        return False
-    size = sum(p.numel() for module in modules for p in module.parameters())
-    return size <= SMALL_NETWORK_PARAMETERS

@@ -112,7 +112,14 @@ def find_env_spec(env_name: str) -> EnvSpec:
     if not separator and env_id not in gym.registry:
         module = _NAMESPACE_PACKAGES.get(namespace, "")
     if module:
-        _import_environments(module, env_name)
+        try:
+            with _quiet_bounds():
+                importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise MissingExtraError(
+                f"cannot import {module!r} for environment {env_name!r}: {error}; "
+                "install the package that provides it"
+            ) from error
     try:
         return gym.spec(env_id)
     except gym.error.Error as error:
@@ -123,18 +130,6 @@ def find_env_spec(env_name: str) -> EnvSpec:
             hint = "if importing a package registers it, write 'package:id'"
         raise UnknownEnvError(
             f"no environment is registered as {env_id!r}; {hint}"
-        ) from error
-
-
-def _import_environments(module: str, env_name: str) -> None:
-    """Imports a module for the environments that it registers."""
-    try:
-        with _quiet_bounds():
-            importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise MissingExtraError(
-            f"cannot import {module!r} for environment {env_name!r}: {error}; install "
-            "the package that provides it"
         ) from error
 
 

@@ -117,7 +117,8 @@ class Learner:
         return tuple(self.policy.parameters())
 
     @functools.cached_property
-    def _network(self) -> PlainNetwork | None:
+    def network(self) -> PlainNetwork | None:
+        """The policy's layers, if it is nothing but layers."""
         return plain_network(self.policy)
 
     def step(
@@ -147,7 +148,7 @@ class Learner:
                 measured.append((weight, metrics))
                 loss = metrics.loss
             else:
-                loss = self.loss_calculator.loss(self.policy, obs, acts, self._network)
+                loss = self.loss_calculator.loss(self.policy, obs, acts, self.network)
             th.autograd.backward(loss if weight == 1 else loss * weight)
         if self.max_grad_norm is not None:
             th.nn.utils.clip_grad_norm_(self._parameters, self.max_grad_norm)

@@ -64,7 +64,13 @@ class SimpleDAggerTrainer(DAggerTrainer):
         self.expert_policy = expert_policy
         initial = list(expert_trajs or ())
         for trajectory in initial:
-            self._check_initial(trajectory)
+            if not isinstance(trajectory, types.Trajectory):
+                raise TypeError(
+                    "expert_trajs must be a sequence of trajectories, got one of "
+                    f"{type(trajectory).__name__}"
+                )
+            pairs = flatten.flatten_pairs([trajectory])
+            base.check_demonstrations(pairs, venv.observation_space, venv.action_space)
         for i, trajectory in enumerate(initial):
             self._add_initial(i, trajectory)
 
@@ -182,18 +188,6 @@ class SimpleDAggerTrainer(DAggerTrainer):
         self.logger.record("dagger/round_num", self.round_num)
         self.logger.record("dagger/round_episode_count", len(returns))
         self.logger.record("dagger/round_timestep_count", n_timesteps)
-
-    def _check_initial(self, trajectory: types.Trajectory) -> None:
-        if not isinstance(trajectory, types.Trajectory):
-            raise TypeError(
-                "expert_trajs must be a sequence of trajectories, got one of "
-                f"{type(trajectory).__name__}"
-            )
-        base.check_demonstrations(
-            flatten.flatten_pairs([trajectory]),
-            self.venv.observation_space,
-            self.venv.action_space,
-        )
 
     def _add_initial(self, index: int, trajectory: types.Trajectory) -> None:
         """Writes a trajectory into round 0, under a name made from its content.

@@ -85,7 +85,14 @@ def export_minari(
         MissingExtraError: minari is not installed.
     """
     minari = _minari()
-    layout = _checked_layout(trajectories)
+    named = ((f"episode {i}", t) for i, t in enumerate(trajectories))
+    for i, trajectory in enumerate(checked(named, "trajectories")):
+        if not isinstance(trajectory, TrajectoryWithRew):
+            raise DataError(
+                f"trajectories: episode {i} has no rewards, which Minari requires; "
+                "export trajectories of type TrajectoryWithRew"
+            )
+    layout = Layout.of(trajectories[0], "episode 0")
     if env is not None:
         with contextlib.ExitStack() as stack:
             made = stack.enter_context(gym.make(env)) if isinstance(env, str) else env
@@ -167,17 +174,6 @@ def _episode(episode: Any, title: str, source: str) -> Trajectory:
         truncated=truncated and not terminated,
     )
     return build(raw, source)
-
-
-def _checked_layout(trajectories: Sequence[Trajectory]) -> Layout:
-    named = ((f"episode {i}", t) for i, t in enumerate(trajectories))
-    for i, trajectory in enumerate(checked(named, "trajectories")):
-        if not isinstance(trajectory, TrajectoryWithRew):
-            raise DataError(
-                f"trajectories: episode {i} has no rewards, which Minari requires; "
-                "export trajectories of type TrajectoryWithRew"
-            )
-    return Layout.of(trajectories[0], "episode 0")
 
 
 def _buffer(number: int, trajectory: Trajectory) -> Any:

@@ -132,10 +132,11 @@ class _Reader:
             ).copy()
         values = self.read(node["values"])
         if isinstance(values, str):  # a compressed buffer
-            # Never more than the array needs: a few bytes can unpack to gigabytes.
-            size = math.prod(node["shape"]) * dtype.itemsize
+            # Never more than the array needs: a few bytes can unpack to gigabytes, and
+            # a limit of 0 means none.
+            size = max(1, math.prod(node["shape"]) * dtype.itemsize)
             unpacked = zlib.decompressobj().decompress(base64.b64decode(values), size)
-            flat = np.frombuffer(unpacked, dtype)
+            flat = np.frombuffer(unpacked[:size], dtype)
         else:
             flat = np.asarray(values, dtype)
         shape = node.get("shape", flat.shape)

@@ -52,7 +52,14 @@ def run_study(
     from filelock import FileLock, Timeout
 
     import_tune()
-    journal = Journal(directory, _spec(settings))
+    # What two starts of the same study share, but for the directory.
+    shared = (
+        *("sacred_ex_name", "run_name", "base_named_configs", "base_config_updates"),
+        *("search_space", "num_samples", "repeat", "seed"),
+    )
+    config = to_config(settings)
+    spec = {"format_version": 1, **{k: config[k] for k in shared}, "cwd": os.getcwd()}
+    journal = Journal(directory, spec)
     try:
         # Two drivers would propose the same trials to the same directories.
         lock = FileLock(directory / ".lock", timeout=0).acquire()
@@ -64,16 +71,6 @@ def run_study(
     table = journal.write_table()
     _report(journal, table)
     return analysis
-
-
-def _spec(settings: ParallelSettings) -> dict[str, object]:
-    """Returns what two starts of the same study share, but for the directory."""
-    shared = (
-        *("sacred_ex_name", "run_name", "base_named_configs", "base_config_updates"),
-        *("search_space", "num_samples", "repeat", "seed"),
-    )
-    config = to_config(settings)
-    return {"format_version": 1, **{k: config[k] for k in shared}, "cwd": os.getcwd()}
 
 
 def _run(settings: ParallelSettings, journal: Journal) -> "ExperimentAnalysis":
