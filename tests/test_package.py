@@ -1,6 +1,7 @@
 """The package as a whole: metadata, pins, extras, sizes, nothing of one machine."""
 
 import ast
+import importlib
 import re
 import subprocess
 import tomllib
@@ -90,3 +91,14 @@ def test_nothing_names_a_place_on_one_machine() -> None:
         if path.is_file() and (match := MACHINE_PATH.search(path.read_bytes()))
     ]
     assert found == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("bc", "demonstrations", "environment", "expert", "logging", "policy"),
+        *("policy_evaluation", "reward", "rl", "sqil", "wb"),
+    ],
+)
+def test_documented_ingredients_keep_their_path(name: str) -> None:
+    importlib.import_module(f"imitation.scripts.ingredients.{name}")

@@ -17,7 +17,7 @@ from imitation.algorithms.soft_q import SoftQPolicy
 from imitation.errors import ConfigError
 from imitation.rewards.serialize import load_reward_net
 from imitation.scripts import console
-from imitation.scripts.ingredients.off_policy import IQLearnSettings, SQILSettings
+from imitation.scripts.ingredients.sqil import IQLearnSettings, SQILSettings
 from imitation.scripts.train_imitation import train_imitation_ex
 from imitation.training import state_files as checkpoint
 from imitation.util.policy_io import load_policy

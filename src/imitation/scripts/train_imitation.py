@@ -31,12 +31,12 @@ from imitation.scripts.ingredients.demonstrations import (
 from imitation.scripts.ingredients.environment import make_venv
 from imitation.scripts.ingredients.expert import get_expert_policy
 from imitation.scripts.ingredients.logging import setup_logging
-from imitation.scripts.ingredients.off_policy import (
+from imitation.scripts.ingredients.policy_evaluation import eval_policy
+from imitation.scripts.ingredients.rl import StepProgress
+from imitation.scripts.ingredients.sqil import (
     ExpertReplaySettings,
     algorithm_arguments,
 )
-from imitation.scripts.ingredients.policy_evaluation import eval_policy
-from imitation.scripts.ingredients.rl import StepProgress
 from imitation.scripts.sacred_adapter import SacredExperiment
 from imitation.scripts.settings import Config
 from imitation.util import util

@@ -13,12 +13,12 @@ from imitation.scripts.config.bases import ExpertDataSettings
 from imitation.scripts.config.environments import environment_presets
 from imitation.scripts.config.tuned_hps import tuned_presets
 from imitation.scripts.ingredients.bc import BCSettings
-from imitation.scripts.ingredients.off_policy import (
+from imitation.scripts.ingredients.rl import RLSettings
+from imitation.scripts.ingredients.sqil import (
     IQLearnSettings,
     SQILSettings,
     check_off_policy,
 )
-from imitation.scripts.ingredients.rl import RLSettings
 from imitation.scripts.settings import Config, Presets, Settings, group, setting
 
 # Enough for the bundled experts: larger steps than the default reach them in 10 epochs.
