@@ -1,6 +1,7 @@
 """The package as a whole: metadata, pins, extras, sizes, nothing of one machine."""
 
 import ast
+import dataclasses
 import importlib
 import re
 import subprocess
@@ -101,4 +102,9 @@ def test_nothing_names_a_place_on_one_machine() -> None:
     ],
 )
 def test_documented_ingredients_keep_their_path(name: str) -> None:
-    importlib.import_module(f"imitation.scripts.ingredients.{name}")
+    ingredient = importlib.import_module(f"imitation.scripts.ingredients.{name}")
+    # It holds a class of settings, declared there.
+    assert any(
+        dataclasses.is_dataclass(value) and value.__module__ == ingredient.__name__
+        for value in vars(ingredient).values()
+    )
