@@ -31,6 +31,8 @@ S = TypeVar("S", bound=CommandSettings)
 # Where the documented commands store their Sacred runs, from the current directory.
 SACRED_ROOT = pathlib.Path("output", "sacred")
 
+_NO_LITERAL = (ValueError, SyntaxError, MemoryError, RecursionError)
+
 
 @dataclasses.dataclass(frozen=True)
 class Invocation:
@@ -198,8 +200,12 @@ class SacredExperiment(Generic[S]):
         for word in parsed["UPDATE"]:
             key, equals, text = word.partition("=")
             if equals:
-                entry = {key.strip(): _literal(text.strip())}
-                updates = typed.merge(updates, typed.expand_dotted(entry))
+                value: object = text.strip()
+                # A Python literal, or text that is none or nests too deeply for one.
+                with contextlib.suppress(*_NO_LITERAL):
+                    value = ast.literal_eval(text.strip())
+                entry = typed.expand_dotted({key.strip(): value})
+                updates = typed.merge(updates, entry)
             elif word:
                 named.append(word)
         command = parsed["COMMAND"] or self.script.default_command or ""
@@ -351,12 +357,3 @@ def _log_to_stderr(logger: logging.Logger) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-
-
-def _literal(text: str) -> object:
-    """A Python literal where the text is one, else the text itself."""
-    try:
-        return ast.literal_eval(text)
-    # The latter two are raised for text that nests too deeply.
-    except (ValueError, SyntaxError, MemoryError, RecursionError):
-        return text

@@ -6,7 +6,7 @@ A checkpoint directory holds ``{progress|final|best}/``, what a user takes away,
 
 import math
 
-from imitation.errors import ConfigError
+from imitation.errors import ArtifactError, ConfigError
 from imitation.training.trainer import Trainer
 from imitation.util import artifacts
 from imitation.util.paths import AnyPath, parse_path
@@ -71,7 +71,10 @@ class Checkpoints:
             self._trainer.load_state(self._directory / LATEST)
             score = self._directory / BEST / _SCORE
             if score.is_file():
-                self._best = float(artifacts.read_json(score))
+                best = artifacts.read_json(score)
+                if not isinstance(best, int | float):
+                    raise ArtifactError(f"expected a number in {score}, got {best!r}")
+                self._best = float(best)
         self._seen = self._trainer.progress
         return self._seen
 

@@ -69,6 +69,8 @@ class Trainer:
             state: of a trainer of the same `kinds`.
         """
         self.progress = int(state["progress"])
+        if self.progress < 0:
+            raise ArtifactError(f"progress must not be negative, got {self.progress}")
         seeding.restore_rng(self.rng, state["rng"])
 
     def export(self, directory: pathlib.Path) -> None:

@@ -364,11 +364,12 @@ def _closing_logger(
     """
     logger = sb_logger.Logger(folder, output_formats)
     # The formats, not the logger: a reference to it would keep it alive forever.
-    weakref.finalize(logger, _close_files, list(output_formats))
+
+    # It must not refer to the logger, or nothing would ever be finalized.
+    def close_files(writers: list[sb_logger.KVWriter]) -> None:
+        for writer in writers:
+            if not isinstance(writer, WandbOutputFormat):
+                writer.close()
+
+    weakref.finalize(logger, close_files, list(output_formats))
     return logger
-
-
-def _close_files(output_formats: list[sb_logger.KVWriter]) -> None:
-    for writer in output_formats:
-        if not isinstance(writer, WandbOutputFormat):
-            writer.close()

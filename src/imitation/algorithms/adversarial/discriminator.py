@@ -154,7 +154,7 @@ class EndlessBatches:
 
     def load_state_dict(self, state: State) -> None:
         """Continues where `state_dict` was taken."""
-        if isinstance(self._batches, loader.BatchLoader) and state:
+        if isinstance(self._batches, loader.BatchLoader):
             self._batches.load_state_dict(state)
             self._iterator = iter(self._batches)
 

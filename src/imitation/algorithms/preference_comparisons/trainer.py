@@ -138,7 +138,13 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
         self.num_iterations = num_iterations
         self.fragmenter = fragmenter or RandomFragmenter(rng)
         self.preference_gatherer = preference_gatherer or SyntheticGatherer(rng=rng)
-        self.reward_trainer = reward_trainer or _default_trainer(reward_model, rng)
+        if reward_trainer is None:
+            preference_model = PreferenceModel(reward_model)
+            is_ensemble = preference_model.ensemble_model is not None
+            trainer_class = EnsembleTrainer if is_ensemble else BasicRewardTrainer
+            loss = CrossEntropyRewardLoss()
+            reward_trainer = trainer_class(preference_model, loss, rng)
+        self.reward_trainer = reward_trainer
         trained = get_base_model(self.reward_trainer.preference_model.model)
         assert trained is get_base_model(reward_model), (
             "reward_trainer trains another network than reward_model; make its "
@@ -343,15 +349,6 @@ class PreferenceComparisons(base.BaseImitationAlgorithm):
             for name in ("loss", "accuracy")
             if f"reward/final/train/{name}" in logged
         }
-
-
-def _default_trainer(
-    reward_model: RewardNet, rng: np.random.Generator | None
-) -> RewardTrainer:
-    preference_model = PreferenceModel(reward_model)
-    is_ensemble = preference_model.ensemble_model is not None
-    trainer_class = EnsembleTrainer if is_ensemble else BasicRewardTrainer
-    return trainer_class(preference_model, CrossEntropyRewardLoss(), rng)
 
 
 def _check_rng(rng: np.random.Generator | None, *, is_needed: bool) -> None:

@@ -126,7 +126,15 @@ def read_statistics(connection: sqlite3.Connection, overlap: int) -> QueueStatis
     judgements: dict[int, dict[str, float]] = {}
     for row in connection.execute(_SEVERAL):
         judgements.setdefault(row["pair_id"], {})[row["labeler"]] = row["preference"]
-    with_others = _with_others(judgements.values())
+    agree: Counter[str] = Counter()
+    of: Counter[str] = Counter()
+    for judgement in judgements.values():
+        for (a, x), (b, y) in itertools.combinations(judgement.items(), 2):
+            of.update((a, b))
+            if x == y:
+                agree.update((a, b))
+    # Each person's agreement with everybody else.
+    with_others = {name: Agreement(agree[name], of[name]) for name in of}
     both = list(with_others.values())
     labelers = tuple(
         LabelerStatistics(
@@ -177,15 +185,3 @@ def krippendorff_alpha(units: Iterable[Sequence[float]]) -> float | None:
     n = sum(total.values())
     chance = n * n - sum(c * c for c in total.values())
     return None if chance == 0 else 1 - unequal * (n - 1) / chance
-
-
-def _with_others(judgements: Iterable[dict[str, float]]) -> dict[str, Agreement]:
-    """Each person's agreement with everybody else."""
-    agree: Counter[str] = Counter()
-    of: Counter[str] = Counter()
-    for judgement in judgements:
-        for (a, x), (b, y) in itertools.combinations(judgement.items(), 2):
-            of.update((a, b))
-            if x == y:
-                agree.update((a, b))
-    return {name: Agreement(agree[name], of[name]) for name in of}

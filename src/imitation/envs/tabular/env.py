@@ -61,9 +61,15 @@ class TabularEnv(gym.Env[Any, np.int64]):
         self.action_space = spaces.Discrete(dynamics.n_actions)
         self.observation_space = self.state_space
         if observation_matrix is not None:
-            self.observation_matrix = _check_observations(
-                observation_matrix, dynamics.n_states
-            )
+            matrix = real(np.asarray(observation_matrix), "observation_matrix")
+            if matrix.ndim != 2 or len(matrix) != dynamics.n_states:
+                raise DataError(
+                    f"observation_matrix has shape {matrix.shape}, expected "
+                    f"({dynamics.n_states}, n_features)"
+                )
+            if not np.isfinite(matrix).all():
+                raise DataError("observation_matrix has a NaN or infinite value")
+            self.observation_matrix = matrix
             self.observation_space = _box(self.observation_matrix)
         self._state: int | None = None
         self._n_steps = 0
@@ -154,18 +160,6 @@ class ExposeState(gym.Wrapper[np.int64, Any, Any, Any]):
     def step(self, action: object) -> tuple[np.int64, Any, bool, bool, Info]:
         _, reward, terminated, truncated, infos = self.env.step(action)
         return np.int64(self._inner.state), reward, terminated, truncated, infos
-
-
-def _check_observations(matrix: Matrix, n_states: int) -> Array:
-    observations: Array = real(np.asarray(matrix), "observation_matrix")
-    if observations.ndim != 2 or len(observations) != n_states:
-        raise DataError(
-            f"observation_matrix has shape {observations.shape}, expected "
-            f"({n_states}, n_features)"
-        )
-    if not np.isfinite(observations).all():
-        raise DataError("observation_matrix has a NaN or infinite value")
-    return observations
 
 
 def _box(observations: Array) -> spaces.Box:

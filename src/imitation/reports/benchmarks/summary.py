@@ -130,10 +130,15 @@ def summarize(
     trained = [r for r in runs if r.algorithm not in _NOT_TRAINED]
     usable = [r for r in trained if r.usable and r.env]
     if not usable:
+        counts = Counter(run.status for run in runs if run.status != COMPLETED)
+        words = [f"{n} {status}" for status, n in counts.items()]
+        if without := sum(run.status == COMPLETED for run in runs):
+            words.append(f"{without} {COMPLETED} without them")
+        damaged = next((run.error for run in runs if run.status == DAMAGED), "")
         raise DataError(
             f"none of {len(runs)} runs is completed and has a score and an "
-            f"environment: {_counted(runs)}; run commands that evaluate a policy, such "
-            "as bc"
+            f"environment: {', '.join(words)}{f' ({damaged})' if damaged else ''}; run "
+            "commands that evaluate a policy, such as bc"
         )
     by_name: dict[str, list[Run]] = {}
     for run in usable:
@@ -194,14 +199,3 @@ def _comparisons(algorithms: Sequence[Algorithm], n: int) -> tuple[Comparison, .
             )
             found.append(Comparison(one.name, other.name, tuple(common), probability))
     return tuple(found)
-
-
-def _counted(runs: Sequence[Run]) -> str:
-    """Such as "2 FAILED, 1 DAMAGED"."""
-    counts = Counter(run.status for run in runs)
-    without = sum(run.status == COMPLETED for run in runs)
-    words = [f"{n} {status}" for status, n in counts.items() if status != COMPLETED]
-    if without:
-        words.append(f"{without} {COMPLETED} without them")
-    damaged = next((run.error for run in runs if run.status == DAMAGED), "")
-    return ", ".join(words) + (f" ({damaged})" if damaged else "")

@@ -69,7 +69,8 @@ def get_expert_policy(venv: VecEnv, settings: ExpertSettings) -> BasePolicy:
         )
 
 
-def _soft_optimal(venv: VecEnv, discount: float = 1.0) -> BasePolicy:
+def soft_optimal(venv: VecEnv, discount: float = 1.0) -> BasePolicy:
+    """Plans the soft-optimal policy of a tabular environment."""
     # Imported here: other experts need no planning.
     from imitation.algorithms.mce_irl.policy import soft_optimal_expert
 
@@ -77,4 +78,4 @@ def _soft_optimal(venv: VecEnv, discount: float = 1.0) -> BasePolicy:
 
 
 # Registered here, as policies cannot import the planning above them.
-serialize.policy_registry.register("soft-optimal", _soft_optimal)
+serialize.policy_registry.register("soft-optimal", soft_optimal)

@@ -206,7 +206,12 @@ class StudySearcher(Searcher):
     ) -> None:
         record = self._running.pop(trial_id)
         values = self._values.setdefault(record.group, [])
-        values.append(None if error else _metric(result or {}, self.target))
+        value: object = None
+        if not error and result and self.target is not None:
+            value = result.get(self.target)
+            if value is None:
+                value = dict(_flat(result)).get(self.target)
+        values.append(float(value) if isinstance(value, int | float) else None)
         if len(values) == self.repeat:
             known = [v for v in values if v is not None and math.isfinite(v)]
             mean = statistics.fmean(known) if known else None
@@ -243,15 +248,6 @@ class StudySearcher(Searcher):
 
     @override
     def restore(self, checkpoint_path: str) -> None: ...
-
-
-def _metric(result: Mapping[str, object], name: str | None) -> float | None:
-    if name is None:
-        return None
-    value: Any = result.get(name)
-    if value is None:
-        value = dict(_flat(result)).get(name)
-    return float(value) if isinstance(value, int | float) else None
 
 
 def _flat(config: Mapping[str, object], path: str = "") -> Iterator[tuple[str, object]]:
