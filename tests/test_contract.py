@@ -175,7 +175,7 @@ def test_policy_registry_has_the_documented_keys() -> None:
     assert documented <= set(serialize.policy_registry.keys())
 
 
-def ours(a: Any, b: Any = 1, *, c: Any, d: Any = 2, e: Any = None) -> None:  # type: ignore[no-untyped-def]  # a sample to compare
+def ours(a: Any, b: Any = 1, *, c: Any, d: Any = 2, e: Any = None) -> None:
     """A signature to try the check on."""
 
 

@@ -47,7 +47,10 @@ def test_every_dependency_is_pinned(extra: str) -> None:
 def missing_extra_calls() -> list[tuple[str, str, str]]:
     """Every ``missing_extra(package, extra)`` in the source, with where it stands."""
     return [
-        (str(path.relative_to(ROOT)), *[argument.value for argument in node.args])
+        (
+            str(path.relative_to(ROOT)),
+            *[ast.literal_eval(argument) for argument in node.args],
+        )
         for path in SOURCES
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.Call)

@@ -43,7 +43,7 @@ LINE = gym.spaces.Box(np.float32(-1.5), np.float32(4.0), (1,))
 OBS = np.array([[0.3, -0.7]], np.float32)
 
 
-def algorithm(cls, action_space: Any = LINE, **kwargs: Any) -> Any:
+def algorithm(cls: Any, action_space: Any = LINE, **kwargs: Any) -> Any:
     venv = DummyVecEnv([lambda: BoundedEnv(action_space)])
     settings = {"n_steps": 8} if cls is not sb3.SAC else {"buffer_size": 10}
     return cls(
@@ -109,7 +109,7 @@ def test_squashed_density_is_finite_at_the_bounds() -> None:
 
 
 @pytest.mark.parametrize("cls", [sb3.PPO, sb3.A2C, sb3_contrib.TRPO])
-def test_gaussian(cls) -> None:
+def test_gaussian(cls: Any) -> None:
     kwargs = {} if cls is sb3.A2C else {"batch_size": 8}
     policy = algorithm(cls, **kwargs).policy
     distribution = policy.get_distribution(th.as_tensor(OBS)).distribution

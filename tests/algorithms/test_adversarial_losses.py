@@ -2,7 +2,7 @@
 
 import collections
 import math
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -251,7 +251,7 @@ def test_reward_net_from_logit(form: Any) -> None:
 def test_reward_net_from_logit_refuses_unknown_forms() -> None:
     base = reward_nets.BasicRewardNet(OBS, ACT)
     with pytest.raises(ConfigError, match="reward_form must be one of softplus"):
-        RewardNetFromDiscriminatorLogit(base, "hinge")
+        RewardNetFromDiscriminatorLogit(base, cast("Any", "hinge"))
 
 
 def test_reward_net_from_logit_normalises_the_reward_not_the_logit() -> None:

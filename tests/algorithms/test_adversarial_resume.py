@@ -17,7 +17,7 @@ from stable_baselines3.common.vec_env import VecMonitor, VecNormalize
 from imitation.algorithms.adversarial import common
 from imitation.algorithms.adversarial.options import DiscriminatorOptions
 from imitation.errors import ArtifactError
-from imitation.policies import evaluate
+from imitation.policies.evaluate import Episodes, Evaluation
 from imitation.policies.serialize import load_policy
 from imitation.rewards import reward_nets
 from imitation.rewards.serialize import load_reward, load_reward_net
@@ -386,11 +386,11 @@ def test_best_checkpoint(
             zipped = (saved / "best" / "gen_policy" / "model.zip").stat().st_mtime_ns
             at_best[round_num] = zipped
 
-    def measured(algo: Any, venv: Any, n_episodes: Any) -> evaluate.Evaluation:
+    def measured(algo: Any, venv: Any, n_episodes: Any) -> Evaluation:
         mean = next(returns)
         means.append((mean, n_episodes, venv is settings["eval_venv"]))
-        episodes = evaluate.Episodes(np.array([mean]), np.array([8]))
-        return evaluate.Evaluation(mean, (mean, mean), episodes, None)
+        episodes = Episodes(np.array([mean]), np.array([8]))
+        return Evaluation(mean, (mean, mean), episodes, None)
 
     monkeypatch.setattr(common, "evaluate", measured)
     settings = {

@@ -261,7 +261,8 @@ class Modes(VecEnvWrapper):
 
     def __init__(self, venv: Any) -> None:
         super().__init__(venv)
-        self.net, self.modes = None, set()
+        self.net: Any = None
+        self.modes: set[bool] = set()
 
     def reset(self) -> Any:
         return self.venv.reset()
@@ -338,7 +339,8 @@ def test_same_seed_same_numbers(
         )
         trainer.train(64)
         trained.append(trainer)
-    assert_same_weights(*trained, atol=0)
+    one, other = trained
+    assert_same_weights(one, other, atol=0)
 
 
 def test_learn_kwargs_reach_the_generator(tmp_path: pathlib.Path) -> None:

@@ -212,13 +212,17 @@ ACTIONS = [
 def test_actions_outside_their_space_are_refused(
     space: Any, acts: Any, message: Any
 ) -> None:
-    data = types.TransitionsMinimal(np.zeros((2, 2)), np.array(acts), [{}, {}])
+    data = types.TransitionsMinimal(
+        np.zeros((2, 2)), np.array(acts), np.array([{}, {}])
+    )
     with pytest.raises(DataError, match=message):
         base.check_demonstrations(data, gym.spaces.Box(-1, 1, (2,)), space)
 
 
 def test_whole_numbers_in_floats_are_discrete_actions() -> None:
-    data = types.TransitionsMinimal(np.zeros((2, 2)), np.array([0.0, 2.0]), [{}, {}])
+    data = types.TransitionsMinimal(
+        np.zeros((2, 2)), np.array([0.0, 2.0]), np.array([{}, {}])
+    )
     spaces = gym.spaces.Box(-1, 1, (2,)), gym.spaces.Discrete(3)
     base.check_demonstrations(data, *spaces)
 

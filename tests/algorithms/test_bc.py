@@ -345,7 +345,7 @@ class DropoutExtractor(torch_layers.FlattenExtractor):
     def __init__(self, space: Any) -> None:
         super().__init__(space)
         self.dropout = th.nn.Dropout(0.5)
-        self.modes = []
+        self.modes: list[Any] = []
 
     def forward(self, observations: Any) -> Any:
         self.modes.append(self.training)

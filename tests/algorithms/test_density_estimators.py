@@ -31,7 +31,7 @@ SPACES = [
     BOX,
     spaces.Discrete(4, start=-1),
     spaces.MultiDiscrete([2, 3], start=[1, -1]),
-    spaces.MultiDiscrete([[2, 3], [4, 2]]),
+    spaces.MultiDiscrete(np.array([[2, 3], [4, 2]])),
     spaces.MultiBinary(3),
     spaces.Box(0, 255, (4, 4, 3), np.uint8),
     spaces.Dict({"b": BOX, "a": spaces.Discrete(3)}),

@@ -2,7 +2,8 @@
 
 import csv
 import pathlib
-from typing import Any
+from collections.abc import Callable
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -398,6 +399,7 @@ def test_the_actor_is_slower_only_in_the_environment(tmp_path: pathlib.Path) -> 
         tmp_path, act_kind="box", learning_rate=1e-2, actor_lr_scale=0.5
     )
     rates = []
+    train: Callable[[], object]
     for train in (
         lambda: trainer.train_offline(n_updates=2),
         lambda: trainer.train(total_timesteps=16),
@@ -410,7 +412,7 @@ def test_the_actor_is_slower_only_in_the_environment(tmp_path: pathlib.Path) -> 
 
 def test_offline_takes_no_step(tmp_path: pathlib.Path) -> None:
     class Untouchable(DummyVecEnv):
-        def reset(self) -> None:
+        def reset(self) -> Any:
             raise AssertionError("reset")
 
         def step_async(self, actions: Any) -> None:
@@ -501,7 +503,8 @@ def test_reward_is_q_less_the_next_value(
 ) -> None:
     trainer = make(tmp_path, obs_kind, act_kind, gamma=0.7)
     trainer.train(total_timesteps=20)
-    net, algo = trainer.reward_net, trainer.rl_algo
+    net = trainer.reward_net
+    algo: Any = trainer.rl_algo
     flat = rollout.flatten_trajectories(
         tiny_envs.expert_trajectories(1, obs_kind, act_kind)
     )
@@ -554,7 +557,7 @@ def test_reward_is_saved_and_loaded(
     )
     obs, next_obs = map(types.maybe_unwrap_dictobs, (flat.obs, flat.next_obs))
     batch = (obs, flat.acts, next_obs, flat.dones)
-    np.testing.assert_array_equal(rate(*batch), net.predict(*batch))
+    np.testing.assert_array_equal(rate(*cast("Any", batch)), net.predict(*batch))
 
 
 def test_reward_is_a_copy(tmp_path: pathlib.Path) -> None:

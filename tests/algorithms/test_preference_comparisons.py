@@ -434,14 +434,14 @@ def untouched(trainer: Any) -> Iterator[None]:
     finished, n_transitions = recorder.finished_trajectories, recorder.n_transitions
     last_obs = agent.algorithm._last_obs
     randomness = [env.unwrapped.np_random.bit_generator.state for env in envs]
-    numpy_state = np.random.get_state()[1].tolist()
+    numpy_state = np.random.get_state(legacy=False)["state"]["key"].tolist()
     assert finished and n_transitions > sum(map(len, finished))
     yield
     states.assert_same(before, trainer.state_dict())
     assert list(map(id, recorder.finished_trajectories)) == list(map(id, finished))
     assert recorder.n_transitions == n_transitions
     assert agent.algorithm._last_obs is last_obs
-    assert np.random.get_state()[1].tolist() == numpy_state
+    assert np.random.get_state(legacy=False)["state"]["key"].tolist() == numpy_state
     for env, state in zip(envs, randomness, strict=True):
         assert env.unwrapped.np_random.bit_generator.state == state
     fragments = recorder.pop_trajectories()[0]

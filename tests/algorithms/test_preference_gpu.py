@@ -49,7 +49,7 @@ def test_trains_as_on_the_cpu(
 
     net = make()
     if ensemble:
-        net = reward_nets.RewardEnsemble(*spaces, [net, make()])
+        net = reward_nets.RewardEnsemble(spaces[0], spaces[1], [net, make()])
     on_gpu = copy.deepcopy(net).to("cuda")
     dataset = prefs.PreferenceDataset()
     pairs = ref.pairs(RNG, 13, space=ref.SPACES[kind])

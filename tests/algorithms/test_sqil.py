@@ -2,7 +2,7 @@
 
 import csv
 import pathlib
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -367,7 +367,10 @@ def test_own_replay_buffers_are_refused_before_anything_else(key: Any) -> None:
         ValueError, match=rf"SQIL uses a custom replay buffer: '{key}' not allowed\."
     ):
         sqil.SQIL(
-            venv=None, demonstrations=None, policy="MlpPolicy", rl_kwargs={key: {}}
+            venv=cast("Any", None),
+            demonstrations=None,
+            policy="MlpPolicy",
+            rl_kwargs={key: {}},
         )
 
 
@@ -417,7 +420,7 @@ def test_unfit_arguments_of_the_algorithm(
         (sb3.DQN, None, "DQN does not take its policy"),
     ],
 )
-def test_unfit_algorithms_and_policies(cls, policy: Any, message: Any) -> None:
+def test_unfit_algorithms_and_policies(cls: Any, policy: Any, message: Any) -> None:
     with pytest.raises(ConfigError, match=message):
         sqil.SQIL(
             venv=tiny_envs.make_venv(),

@@ -79,7 +79,7 @@ def test_an_overridden_predict_is_used() -> None:
     venv: Any = make_venv("CartPole-v1")
 
     class Stubborn(PPO):
-        def predict(self, observation: Any, **kwargs: Any) -> Any:
+        def predict(self, observation: Any, *args: Any, **kwargs: Any) -> Any:
             return np.full(len(observation), 7), kwargs["state"]
 
     state: Any

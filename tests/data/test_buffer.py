@@ -54,9 +54,9 @@ def test_s20_sampling_is_seeded_and_ignores_numpys_global_state() -> None:
         np.random.seed(global_seed)
         ring = make(100, rng=np.random.default_rng(seed))
         ring.store(rows(0, 100))
-        before = np.random.get_state()[1].tolist()
+        before = np.random.get_state(legacy=False)["state"]["key"].tolist()
         drawn = ring.sample(50)["a"]
-        assert np.random.get_state()[1].tolist() == before
+        assert np.random.get_state(legacy=False)["state"]["key"].tolist() == before
         return drawn
 
     assert np.array_equal(sample(0, global_seed=1), sample(0, global_seed=2))
@@ -138,7 +138,7 @@ def test_malformed_constructions() -> None:
 
 
 def scripted(kind: Any) -> tuple[DummyVecEnv, types.TransitionsWithRew]:
-    venv = DummyVecEnv([lambda i=i: ScriptedEnv(i, 0, kind) for i in range(3)])
+    venv = DummyVecEnv([lambda i=i: ScriptedEnv(i, 0, kind) for i in range(3)])  # type: ignore[misc]  # a default, not an argument
     return venv, rollout.generate_transitions(None, venv, 40)
 
 

@@ -22,7 +22,7 @@ N_ENVS = 3
 
 def recorded(kind: Any, n_steps: int, seed: Any = 0) -> tuple[Any, list[Any]]:
     """The first observations and the arguments of `add` for each vector step."""
-    venv = DummyVecEnv([lambda i=i: ScriptedEnv(i, seed, kind) for i in range(N_ENVS)])
+    venv = DummyVecEnv([lambda i=i: ScriptedEnv(i, seed, kind) for i in range(N_ENVS)])  # type: ignore[misc]  # a default, not an argument
     first = obs = venv.reset()
     steps = []
     for _ in range(n_steps):
@@ -78,7 +78,7 @@ def test_fragments_continue_where_they_were_cut() -> None:
     rejoined = []
     for n, step in enumerate(steps):
         for traj in cut.add(*step):
-            env = int(traj.obs[0, 0])
+            env = int(np.asarray(traj.obs)[0, 0])
             parts[env].append(traj)
             rejoined.append(parts[env])
             parts[env] = []
@@ -91,7 +91,9 @@ def test_fragments_continue_where_they_were_cut() -> None:
     for traj, fragments in zip(expected, rejoined, strict=True):
         acts = np.concatenate([f.acts for f in fragments])
         obs = np.concatenate([f.obs[:-1] for f in fragments] + [fragments[-1].obs[-1:]])
-        assert np.array_equal(acts, traj.acts) and np.array_equal(obs, traj.obs)
+        assert np.array_equal(acts, traj.acts) and np.array_equal(
+            obs, np.asarray(traj.obs)
+        )
         for before, after in itertools.pairwise(fragments):
             assert np.array_equal(before.obs[-1], after.obs[0])
         assert fragments[-1].terminal
@@ -118,6 +120,7 @@ def test_without_infos_only_the_last_is_kept() -> None:
     full, light = VecEpisodes(first), VecEpisodes(first, keep_infos=False)
     for step in steps:
         for a, b in zip(full.add(*step), light.add(*step), strict=True):
+            assert a.infos is not None and b.infos is not None
             assert b.infos[-1] is a.infos[-1] or b.infos[-1] == a.infos[-1]
             assert all(info is EMPTY_INFO for info in b.infos[:-1])
 

@@ -41,10 +41,10 @@ def test_what_is_dropped_from_keeps_its_size() -> None:
 
 def test_wider_rows_widen_the_dtype() -> None:
     growing: Any = GrowingArray((), np.float32)
-    growing.append(np.float32([1]))
+    growing.append(np.array([1], np.float32))
     before = growing.view()
-    growing.append(np.float64([1 / 3]))
+    growing.append(np.array([1 / 3]))
     assert growing.dtype == np.float64 and growing.view().tolist() == [1, 1 / 3]
-    growing.append(np.float32([2]))
+    growing.append(np.array([2], np.float32))
     assert growing.dtype == np.float64
     assert before.tolist() == [1] and not before.flags.writeable

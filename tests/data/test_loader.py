@@ -22,7 +22,9 @@ def transitions(n: int = 100, dict_obs: bool = False) -> Any:
 
 
 def test_an_epoch_holds_every_sample_once() -> None:
-    batches: Any = list(BatchLoader(transitions(), 32, drop_last=False, rng=0))
+    batches: Any = list(
+        BatchLoader(transitions(), 32, drop_last=False, rng=np.random.default_rng(0))
+    )
     assert [len(batch["acts"]) for batch in batches] == [32, 32, 32, 4]
     acts = th.cat([batch["acts"] for batch in batches])
     assert sorted(acts.tolist()) == list(range(100))
@@ -32,7 +34,8 @@ def test_an_epoch_holds_every_sample_once() -> None:
 @pytest.mark.parametrize("dict_obs", [False, True])
 def test_rows_of_all_fields_belong_together(dict_obs: Any) -> None:
     data = transitions(dict_obs=dict_obs)
-    for batch in BatchLoader(data, 7, rng=0):
+    batch: Any
+    for batch in BatchLoader(data, 7, rng=np.random.default_rng(0)):
         which = batch["acts"].numpy()
         obs = batch["obs"]["a"] if dict_obs else batch["obs"]
         np.testing.assert_array_equal(obs[:, 0], which * 3)
@@ -86,11 +89,20 @@ def test_an_interrupted_epoch_continues_with_the_same_batches(stop_after: int) -
 
 
 def test_chunks_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    big = [b["acts"].tolist() for b in BatchLoader(transitions(), 8, rng=0)]
+    big = [
+        b["acts"].tolist()
+        for b in BatchLoader(transitions(), 8, rng=np.random.default_rng(0))
+    ]
     monkeypatch.setattr("imitation.data.loader.CHUNK_SAMPLES", 9)
-    small = [b["acts"].tolist() for b in BatchLoader(transitions(), 8, rng=0)]
+    small = [
+        b["acts"].tolist()
+        for b in BatchLoader(transitions(), 8, rng=np.random.default_rng(0))
+    ]
     monkeypatch.setattr("imitation.data.loader.CHUNK_BYTES", 1)
-    single = [b["acts"].tolist() for b in BatchLoader(transitions(), 8, rng=0)]
+    single = [
+        b["acts"].tolist()
+        for b in BatchLoader(transitions(), 8, rng=np.random.default_rng(0))
+    ]
     assert big == small == single
 
 
@@ -103,6 +115,7 @@ def test_large_samples_are_held_few_at_a_time() -> None:
 
 def test_batches_are_the_callers_to_change() -> None:
     data = transitions()
+    batch: Any
     for batch in BatchLoader(data, 10, shuffle=False):
         batch["obs"].zero_()
     assert data.obs[1, 0] == 3
@@ -133,8 +146,12 @@ def test_arrays_of_a_foreign_byte_order_are_converted() -> None:
         next_obs=data.next_obs.astype(">f4"),
         dones=data.dones,
     )
+    one: Any
+    other: Any
     for one, other in zip(
-        BatchLoader(swapped, 8, rng=0), BatchLoader(data, 8, rng=0), strict=True
+        BatchLoader(swapped, 8, rng=np.random.default_rng(0)),
+        BatchLoader(data, 8, rng=np.random.default_rng(0)),
+        strict=True,
     ):
         assert th.equal(one["obs"], other["obs"])
         assert th.equal(one["acts"], other["acts"])

@@ -25,7 +25,7 @@ def scripted(
     n_envs: Any = N_ENVS,
 ) -> DummyVecEnv:
     return DummyVecEnv(
-        [lambda i=i: wrap(ScriptedEnv(i, seed, kind)) for i in range(n_envs)]
+        [lambda i=i: wrap(ScriptedEnv(i, seed, kind)) for i in range(n_envs)]  # type: ignore[misc]  # a default, not an argument
     )
 
 
@@ -86,12 +86,14 @@ def test_equals_environments_played_alone(
             assert traj.obs == types.DictObs.from_obs_list(episode["obs"])
             assert traj.obs.dtype == {"image": np.uint8, "where": np.int32}
         else:
+            assert isinstance(traj.obs, np.ndarray)
             assert np.array_equal(traj.obs, np.stack(episode["obs"]))
             assert traj.obs.dtype == np.int32
         assert traj.acts.tolist() == episode["acts"]
         assert traj.acts.dtype == np.int32  # what the policy returned
         assert np.allclose(traj.rews, episode["rews"], atol=1e-6)
         assert traj.rews.dtype == np.float32
+        assert traj.infos is not None
         assert [info["t"] for info in traj.infos] == [i["t"] for i in episode["infos"]]
         assert traj.terminal is True
 
@@ -100,6 +102,7 @@ def test_truncation_is_recorded_in_the_last_info() -> None:
     until = rollout.make_min_episodes(20)
     trajs = rollout.generate_trajectories(scripted_policy, scripted(), until)
     for traj in trajs:
+        assert traj.infos is not None
         last = traj.infos[-1]
         assert last["TimeLimit.truncated"] == bool(last["episode_number"] % 2)
 
@@ -135,9 +138,11 @@ def test_epsilon_greedy_actions_come_from_the_seed_too() -> None:
         dqn.action_space.seed(0)
         return rollout.generate_trajectories(dqn, cartpole(), until, rng)
 
-    global_state = np.random.get_state()[1].copy()
+    global_state = np.random.get_state(legacy=False)["state"]["key"].copy()
     assert sample(1) == sample(1)
-    assert np.array_equal(np.random.get_state()[1], global_state)
+    assert np.array_equal(
+        np.random.get_state(legacy=False)["state"]["key"], global_state
+    )
 
 
 def test_the_result_is_shuffled() -> None:
@@ -297,6 +302,7 @@ def test_rollout_unwraps(exclude_infos: bool) -> None:
         for unwrap in (False, True)
     )
     for halved, traj in zip(wrapped, raw, strict=True):
+        assert isinstance(halved.obs, np.ndarray) and isinstance(traj.obs, np.ndarray)
         assert np.array_equal(halved.obs, traj.obs // 2)
         assert np.allclose(halved.rews, traj.rews / 2)
         assert (traj.infos is None) == exclude_infos
@@ -318,6 +324,7 @@ def test_unwrap_of_dict_observations() -> None:
     for traj in trajs:
         assert isinstance(traj.obs, types.DictObs)
         assert traj.rews.dtype == np.float64
+        assert traj.infos is not None
         assert traj.obs == traj.infos[-1]["rollout"]["obs"]
 
 
@@ -378,6 +385,8 @@ def test_generate_transitions(truncate: bool) -> None:
     )
     assert isinstance(batch, types.TransitionsWithRew)
     assert len(batch) == 50 if truncate else len(batch) > 50
+    assert isinstance(batch.obs, np.ndarray)
+    assert isinstance(batch.next_obs, np.ndarray)
     same_episode = batch.obs[:, :2] == batch.next_obs[:, :2]
     assert same_episode.all() and (batch.next_obs[:, 2] == batch.obs[:, 2] + 1).all()
     if not truncate:

@@ -137,7 +137,9 @@ def test_save_refuses_and_writes_nothing(
     assert "\n" not in str(caught.value)
     assert os.listdir(tmp_path) == (["set"] if existing else [])
     if existing:
-        assert serialize.load(tmp_path / "set")[0].infos[1] == {"kept": True}
+        infos = serialize.load(tmp_path / "set")[0].infos
+        assert infos is not None
+        assert infos[1] == {"kept": True}
 
 
 def _notes(path: pathlib.Path) -> None:

@@ -240,7 +240,7 @@ def venv(obs: str, how: str) -> VecEnv:
         lambda: Counter(obs, terminate_at=3, truncate_at=3),
     ]
     return DummyVecEnv(
-        [lambda m=m: wrappers.RolloutInfoWrapper(Monitor(m())) for m in makers]
+        [lambda m=m: wrappers.RolloutInfoWrapper(Monitor(m())) for m in makers]  # type: ignore[misc]  # a default, not an argument
     )
 
 
@@ -322,13 +322,17 @@ def test_what_has_not_ended_was_not_truncated() -> None:
     )
     assert kind_of(fragment) == "fragment"
     obs, last = np.zeros((2, 1)), np.array([False, True])
-    batch = types.Transitions(obs, np.zeros(2), [{}, {}], obs, last, truncated=last)
+    batch = types.Transitions(
+        obs, np.zeros(2), np.array([{}, {}]), obs, last, truncated=last
+    )
     assert batch.truncated.tolist() == [False, True]
     nowhere = dataclasses.replace(batch, dones=np.zeros(2, bool))
     assert not nowhere.truncated.any()
     for wrong in (last[:1], last.astype(int)):
         with pytest.raises(DataError, match="truncated must be"):
-            types.Transitions(obs, np.zeros(2), [{}, {}], obs, last, truncated=wrong)
+            types.Transitions(
+                obs, np.zeros(2), np.array([{}, {}]), obs, last, truncated=wrong
+            )
 
 
 def test_older_pickles_load() -> None:
@@ -347,9 +351,10 @@ def test_older_pickles_load() -> None:
 
 def test_older_data_sets_load(tmp_path: pathlib.Path) -> None:
     """Without the column, only the infos tell; unreadable ones are left alone."""
+    all_infos: list[Any] = [STEPS, [{}] * 3, None]
     episodes = [
         types.Trajectory(np.zeros((4, 1)), np.zeros(3), infos, terminal)
-        for infos in (STEPS, [{}] * 3, None)
+        for infos in all_infos
         for terminal in (True, False)
     ]
     dataset = huggingface_utils.trajectories_to_dataset(episodes)

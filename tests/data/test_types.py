@@ -168,6 +168,7 @@ def test_s23_transitions_leave_the_callers_arrays_writable() -> None:
     wrapped: Any = transitions(obs={"p": pixels}, next_obs={"p": pixels})
     assert obs.flags.writeable and acts.flags.writeable and pixels.flags.writeable
     assert np.shares_memory(batch.obs, obs)
+    read_only: Any
     for read_only in (batch.obs, batch.acts, batch.dones, batch.rews, batch.infos):
         with pytest.raises(ValueError, match="read-only"):
             read_only[0] = read_only[1]

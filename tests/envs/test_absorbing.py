@@ -118,9 +118,8 @@ def test_padded_demonstrations_are_rollouts_of_the_wrapped_environment(
         for name in ("obs", "acts", "rews"):
             one, other = getattr(ours, name), getattr(theirs, name)
             assert one.dtype == other.dtype
-            np.testing.assert_equal(
-                *map(types.maybe_unwrap_dictobs, (one, other)), err_msg=name
-            )
+            one, other = map(types.maybe_unwrap_dictobs, (one, other))
+            np.testing.assert_equal(one, other, err_msg=name)
         assert ours.terminal and theirs.terminal
 
 

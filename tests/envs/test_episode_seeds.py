@@ -15,7 +15,7 @@ def make() -> gym.Env:
     return gym.make("Pendulum-v1", max_episode_steps=7)
 
 
-def play(seed: Any) -> list:
+def play(seed: Any) -> list[Any]:
     venv = DummyVecEnv([lambda: EpisodeSeedWrapper(make())] * 2)
     venv.seed(seed)
     policy = RandomPolicy(venv.observation_space, venv.action_space)

@@ -27,7 +27,7 @@ class _Recorder(interactive.DiscreteInteractivePolicy):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.shown = []
+        self.shown: list[Any] = []
 
     def _render(self, obs: Any) -> None:
         self.shown.append(obs)
@@ -133,7 +133,8 @@ def test_clears_the_screen_before_each_question(
 ) -> None:
     cleared = []
     monkeypatch.setattr(
-        interactive.util, "clear_screen", lambda: cleared.append(len(policy.shown))
+        "imitation.policies.interactive.util.clear_screen",
+        lambda: cleared.append(len(policy.shown)),
     )
     typed("l", "l")
     policy: Any = _Recorder(BOX, ACTIONS, KEYS)

@@ -46,7 +46,7 @@ def _batch(space: Any, n: Any) -> Any:
 @pytest.mark.parametrize("act_space", ACT_SPACES.values(), ids=ACT_SPACES)
 @pytest.mark.parametrize("obs_space", OBS_SPACES.values(), ids=OBS_SPACES)
 def test_one_action_in_the_space_per_environment(
-    cls, obs_space: Any, act_space: Any
+    cls: Any, obs_space: Any, act_space: Any
 ) -> None:
     policy = cls(obs_space, act_space)
     for n in (1, 2, 7):
@@ -209,7 +209,7 @@ def test_check_spaces_ignores_the_bounds_of_observations() -> None:
 
 @pytest.mark.parametrize("cls", [base.ZeroPolicy, base.RandomPolicy])
 def test_policies_without_networks_are_saved_and_loaded(
-    cls, tmp_path: pathlib.Path
+    cls: Any, tmp_path: pathlib.Path
 ) -> None:
     box = gym.spaces.Box(-1, 1, (3,), np.float32)
     policy_io.save_policy(cls(box, gym.spaces.Discrete(2)), tmp_path / "policy")

@@ -70,7 +70,7 @@ class ScalarEnv(gym.Env[Any, Any]):
 
 
 def make(kind: Any = "box", actions: Any = BOX, n: Any = 2) -> DummyVecEnv:
-    return DummyVecEnv([lambda i=i: ScalarEnv(i, kind, actions) for i in range(n)])
+    return DummyVecEnv([lambda i=i: ScalarEnv(i, kind, actions) for i in range(n)])  # type: ignore[misc]  # a default, not an argument
 
 
 class Log(VecEnvWrapper):
@@ -333,7 +333,7 @@ def test_images_go_to_networks_as_the_environment_shows_them() -> None:
 def test_images_transposed_below_the_reward_stay_so() -> None:
     seen = []
 
-    def reward(state: Any, *_: Any) -> Any:
+    def reward(state: Any, action: Any, next_state: Any, done: Any) -> Any:
         seen.append(state.shape[1:])
         return np.zeros(len(state))
 

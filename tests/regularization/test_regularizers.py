@@ -62,7 +62,7 @@ def test_weight_decay_changes_weights_after_the_gradient(
     loss = loss_of(net)
     (expected_grad,) = th.autograd.grad(loss, [net.weight], retain_graph=True)
 
-    result: object = regularizer.regularize_and_backward(loss)  # type: ignore[func-returns-value]  # documented
+    result: object = regularizer.regularize_and_backward(loss)
 
     assert result is None
 

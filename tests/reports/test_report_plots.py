@@ -175,7 +175,7 @@ def test_labels_are_escaped() -> None:
 
 
 def cloud(*words: Any, **kwargs: Any) -> Series:
-    return Series(*words, is_cloud=True, **kwargs)
+    return Series(*words, **{"is_cloud": True, **kwargs})
 
 
 def draw(*clouds: Any, **kwargs: Any) -> Any:

@@ -1,7 +1,7 @@
 """The reward networks: what all promise, and what each computes."""
 
 import copy
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -458,7 +458,7 @@ class Broken(MockRewardNet):
         if self.fault != "no gradient":
             rewards = rewards * self.unused
         if self.fault == "counts":
-            self.calls += 1
+            cast("Any", self.calls).add_(1)
         if self.fault == "mixes":
             rewards = rewards - rewards.mean()
         if self.fault == "random":

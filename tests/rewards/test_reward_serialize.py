@@ -33,8 +33,9 @@ class Venv(VecEnv):
     def _unused(self, *args: Any, **kwargs: Any) -> None:
         raise NotImplementedError
 
-    reset = step_async = step_wait = close = env_is_wrapped = _unused
-    get_attr = set_attr = env_method = _unused
+    unused: Any = _unused
+    reset = step_async = step_wait = close = env_is_wrapped = unused
+    get_attr = set_attr = env_method = unused
 
 
 Venv.__abstractmethods__ = frozenset()
@@ -199,6 +200,7 @@ def test_alpha_is_bound(tmp_path: pathlib.Path) -> None:
     net = normalized(std_added())
     serialize.save_reward_net(net, tmp_path / "net")
     mean, var = net.base.base.predict_reward_moments(*batch())
+    kwargs: Any
     for kwargs, alpha in (({}, 0.7), ({"alpha": -2.0}, -2.0)):
         reward_fn = serialize.load_reward(
             "RewardNet_std_added", tmp_path / "net", Venv(), **kwargs

@@ -75,7 +75,7 @@ def unpickled(path: Any) -> Any:
     return th.load(path, weights_only=False)
 
 
-def old_style(cls, **attributes: Any) -> Any:
+def old_style(cls: Any, **attributes: Any) -> Any:
     """What unpickling makes of a whole module."""
     net = cls.__new__(cls)
     th.nn.Module.__init__(net)

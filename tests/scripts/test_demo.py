@@ -142,10 +142,11 @@ def test_the_same_seed_gives_the_same_numbers(
 ) -> None:
     environments = [study.ENVIRONMENTS[1]]
     np.random.seed(17)  # global randomness makes no difference and is left alone
-    before = np.random.get_state()[1].copy()
+    before = np.random.get_state(legacy=False)["state"]["key"].copy()
     options = study.Options(3, tmp_path / "a", fast=True)
     (again,), _ = command.make_report(options, environments, n_workers=0)
-    np.testing.assert_array_equal(np.random.get_state()[1], before)
+    after = np.random.get_state(legacy=False)["state"]["key"]
+    np.testing.assert_array_equal(after, before)
     policies = written["environments"]["Pendulum-v1"]
     for result, first in zip(again.results, policies, strict=True):
         assert result.returns.tolist() == first["returns"]
@@ -259,7 +260,7 @@ def test_the_settings_of_the_rows_exist() -> None:
     environments = {e.name: e for e in study.ENVIRONMENTS}
     for row in rows.all_rows():
         for name, own in row.settings.items():
-            options = study.Options(0, None, fast=False)
+            options = study.Options(0, pathlib.Path(), fast=False)
             words = (*options.shared_words(environments[name]), *own)
             script, command_name, settings = rows.resolve(row.command, words)
             assert script is SCRIPTS[row.command].script
@@ -367,5 +368,6 @@ def test_settings_of_the_full_demo_fit_its_environments(
     ]
     assert own
     for cell in own:
+        assert cell.row is not None
         script, name, settings = rows.resolve(cell.row.command, cell.words)
         script.check(settings, name)

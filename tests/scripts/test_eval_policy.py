@@ -23,7 +23,7 @@ class Painted(gym.Env):
     action_space = gym.spaces.Discrete(2)
     drawn = 0
 
-    def __init__(self, color: Any, render_mode: None = None) -> None:
+    def __init__(self, color: Any, render_mode: str | None = None) -> None:
         self.color, self.render_mode = color, render_mode
 
     def reset(self, *, seed: Any = None, options: Any = None) -> Any:

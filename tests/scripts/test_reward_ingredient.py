@@ -1,6 +1,6 @@
 """The ingredient reward: what is built, what is derived, and what is refused."""
 
-from typing import Any
+from typing import Any, cast
 
 import gymnasium as gym
 import numpy as np
@@ -115,7 +115,9 @@ def test_the_ensemble_preset(venv: Any) -> None:
     for member in ensemble.members:
         assert isinstance(member, reward_nets.NormalizedRewardNet)
         assert any(isinstance(m, RunningNorm) for m in member.base.modules())
-    first, second = (next(m.base.mlp.parameters()) for m in ensemble.members[:2])
+    first, second = (
+        next(m.base.mlp.parameters()) for m in cast("Any", ensemble.members[:2])
+    )
     assert not th.equal(first, second)
 
 

@@ -256,7 +256,7 @@ def test_every_preset_names_an_environment_that_exists(name: Any) -> None:
 
 @pytest.mark.parametrize("name", BY_NAME)
 def test_every_setting_is_documented_where_it_is_declared(name: Any) -> None:
-    def check(cls, path: Any) -> None:
+    def check(cls: Any, path: Any) -> None:
         docs = typed.field_docs(cls)
         for field in inspect.signature(cls).parameters:
             assert docs.get(field), f"{path}{field} has no docstring"

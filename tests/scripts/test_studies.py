@@ -312,12 +312,14 @@ def test_trial_directories_say_what_was_sampled(tmp_path: pathlib.Path) -> None:
 RATES = {"config_updates": {"rl.rl_kwargs.learning_rate": {"uniform": [0.0, 1.0]}}}
 
 
-class Suggesting(tune.search.Searcher):
+class Suggesting(tune.search.Searcher):  # type: ignore[misc, name-defined]  # Ray is untyped
     """Suggests 0.1, 0.2, … and keeps what it is told."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.told, self.evaluated, self.space = {}, [], None
+        self.told: dict[str, Any] = {}
+        self.evaluated: list[Any] = []
+        self.space = None
 
     def set_search_properties(
         self, metric: Any, mode: Any, config: Any, **spec: Any
@@ -350,13 +352,13 @@ def score(value: Any) -> dict[str, Any]:
 
 
 def test_search_sees_the_mean_of_the_repetitions(tmp_path: pathlib.Path) -> None:
-    algorithm = Suggesting()
+    algorithm: Any = Suggesting()
     searcher = searched(tmp_path, algorithm)
     assert rate(algorithm.space).upper == 1.0
     configs = suggestions(searcher)
     assert [round(rate(c), 2) for c in configs] == [0.1, 0.1, 0.2, 0.2]
     searcher.on_trial_complete("t0", score(3.0))
-    assert algorithm.told["group0"] is None
+    assert algorithm.told.get("group0", "untold") is None
     searcher.on_trial_complete("t1", score(5.0))
     assert algorithm.told["group0"] == {"stats/score": 4.0}
     searcher.on_trial_complete("t2", score(1.0))

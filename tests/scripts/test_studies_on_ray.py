@@ -130,7 +130,7 @@ def test_all_failed_is_one_line(cluster: Any, workdir: pathlib.Path) -> None:
 
 def start(
     workdir: pathlib.Path, *words: Any, script: str = "parallel"
-) -> subprocess.Popen:
+) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", f"imitation.scripts.{script}", "with", *words]
     with open(workdir / "driver.log", "a") as log:
         return subprocess.Popen(command, cwd=workdir, stdout=log, stderr=log)

@@ -204,11 +204,11 @@ def test_settings_reach_the_trainer(
     workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = {}
-    gail = train_adversarial_ex.script.commands["gail"].__globals__["ALGORITHMS"][
+    gail: Any = train_adversarial_ex.script.commands["gail"].__globals__["ALGORITHMS"][
         "gail"
     ]
 
-    class Spy(gail):
+    class Spy(gail):  # type: ignore[misc]  # known only when it runs
         def __init__(self, **kwargs: Any) -> None:
             made.update(kwargs)
             super().__init__(**kwargs)

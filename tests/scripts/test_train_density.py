@@ -12,7 +12,7 @@ import torch as th
 from stable_baselines3 import PPO
 from stable_baselines3.common.vec_env import VecNormalize
 
-from imitation.algorithms.density import DensityReward, DensityType
+from imitation.algorithms.density import DensityAlgorithm, DensityReward, DensityType
 from imitation.data import rollout, serialize
 from imitation.policies.base import RandomPolicy
 from imitation.scripts import console
@@ -123,7 +123,7 @@ def test_settings_reach_the_trainer(
 ) -> None:
     made: dict[str, Any] = {}
 
-    class Spy(script.DensityAlgorithm):
+    class Spy(DensityAlgorithm):
         def __init__(self, **kwargs: Any) -> None:
             made.update(kwargs)
             super().__init__(**kwargs)
@@ -263,6 +263,7 @@ def test_presets(preset: str) -> None:
 
 
 def test_every_setting_is_documented_where_it_is_declared() -> None:
+    cls: Any
     for cls in (EX.script.settings_cls, DensitySettings):
         docs = typed.field_docs(cls)
         assert all(docs.get(field) for field in inspect.signature(cls).parameters)

@@ -16,6 +16,7 @@ from imitation.algorithms import preference_comparisons as prefs
 from imitation.algorithms.preference_comparisons import gatherers
 from imitation.data import serialize, types
 from imitation.data.labels.queue import LabelQueue, PairRecord
+from imitation.envs.rendering import RenderImageInfoWrapper
 from imitation.scripts import console, label
 from imitation.scripts import train_preference_comparisons as script
 from imitation.scripts.ingredients import preference_people
@@ -161,13 +162,13 @@ def test_training_is_not_rendered(
     workdir: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rendered = []
-    render = preference_people.RenderImageInfoWrapper._picture
+    render = RenderImageInfoWrapper._picture
 
-    def noting(self) -> Any:
+    def noting(self: Any) -> Any:
         rendered.append(self)
         return render(self)
 
-    monkeypatch.setattr(preference_people.RenderImageInfoWrapper, "_picture", noting)
+    monkeypatch.setattr(RenderImageInfoWrapper, "_picture", noting)
     with somebody(monkeypatch):
         EX.run(named_configs=FAST, config_updates={**SMALL, "total_timesteps": 400})
     # Whole episodes of five steps are sampled for 6 pairs of 2 × 2 steps.
@@ -242,7 +243,7 @@ def test_answers_outlive_an_interrupted_run(
             (pair,) = queue.lease("Ada")
             queue.submit(pair.id, "Ada", 0.0)
 
-    monkeypatch.setattr(gatherers.time, "sleep", answer_some_and_stop)
+    monkeypatch.setattr("time.sleep", answer_some_and_stop)
     with pytest.raises(KeyboardInterrupt):
         EX.run(named_configs=FAST, config_updates=SMALL)
     assert len(answers()) == 4

@@ -97,7 +97,7 @@ def test_a_small_policy_is_trained_on_one_thread(
 ) -> None:
     counts = []
 
-    def learn(self, *args: Any, **kwargs: Any) -> Any:
+    def learn(self: Any, *args: Any, **kwargs: Any) -> Any:
         counts.append(th.get_num_threads())
         return original(self, *args, **kwargs)
 

@@ -189,8 +189,7 @@ def test_resumed_after_sigkill_ends_with_identical_weights(
     assert not pathlib.Path("killed/final.th").exists()
 
     def finish(*words: Any) -> None:
-        words = [*words]
-        assert train_imitation_ex.run_line(words, "program") == 0
+        assert train_imitation_ex.run_line([*words], "program") == 0
 
     np.random.seed(3)
     finish(command, "with", "resume=killed")

@@ -14,6 +14,7 @@ quick = hypothesis_settings(max_examples=20, deadline=None, derandomize=True)
 def test_a_trajectory(traj: Any) -> None:
     assert isinstance(traj, types.Trajectory)
     assert 1 <= len(traj) <= 10
+    assert traj.infos is not None
     assert len(traj.obs) == len(traj.infos) + 1 == len(traj.acts) + 1
 
 

@@ -47,7 +47,9 @@ def test_remembering_twice_changes_nothing() -> None:
 def test_iterators_are_remembered_and_reach_the_constructor() -> None:
     made = Parent(items=iter("ab"))
     assert made.items == ("a", "b")
-    assert constructors.remembered_arguments(made).kwargs == {"items": ["a", "b"]}
+    arguments = constructors.remembered_arguments(made)
+    assert arguments is not None
+    assert arguments.kwargs == {"items": ["a", "b"]}
 
 
 def test_later_changes_of_an_argument_do_not_count() -> None:

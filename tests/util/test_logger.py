@@ -230,6 +230,7 @@ def test_json_lines(tmp_path: pathlib.Path) -> None:
 
 
 def test_keys_are_cut_to_max_length(tmp_path: pathlib.Path) -> None:
+    kwargs: Any
     for kwargs, length in (({}, 50), ({"max_length": 10}, 10)):
         writer = imit_logger.make_output_format("log", str(tmp_path), **kwargs)
         writer.write({"k" * 100: 1}, {"k" * 100: ()})

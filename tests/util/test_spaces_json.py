@@ -17,7 +17,7 @@ SPACES = [
     spaces.Discrete(3),
     spaces.Discrete(3, start=-1),
     spaces.MultiDiscrete([3, 4]),
-    spaces.MultiDiscrete([[3, 4], [2, 2]]),
+    spaces.MultiDiscrete(np.array([[3, 4], [2, 2]])),
     spaces.MultiBinary(4),
     spaces.MultiBinary([2, 3]),
     spaces.Dict({"b": spaces.Discrete(2), "a": spaces.Box(0, 1, (1,), np.float32)}),

@@ -98,7 +98,7 @@ def test_endless_iter_refuses_iterators() -> None:
 
 
 def test_endless_iter_does_not_touch_a_sized_iterable_before_it_is_used() -> None:
-    class Shuffled(list):
+    class Shuffled(list[Any]):
         starts = 0
 
         def __iter__(self) -> Iterator[Any]:

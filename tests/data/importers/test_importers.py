@@ -250,7 +250,7 @@ def test_where_episodes_end(
     assert [trajectory.truncated for trajectory in result] == [k == "t" for k in kinds]
     np.testing.assert_array_equal(np.concatenate([t.acts for t in result]), acts)
     for trajectory in result:
-        np.testing.assert_array_equal(np.diff(trajectory.obs), 1)
+        np.testing.assert_array_equal(np.diff(np.asarray(trajectory.obs)), 1)
 
 
 @pytest.mark.parametrize(
@@ -301,7 +301,9 @@ def test_missing_extra(
         read()
 
 
-EPISODE = types.TrajectoryWithRew(np.zeros(2), np.zeros(1), None, True, np.zeros(1))
+EPISODE: types.TrajectoryWithRew = types.TrajectoryWithRew(
+    np.zeros(2), np.zeros(1), None, True, np.zeros(1)
+)
 
 
 def test_nothing_is_left_behind_by_a_failed_export(

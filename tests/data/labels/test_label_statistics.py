@@ -53,7 +53,7 @@ def test_alpha_of_perfect_agreement_is_one() -> None:
 
 def test_statistics_of_a_queue(tmp_path: Path) -> None:
     probabilities = [0.9, 0.2, 0.5, None, 0.8]
-    given = {
+    given: dict[str, list[float | None]] = {
         "ann": [1.0, 1.0, 1.0, 1.0, 0.5],
         "bob": [1.0, 0.0, 1.0, None],
         "cleo": [0.0],

@@ -6,6 +6,7 @@ repository.
 """
 
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import gymnasium as gym
@@ -94,6 +95,7 @@ def main() -> None:
     th.manual_seed(0)
     rng = np.random.default_rng(0)
     expected = {}
+    make: Callable[[], Any]
     for name, make in NETS.items():
         net = make()
         net.train()
