@@ -475,7 +475,6 @@ class AdversarialTrainer(base.DemonstrationAlgorithm[types.Transitions]):
         self._reward_net.load_state_dict(state["reward_net"])
         optimizers.load_state(self._disc_opt, state["disc_opt"])
         self._disc_updates = int(state["disc_updates"])
-        # None: saved before there were demonstrations.
         if self._expert is not None and state["expert"] is not None:
             self._expert.load_state_dict(state["expert"])
         self._gen_samples.load_state_dict(state["gen_samples"])
