@@ -36,7 +36,8 @@ def flatten_trajectories(
     Raises:
         DataError: there is no trajectory, or their shapes or keys differ.
     """
-    return types.Transitions(**_flattened(list(trajectories)))
+    # Made of arrays that the trajectories' own constructors have checked.
+    return types.Transitions.unchecked(**_flattened(list(trajectories)))
 
 
 def flatten_trajectories_with_rew(
@@ -61,7 +62,8 @@ def flatten_trajectories_with_rew(
                 "TrajectoryWithRew or call flatten_trajectories."
             )
     rews = [traj.rews for traj in trajs]
-    return types.TransitionsWithRew(**_flattened(trajs), rews=_joined("rews", rews))
+    rewards = _joined("rews", rews)
+    return types.TransitionsWithRew.unchecked(**_flattened(trajs), rews=rewards)
 
 
 def flatten_pairs(
