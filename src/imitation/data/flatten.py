@@ -62,8 +62,8 @@ def flatten_trajectories_with_rew(
                 "TrajectoryWithRew or call flatten_trajectories."
             )
     rews = [traj.rews for traj in trajs]
-    rewards = _joined("rews", rews)
-    return types.TransitionsWithRew.unchecked(**_flattened(trajs), rews=rewards)
+    flat = _flattened(trajs)
+    return types.TransitionsWithRew.unchecked(**flat, rews=_joined("rews", rews))
 
 
 def flatten_pairs(
